@@ -1,0 +1,1 @@
+"""The platform SDK: `runtime` is imported by services, `deploy` by the command line and CI."""

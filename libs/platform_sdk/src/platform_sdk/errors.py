@@ -1,0 +1,36 @@
+"""The one base of all errors that a person reads.
+
+PlatformError
+├── deploy half: InvalidSpec, UnknownEnvironment, …     (platform_sdk.deploy)
+├── runtime: InvalidSettings, RouteWithoutPolicy, …     (platform_sdk.runtime; raised while a service starts)
+└── local AWS: PortTaken, ServerDidNotStart, …          (local_aws)
+
+Errors of a running request are no PlatformErrors: they are problems (platform_sdk.runtime.problems) and end as
+problem+json.
+"""
+
+
+class PlatformError(Exception):
+    """Says what happened, why, and what to do next.
+
+    Args:
+        what: one sentence, without a full stop.
+        because: the cause, where it adds something.
+        hint: the next useful step.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, because: str | None = None, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.because = because
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.because:
+            lines.append(f"because: {self.because}")
+        if self.hint:
+            lines.append(f"hint: {self.hint}")
+        return "\n".join(lines)
