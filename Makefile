@@ -1,0 +1,51 @@
+# Two commands: `make up` runs the system, `make test` proves it. Both do all the set-up themselves.
+# `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PACKAGES := libs/platform_sdk libs/local_aws services/orders services/users services/inventory
+SOURCES := libs services tests benchmarks deploy
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down reset test check format bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Create the environment in .venv (done by every other command when needed)
+
+# A half-made environment has no stamp, so that an interrupted set-up is simply done again.
+$(STAMP): requirements/development.txt $(PACKAGES:%=%/pyproject.toml)
+	@PYTHON="$(PYTHON)" requirements/install.sh $(VENV) $(PACKAGES)
+
+up: $(STAMP) ## Run the whole system; Ctrl-C stops it (DETACH=1: return once all is healthy)
+	@$(BIN)/platform up $(if $(DETACH),--detach)
+
+down: $(STAMP) ## Stop the system; its data stays
+	@$(BIN)/platform down
+
+reset: $(STAMP) ## Stop the system and empty its data
+	@$(BIN)/platform reset --yes
+
+test: $(STAMP) ## Run all tests (T=path or PYTEST_ARGS="-k name" for some)
+	@$(BIN)/python -m pytest $(T) $(PYTEST_ARGS)
+
+check: $(STAMP) ## Lint, format, types, import boundaries, platform.toml
+	@echo "check: ruff"; $(BIN)/ruff check $(SOURCES) && $(BIN)/ruff format --check --quiet $(SOURCES)
+	@echo "check: mypy --strict"; $(BIN)/mypy $(SOURCES)
+	@echo "check: import-linter"; $(BIN)/lint-imports
+	@echo "check: platform.toml"; $(BIN)/platform check
+
+format: $(STAMP) ## Format the code
+	@$(BIN)/ruff check --fix --quiet $(SOURCES); $(BIN)/ruff format $(SOURCES)
+
+bench: $(STAMP) ## Measure, and print a table (B=name for one)
+	@$(BIN)/python -m benchmarks $(B)
+
+lock: $(STAMP) ## Compile requirements/*.in to hashed locks
+	@requirements/lock.sh $(BIN)
+
+clean: ## Remove .venv and caches (the system's data stays)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
