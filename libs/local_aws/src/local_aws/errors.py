@@ -1,0 +1,55 @@
+"""What can go wrong with the laptop's AWS, each with the next useful step."""
+
+from pathlib import Path
+
+from platform_sdk.errors import PlatformError
+
+
+class PortTaken(PlatformError):
+    """Another process listens on a port that we need."""
+
+
+class ServerDidNotStart(PlatformError):
+    """A server ended, or was not ready in time; carries the last lines of its log."""
+
+
+class DiskFull(PlatformError):
+    """There is no room left for the state folder."""
+
+
+class BinaryMissing(PlatformError):
+    """A package came without the program for this machine."""
+
+
+class StateFolderUnreachable(PlatformError):
+    """PostgreSQL must run as another user, who cannot reach the state folder."""
+
+
+def did_not_start(name: str, log: Path, why: str) -> PlatformError:
+    """Describes a failed start by the end of its log; a full disk is called by its name."""
+    lines = last_lines(log, 15)
+    if any("No space left on device" in line for line in lines):
+        return disk_full(log.parent)
+    return ServerDidNotStart(
+        f"{name} did not start: {why}",
+        because="\n".join(["the end of its log says", *(f"  {line}" for line in lines)]) if lines else None,
+        hint=f"the whole log: {log}",
+    )
+
+
+def disk_full(folder: Path) -> DiskFull:
+    return DiskFull(
+        f"no space left on the disk that holds {folder}",
+        hint="make room, or set PLATFORM_STATE to a folder on another disk",
+    )
+
+
+def last_lines(log: Path, count: int) -> list[str]:
+    """The last `count` lines of a log that may be large or absent."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - 16_384))
+            return file.read().decode(errors="replace").splitlines()[-count:]
+    except FileNotFoundError:
+        return []

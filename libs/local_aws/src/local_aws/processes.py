@@ -1,0 +1,112 @@
+"""Starts and stops process groups that never outlive us. The lowest layer: servers and tasks stand on it."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_CLONE_NEWUSER = 0x10000000
+# Loaded before any fork: a child between fork and exec must not import or allocate more than it has to.
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+Preparation = Callable[[], None]
+"""Runs in the child between fork and exec."""
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    death_signal: signal.Signals = signal.SIGTERM,
+    prepare: Preparation | None = None,
+    user: int | None = None,
+) -> subprocess.Popen[bytes]:
+    """Starts a command as leader of its own session, its output appended to `log`.
+
+    When the calling *thread* ends, Linux sends the child `death_signal`; so call this from a thread that lives as long
+    as the child should.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=directory,
+            start_new_session=True,
+            preexec_fn=die_with_parent(death_signal, prepare),
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+        )
+
+
+def die_with_parent(death_signal: signal.Signals, prepare: Preparation | None = None) -> Preparation:
+    """A preparation that binds the child's life to ours, then runs `prepare`."""
+    parent = os.getpid()
+
+    def in_child() -> None:
+        if prepare is not None:
+            prepare()
+        if _LIBC is not None:
+            _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+            if os.getppid() != parent:  # the parent died before the call: nobody would send the signal any more
+                os._exit(1)
+
+    return in_child
+
+
+def enter_user_namespace() -> None:
+    """A preparation: outside we stay who we are (and own our files), inside we are user 1000.
+
+    For programs that refuse to run as root. Raises OSError where the system does not allow user namespaces.
+    """
+    uid, gid = os.geteuid(), os.getegid()  # inside, before the maps are written, we would be nobody
+    if _LIBC is None or _LIBC.unshare(_CLONE_NEWUSER) != 0:
+        raise OSError(ctypes.get_errno(), "user namespaces are not available")
+    for name, text in (("setgroups", "deny"), ("uid_map", f"1000 {uid} 1"), ("gid_map", f"1000 {gid} 1")):
+        descriptor = os.open(f"/proc/self/{name}", os.O_WRONLY)
+        os.write(descriptor, text.encode())
+        os.close(descriptor)
+
+
+def user_namespaces_work() -> bool:
+    """Tries it: a container with a strict seccomp profile says no."""
+    try:
+        return subprocess.run(["true"], preexec_fn=enter_user_namespace, check=False).returncode == 0
+    except (subprocess.SubprocessError, OSError):
+        return False
+
+
+def stop(
+    process: subprocess.Popen[bytes],
+    *,
+    stop_signal: signal.Signals = signal.SIGTERM,
+    timeout_seconds: float,
+    whole_group: bool = False,
+) -> None:
+    """Asks the process (or its whole group) to stop; whatever is left of the group after the timeout is killed."""
+    if process.poll() is None:
+        if whole_group:
+            signal_group(process.pid, stop_signal)
+        else:
+            process.send_signal(stop_signal)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout_seconds)
+    signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def signal_group(leader: int, number: signal.Signals) -> None:
+    """Signals every process of the group that `spawn` created; a group that is gone is fine."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)

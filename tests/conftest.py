@@ -1,0 +1,71 @@
+"""The real servers that tests share: started when the first test asks for them, stopped at the end of the run."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from local_aws.backing.aws import AwsServer
+from local_aws.backing.postgres import PostgresServer
+from local_aws.backing.redis import RedisServer
+from local_aws.ports import free_port
+
+# Everything that signs AWS requests finds these, and nobody's real account.
+os.environ.update(AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local", AWS_REGION="us-east-1")
+os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
+for variable in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+    os.environ.pop(variable, None)
+
+# Nothing in a test survives a power cut anyway.
+_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal"}
+_FAST |= {"max_wal_senders": "0", "shared_buffers": "32MB"}
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"), free_port(), settings=_FAST)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"), free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer]:
+    server = AwsServer(tmp_path_factory.mktemp("aws"), free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """A fresh, empty database, dropped after the test: `postgresql://postgres:…@127.0.0.1:…/test_…`."""
+    name = f"test_{uuid4().hex[:12]}"
+    await _execute(postgres_server.url, f"CREATE DATABASE {name} STRATEGY file_copy")
+    yield urlunsplit(urlsplit(postgres_server.url)._replace(path=f"/{name}"))
+    await _execute(postgres_server.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url, ssl=False)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return Path(__file__).parent.parent
