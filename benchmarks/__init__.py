@@ -1,0 +1,1 @@
+"""Figures of the platform, compared within one run: `make bench`."""
