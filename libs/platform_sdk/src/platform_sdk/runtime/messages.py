@@ -1,0 +1,106 @@
+"""Events, and the envelope in which they travel.
+
+A service defines one `Event` class for each type it publishes or consumes; `UnitOfWork.publish` writes it into the
+outbox, the relay encodes it with `encode_message`, the consumer of another service decodes it with `decode_message`
+and validates the data with that service's own `Event` class. The two classes never meet in code.
+"""
+
+import os
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+
+import orjson
+from annotated_types import Ge, MinLen
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+
+class Event(BaseModel):
+    """A fact in the past tense. Subclass it once per event type and version:
+
+    class OrderPlaced(Event):
+        type = "order.placed"
+        order_id: UUID
+
+    Unknown fields are ignored, so a publisher may add fields before its consumers know them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    type: ClassVar[str]
+    version: ClassVar[int] = 1
+
+
+class UndecodableMessage(Exception):
+    """The body is not an envelope that we understand; retrying cannot help."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One event on the wire: the envelope's fields, and the W3C trace headers that travel beside it."""
+
+    id: UUID
+    type: Annotated[str, MinLen(1)]
+    version: Annotated[int, Ge(1)]
+    source: str
+    occurred_at: datetime
+    aggregate_id: Annotated[str, MinLen(1)]
+    aggregate_version: int
+    correlation_id: str
+    causation_id: str | None
+    data: dict[str, Any]
+    trace_headers: dict[str, str] = field(default_factory=dict)
+
+
+_ENVELOPE = TypeAdapter(Message)
+
+
+def encode_message(message: Message) -> str:
+    """The envelope as JSON text that SQS accepts.
+
+    SQS refuses characters outside `#x9 | #xA | #xD | #x20-#xD7FF | #xE000-#xFFFD | #x10000-#x10FFFF`
+    (SendMessage API reference). JSON escapes the control characters; the two non-characters are escaped here.
+    """
+    text = orjson.dumps(
+        {
+            "id": message.id,
+            "type": message.type,
+            "version": message.version,
+            "source": message.source,
+            "occurred_at": message.occurred_at,
+            "aggregate_id": message.aggregate_id,
+            "aggregate_version": message.aggregate_version,
+            "correlation_id": message.correlation_id,
+            "causation_id": message.causation_id,
+            "data": message.data,
+        }
+    ).decode()
+    if "\ufffe" in text or "\uffff" in text:
+        text = text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+    return text
+
+
+def decode_message(body: str | bytes, trace_headers: dict[str, str] | None = None) -> Message:
+    """Read an envelope; fields that we do not know are ignored.
+
+    Raises:
+        UndecodableMessage: not JSON, or a field that we need is missing or of the wrong type.
+    """
+    try:
+        message = _ENVELOPE.validate_json(body, strict=True)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in error.errors())
+        raise UndecodableMessage(faults) from error
+    message.trace_headers.clear()
+    message.trace_headers.update(trace_headers or {})
+    return message
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562, section 5.7, with the sub-millisecond part in `rand_a`): unique, and sorted by time."""
+    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    fraction = (nanoseconds << 12) // 1_000_000
+    random_bits = int.from_bytes(os.urandom(8)) >> 2
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random_bits)
