@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [page for folder in ("", "docs", "services", "libs", "deploy") for page in (ROOT / folder).glob("*.md" if not folder else "**/*.md")]
+PAGES = [
+    page
+    for folder in ("", "docs", "services", "libs", "deploy")
+    for page in (ROOT / folder).glob("*.md" if not folder else "**/*.md")
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

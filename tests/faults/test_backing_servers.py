@@ -22,9 +22,7 @@ async def every_kind_of_request(http: httpx.AsyncClient, admin: Shopper) -> None
     assert (await shopper.get("/users/me"))["id"]
 
 
-async def test_every_request_answers_while_redis_hangs(
-    region: Region, http: httpx.AsyncClient, admin: Shopper
-) -> None:
+async def test_every_request_answers_while_redis_hangs(region: Region, http: httpx.AsyncClient, admin: Shopper) -> None:
     pid = region.server_pid("redis")
     os.kill(pid, signal.SIGSTOP)
     try:

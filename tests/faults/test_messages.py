@@ -38,7 +38,9 @@ async def test_stale_and_duplicate_answers_change_no_decided_order(
     assert before["status"] == "confirmed"
     reservation_id = str(uuid4())
     strays = [
-        envelope("inventory.rejected", reservation_id, {"order_id": order_id, "reason": "out_of_stock", "shortages": []}),
+        envelope(
+            "inventory.rejected", reservation_id, {"order_id": order_id, "reason": "out_of_stock", "shortages": []}
+        ),
         envelope(
             "inventory.released",
             reservation_id,
@@ -93,7 +95,10 @@ async def test_poison_goes_to_the_dead_letter_queue_with_its_reason(region: Regi
     message = next(entry for entry in json.loads(shown.stdout)["messages"] if entry["body"] == mark)
     assert message["attributes"]["dead-letter-reason"]
     assert message["attributes"]["source-queue"] == "platform-local-inventory"
-    depths = {entry["queue"]: entry["depth"] for entry in json.loads(region.platform("dlq", "list", "--json").stdout)["queues"]}
+    depths = {
+        entry["queue"]: entry["depth"]
+        for entry in json.loads(region.platform("dlq", "list", "--json").stdout)["queues"]
+    }
     assert depths["inventory"] >= 1
     purged = region.platform("dlq", "purge", "inventory", "--yes")
     assert purged.returncode == 0, purged.stderr

@@ -20,7 +20,9 @@ PLATFORM = Path(sys.executable).with_name("platform")
 def environment(state: Path, **variables: str) -> dict[str, str]:
     """Variables under which a `platform` command reaches a region of its own."""
     inherited = {
-        name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "AWS_ENDPOINT_URL"}
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"DATABASE_URL", "REDIS_URL", "AWS_ENDPOINT_URL"}
     }
     ports = {
         name: str(free_port())

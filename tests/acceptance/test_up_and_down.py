@@ -1,0 +1,139 @@
+"""The life of a region: up in the foreground, Ctrl-C, up again with its data, killed, ports taken, reset."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.region import PLATFORM, ROOT, Region, environment, wait_for
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Region]:
+    """A region that is not up, and that leaves nothing behind."""
+    region = Region(environment(tmp_path / "state"))
+    yield region
+    region.platform("down")
+
+
+def processes_of(region: Region) -> list[psutil.Process]:
+    """Everything that carries the region's state folder in its environment."""
+    state = region.variables["PLATFORM_STATE"]
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("PLATFORM_STATE") == state and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.AccessDenied, psutil.NoSuchProcess):
+            continue
+    return found
+
+
+def recorded_pids(region: Region) -> set[int]:
+    status = region.status()
+    entries = [*status["servers"], *status["tasks"]]
+    return {int(status["pid"])} | {int(entry["pid"]) for entry in entries if entry["pid"]}
+
+
+def all_gone(pids: set[int]) -> bool:
+    return not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+
+
+def sign_up_ada(region: Region) -> int:
+    body = {"email": "ada.again@example.com", "password": "correct horse battery staple", "name": "Ada"}
+    return httpx.post(f"{region.url}/users", json=body, timeout=30).status_code
+
+
+def test_foreground_up_stops_on_interrupt_leaves_nothing_and_keeps_its_data(fresh: Region) -> None:
+    log = Path(fresh.variables["PLATFORM_STATE"]).with_suffix(".log")
+    with log.open("w") as output:
+        up = subprocess.Popen(
+            [str(PLATFORM), "up", "--no-watch"], env=dict(fresh.variables), cwd=ROOT, stdout=output, stderr=output
+        )
+        wait_for(lambda: fresh.platform("status").returncode == 0, 120, "healthy")
+        pids = recorded_pids(fresh)
+        assert len(pids) >= 1 + 4 + 8
+        assert sign_up_ada(fresh) == 201
+        again = fresh.platform("up")
+        assert again.returncode == 0, again.stderr
+        assert "already" in again.stdout + again.stderr
+        wait_for(lambda: "correct horse battery staple" in log.read_text(), 20, "the demo accounts are printed")
+
+        up.send_signal(signal.SIGINT)
+
+        assert up.wait(timeout=60) in {0, 130}
+    assert all_gone(pids)
+    assert processes_of(fresh) == []
+    assert fresh.platform("status").returncode == 1
+
+    fresh.up()
+    assert sign_up_ada(fresh) == 409
+    assert fresh.platform("reset", "--yes").returncode == 0
+    fresh.up()
+    assert sign_up_ada(fresh) == 201
+    fresh.down()
+    assert processes_of(fresh) == []
+
+
+def test_leftovers_of_a_killed_run_are_cleaned_up(fresh: Region) -> None:
+    fresh.up()
+    pids = recorded_pids(fresh)
+    supervisor = int(fresh.status()["pid"])
+    assert sign_up_ada(fresh) == 201
+    os.kill(supervisor, signal.SIGKILL)
+    wait_for(lambda: all_gone({supervisor}), 10, "the supervisor is gone")
+
+    fresh.up()
+
+    assert not recorded_pids(fresh) & pids
+    assert all_gone(pids)
+    assert sign_up_ada(fresh) == 409
+
+
+def test_port_that_is_taken_is_named_with_the_way_out(fresh: Region) -> None:
+    port = int(fresh.variables["PLATFORM_PORT"])
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", port))
+        holder.listen()
+        refused = fresh.platform("up", "--detach")
+    assert refused.returncode == 1
+    assert str(port) in refused.stderr
+    assert "PLATFORM_PORT" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert processes_of(fresh) == []
+
+
+def test_editing_a_service_restarts_its_tasks_and_no_others(fresh: Region) -> None:
+    done = fresh.platform("up", "--detach", timeout_seconds=180)
+    assert done.returncode == 0, done.stderr
+
+    def pids(service: str) -> set[int]:
+        return {int(task["pid"]) for task in fresh.status()["tasks"] if task["service"] == service and task["pid"]}
+
+    inventory, users = pids("inventory"), pids("users")
+    edited = ROOT / "services/inventory/src/inventory" / f"edited_{os.getpid()}.py"
+    edited.write_text('"""Written by a test that edits a service."""\n')
+    try:
+        start = time.monotonic()
+        wait_for(lambda: not pids("inventory") & inventory and len(pids("inventory")) == 3, 20, "inventory restarted")
+        print(f"restarted within {time.monotonic() - start:.1f} s")
+        wait_for(lambda: fresh.platform("status").returncode == 0, 30, "healthy again")
+        assert pids("users") == users
+    finally:
+        edited.unlink()
+
+
+def test_logs_show_what_a_service_prints(region: Region) -> None:
+    shown = region.platform("logs", "orders", "-n", "50")
+    assert shown.returncode == 0, shown.stderr
+    assert '"service"' in shown.stdout
+    unknown = region.platform("logs", "order")
+    assert unknown.returncode != 0
+    assert "orders" in unknown.stderr
