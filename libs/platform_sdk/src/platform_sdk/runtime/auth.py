@@ -9,33 +9,31 @@ publishes (RFC 7517).
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar
-from uuid import UUID
 
 from fastapi import Depends, Request
 
 from platform_sdk.runtime.problems import forbidden, unauthenticated
+from platform_sdk.runtime.tokens import ADMIN, Principal, TokenVerifier
 
-ADMIN: Final = "admin"
+__all__ = [
+    "ADMIN",
+    "CUSTOMER",
+    "SERVICE",
+    "Admin",
+    "Administrator",
+    "Authenticated",
+    "CurrentUser",
+    "Principal",
+    "Public",
+]
+__all__ += ["ServiceCaller", "TokenVerifier", "administrator", "authenticated", "public", "require_role", "service"]
+
 CUSTOMER: Final = "customer"
 SERVICE: Final = "service"
 
 Policy = Callable[..., Awaitable[Any]]
 P = TypeVar("P", bound=Policy)
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """The verified caller; `token_id` is the token's `jti`."""
-
-    user_id: UUID
-    roles: frozenset[str]
-    token_id: str
-
-    @property
-    def is_admin(self) -> bool:
-        return ADMIN in self.roles
 
 
 def _policy(function: P) -> P:
@@ -65,13 +63,13 @@ async def authenticated(request: Request) -> Principal:
     return principal
 
 
-def require_role(role: str) -> Callable[[Request], Awaitable[Principal]]:
-    """A policy: only callers whose token carries `role`; 403 for the others."""
+def require_role(*roles: str) -> Callable[[Request], Awaitable[Principal]]:
+    """A policy: only callers whose token carries one of `roles`; 403 for the others."""
 
     @_policy
     async def has_role(request: Request) -> Principal:
         principal = await authenticated(request)
-        if role not in principal.roles:
+        if principal.roles.isdisjoint(roles):
             raise forbidden()
         return principal
 
