@@ -103,6 +103,13 @@ class UnitOfWork(Reader):
             raise
         await self.execute(f"RELEASE SAVEPOINT {name}")
 
+    async def start_over(self) -> None:
+        """Undo everything so far, and go on in a new transaction."""
+        await self.rollback()
+        self._published.clear()
+        self._after_commit.clear()
+        self._ended = False
+
     async def commit(self) -> None:
         """Write the outbox, COMMIT, then run the callbacks. For edges only: `Database.unit_of_work` calls it.
 
