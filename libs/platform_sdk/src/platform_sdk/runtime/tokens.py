@@ -46,11 +46,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The verified caller; `token_id` is the token's `jti`."""
+    """The verified caller; `token_id` is the token's `jti`, `session_id` its `sid` (the log-in that it belongs to)."""
 
     user_id: UUID
     roles: frozenset[str]
     token_id: str
+    session_id: UUID | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -251,11 +252,12 @@ def _principal_of(claims: Mapping[str, Any]) -> Principal:
     roles, token_id = claims.get("roles", []), claims["jti"]
     try:
         user_id = UUID(claims["sub"])
+        session_id = UUID(claims["sid"]) if "sid" in claims else None
     except (ValueError, TypeError, AttributeError):
         raise _invalid_token() from None
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles) or not isinstance(token_id, str):
         raise _invalid_token()
-    return Principal(user_id, frozenset(roles), token_id)
+    return Principal(user_id, frozenset(roles), token_id, session_id)
 
 
 def _invalid_token(detail: str = "the access token is not valid") -> Problem:
