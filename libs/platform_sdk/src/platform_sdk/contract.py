@@ -19,6 +19,8 @@ STOP_TIMEOUT_SECONDS: Final = 60
 DRAIN_DELAY_SECONDS: Final = 5
 """Seconds for which a stopping task goes on accepting requests, so that the load balancer can take it out first."""
 
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
 
 class Variable:
     """Names of the environment variables that a task definition gives to the app container."""
@@ -35,6 +37,8 @@ class Variable:
     DATABASE_URL: Final = "DATABASE_URL"
     """`postgresql://<role>@<host>:<port>/<database>?sslmode=…`, without the password."""
     DATABASE_PASSWORD: Final = "DATABASE_PASSWORD"  # noqa: S105 - a name, injected as a secret
+    DATABASE_MAX_CONNECTIONS: Final = "DATABASE_MAX_CONNECTIONS"
+    """Per process."""
     REDIS_URL: Final = "REDIS_URL"
     """`redis://` or `rediss://` `<host>:<port>/0`, without the password."""
     REDIS_PASSWORD: Final = "REDIS_PASSWORD"  # noqa: S105 - a name, injected as a secret

@@ -1,0 +1,188 @@
+"""deploy/environments/<name>.toml: where an environment is. Sizes and needs are the services' own; no ARN here."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlsplit
+
+from platform_sdk.contract import DRAIN_DELAY_SECONDS, LOG_LEVELS
+from platform_sdk.deploy.document import Form, Table, read_document
+from platform_sdk.deploy.faults import InvalidConfiguration, did_you_mean, listed
+from platform_sdk.errors import PlatformError
+
+FOLDER: Final = Path("deploy/environments")
+
+ENVIRONMENT_NAME: Final = Form(re.compile(r"[a-z][a-z0-9]{1,11}"), "2 to 12 lower-case letters and digits")
+ACCOUNT_ID: Final = Form(re.compile(r"\d{12}"), "the 12 digits of an AWS account")
+REGION: Final = Form(re.compile(r"[a-z]{2}(-[a-z]+)+-\d"), 'an AWS region such as "us-east-1"')
+HOST: Final = Form(re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"), "a host name or an address")
+DATABASE_NAME: Final = Form(re.compile(r"[a-z][a-z0-9_]{0,62}"), "lower-case letters, digits and underscores")
+HTTP_URL: Final = Form(re.compile(r"https?://[^/\s@]+"), 'an origin such as "https://api.example.com", without a path')
+REDIS_URL: Final = Form(
+    re.compile(r"rediss?://[^/\s@]+/\d{1,2}"), 'a URL such as "rediss://host:6379/0", without a password'
+)
+URL_PATH: Final = Form(re.compile(r"(/[A-Za-z0-9_.~-]+)+"), "a path that starts with a slash")
+SSL_MODES: Final = ("disable", "require", "verify-ca", "verify-full")
+SECRET_KINDS: Final = ("ed25519_private_key", "password")
+SECRET_PATH: Final = Form(re.compile(r"[a-z][a-z0-9-]*(/[A-Za-z0-9_]+)+"), '"<service>/<secret name>"')
+
+
+class UnknownEnvironment(PlatformError):
+    """No file in deploy/environments has the name."""
+
+
+class InvalidEnvironment(InvalidConfiguration):
+    """An environment file that cannot be used; `faults` holds every reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    host: str
+    port: int
+    name: str
+    sslmode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    """`url` holds no password; where `authenticated`, it is the secret `<service>/cache`, key `password`."""
+
+    url: str
+    authenticated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Who access tokens are for, and where the keys to verify them are published, below the load balancer."""
+
+    audience: str
+    jwks_path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDefaults:
+    """`host` is the address that the app binds; the drain delay is in seconds."""
+
+    host: str
+    drain_delay_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Where things are. `aws_endpoint_url` and `otlp_endpoint` are None where nothing is to be set.
+
+    `generated_secrets` maps `<service>/<secret name>` to the kind of value that the laptop makes up for it.
+    """
+
+    name: str
+    log_level: str
+    account_id: str
+    region: str
+    aws_endpoint_url: str | None
+    load_balancer_url: str
+    database: Database
+    cache: Cache
+    tokens: Tokens
+    tasks: TaskDefaults
+    otlp_endpoint: str | None
+    generated_secrets: Mapping[str, str]
+
+    @property
+    def domain(self) -> str:
+        """The host under which users reach the load balancer."""
+        return urlsplit(self.load_balancer_url).hostname or ""
+
+    @property
+    def partition(self) -> str:
+        """The second part of every ARN (docs.aws.amazon.com/IAM, "Identify AWS resources with ARNs")."""
+        return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(self.region.rsplit("-", 2)[0], "aws")
+
+
+def environment_names(root: Path) -> list[str]:
+    """The environments that the repository has."""
+    return sorted(path.stem for path in (root / FOLDER).glob("*.toml"))
+
+
+def load_environment(root: Path, name: str) -> Environment:
+    """Reads deploy/environments/<name>.toml below the repository's root.
+
+    Raises:
+        UnknownEnvironment: there is no such file.
+        InvalidEnvironment: with every fault of the file.
+    """
+    names = environment_names(root)
+    if name not in names:
+        closest = did_you_mean(name, names)
+        raise UnknownEnvironment(
+            f"there is no environment `{name}`",
+            because=f"{FOLDER} holds {listed(names)}",
+            hint=closest,
+        )
+    document = read_document(root / FOLDER / f"{name}.toml", f"{FOLDER}/{name}.toml")
+    environment = read_environment_file(document.root(), name)
+    document.reject_unknown_keys()
+    document.refuse_faults(InvalidEnvironment)
+    return environment
+
+
+def read_environment_file(root: Table, file_name: str) -> Environment:
+    name = root.text("name", ENVIRONMENT_NAME)
+    if root.are_sound("name") and name != file_name:
+        root.fault("name", f"is not the name of its file, which is {file_name}.toml")
+    aws = root.table("aws")
+    return Environment(
+        name=name,
+        log_level=root.choice("log_level", LOG_LEVELS, default="info"),
+        account_id=aws.text("account_id", ACCOUNT_ID),
+        region=aws.text("region", REGION),
+        aws_endpoint_url=aws.text("endpoint_url", HTTP_URL, default=None),
+        load_balancer_url=root.table("load_balancer").text("url", HTTP_URL),
+        database=read_database(root.table("database")),
+        cache=read_cache(root.table("cache")),
+        tokens=read_tokens(root.table("tokens")),
+        tasks=read_tasks(root.optional_table("tasks")),
+        otlp_endpoint=read_otlp_endpoint(root.optional_table("telemetry")),
+        generated_secrets=read_generated_secrets(root.optional_table("generated_secrets")),
+    )
+
+
+def read_database(table: Table) -> Database:
+    return Database(
+        host=table.text("host", HOST),
+        port=table.integer("port", legal=range(1, 65536)),
+        name=table.text("name", DATABASE_NAME),
+        sslmode=table.choice("sslmode", SSL_MODES),
+    )
+
+
+def read_cache(table: Table) -> Cache:
+    return Cache(url=table.text("url", REDIS_URL), authenticated=table.boolean("authenticated", default=False))
+
+
+def read_tokens(table: Table) -> Tokens:
+    return Tokens(
+        audience=table.text("audience"),
+        jwks_path=table.text("jwks_path", URL_PATH, default="/users/.well-known/jwks.json"),
+    )
+
+
+def read_tasks(table: Table | None) -> TaskDefaults:
+    if table is None:
+        return TaskDefaults(host="0.0.0.0", drain_delay_seconds=DRAIN_DELAY_SECONDS)
+    return TaskDefaults(
+        host=table.text("host", HOST, default="0.0.0.0"),
+        drain_delay_seconds=table.integer("drain_delay_seconds", legal=range(0, 61), default=DRAIN_DELAY_SECONDS),
+    )
+
+
+def read_otlp_endpoint(table: Table | None) -> str | None:
+    return None if table is None else table.text("otlp_endpoint", HTTP_URL)
+
+
+def read_generated_secrets(table: Table | None) -> Mapping[str, str]:
+    if table is None:
+        return MappingProxyType({})
+    return MappingProxyType({name: table.choice(name, SECRET_KINDS) for name in table.names(SECRET_PATH)})

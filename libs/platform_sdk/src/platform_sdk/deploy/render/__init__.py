@@ -1,0 +1,6 @@
+"""Spec and environment to plain AWS documents, which work without us."""
+
+from platform_sdk.deploy.render.task_definition import Role, family_of
+from platform_sdk.deploy.render.task_definition import render_task_definition as task_definition
+
+__all__ = ["Role", "family_of", "task_definition"]

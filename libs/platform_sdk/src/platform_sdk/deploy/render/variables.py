@@ -1,0 +1,127 @@
+"""The variables of the app container: what contract.Variable promises, and the team's own after it."""
+
+import json
+from collections.abc import Iterator
+from typing import Literal
+
+from platform_sdk.contract import Variable, queue_name
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.spec.types import SecretReference, SecretStore, ServiceSpec
+
+DATABASE_PASSWORD = SecretReference(store=SecretStore.SECRETS_MANAGER, name="database", json_key="password")
+CACHE_PASSWORD = SecretReference(store=SecretStore.SECRETS_MANAGER, name="cache", json_key="password")
+
+
+def app_environment(
+    spec: ServiceSpec, environment: Environment, image: str, role: Literal["api", "worker"]
+) -> list[dict[str, str]]:
+    """Plain variables, by name, so that two renderings differ only where something changed."""
+    variables = {
+        **identity(spec, environment, image),
+        **life_cycle(spec, environment),
+        **(address(spec, environment) if role == "api" else consumption(spec, environment)),
+        **data_stores(spec, environment),
+        **messaging(spec, environment),
+        **tokens(environment),
+        **telemetry(environment),
+        **spec.environment,
+    }
+    return [{"name": name, "value": variables[name]} for name in sorted(variables)]
+
+
+def identity(spec: ServiceSpec, environment: Environment, image: str) -> dict[str, str]:
+    return {
+        Variable.SERVICE_NAME: spec.name,
+        Variable.SERVICE_VERSION: version_of(image),
+        Variable.SERVICE_PATH: spec.path,
+        Variable.ENVIRONMENT: environment.name,
+    }
+
+
+def version_of(image: str) -> str:
+    """The image's tag, or the first 12 digits of its digest, or `latest`, as a container engine would read it."""
+    name, _, digest = image.partition("@")
+    _, _, tag = name.rpartition("/")[2].partition(":")
+    return tag or digest.removeprefix("sha256:")[:12] or "latest"
+
+
+def life_cycle(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
+    return {
+        Variable.STOP_TIMEOUT_SECONDS: str(spec.task.stop_timeout_seconds),
+        Variable.DRAIN_DELAY_SECONDS: str(environment.tasks.drain_delay_seconds),
+        Variable.LOG_LEVEL: environment.log_level,
+    }
+
+
+def address(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
+    return {Variable.HOST: environment.tasks.host, Variable.PORT: str(spec.port)}
+
+
+def consumption(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
+    queues = [queue_name(environment.name, queue.name) for queue in spec.queues]
+    return {Variable.CONSUMED_QUEUES: json.dumps(queues)}
+
+
+def data_stores(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
+    variables = {}
+    if spec.database is not None:
+        where = environment.database
+        variables[Variable.DATABASE_URL] = (
+            f"postgresql://{spec.name}@{where.host}:{where.port}/{where.name}?sslmode={where.sslmode}"
+        )
+        variables[Variable.DATABASE_MAX_CONNECTIONS] = str(spec.database.max_connections)
+    if spec.cache is not None:
+        variables[Variable.REDIS_URL] = environment.cache.url
+    return variables
+
+
+def messaging(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
+    routes = {event: [queue_name(environment.name, queue) for queue in to] for event, to in spec.publishes.items()}
+    endpoint = environment.aws_endpoint_url
+    return {
+        Variable.AWS_REGION: environment.region,
+        **({} if endpoint is None else {Variable.AWS_ENDPOINT_URL: endpoint}),
+        Variable.EVENT_ROUTES: json.dumps(routes, sort_keys=True),
+    }
+
+
+def tokens(environment: Environment) -> dict[str, str]:
+    return {
+        Variable.TOKEN_ISSUER: environment.load_balancer_url,
+        Variable.TOKEN_AUDIENCE: environment.tokens.audience,
+        Variable.JWKS_URL: f"{environment.load_balancer_url}{environment.tokens.jwks_path}",
+    }
+
+
+def telemetry(environment: Environment) -> dict[str, str]:
+    endpoint = environment.otlp_endpoint
+    return {} if endpoint is None else {Variable.OTLP_ENDPOINT: endpoint}
+
+
+def app_secrets(spec: ServiceSpec, environment: Environment) -> list[dict[str, str]]:
+    """Names and places of secrets, by name; ECS fetches the values when it starts a task."""
+    secrets = dict(secrets_of(spec, environment))
+    return [{"name": name, "valueFrom": place_of(secrets[name], spec, environment)} for name in sorted(secrets)]
+
+
+def secrets_of(spec: ServiceSpec, environment: Environment) -> Iterator[tuple[str, SecretReference]]:
+    yield from spec.secrets.items()
+    if spec.database is not None:
+        yield Variable.DATABASE_PASSWORD, DATABASE_PASSWORD
+    if spec.cache is not None and environment.cache.authenticated:
+        yield Variable.REDIS_PASSWORD, CACHE_PASSWORD
+
+
+def place_of(secret: SecretReference, spec: ServiceSpec, environment: Environment) -> str:
+    """What ECS calls `valueFrom`.
+
+    The ARN leaves out the six random characters that Secrets Manager adds: a partial ARN finds the secret as well,
+    and is known before the secret exists. The colons at the end belong to the form that picks a key of a JSON secret.
+    """
+    name = f"platform/{environment.name}/{spec.name}/{secret.name}"
+    if secret.store is SecretStore.PARAMETER_STORE:
+        return f"/{name}"
+    key = f":{secret.json_key}::" if secret.json_key else ""
+    return (
+        f"arn:{environment.partition}:secretsmanager:{environment.region}:{environment.account_id}:secret:{name}{key}"
+    )

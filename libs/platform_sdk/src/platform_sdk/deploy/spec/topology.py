@@ -1,0 +1,103 @@
+"""What must hold between services: their paths, and which events reach which queue."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from platform_sdk.deploy.document import Document, dotted
+from platform_sdk.deploy.faults import did_you_mean, listed
+from platform_sdk.deploy.spec.types import Queue, ServiceSpec
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A spec with the document that it was read from, so that a fault between two services has a line."""
+
+    spec: ServiceSpec
+    document: Document
+
+    def place(self, *path: str | int) -> str:
+        line = self.document.lines.get(path)
+        return self.document.file if line is None else f"{self.document.file}:{line}"
+
+    def queue(self, name: str) -> Queue:
+        return next(queue for queue in self.spec.queues if queue.name == name)
+
+
+def check_topology(sources: Sequence[Source]) -> None:
+    """Notes the faults in the documents. What cannot be judged while a file is broken is left for the next time."""
+    for earlier, later in pairs(sources):
+        check_names(earlier, later)
+        check_paths(earlier, later)
+        check_owners(earlier, later)
+    readable = all(source.document.is_sound("queues") and source.document.is_sound("publishes") for source in sources)
+    if readable:
+        for source in sources:
+            check_publications(source, sources)
+            check_consumption(source, sources)
+
+
+def pairs(values: Sequence[T]) -> Iterator[tuple[T, T]]:
+    return ((earlier, later) for place, later in enumerate(values) for earlier in values[:place])
+
+
+def check_names(earlier: Source, later: Source) -> None:
+    if earlier.spec.name and earlier.spec.name == later.spec.name:
+        reason = f'"{later.spec.name}" is the name of {earlier.place("service", "name")} as well'
+        later.document.fault(("service", "name"), reason, "choose another name")
+
+
+def check_paths(earlier: Source, later: Source) -> None:
+    """A listener rule takes a path and all below it, so no service may stand below another."""
+    first, second = f"{earlier.spec.path}/", f"{later.spec.path}/"
+    if "/" in (first, second) or not (first.startswith(second) or second.startswith(first)):
+        return
+    how = "is also" if first == second else "overlaps"
+    reason = f'"{later.spec.path}" {how} "{earlier.spec.path}" of {earlier.place("service", "path")}'
+    later.document.fault(("service", "path"), reason, "choose a path that no other service contains")
+
+
+def check_owners(earlier: Source, later: Source) -> None:
+    for name in sorted({queue.name for queue in earlier.spec.queues} & {queue.name for queue in later.spec.queues}):
+        reason = f"the queue is owned by {earlier.place('queues', name)} as well"
+        later.document.fault(("queues", name), reason, "choose another name")
+
+
+def check_publications(source: Source, sources: Sequence[Source]) -> None:
+    """Every queue that an event goes to exists, and its owner consumes the event."""
+    owners = {queue.name: other for other in sources for queue in other.spec.queues}
+    for event, queues in source.spec.publishes.items():
+        for index, name in enumerate(queues):
+            path = ("publishes", event, index)
+            if name not in owners:
+                known = did_you_mean(name, owners) or f"the queues are {listed(sorted(owners))}"
+                source.document.fault(path, f'no service owns a queue "{name}"', known)
+            elif event not in owners[name].queue(name).consumes:
+                place = owners[name].place("queues", name, "consumes")
+                reason = f'"{event}" is not among what the owner of the queue "{name}" consumes'
+                source.document.fault(path, reason, f"add it at {place}, or remove the queue here")
+
+
+def check_consumption(source: Source, sources: Sequence[Source]) -> None:
+    """Every event that a queue consumes is published to it by somebody."""
+    for queue in source.spec.queues:
+        arriving = {
+            event for other in sources for event, queues in other.spec.publishes.items() if queue.name in queues
+        }
+        if not arriving:
+            source.document.fault(("queues", queue.name), "nobody publishes to this queue")
+            continue
+        for index, event in enumerate(queue.consumes):
+            if event not in arriving:
+                reason = f'nobody publishes "{event}" to the queue "{queue.name}"'
+                suggestion = how_to_receive(event, queue.name, arriving, sources)
+                source.document.fault(("queues", queue.name, "consumes", index), reason, suggestion)
+
+
+def how_to_receive(event: str, queue: str, arriving: set[str], sources: Sequence[Source]) -> str | None:
+    for other in sources:
+        if event in other.spec.publishes:
+            return f'add "{queue}" to {dotted(("publishes", event))} at {other.place("publishes", event)}'
+    return did_you_mean(event, arriving)

@@ -1,0 +1,84 @@
+"""The tables that become variables of the app container: `[environment]` in plain sight, `[secrets]` by reference."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from platform_sdk.contract import LOG_LEVELS, Variable
+from platform_sdk.deploy.document import Form, Table
+from platform_sdk.deploy.spec.types import SecretReference, SecretStore
+
+VARIABLE_NAME: Final = Form(
+    re.compile(r"[A-Z][A-Z0-9_]{0,127}"), "capital letters, digits and underscores, starting with a letter"
+)
+SECRET_NAME: Final = Form(
+    re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*(:[A-Za-z0-9_.-]+)?|(/[A-Za-z0-9_.-]+)+"),
+    '"name" or "name:json_key" of Secrets Manager (letters, digits, _ and /), or "/path" of Parameter Store',
+)
+
+LOOKS_LIKE_A_SECRET: Final = re.compile(
+    r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|(API|PRIVATE|SECRET|SIGNING|ENCRYPTION|ACCESS)_?KEY)$"
+)
+CONTAINS_A_SECRET: Final = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY"
+    r"|\b(AKIA|ASIA)[A-Z0-9]{16}\b"  # AWS access key ids
+    r"|\bgh[pousr]_[A-Za-z0-9]{36}"  # GitHub tokens
+    r"|\b[rs]k_live_[A-Za-z0-9]{16}"  # Stripe keys
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\."  # signed JWTs
+    r"|^[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@"  # URLs with a password
+)
+
+SET_BY_THE_PLATFORM: Final = frozenset(
+    value for name, value in vars(Variable).items() if not name.startswith("_") and isinstance(value, str)
+)
+RESERVED_PREFIXES: Final = ("AWS_", "ECS_", "FLUENT_")
+"""What Fargate and FireLens put into a container themselves."""
+
+
+def read_environment(table: Table | None) -> Mapping[str, str]:
+    """`[environment]`; LOG_LEVEL is the one variable of the platform's own that a team may set here."""
+    if table is None:
+        return MappingProxyType({})
+    variables = {}
+    for name in table.names(VARIABLE_NAME):
+        refuse_reserved(table, name, allowed={Variable.LOG_LEVEL})
+        value = table.text(name, Form(re.compile(r"[^\x00]*", re.DOTALL), "a text without NUL"))
+        if LOOKS_LIKE_A_SECRET.search(name) or CONTAINS_A_SECRET.search(value):
+            table.fault(name, "looks like a secret, which plain variables do not keep", "move it to [secrets]")
+        if name == Variable.LOG_LEVEL:
+            table.choice(name, LOG_LEVELS)
+        variables[name] = value
+    return MappingProxyType(variables)
+
+
+def read_secrets(table: Table | None, environment: Mapping[str, str]) -> Mapping[str, SecretReference]:
+    """`[secrets]`: names of secrets, never their values."""
+    if table is None:
+        return MappingProxyType({})
+    references = {}
+    for name in table.names(VARIABLE_NAME):
+        refuse_reserved(table, name)
+        if name in environment:
+            table.fault(name, "is in [environment] as well; ECS refuses a name given twice", "remove one of them")
+        references[name] = secret_reference(table, name)
+    return MappingProxyType(references)
+
+
+def secret_reference(table: Table, name: str) -> SecretReference:
+    value = table.values[name]
+    if isinstance(value, str) and value.startswith("arn:"):
+        table.fault(name, "must be a name, not an ARN", "the environment adds account, region and prefix")
+        return SecretReference(store=SecretStore.SECRETS_MANAGER, name="")
+    text = table.text(name, SECRET_NAME)
+    if text.startswith("/"):
+        return SecretReference(store=SecretStore.PARAMETER_STORE, name=text.removeprefix("/"))
+    secret, _, json_key = text.partition(":")
+    return SecretReference(store=SecretStore.SECRETS_MANAGER, name=secret, json_key=json_key or None)
+
+
+def refuse_reserved(table: Table, name: str, allowed: frozenset[str] | set[str] = frozenset()) -> None:
+    if name in SET_BY_THE_PLATFORM - allowed:
+        table.fault(name, "is set by the platform", "remove it, or choose another name")
+    elif name.startswith(RESERVED_PREFIXES) and name not in allowed:
+        table.fault(name, "is reserved: AWS sets variables of this prefix in every task", "choose another name")

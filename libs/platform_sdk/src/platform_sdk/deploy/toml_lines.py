@@ -1,0 +1,130 @@
+"""On which line each key of a TOML text stands; tomllib parses the values and forgets the places.
+
+Only for text that tomllib has accepted: the walk below relies on it and checks nothing a second time.
+"""
+
+import bisect
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+
+TomlPath = tuple[str | int, ...]
+
+_TRIVIA = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_BARE_VALUE = re.compile(r"[^,\]}#\n]+")
+_STRING = re.compile(
+    r'"""(?:\\.|[^\\])*?"{3,5}(?!")'  # a multi-line string may end in up to two quotation marks of its own
+    r"|'''.*?'{3,5}(?!')"
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'[^'\n]*'",
+    re.DOTALL,
+)
+
+
+def line_index(text: str) -> Mapping[TomlPath, int]:
+    """The 1-based line of every table, key and array element, by path: `("queues", "orders", "consumes", 0)`."""
+    walk = _Walk(text)
+    walk.document()
+    return walk.lines
+
+
+class _Walk:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.position = 0
+        self.newlines = [match.start() for match in re.finditer("\n", text)]
+        self.lines: dict[TomlPath, int] = {}
+        self.last_of_array: dict[TomlPath, int] = {}
+
+    def document(self) -> None:
+        table: TomlPath = ()
+        while not self.at_end():
+            table = self.header() if self.looking_at("[") else self.pair(table)
+
+    def header(self) -> TomlPath:
+        """`[a.b]` or `[[a.b]]`: the path under which the next pairs stand."""
+        line = self.line()
+        is_array = self.text.startswith("[[", self.position)
+        self.position += 2 if is_array else 1
+        path: TomlPath = ()
+        keys = list(self.dotted_key())
+        for depth, key in enumerate(keys, 1):
+            path += (key,)
+            if is_array and depth == len(keys):
+                self.last_of_array[path] = self.last_of_array.get(path, -1) + 1
+            self.lines.setdefault(path, line)
+            if path in self.last_of_array:
+                path += (self.last_of_array[path],)
+        self.lines[path] = line
+        self.position += 2 if is_array else 1
+        return path
+
+    def pair(self, table: TomlPath) -> TomlPath:
+        """`a.b = value`; answers the table it was given, which goes on."""
+        line = self.line()
+        path = table
+        for key in self.dotted_key():
+            path += (key,)
+            self.lines.setdefault(path, line)
+        self.position += 1  # the equals sign, at which the key ended
+        self.value(path)
+        return table
+
+    def dotted_key(self) -> Iterator[str]:
+        while True:
+            self.skip(_TRIVIA)
+            quoted = _STRING.match(self.text, self.position)
+            raw = self.skip(_STRING if quoted else _BARE_KEY)
+            yield tomllib.loads(f"key = {raw}")["key"] if quoted else raw
+            self.skip(_TRIVIA)
+            if not self.looking_at("."):
+                return
+            self.position += 1
+
+    def value(self, path: TomlPath) -> None:
+        self.skip(_TRIVIA)
+        if self.looking_at("["):
+            self.array(path)
+        elif self.looking_at("{"):
+            self.inline_table(path)
+        else:
+            self.skip(_STRING if self.text[self.position] in "\"'" else _BARE_VALUE)
+
+    def array(self, path: TomlPath) -> None:
+        self.position += 1
+        for index in self.items("]"):
+            self.lines[(*path, index)] = self.line()
+            self.value((*path, index))
+
+    def inline_table(self, path: TomlPath) -> None:
+        self.position += 1
+        for _ in self.items("}"):
+            self.pair(path)
+
+    def items(self, end: str) -> Iterator[int]:
+        """Stands the walk at each item in turn, and behind the closing bracket when there are no more."""
+        index = 0
+        while not (self.skip(_TRIVIA), self.looking_at(end))[1]:
+            yield index
+            index += 1
+            self.skip(_TRIVIA)
+            if self.looking_at(","):
+                self.position += 1
+        self.position += 1
+
+    def at_end(self) -> bool:
+        self.skip(_TRIVIA)
+        return self.position >= len(self.text)
+
+    def looking_at(self, mark: str) -> bool:
+        return self.text.startswith(mark, self.position)
+
+    def skip(self, pattern: re.Pattern[str]) -> str:
+        match = pattern.match(self.text, self.position)
+        assert match is not None, f"tomllib accepted what stands at offset {self.position}"
+        self.position = match.end()
+        return match.group()
+
+    def line(self) -> int:
+        return bisect.bisect_left(self.newlines, self.position) + 1
