@@ -25,6 +25,30 @@ class StateFolderUnreachable(PlatformError):
     """PostgreSQL must run as another user, who cannot reach the state folder."""
 
 
+class AwsCallFailed(PlatformError):
+    """The AWS endpoint refused a call, or could not be reached (code `Unreachable`)."""
+
+    def __init__(self, operation: str, code: str, message: str) -> None:
+        super().__init__(f"the AWS call {operation} failed: {code}", because=message or None)
+        self.code = code
+
+
+class SecretNotResolved(PlatformError):
+    """A secret that a task definition refers to is not there."""
+
+
+class OneOffTaskFailed(PlatformError):
+    """A migration or demo command ended with an exit code other than 0."""
+
+
+class TaskDoesNotStart(PlatformError):
+    """A task ends again and again before it is healthy."""
+
+
+class AlreadyRunning(PlatformError):
+    """Another supervisor holds the lock of the state folder."""
+
+
 def did_not_start(name: str, log: Path, why: str) -> PlatformError:
     """Describes a failed start by the end of its log; a full disk is called by its name."""
     lines = last_lines(log, 15)

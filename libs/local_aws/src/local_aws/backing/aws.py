@@ -44,7 +44,7 @@ class AwsServer(BackingServer):
             "LOG_LEVEL": "WARNING",
         }
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=1)
         try:
             connection.request("GET", "/_ministack/health")

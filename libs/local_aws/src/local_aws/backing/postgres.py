@@ -131,7 +131,7 @@ class PostgresServer(BackingServer):
             new.rename(copy)
         return copy / _PACKAGE / "pginstall" / "bin"
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
         # The file that pg_ctl watches: first line the postmaster's pid, eighth line its state.
         try:
             lines = (self._cluster / "postmaster.pid").read_text().splitlines()

@@ -30,7 +30,7 @@ class RedisServer(BackingServer):
         options = ["--bind", LOOPBACK, "--appendonly", "yes", "--save", "", "--daemonize", "no"]
         return self._spawn([str(_binary()), "--port", str(self.port), "--dir", str(self.directory), *options])
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")

@@ -41,7 +41,7 @@ class BackingServer(ABC):
         """Starts the process; the directory exists and the port is free."""
 
     @abstractmethod
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Asks the server itself."""
 
     @property
@@ -66,7 +66,7 @@ class BackingServer(ABC):
     def wait_until_ready(self) -> None:
         """Returns as soon as the server answers."""
         deadline = time.monotonic() + self.start_timeout_seconds
-        while not self._is_ready():
+        while not self.is_ready():
             if not self.is_running():
                 code = None if self._process is None else self._process.returncode
                 raise did_not_start(self.title, self.log, f"it ended with exit code {code}")

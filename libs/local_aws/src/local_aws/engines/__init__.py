@@ -1,0 +1,1 @@
+"""What makes recorded wishes come true: desired state in, actions out."""

@@ -1,0 +1,1 @@
+"""What turns a task definition into something that runs, and stops it again."""

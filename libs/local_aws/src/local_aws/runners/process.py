@@ -1,0 +1,116 @@
+"""One task as a supervised process group, started from the app container of a rendered task definition.
+
+What ECS and the image do on AWS is done here by us: secrets are resolved, the task gets an address of its own (its own
+port instead of its own network interface), `python` is the interpreter of this environment, and stopping is SIGTERM,
+then SIGKILL after the container's stop timeout.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local_aws import processes
+from local_aws.aws_api import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from platform_sdk.contract import STOP_TIMEOUT_SECONDS, Variable
+
+APP_CONTAINER = "app"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppContainer:
+    """What of a task definition runs here; the sidecars have no part to play on a laptop."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    secrets: Mapping[str, str]
+    """Variable name to `valueFrom`."""
+    stop_timeout_seconds: float
+
+
+def app_container(task_definition: Mapping[str, Any]) -> AppContainer:
+    """The container named "app" of an ECS task definition document."""
+    container = next(c for c in task_definition["containerDefinitions"] if c["name"] == APP_CONTAINER)
+    return AppContainer(
+        command=tuple(container["command"]),
+        environment={pair["name"]: pair["value"] for pair in container.get("environment", ())},
+        secrets={secret["name"]: secret["valueFrom"] for secret in container.get("secrets", ())},
+        stop_timeout_seconds=container.get("stopTimeout", STOP_TIMEOUT_SECONDS),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class ProcessTask:
+    """A started task. Times are `time.monotonic()` seconds; `since` is `time.time()`, for people."""
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes]
+    stop_timeout_seconds: float
+    started_at: float = field(default_factory=time.monotonic)
+    since: float = field(default_factory=time.time)
+    kill_at: float | None = None
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """As ECS and shells tell it: 128 + number for an end by signal; None while it runs."""
+        code = self.process.poll()
+        return code if code is None or code >= 0 else 128 - code
+
+    def request_stop(self) -> None:
+        """SIGTERM to the whole group; `kill_if_overdue` does the rest."""
+        if self.kill_at is None:
+            self.kill_at = time.monotonic() + self.stop_timeout_seconds
+            processes.signal_group(self.pid, signal.SIGTERM)
+
+    def kill_if_overdue(self) -> None:
+        if self.kill_at is not None and time.monotonic() >= self.kill_at:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to whatever is left of the group."""
+        processes.signal_group(self.pid, signal.SIGKILL)
+
+
+def start_task(
+    container: AppContainer,
+    *,
+    name: str,
+    directory: Path,
+    port: int,
+    secrets: Mapping[str, str],
+    log: Path,
+    command: Sequence[str] | None = None,
+) -> ProcessTask:
+    """Starts the container's command, or another one in its place (as RunTask's override does for migrations).
+
+    Args:
+        port: replaces the container's own; every task listens on a different one.
+        secrets: resolved values of `container.secrets`.
+    """
+    environment = {**base_environment(), **container.environment, **secrets, Variable.PORT: str(port)}
+    process = processes.spawn(command or container.command, log=log, environment=environment, directory=directory)
+    return ProcessTask(name=name, port=port, process=process, stop_timeout_seconds=container.stop_timeout_seconds)
+
+
+def base_environment() -> dict[str, str]:
+    """What an image would bring. Nothing else of the developer's shell reaches a task, as on AWS."""
+    interpreter = Path(sys.executable).parent
+    inherited = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", "USER") if name in os.environ}
+    return {
+        **inherited,
+        "PATH": f"{interpreter}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PYTHONUNBUFFERED": "1",
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
