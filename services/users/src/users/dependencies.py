@@ -1,0 +1,71 @@
+"""What the routes of this service depend on beside the SDK's transaction: the process's tools, and a live session.
+
+An access token is good until it expires; other services cannot know that its session has ended. This service can, and
+asks its database each time: who logs out, is disabled or loses a role has done so at once here.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from platform_sdk.runtime.app import Uow
+from platform_sdk.runtime.auth import ADMIN, CurrentUser, Principal, administrator
+from users import sessions
+from users.authentication import LockPolicy
+from users.errors import session_ended
+from users.passwords import Passwords
+from users.settings import UsersSettings
+from users.tokens import TokenSigner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What lives as long as the process."""
+
+    settings: UsersSettings
+    signer: TokenSigner
+    passwords: Passwords
+
+
+async def tools(request: Request) -> Tools:
+    return cast(Tools, request.app.state.tools)
+
+
+ToolsOfProcess = Annotated[Tools, Depends(tools)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A user with a live session."""
+
+    user_id: UUID
+    session_id: UUID
+
+
+async def live_session(principal: CurrentUser, uow: Uow) -> Caller:
+    """The caller, in the transaction of the request; 401 if the session has ended."""
+    return await _live(principal, uow, role=None)
+
+
+async def live_administrator(principal: Annotated[Principal, Depends(administrator)], uow: Uow) -> Caller:
+    """As `live_session`, for a user who still is an administrator."""
+    return await _live(principal, uow, role=ADMIN)
+
+
+async def _live(principal: Principal, uow: Uow, *, role: str | None) -> Caller:
+    session_id = principal.session_id
+    if session_id is None or not await sessions.is_live(uow, session_id, principal.user_id, role):
+        raise session_ended()
+    return Caller(user_id=principal.user_id, session_id=session_id)
+
+
+LiveUser = Annotated[Caller, Depends(live_session)]
+LiveAdministrator = Annotated[Caller, Depends(live_administrator)]
+
+
+def lock_policy(tools: Tools) -> LockPolicy:
+    """When failed log-ins lock an account, as the environment says."""
+    settings = tools.settings
+    return LockPolicy(free_failures=settings.free_log_in_failures, longest_seconds=settings.longest_lock_seconds)
