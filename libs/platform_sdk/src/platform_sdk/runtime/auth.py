@@ -46,7 +46,7 @@ def is_policy(function: object) -> bool:
 
 
 @_policy
-async def public() -> None:
+async def public(request: Request) -> None:
     """Anybody may call this route; say so with `dependencies=[Public]`."""
 
 
