@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -99,6 +99,45 @@ class Environment:
     def partition(self) -> str:
         """The second part of every ARN (docs.aws.amazon.com/IAM, "Identify AWS resources with ARNs")."""
         return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(self.region.rsplit("-", 2)[0], "aws")
+
+
+class InvalidPort(PlatformError):
+    """A variable of this machine asks for a port that cannot be."""
+
+
+def with_ports_of(variables: Mapping[str, str], environment: Environment) -> Environment:
+    """The laptop's environment with the ports and the AWS endpoint that this machine's variables ask for.
+
+    An environment on AWS is what its file says, whatever the variables are.
+
+    Raises:
+        InvalidPort
+    """
+    if environment.aws_endpoint_url is None:
+        return environment
+    database_port = port_of(variables, "PLATFORM_DATABASE_PORT") or environment.database.port
+    aws_endpoint_url = on_port(environment.aws_endpoint_url, port_of(variables, "PLATFORM_AWS_PORT"))
+    return replace(
+        environment,
+        aws_endpoint_url=variables.get("AWS_ENDPOINT_URL") or aws_endpoint_url,
+        load_balancer_url=on_port(environment.load_balancer_url, port_of(variables, "PLATFORM_PORT")),
+        database=replace(environment.database, port=database_port),
+        cache=replace(environment.cache, url=on_port(environment.cache.url, port_of(variables, "PLATFORM_REDIS_PORT"))),
+    )
+
+
+def port_of(variables: Mapping[str, str], name: str) -> int | None:
+    text = variables.get(name)
+    if not text:
+        return None
+    if not (text.isdecimal() and len(text) < 6 and 0 < int(text) < 65536):
+        raise InvalidPort(f"{name} is `{text}`, which is no port", hint="give a number from 1 to 65535")
+    return int(text)
+
+
+def on_port(url: str, port: int | None) -> str:
+    parts = urlsplit(url)
+    return url if port is None else parts._replace(netloc=f"{parts.hostname}:{port}").geturl()
 
 
 def environment_names(root: Path) -> list[str]:

@@ -1,0 +1,51 @@
+"""Where the repository is, and what the command line finds in it by name."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from platform_sdk.deploy.faults import did_you_mean, listed
+from platform_sdk.errors import PlatformError
+
+T = TypeVar("T")
+
+
+class NotInRepository(PlatformError):
+    """The current folder is not inside the platform's repository."""
+
+
+class UnknownName(PlatformError):
+    """No service, or no queue, has the name."""
+
+
+def find_root(start: Path) -> Path:
+    """The closest folder at or above `start` that holds `services` and `deploy/environments`.
+
+    Raises:
+        NotInRepository
+    """
+    for folder in (start, *start.parents):
+        if (folder / "services").is_dir() and (folder / "deploy" / "environments").is_dir():
+            return folder
+    raise NotInRepository(
+        f"{start} is not inside the platform's repository",
+        because="neither it nor a folder above it holds `services` and `deploy/environments`",
+        hint="change into your clone",
+    )
+
+
+def service_names(root: Path) -> list[str]:
+    """The folders of services/ that hold a platform.toml, whether or not it can be read."""
+    return sorted(path.parent.name for path in root.glob("services/*/platform.toml"))
+
+
+def refuse_unknown(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Raises UnknownName for the first of the names that is not among the known ones."""
+    known = sorted(known)
+    for name in names:
+        if name not in known:
+            raise UnknownName(
+                f"there is no {kind} `{name}`",
+                because=f"the {kind}s are {listed(known)}",
+                hint=did_you_mean(name, known),
+            )
