@@ -1,0 +1,112 @@
+"""Messages that orders handles, as orders understands them, and the use case that each leads to.
+
+The worker claims a message's id in the same transaction as the use case, so a duplicate changes nothing; messages that
+come late or in another order than they were sent are held off by the guards of the state machine.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from orders import use_cases
+from orders.model import Hold
+from platform_sdk.runtime.consumer import Handler
+from platform_sdk.runtime.inputs import INT8_MAX
+from platform_sdk.runtime.messages import Event, Message
+from platform_sdk.runtime.unit_of_work import UnitOfWork
+
+Amount = Annotated[int, Field(ge=0, le=INT8_MAX)]
+"""Integer minor units."""
+
+
+class ReservedItem(BaseModel, frozen=True):
+    sku: str
+    unit_price: Amount
+
+
+class InventoryReserved(Event):
+    type: ClassVar[str] = "inventory.reserved"
+    order_id: UUID
+    reservation_id: UUID
+    items: tuple[ReservedItem, ...]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    total: Amount
+
+
+class Shortage(BaseModel, frozen=True):
+    sku: str
+    requested: int
+    available: int
+
+
+class InventoryRejected(Event):
+    """`reason` is out_of_stock, unknown_sku or currency_mismatch; later ones are taken over as they come."""
+
+    type: ClassVar[str] = "inventory.rejected"
+    order_id: UUID
+    reason: str
+    shortages: tuple[Shortage, ...] = ()
+
+
+class InventoryCommitted(Event):
+    type: ClassVar[str] = "inventory.committed"
+    order_id: UUID
+
+
+class InventoryReleased(Event):
+    type: ClassVar[str] = "inventory.released"
+    order_id: UUID
+    reason: str
+
+
+class UserDisabled(Event):
+    type: ClassVar[str] = "user.disabled"
+    user_id: UUID
+
+
+class UserDeleted(Event):
+    type: ClassVar[str] = "user.deleted"
+    user_id: UUID
+
+
+async def on_reserved(uow: UnitOfWork, event: InventoryReserved, message: Message) -> None:
+    hold = Hold(
+        reservation_id=event.reservation_id,
+        currency=event.currency,
+        total=event.total,
+        unit_prices={item.sku: item.unit_price for item in event.items},
+    )
+    await use_cases.reserve_order(uow, event.order_id, hold)
+
+
+async def on_rejected(uow: UnitOfWork, event: InventoryRejected, message: Message) -> None:
+    shortages = [shortage.model_dump() for shortage in event.shortages] or None
+    await use_cases.reject_order(uow, event.order_id, event.reason, shortages)
+
+
+async def on_committed(uow: UnitOfWork, event: InventoryCommitted, message: Message) -> None:
+    await use_cases.confirm_order(uow, event.order_id)
+
+
+async def on_released(uow: UnitOfWork, event: InventoryReleased, message: Message) -> None:
+    await use_cases.release_order(uow, event.order_id, event.reason)
+
+
+async def on_user_disabled(uow: UnitOfWork, event: UserDisabled, message: Message) -> None:
+    await use_cases.disable_user(uow, event.user_id, "user_disabled")
+
+
+async def on_user_deleted(uow: UnitOfWork, event: UserDeleted, message: Message) -> None:
+    await use_cases.disable_user(uow, event.user_id, "user_deleted")
+
+
+HANDLERS: Mapping[type[Event], Handler] = {
+    InventoryReserved: on_reserved,
+    InventoryRejected: on_rejected,
+    InventoryCommitted: on_committed,
+    InventoryReleased: on_released,
+    UserDisabled: on_user_disabled,
+    UserDeleted: on_user_deleted,
+}
