@@ -6,9 +6,11 @@
 Request to effect: RequestMiddleware ─▶ route ─▶ policy ─▶ use case in a unit of work ─▶ commit ─▶ answer.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
@@ -25,6 +27,7 @@ from platform_sdk.runtime.resources import Read, Resources, ServiceResources, Sh
 from platform_sdk.runtime.routes import RouteWithoutPolicy, adopt_routes
 from platform_sdk.runtime.settings import ServiceSettings
 from platform_sdk.runtime.tokens import TokenVerifier
+from platform_sdk.runtime.warm_up import warmed_up
 
 __all__ = [
     "Read",
@@ -36,6 +39,10 @@ __all__ = [
     "Uow",
     "create_app",
 ]
+
+CLOSE_TIMEOUT_SECONDS: Final = 1.0
+
+logger = logging.getLogger(__name__)
 
 Lifespan = Callable[[ServiceResources], AbstractAsyncContextManager[None]]
 
@@ -137,13 +144,26 @@ def _build_resources(settings: ServiceSettings, tokens: TokenVerifier | None) ->
 @asynccontextmanager
 async def _run_resources(resources: ServiceResources, service: Lifespan | None) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(resources.cache.close)
-        stack.push_async_callback(resources.tokens.close)
+        _close_at_the_end(stack, "cache", resources.cache.close)
+        _close_at_the_end(stack, "tokens", resources.tokens.close)
         if resources.optional_database is not None:
             await resources.optional_database.open()
-            stack.push_async_callback(resources.optional_database.close)
+            _close_at_the_end(stack, "database", resources.optional_database.close)
         if service is not None:
             await stack.enter_async_context(service(resources))
+        await stack.enter_async_context(warmed_up(resources))
         resources.health.has_started = True
         yield
         resources.stopping.set()
+
+
+def _close_at_the_end(stack: AsyncExitStack, name: str, close: Callable[[], Awaitable[None]]) -> None:
+    async def close_in_time() -> None:
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+                await close()
+        except Exception as error:
+            # Nothing is lost with it, and the others must be closed as well.
+            logger.warning("%s did not close", name, exc_info=error, extra={"action": "close_failed"})
+
+    stack.push_async_callback(close_in_time)

@@ -113,13 +113,13 @@ def validation_failed(
     return Problem(422, "validation-failed", "Unprocessable Content", detail, errors=list(errors))
 
 
-def too_many_requests(policy: str, retry_after_seconds: int, headers: Mapping[str, str]) -> Problem:
+def too_many_requests(policy: str, retry_after_seconds: int, headers: Mapping[str, str] | None = None) -> Problem:
     return Problem(
         429,
         QUOTA_EXCEEDED,
         "Quota Exceeded",
         f"try again in {retry_after_seconds} s",
-        headers={"Retry-After": str(retry_after_seconds), **headers},
+        headers={"Retry-After": str(retry_after_seconds), **(headers or {})},
         violated_policies=[policy],
     )
 

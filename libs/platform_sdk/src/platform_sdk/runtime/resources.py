@@ -7,7 +7,7 @@ byte of the answer leaves, so nobody is told of an order that is then not there.
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
@@ -20,12 +20,19 @@ from platform_sdk.runtime.settings import ServiceSettings
 from platform_sdk.runtime.tokens import TokenVerifier
 from platform_sdk.runtime.unit_of_work import UnitOfWork
 
+if TYPE_CHECKING:
+    from platform_sdk.runtime.relay import Relay
+    from platform_sdk.runtime.sqs import Sqs
+
 
 @dataclass(slots=True)
 class ServiceResources:
     """Opened when the app starts, closed when it stops.
 
-    `stopping` is set when the process stops: whoever streams ends its stream then.
+    Attributes:
+        sqs: None until just after the app is ready, and always for a service that publishes nothing.
+        relay: likewise.
+        stopping: set when the process stops; whoever streams ends its stream then.
     """
 
     settings: ServiceSettings
@@ -33,6 +40,8 @@ class ServiceResources:
     tokens: TokenVerifier
     health: Health
     optional_database: Database | None = None
+    sqs: "Sqs | None" = None
+    relay: "Relay | None" = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -64,6 +64,9 @@ class KeySource(Protocol):
     async def find(self, key_id: str) -> "Ed25519PublicKey | None":
         """The key of that id, or None if there is none; raises a Problem (503) if that cannot be told now."""
 
+    async def prepare(self) -> None:
+        """Gets the keys before the first token does."""
+
     async def close(self) -> None: ...
 
 
@@ -75,6 +78,9 @@ class OwnKeys:
 
     async def find(self, key_id: str) -> "Ed25519PublicKey | None":
         return self._keys.get(key_id)
+
+    async def prepare(self) -> None:
+        return None
 
     async def close(self) -> None:
         return None
@@ -98,12 +104,12 @@ class PublishedKeys:
             if time.monotonic() - self._fetched_at > KEYS_FRESH_SECONDS:
                 self._start_refresh()
             return key
-        await self.refresh()
+        await self.prepare()
         if not self._keys:
             raise unavailable("the keys that verify access tokens cannot be had at the moment")
         return self._keys.get(key_id)
 
-    async def refresh(self) -> None:
+    async def prepare(self) -> None:
         """Fetches the key set, unless that was tried a moment ago; concurrent callers share one attempt."""
         self._start_refresh()
         if self._refreshing is not None:
@@ -191,6 +197,10 @@ class TokenVerifier:
         principal = _principal_of(claims)
         self._remember(digest, float(claims["exp"]), principal)
         return principal
+
+    async def prepare(self) -> None:
+        """Gets the keys before the first token does; a users service that is away is logged, not raised."""
+        await self._keys.prepare()
 
     async def close(self) -> None:
         await self._keys.close()

@@ -1,0 +1,204 @@
+"""From start to exit code: `python -m orders.main` ends in `serve_api`, `python -m orders.worker` in `run_worker`.
+
+A stop (see stopping) of an API task: readyz fails at once while requests are still accepted, so that the load balancer
+can look away first; then streams end, the listener closes, requests in flight finish, what the app holds is closed.
+A worker: no new messages, handlers in flight finish, the rest goes back to the queue. Both exit with 0 inside the stop
+timeout; data is safe whenever a process ends, so no step may hold up the others for longer than its share.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from platform_sdk.runtime.database import Database
+from platform_sdk.runtime.logging import bound, configure_logging
+from platform_sdk.runtime.resources import ServiceResources
+from platform_sdk.runtime.settings import CLOSING_SECONDS, ServiceSettings
+from platform_sdk.runtime.stopping import StopRequest
+from platform_sdk.runtime.telemetry import configure_telemetry, stop_telemetry
+from platform_sdk.runtime.warm_up import RELAY_STOP_SECONDS
+
+if TYPE_CHECKING:
+    from platform_sdk.runtime.consumer import Handler
+    from platform_sdk.runtime.messages import Event
+
+KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than the load balancer's idle timeout (60 s): it must be the one that closes an idle connection."""
+
+TRUSTED_PROXIES: Final = "127.0.0.0/8,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,::1,fc00::/7"
+"""Whose X-Forwarded-For is believed. Private networks only: the load balancer appends the client that it saw, and the
+first address from the right that is not ours is the client; what stands left of it anybody may have sent."""
+
+BACKLOG: Final = 2048
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """Work that a worker does again and again; safe to run in several tasks at once.
+
+    A run that fails is logged, and tried again after `every_seconds`.
+    """
+
+    name: str
+    every_seconds: float
+    run: Callable[[Database], Awaitable[None]]
+
+
+def serve_api(build: Callable[[], FastAPI]) -> None:
+    """Serves the app that `build` makes (with `create_app`) until the process is asked to stop; then returns.
+
+    Raises:
+        PlatformError: the settings or the routes are wrong.
+        SystemExit: the port is taken, or the app did not start.
+    """
+    app = build()
+    resources: ServiceResources = app.state.resources
+    _run_process(resources.settings, _serve(app, resources))
+
+
+def run_worker(
+    settings: ServiceSettings, handlers: "Mapping[type[Event], Handler]", periodic: Sequence[Periodic] = ()
+) -> None:
+    """Consumes `settings.consumed_queues` and runs `periodic` until the process is asked to stop; then returns.
+
+    Raises:
+        PlatformError: the settings name no database.
+    """
+    _run_process(settings, _work(settings, handlers, periodic))
+
+
+def _run_process(settings: ServiceSettings, main: Coroutine[Any, Any, None]) -> None:
+    configure_logging(settings)
+    configure_telemetry(settings)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main)
+    finally:
+        stop_telemetry()
+    logger.info("stopped", extra={"action": "stopped"})
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, without its own idea of signals: it would raise them again at the end, and exit with their number."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve(app: FastAPI, resources: ServiceResources) -> None:
+    settings = resources.settings
+    server = _Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=True,
+            forwarded_allow_ips=TRUSTED_PROXIES,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_grace_seconds(settings),
+        )
+    )
+    stop = StopRequest(settings.stop_timeout_seconds)
+    stop.listen()
+    stopper = asyncio.create_task(_stop_server(server, stop, resources), name="stop when asked")
+    try:
+        await server.serve()
+    finally:
+        stopper.cancel()
+        await asyncio.gather(stopper, return_exceptions=True)
+
+
+async def _stop_server(server: uvicorn.Server, stop: StopRequest, resources: ServiceResources) -> None:
+    await stop.requested.wait()
+    resources.health.is_draining = True
+    await stop.wait_for_drain(resources.settings.drain_delay_seconds)
+    resources.stopping.set()
+    server.should_exit = True
+    await stop.forced.wait()
+    server.force_exit = True
+
+
+def _grace_seconds(settings: ServiceSettings) -> int:
+    """How long requests in flight may take once the listener is closed."""
+    return max(1, int(settings.stop_timeout_seconds - settings.drain_delay_seconds - CLOSING_SECONDS))
+
+
+async def _work(
+    settings: ServiceSettings, handlers: "Mapping[type[Event], Handler]", periodic: Sequence[Periodic]
+) -> None:
+    stop = StopRequest(settings.stop_timeout_seconds)
+    stop.listen()
+    async with AsyncExitStack() as stack:
+        database = Database.from_settings(settings)
+        await database.open()
+        stack.push_async_callback(database.close)
+        await stack.enter_async_context(_messaging(settings, database, handlers))
+        await stack.enter_async_context(_running(periodic, database))
+        logger.info("working", extra={"action": "worker_started", "queues": list(settings.consumed_queues)})
+        await stop.requested.wait()
+
+
+@asynccontextmanager
+async def _messaging(
+    settings: ServiceSettings, database: Database, handlers: "Mapping[type[Event], Handler]"
+) -> AsyncIterator[None]:
+    """The queues' consumers, and the relay that sends what their handlers publish; stopped in this order."""
+    from platform_sdk.runtime.consumer import Consumer
+    from platform_sdk.runtime.relay import Relay
+    from platform_sdk.runtime.sqs import Sqs
+
+    sqs = Sqs.from_settings(settings)
+    await sqs.open()
+    relay = Relay(database, sqs, settings.event_routes)
+    consumers = [Consumer(database, sqs, queue, handlers) for queue in settings.consumed_queues]
+    relay.start()
+    for consumer in consumers:
+        consumer.start()
+    try:
+        yield
+    finally:
+        share = settings.stop_timeout_seconds - CLOSING_SECONDS
+        await asyncio.gather(*(consumer.stop(share) for consumer in consumers))
+        await relay.stop(RELAY_STOP_SECONDS)
+        await sqs.close()
+
+
+@asynccontextmanager
+async def _running(periodic: Sequence[Periodic], database: Database) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(_repeat(work, database), name=work.name) for work in periodic]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _repeat(work: Periodic, database: Database) -> None:
+    with bound(periodic=work.name):
+        while True:
+            # Not all tasks of a service at the same moment.
+            await asyncio.sleep(work.every_seconds * random.uniform(0.8, 1.2))
+            try:
+                await work.run(database)
+            except Exception:
+                logger.exception("%s failed, and will be tried again", work.name, extra={"action": "periodic_failed"})

@@ -1,0 +1,65 @@
+"""How often somebody may call: `dependencies=[Public, rate_limit("sign-in", limit=10, window_seconds=60)]`.
+
+Counted in Redis over all tasks, or in this process while Redis is away. Every answer carries the header fields of
+draft-ietf-httpapi-ratelimit-headers; beyond the limit the answer is 429.
+"""
+
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+
+from fastapi import Depends, Request
+
+from platform_sdk.runtime.auth import Principal
+from platform_sdk.runtime.cache import Cache
+from platform_sdk.runtime.problems import too_many_requests
+
+
+def client_network(request: Request) -> str:
+    """The client's address; of an IPv6 address the /64 network, since one client has all of it."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address):
+        return str(IPv6Address(int(address) >> 64 << 64))
+    return host
+
+
+def caller(request: Request) -> str:
+    """The authenticated user; for routes with another policy than `public`."""
+    principal: Principal = request.scope["principal"]
+    return str(principal.user_id)
+
+
+def rate_limit(
+    name: str, *, limit: int, window_seconds: int, key: Callable[[Request], str] = client_network
+) -> Any:  # what Depends gives
+    """A dependency that counts each call.
+
+    Args:
+        name: of the policy, as clients see it; routes with the same name share their counts.
+        limit: calls in each window of `window_seconds`.
+        key: whose calls are counted together.
+    """
+    return Depends(_counter(name, limit, window_seconds, key))
+
+
+def _counter(
+    name: str, limit: int, window_seconds: int, key: Callable[[Request], str]
+) -> Callable[[Request], Awaitable[None]]:
+    policy = f'"{name}";q={limit};w={window_seconds}'
+
+    async def count_call(request: Request) -> None:
+        cache: Cache = request.app.state.resources.cache
+        decision = await cache.take_token(f"{name}:{key(request)}", limit=limit, window_seconds=window_seconds)
+        state = f'"{name}";r={decision.remaining};t={decision.reset_seconds}'
+        # Through the scope, because a handler that returns a Response of its own would drop headers set otherwise.
+        request.scope.setdefault("response_headers", []).extend(
+            [(b"ratelimit-policy", policy.encode()), (b"ratelimit", state.encode())]
+        )
+        if not decision.allowed:
+            raise too_many_requests(name, decision.reset_seconds)
+
+    return count_call
