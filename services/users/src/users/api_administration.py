@@ -44,13 +44,13 @@ async def get_users(
     return Page(data=page, next_cursor=encode_cursor(page[-1].id) if len(found) > limit else None)
 
 
-@router.get("/{user_id}", response_model=UserOut, responses=problem_responses(401, 403, 404, 422))
+@router.get("/{user_id:uuid}", response_model=UserOut, responses=problem_responses(401, 403, 404, 422))
 async def get_user(user_id: UUID, caller: LiveAdministrator, uow: Uow, response: Response) -> User:
     """One user."""
     return _tagged(_found(await model.find_user(uow, user_id)), response)
 
 
-@router.patch("/{user_id}", response_model=UserOut, responses=problem_responses(401, 403, 404, 409, 412, 422))
+@router.patch("/{user_id:uuid}", response_model=UserOut, responses=problem_responses(401, 403, 404, 409, 412, 422))
 async def patch_user(
     user_id: UUID, body: Administration, caller: LiveAdministrator, uow: Uow, request: Request, response: Response
 ) -> User:

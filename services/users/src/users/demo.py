@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
+import asyncpg
+
 from platform_sdk.contract import Variable
 from platform_sdk.errors import PlatformError
 from platform_sdk.runtime.database import Database, DatabaseUnavailable
@@ -98,6 +100,12 @@ async def run() -> None:
         added = await add_demo_users(database, passwords)
     except DatabaseUnavailable as error:
         raise PlatformError("the database is away", because=str(error)) from error
+    except asyncpg.UndefinedTableError as error:
+        raise PlatformError(
+            "the schema is not there",
+            because=str(error),
+            hint="run `python -m platform_sdk.runtime.migrate users` first",
+        ) from error
     finally:
         await database.close()
         passwords.close()

@@ -1,8 +1,11 @@
 """The API process: settings, tools, routes. `python -m users.main`."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 
-from platform_sdk.runtime.app import create_app
+from platform_sdk.runtime.app import ServiceResources, create_app
 from platform_sdk.runtime.lifecycle import serve_api
 from platform_sdk.runtime.settings import load_settings
 from platform_sdk.runtime.tokens import TokenVerifier, public_keys_of
@@ -10,7 +13,6 @@ from users import api, api_addresses, api_administration, api_sessions
 from users.dependencies import Tools
 from users.settings import UsersSettings, password_pool, token_signer
 
-# Fixed paths such as /users/me stand before /users/{user_id}.
 ROUTERS = (api.router, api_sessions.router, api_addresses.router, api_administration.router)
 
 
@@ -21,13 +23,19 @@ def build_app(settings: UsersSettings | None = None) -> FastAPI:
         settings: those of the environment, unless given.
     """
     settings = settings or load_settings(UsersSettings)
-    signer = token_signer(settings)
+    tools = Tools(settings=settings, signer=token_signer(settings), passwords=password_pool(settings))
+
+    @asynccontextmanager
+    async def lifespan(_: ServiceResources) -> AsyncIterator[None]:
+        yield
+        tools.passwords.close()
+
     # This service holds the keys itself: it must not have to ask itself over HTTP, least of all to start.
     tokens = TokenVerifier.from_public_keys(
-        public_keys_of(signer.jwks), issuer=settings.token_issuer, audience=settings.token_audience
+        public_keys_of(tools.signer.jwks), issuer=settings.token_issuer, audience=settings.token_audience
     )
-    app = create_app(settings, title="Users", routers=ROUTERS, tokens=tokens)
-    app.state.tools = Tools(settings=settings, signer=signer, passwords=password_pool(settings))
+    app = create_app(settings, title="Users", routers=ROUTERS, tokens=tokens, lifespan=lifespan)
+    app.state.tools = tools
     return app
 
 
