@@ -15,6 +15,7 @@ import asyncpg
 import orjson
 from fastapi import Depends, Header, Request
 from pydantic import BaseModel
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from platform_sdk.runtime.auth import CurrentUser, Principal
@@ -53,7 +54,7 @@ class Reply:
         cls, status: int, content: BaseModel | Mapping[str, Any], headers: Mapping[str, str] | None = None
     ) -> "Reply":
         """Args: content: what the body says; headers: for example Location and ETag."""
-        body = content.model_dump_json().encode() if isinstance(content, BaseModel) else orjson.dumps(dict(content))
+        body = content.model_dump_json().encode() if isinstance(content, BaseModel) else to_json(dict(content))
         return cls(status=status, body=body, headers={"content-type": "application/json", **(headers or {})})
 
     def response(self, *, replayed: bool = False) -> Response:

@@ -65,7 +65,7 @@ def encode_message(message: Message) -> str:
     """
     text = orjson.dumps(
         {
-            "id": message.id,
+            "id": str(message.id),  # asyncpg gives a subclass of UUID, which orjson refuses
             "type": message.type,
             "version": message.version,
             "source": message.source,

@@ -7,19 +7,16 @@ afterwards. What was published is in the outbox table if and only if the transac
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from uuid import UUID
-
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from platform_sdk.runtime import outbox
 from platform_sdk.runtime.messages import Event, new_id
 from platform_sdk.runtime.queries import ACQUIRE_TIMEOUT_SECONDS, Reader, Result, connection_errors, is_connection_error
+from platform_sdk.runtime.telemetry import current_trace_headers
 
 if TYPE_CHECKING:
     from platform_sdk.runtime.queries import Connection, PoolOfConnections
-
-_TRACE_CONTEXT: Final = TraceContextTextMapPropagator()
 
 
 class UnitOfWork(Reader):
@@ -65,10 +62,10 @@ class UnitOfWork(Reader):
             "source": self._source,
             "occurred_at": datetime.now(UTC).isoformat(),
             "correlation_id": self.correlation_id or str(message_id),
+            **current_trace_headers(),
         }
         if self.causation_id is not None:
             headers["causation_id"] = self.causation_id
-        _TRACE_CONTEXT.inject(headers)
         self._published.append(
             outbox.NewRow(
                 id=message_id,

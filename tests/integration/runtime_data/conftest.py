@@ -1,0 +1,75 @@
+"""A database with the SDK's tables, a real SQS client, and queues to throw away."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import boto3
+import pytest
+from mypy_boto3_sqs import SQSClient
+
+from local_aws.backing.aws import AwsServer
+from platform_sdk.runtime import tables
+from platform_sdk.runtime.database import Database
+from platform_sdk.runtime.sqs import Sqs
+
+
+@dataclass(frozen=True)
+class QueuePair:
+    """Names and URLs of a queue and its dead-letter queue."""
+
+    name: str
+    url: str
+    dead_letter_name: str
+    dead_letter_url: str
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, service_name="orders", max_connections=10)
+    await database.open()
+    async with database.unit_of_work() as uow:
+        await uow.execute("CREATE SCHEMA postgres")
+        for statement in tables.VERSION_1:
+            await uow.execute(statement)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def sqs(aws_server: AwsServer) -> AsyncIterator[Sqs]:
+    sqs = Sqs(region="us-east-1", endpoint_url=aws_server.endpoint_url)
+    await sqs.open()
+    yield sqs
+    await sqs.close()
+
+
+@pytest.fixture(scope="session")
+def boto_sqs(aws_server: AwsServer) -> Iterator[SQSClient]:
+    client = boto3.client("sqs", region_name="us-east-1", endpoint_url=aws_server.endpoint_url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def create_queue(boto_sqs: SQSClient) -> Iterator[Callable[..., QueuePair]]:
+    """Makes a queue with a dead-letter queue; both are deleted after the test."""
+    created: list[str] = []
+
+    def create(*, visibility_seconds: int = 30, max_receive_count: int = 5) -> QueuePair:
+        name = f"queue-{uuid4().hex[:8]}"
+        dead_letter_name = f"{name}-dead-letter"
+        dead_letter_url = boto_sqs.create_queue(QueueName=dead_letter_name)["QueueUrl"]
+        attributes = boto_sqs.get_queue_attributes(QueueUrl=dead_letter_url, AttributeNames=["QueueArn"])["Attributes"]
+        redrive = {"deadLetterTargetArn": attributes["QueueArn"], "maxReceiveCount": max_receive_count}
+        url = boto_sqs.create_queue(
+            QueueName=name,
+            Attributes={"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(redrive)},
+        )["QueueUrl"]
+        created.extend((url, dead_letter_url))
+        return QueuePair(name, url, dead_letter_name, dead_letter_url)
+
+    yield create
+    for url in created:
+        boto_sqs.delete_queue(QueueUrl=url)
