@@ -18,7 +18,7 @@ from platform_sdk.runtime import telemetry
 from platform_sdk.runtime.exchange import Exchange
 from platform_sdk.runtime.failures import ClientGone, problem_of
 from platform_sdk.runtime.health import Health
-from platform_sdk.runtime.logging import bound
+from platform_sdk.runtime.logging import bind, unbind
 from platform_sdk.runtime.problems import Problem, timed_out, unavailable
 from platform_sdk.runtime.settings import ServiceSettings
 
@@ -70,14 +70,13 @@ class RequestMiddleware:
         exchange.is_closing = self._health.is_draining
         span, context = telemetry.start_span(scope["method"], SpanKind.SERVER, _caller(exchange))
         token = otel_context.attach(context)
+        bound = bind(request_id=exchange.identify(span.get_span_context().trace_id))
         started = time.perf_counter()
         try:
-            with bound(request_id=exchange.identify(span.get_span_context().trace_id)):
-                try:
-                    await self._answer(exchange)
-                finally:
-                    self._record(exchange, span, time.perf_counter() - started)
+            await self._answer(exchange)
         finally:
+            self._record(exchange, span, time.perf_counter() - started)
+            unbind(bound)
             otel_context.detach(token)
             span.end()
 

@@ -69,14 +69,16 @@ def _guard(route: APIRoute) -> APIRoute:
             because="a route without a policy is denied to everybody",
             hint="take `user: CurrentUser` or `admin: Admin`, or declare `dependencies=[Public]`",
         )
+    policies = policies_of(route)
+    dependencies = [dependant for dependant in route.dependant.dependencies if dependant.call is not public]
     # Stable: apart from the policies, dependencies keep the order in which they were declared.
-    route.dependant.dependencies.sort(key=lambda dependant: not is_policy(dependant.call))
-    route.app = request_response(_checked(route, route.get_route_handler()))
+    dependencies.sort(key=lambda dependant: not is_policy(dependant.call))
+    route.dependant.dependencies[:] = dependencies
+    route.app = request_response(_checked(route, route.get_route_handler(), policies))
     return route
 
 
-def _checked(route: APIRoute, handler: Handler) -> Callable[[Request], Any]:
-    policies = policies_of(route)
+def _checked(route: APIRoute, handler: Handler, policies: Sequence[Policy]) -> Callable[[Request], Any]:
     takes_body = route.body_field is not None
     check_query = _query_check(route)
 
@@ -86,7 +88,8 @@ def _checked(route: APIRoute, handler: Handler) -> Callable[[Request], Any]:
                 check_query(request)
             if takes_body:
                 _check_content_type(request)
-            return await handler(JsonRequest(request.scope, request.receive))
+                return await handler(JsonRequest(request.scope, request.receive))
+            return await handler(request)
         except (Problem, RequestValidationError, HTTPException) as error:
             if isinstance(error, Problem) and error.status in (401, 403):
                 raise
