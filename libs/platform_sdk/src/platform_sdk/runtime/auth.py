@@ -93,5 +93,5 @@ def _bearer_token(request: Request) -> str:
         raise unauthenticated()
     scheme, _, token = values[0].partition(" ")
     if len(values) > 1 or scheme.lower() != "bearer" or not token.strip():
-        raise unauthenticated("send one `Authorization: Bearer …` header", error="invalid_request")
+        raise unauthenticated("send one `Authorization: Bearer <token>` header", error="invalid_request")
     return token.strip()
