@@ -56,9 +56,12 @@ class Queues:
 
     def depth(self, url: str) -> int:
         """Messages waiting or in flight."""
-        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        attributes = self.client.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))["Attributes"]
-        return sum(int(attributes[name]) for name in names)
+        attributes = self.client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        waiting, in_flight = (
+            attributes["ApproximateNumberOfMessages"],
+            attributes["ApproximateNumberOfMessagesNotVisible"],
+        )
+        return int(waiting) + int(in_flight)
 
     def is_idle(self) -> bool:
         """Whether nothing is on its way in either queue of the saga."""
