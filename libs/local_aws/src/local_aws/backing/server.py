@@ -78,6 +78,15 @@ class BackingServer(ABC):
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    def request_stop(self) -> None:
+        """Asks the server to stop without waiting, so that several stop side by side."""
+        if self._process is not None and self.is_running():
+            self._process.send_signal(self.stop_signal)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            processes.signal_group(self._process.pid, signal.SIGKILL)
+
     def stop(self) -> None:
         """Stops the server cleanly, or kills it after the timeout; afterwards it can be started again."""
         if self._process is not None:

@@ -1,0 +1,66 @@
+"""The services as this machine runs them: each platform.toml, rendered to task definitions, read back as containers."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from local_aws.engines.envoy import Rule, TargetGroup
+from local_aws.engines.scheduling import Role, Slot
+from local_aws.runners.process import AppContainer, app_container
+from platform_sdk.contract import READINESS_PATH
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.render import task_definition
+from platform_sdk.deploy.spec import ServiceSpec, load_services
+
+IMAGE_TAG = "dev"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalService:
+    """A service and, for each of its roles, the container that its task definition describes."""
+
+    spec: ServiceSpec
+    containers: Mapping[Role, AppContainer]
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def directory(self) -> Path:
+        return self.spec.directory
+
+    @property
+    def health_path(self) -> str:
+        return f"{self.spec.path}{READINESS_PATH}"
+
+    @property
+    def target_group(self) -> TargetGroup:
+        return TargetGroup(name=f"{self.name}-blue", path=self.spec.path)
+
+    @property
+    def rule(self) -> Rule:
+        return Rule(path=self.spec.path, target_group=self.target_group.name)
+
+    def slots(self) -> Iterator[Slot]:
+        """As many as the minimum says."""
+        yield from (Slot(self.name, "api", number) for number in _numbers(self.spec.scaling.min_tasks))
+        if self.spec.worker is not None:
+            yield from (Slot(self.name, "worker", number) for number in _numbers(self.spec.worker.min_tasks))
+
+
+def load_local_services(root: Path, environment: Environment) -> Mapping[str, LocalService]:
+    """All services of the repository by name. Raises InvalidSpec with every fault."""
+    return MappingProxyType({spec.name: _local_service(spec, environment) for spec in load_services(root)})
+
+
+def _local_service(spec: ServiceSpec, environment: Environment) -> LocalService:
+    roles: tuple[Role, ...] = ("api", "worker") if spec.worker is not None else ("api",)
+    image = f"{spec.name}:{IMAGE_TAG}"
+    containers = {role: app_container(task_definition(spec, environment, image=image, role=role)) for role in roles}
+    return LocalService(spec=spec, containers=MappingProxyType(containers))
+
+
+def _numbers(count: int) -> range:
+    return range(1, count + 1)

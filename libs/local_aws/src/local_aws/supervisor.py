@@ -1,0 +1,153 @@
+"""The process that holds a region: cleans up after a killed run, brings the region up, keeps it up, takes it down.
+
+In the foreground it is `platform up` itself; detached it is a process of its own (up.py starts it).
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+from local_aws.errors import disk_full
+from local_aws.region import Region, Tell
+from local_aws.report import STATE_FILE, Phase, region_document
+from local_aws.settings import LocalSettings
+from local_aws.state import ProcessRecord, StateFolder, end_leftovers
+
+LOG_LIMIT_SECONDS: Final = 5.0
+KILLED_EXIT_CODE: Final = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the options of `platform up` ask for."""
+
+    watch: bool = True
+    demo: bool = True
+
+
+def supervise(settings: LocalSettings, wishes: Wishes, *, tell: Tell, on_ready: Callable[[Region], None]) -> int:
+    """Runs a region until a signal asks it to stop. Returns the exit code.
+
+    Raises:
+        AlreadyRunning: another supervisor has the state folder.
+        PlatformError: it could not come up; whatever had been started is stopped again.
+    """
+    folder = StateFolder(settings.state)
+    with folder.locked():
+        count = end_leftovers(folder.read(STATE_FILE))
+        if count:
+            tell(f"ended {count} processes that a killed run had left")
+        try:
+            return asyncio.run(_Supervisor(settings, wishes, tell, on_ready).run())
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise disk_full(settings.state) from error
+            raise
+        finally:
+            with contextlib.suppress(OSError):
+                folder.write(STATE_FILE, {})
+
+
+class _Supervisor:
+    def __init__(self, settings: LocalSettings, wishes: Wishes, tell: Tell, on_ready: Callable[[Region], None]) -> None:
+        self._wishes = wishes
+        self._tell = tell
+        self._on_ready = on_ready
+        self._phase: Phase = "starting"
+        self._changed = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._stop_requested = asyncio.Event()
+        self._since = time.time()
+        self._identity = ProcessRecord.of(os.getpid()) or ProcessRecord(os.getpid(), self._since)
+        self._region = Region(settings, tell=tell, on_change=self._changed.set)
+        self._exit_code = 0
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._on_signal)
+        stop = asyncio.create_task(self._stop_requested.wait())
+        # The record outlives the others: it shows the region stopping as well.
+        record = asyncio.create_task(self._keep_record())
+        work = [asyncio.create_task(part) for part in (self._bring_up(), *self._loops())]
+        try:
+            await self._until_first_failure(stop, work)
+        finally:
+            self._phase = "stopping"
+            self._changed.set()
+            await _cancel(*work)
+            await self._region.stop()
+            await _cancel(record, stop)
+        return self._exit_code
+
+    def _loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        loops = [self._region.cluster.run(), self._region.server_watch.run(), self._limit_logs()]
+        if self._wishes.watch:
+            loops.append(self._watch())
+        return tuple(loops)
+
+    async def _until_first_failure(self, stop: asyncio.Task[Any], work: list[asyncio.Task[None]]) -> None:
+        """Returns when asked to stop; raises what any part of the work raises."""
+        pending: set[asyncio.Task[Any]] = {stop, *work}
+        while stop in pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+
+    async def _bring_up(self) -> None:
+        await self._region.start(demo=self._wishes.demo)
+        await self._region.until_healthy()
+        self._phase = "running"
+        self._write_record()
+        self._on_ready(self._region)
+        self._ready.set()
+
+    async def _watch(self) -> None:
+        from local_aws.watch import watch_sources  # not before it is wanted: start-up is busy enough
+
+        await self._ready.wait()
+        await watch_sources(self._region, self._tell)
+
+    async def _keep_record(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                self._write_record()
+            except OSError as error:
+                self._tell(f"the record of what runs could not be written: {error.strerror}")
+            await asyncio.sleep(0.05)
+
+    def _write_record(self) -> None:
+        document = region_document(self._region, phase=self._phase, supervisor=self._identity, since=self._since)
+        self._region.folder.write(STATE_FILE, document, durable=False)
+
+    async def _limit_logs(self) -> None:
+        while True:
+            await asyncio.sleep(LOG_LIMIT_SECONDS)
+            with contextlib.suppress(OSError):
+                self._region.limit_logs()
+
+    def _on_signal(self) -> None:
+        if self._stop_requested.is_set():
+            self._tell("stopping at once")
+            self._region.kill()
+            self._exit_code = KILLED_EXIT_CODE
+        else:
+            self._tell("stopping (once more to stop at once)")
+            self._stop_requested.set()
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        # What failed has been raised already; what is cancelled has nothing more to say.
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await task
