@@ -90,8 +90,12 @@ class Document:
             table.reject_unknown_keys()
 
     def known_keys(self) -> set[str]:
-        """Every key that a reader has asked for, dotted, with `*` for names of the team's own choice."""
-        return {dotted((*table.path, key)) for table in self.tables for key in table.known}
+        """Every key that a reader has asked for, dotted, with `*` for names that the team chooses."""
+        return {
+            dotted((*table.path, key))
+            for table in self.tables
+            for key in ({"*"} if "*" in table.known else table.known)
+        }
 
     def refuse_faults(self, error: type[InvalidConfiguration]) -> None:
         if self.faults:

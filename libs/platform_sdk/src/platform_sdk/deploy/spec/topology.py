@@ -28,6 +28,8 @@ class Source:
 
 def check_topology(sources: Sequence[Source]) -> None:
     """Notes the faults in the documents. What cannot be judged while a file is broken is left for the next time."""
+    for source in sources:
+        check_folder(source)
     for earlier, later in pairs(sources):
         check_names(earlier, later)
         check_paths(earlier, later)
@@ -41,6 +43,14 @@ def check_topology(sources: Sequence[Source]) -> None:
 
 def pairs(values: Sequence[T]) -> Iterator[tuple[T, T]]:
     return ((earlier, later) for place, later in enumerate(values) for earlier in values[:place])
+
+
+def check_folder(source: Source) -> None:
+    """The command line finds a service by the name of its folder."""
+    folder = source.spec.directory.name
+    if source.document.is_sound("service", "name") and source.spec.name not in ("", folder):
+        reason = f'"{source.spec.name}" is not the name of its folder, which is "{folder}"'
+        source.document.fault(("service", "name"), reason)
 
 
 def check_names(earlier: Source, later: Source) -> None:
