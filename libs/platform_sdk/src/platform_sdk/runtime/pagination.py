@@ -36,7 +36,8 @@ class Page(ResponseModel, Generic[T]):
 
 def encode_cursor(*key: str | int | UUID | datetime) -> str:
     """Turns a row's sort key into an opaque, URL-safe string."""
-    return base64.urlsafe_b64encode(orjson.dumps(key)).rstrip(b"=").decode()
+    # asyncpg's ids are a subclass of UUID, which orjson does not know.
+    return base64.urlsafe_b64encode(orjson.dumps(key, default=str)).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str, *kinds: type) -> tuple[Any, ...]:
