@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from local_aws.backing.redis import RedisServer
 from platform_sdk.runtime.database import Database
 from platform_sdk.runtime.migrate import migrate
+from tests.integration.inventory.serving import Api, serve, settings
 from tests.integration.inventory.warehouse import MIGRATIONS, Warehouse
 
 
@@ -21,3 +23,10 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def warehouse(database: Database) -> Warehouse:
     return Warehouse(database)
+
+
+@pytest.fixture
+async def api(database_url: str, redis_server: RedisServer) -> AsyncIterator[Api]:
+    await migrate(database_url, None, MIGRATIONS)
+    async with serve(settings(database_url, redis_url=redis_server.url)) as api:
+        yield api

@@ -13,7 +13,6 @@ from pydantic import BaseModel, Field
 from platform_sdk.runtime.inputs import INT4_MAX, Text
 from platform_sdk.runtime.messages import Event
 
-
 StorableText = Annotated[str, Text(1_000)]
 
 
