@@ -30,6 +30,7 @@ from platform_sdk.runtime.warm_up import RELAY_STOP_SECONDS
 if TYPE_CHECKING:
     from platform_sdk.runtime.consumer import Handler
     from platform_sdk.runtime.messages import Event
+    from platform_sdk.runtime.sqs import Sqs
 
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than the load balancer's idle timeout (60 s): it must be the one that closes an idle connection."""
@@ -39,6 +40,9 @@ TRUSTED_PROXIES: Final = "127.0.0.0/8,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192
 first address from the right that is not ours is the client; what stands left of it anybody may have sent."""
 
 BACKLOG: Final = 2048
+
+LONG_POLL_SECONDS: Final = 20
+"""The longest that SQS lets a receive wait."""
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +64,7 @@ def serve_api(build: Callable[[], FastAPI]) -> None:
 
     Raises:
         PlatformError: the settings or the routes are wrong.
-        SystemExit: the port is taken, or the app did not start.
+        SystemExit: the port is taken, or the app did not start; logged.
     """
     app = build()
     resources: ServiceResources = app.state.resources
@@ -73,7 +77,7 @@ def run_worker(
     """Consumes `settings.consumed_queues` and runs `periodic` until the process is asked to stop; then returns.
 
     Raises:
-        PlatformError: the settings name no database.
+        SystemExit: the settings name no database, or a consumer failed; logged.
     """
     _run_process(settings, _work(settings, handlers, periodic))
 
@@ -84,6 +88,9 @@ def _run_process(settings: ServiceSettings, main: Coroutine[Any, Any, None]) -> 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main)
+    except Exception as error:
+        logger.critical("the process failed", exc_info=error, extra={"action": "process_failed"})
+        raise SystemExit(1) from None
     finally:
         stop_telemetry()
     logger.info("stopped", extra={"action": "stopped"})
@@ -145,41 +152,63 @@ def _grace_seconds(settings: ServiceSettings) -> int:
 async def _work(
     settings: ServiceSettings, handlers: "Mapping[type[Event], Handler]", periodic: Sequence[Periodic]
 ) -> None:
+    from platform_sdk.runtime.relay import Relay
+    from platform_sdk.runtime.sqs import Sqs
+
     stop = StopRequest(settings.stop_timeout_seconds)
     stop.listen()
     async with AsyncExitStack() as stack:
         database = Database.from_settings(settings)
         await database.open()
         stack.push_async_callback(database.close)
-        await stack.enter_async_context(_messaging(settings, database, handlers))
+        sqs = Sqs.from_settings(settings)
+        await sqs.open()
+        stack.push_async_callback(sqs.close)
+        relay = Relay(database, sqs, settings.event_routes)
+        relay.start()
+        stack.push_async_callback(relay.stop, RELAY_STOP_SECONDS)
         await stack.enter_async_context(_running(periodic, database))
         logger.info("working", extra={"action": "worker_started", "queues": list(settings.consumed_queues)})
-        await stop.requested.wait()
+        await _consume(settings, database, sqs, handlers, stop)
 
 
-@asynccontextmanager
-async def _messaging(
-    settings: ServiceSettings, database: Database, handlers: "Mapping[type[Event], Handler]"
-) -> AsyncIterator[None]:
-    """The queues' consumers, and the relay that sends what their handlers publish; stopped in this order."""
+async def _consume(
+    settings: ServiceSettings,
+    database: Database,
+    sqs: "Sqs",
+    handlers: "Mapping[type[Event], Handler]",
+    stop: StopRequest,
+) -> None:
+    """Runs a consumer for each queue until the stop; one that fails ends the process, so that ECS starts another."""
     from platform_sdk.runtime.consumer import Consumer
-    from platform_sdk.runtime.relay import Relay
-    from platform_sdk.runtime.sqs import Sqs
 
-    sqs = Sqs.from_settings(settings)
-    await sqs.open()
-    relay = Relay(database, sqs, settings.event_routes)
-    consumers = [Consumer(database, sqs, queue, handlers) for queue in settings.consumed_queues]
-    relay.start()
-    for consumer in consumers:
-        consumer.start()
-    try:
-        yield
-    finally:
-        share = settings.stop_timeout_seconds - CLOSING_SECONDS
-        await asyncio.gather(*(consumer.stop(share) for consumer in consumers))
-        await relay.stop(RELAY_STOP_SECONDS)
-        await sqs.close()
+    wait_seconds, drain_seconds = _consumer_shares(settings)
+    consumers = [
+        Consumer(
+            database,
+            sqs,
+            queue=queue,
+            consumer=settings.service_name,
+            handlers=handlers,
+            wait_seconds=wait_seconds,
+            drain_seconds=drain_seconds,
+        )
+        for queue in settings.consumed_queues
+    ]
+    async with asyncio.TaskGroup() as group:
+        for consumer in consumers:
+            group.create_task(consumer.run(), name="consumer")
+        await stop.requested.wait()
+        for consumer in consumers:
+            consumer.stop()
+
+
+def _consumer_shares(settings: ServiceSettings) -> tuple[int, float]:
+    """Seconds of the stop timeout for the poll that is under way (not cut off: it would strand its messages), and for
+    the handlers."""
+    seconds = settings.stop_timeout_seconds - CLOSING_SECONDS
+    wait_seconds = max(1, min(LONG_POLL_SECONDS, int(seconds / 2)))
+    return wait_seconds, max(0.5, seconds - wait_seconds)
 
 
 @asynccontextmanager
