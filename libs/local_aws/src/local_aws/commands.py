@@ -36,8 +36,7 @@ def up(*, detach: bool, no_watch: bool, no_demo: bool) -> None:
     Starts PostgreSQL, Redis, the AWS API and the load balancer, migrates the databases, starts the tasks of every
     service from its task definition, and waits until all are healthy. Stays in the foreground; Ctrl-C stops it.
     """
-    from local_aws.settings import load_local_settings
-    from local_aws.supervisor import Wishes
+    from local_aws.settings import Wishes, load_local_settings
     from local_aws.up import up as bring_up
 
     wishes = Wishes(watch=not no_watch, demo=not no_demo)
@@ -57,7 +56,7 @@ def down() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def status(*, as_json: bool) -> None:
     """Show what runs, where, since when and how healthy; exit 0 only if all is healthy."""
-    from local_aws.report import is_healthy, read_status
+    from local_aws.status import is_healthy, read_status
 
     document = read_status(_folder())
     click.echo(json.dumps(document, indent=2) if as_json else status_text(document))

@@ -3,17 +3,17 @@
 import os
 import signal
 import time
-from collections.abc import Callable
 from typing import Final
 
-from local_aws.report import STATE_FILE
+from local_aws.settings import Tell
 from local_aws.state import ProcessRecord, StateFolder, end_leftovers
+from local_aws.status import STATE_FILE
 
 # A little more than the longest stop timeout that ECS knows (120 s), after which the supervisor kills tasks itself.
 TIMEOUT_SECONDS: Final = 130.0
 
 
-def take_down(folder: StateFolder, *, say: Callable[[str], None]) -> None:
+def take_down(folder: StateFolder, *, say: Tell) -> None:
     """Returns when nothing runs any more."""
     state = folder.read(STATE_FILE)
     supervisor = ProcessRecord(**state["supervisor"]) if "supervisor" in state else None

@@ -29,7 +29,7 @@ from local_aws.provision.secrets import SecretStore
 from local_aws.runners.process import ProcessTask, start_task
 from local_aws.runners.secrets import resolve_secrets
 from local_aws.services import LocalService, load_local_services
-from local_aws.settings import LocalSettings, local_environment, outside_cache_password
+from local_aws.settings import LocalSettings, Tell, local_environment, outside_cache_password
 from local_aws.state import StateFolder
 from platform_sdk.contract import Variable
 from platform_sdk.deploy.environment import Environment
@@ -38,7 +38,6 @@ START_TIMEOUT_SECONDS: Final = 120.0
 FAILURES_UNTIL_GIVING_UP: Final = 3
 DEMO_FILE: Final = "demo.json"
 
-Tell = Callable[[str], None]
 T = TypeVar("T")
 
 

@@ -1,16 +1,14 @@
-"""What `platform status` knows: the record that a running region keeps of itself in the state folder."""
+"""The record that a running region keeps of itself in the state folder; status.py reads it."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from local_aws.engines.ecs import RunningTask
 from local_aws.engines.scheduling import Health, Slot, SlotRecord
 from local_aws.region import Region
-from local_aws.state import ProcessRecord, StateFolder, record_processes
+from local_aws.state import ProcessRecord, record_processes
 
 Phase = Literal["starting", "running", "stopping"]
-STATE_FILE = "state.json"
 
 
 def region_document(region: Region, *, phase: Phase, supervisor: ProcessRecord, since: float) -> dict[str, Any]:
@@ -74,19 +72,3 @@ def _task(slot: Slot, task: RunningTask | None, record: SlotRecord) -> dict[str,
 
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def read_status(folder: StateFolder) -> dict[str, Any]:
-    """The record of the region that runs; only `{"state": "stopped", …}` if none does."""
-    document = folder.read(STATE_FILE)
-    supervisor = document.pop("supervisor", None)
-    document.pop("processes", None)
-    if supervisor is None or not ProcessRecord(**supervisor).is_alive():
-        return {"state": "stopped", "state_folder": str(folder.path)}
-    return document
-
-
-def is_healthy(document: Mapping[str, Any]) -> bool:
-    """Whether the region runs and everything in it is healthy."""
-    parts = [*document.get("servers", ()), *document.get("tasks", ())]
-    return document["state"] == "running" and all(part["health"] == Health.HEALTHY for part in parts)

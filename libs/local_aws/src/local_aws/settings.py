@@ -2,16 +2,20 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from local_aws.ports import LOOPBACK
 from platform_sdk.deploy.environment import Cache, Database, Environment, load_environment
+from platform_sdk.deploy.repository import find_root
 from platform_sdk.errors import PlatformError
 
 ENVIRONMENT = "local"
+
+Tell = Callable[[str], None]
+"""Takes one line for people about what happens."""
 
 
 class InvalidVariable(PlatformError):
@@ -33,8 +37,16 @@ class LocalSettings:
     outside_aws_endpoint_url: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the options of `platform up` ask for: replace tasks when sources change, create demo data."""
+
+    watch: bool = True
+    demo: bool = True
+
+
 def load_local_settings(variables: Mapping[str, str] = os.environ) -> LocalSettings:
-    """Raises InvalidVariable."""
+    """Raises InvalidVariable, or NotInRepository."""
     root = find_root(Path.cwd())
     return LocalSettings(
         root=root,
@@ -47,14 +59,6 @@ def load_local_settings(variables: Mapping[str, str] = os.environ) -> LocalSetti
         outside_redis_url=_url(variables, "REDIS_URL", ("redis", "rediss")),
         outside_aws_endpoint_url=_url(variables, "AWS_ENDPOINT_URL", ("http", "https")),
     )
-
-
-def find_root(start: Path) -> Path:
-    """The repository around the current folder, or else the one that this package is installed from."""
-    for folder in (start, *start.parents, *Path(__file__).resolve().parents):
-        if (folder / "deploy" / "environments" / f"{ENVIRONMENT}.toml").exists():
-            return folder
-    raise PlatformError("this is not a platform repository", because=f"there is no deploy/environments above {start}")
 
 
 def local_environment(settings: LocalSettings) -> Environment:

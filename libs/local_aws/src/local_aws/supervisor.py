@@ -10,25 +10,17 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, Final
 
 from local_aws.errors import disk_full
-from local_aws.region import Region, Tell
-from local_aws.report import STATE_FILE, Phase, region_document
-from local_aws.settings import LocalSettings
+from local_aws.region import Region
+from local_aws.report import Phase, region_document
+from local_aws.settings import LocalSettings, Tell, Wishes
 from local_aws.state import ProcessRecord, StateFolder, end_leftovers
+from local_aws.status import STATE_FILE
 
 LOG_LIMIT_SECONDS: Final = 5.0
 KILLED_EXIT_CODE: Final = 130
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What the options of `platform up` ask for."""
-
-    watch: bool = True
-    demo: bool = True
 
 
 def supervise(settings: LocalSettings, wishes: Wishes, *, tell: Tell, on_ready: Callable[[Region], None]) -> int:

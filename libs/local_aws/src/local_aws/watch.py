@@ -6,7 +6,8 @@ from typing import Final
 
 from watchfiles import Change, awatch
 
-from local_aws.region import Region, Tell
+from local_aws.region import Region
+from local_aws.settings import Tell
 from platform_sdk.errors import PlatformError
 
 # Shared by all services; the deploy half is ours and runs in none of them.

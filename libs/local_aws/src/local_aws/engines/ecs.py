@@ -34,7 +34,7 @@ StartProcess = Callable[[Slot, str], Awaitable[ProcessTask]]
 """Starts the current revision's process in a slot; the name is the task's."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class RunningTask:
     """A task and what we have observed of it."""
 

@@ -1,6 +1,7 @@
 """The shared database: for each service a role with its own schema, and no way into any other's."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -8,7 +9,8 @@ import asyncpg
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.spec import ServiceSpec
 
-Connection = asyncpg.Connection[asyncpg.Record]
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
 
 
 async def prepare_database(
@@ -50,7 +52,7 @@ async def _create_database(url: str, name: str) -> None:
         await connection.close()
 
 
-async def _prepare_service(connection: Connection, service: str, database: str, password: str) -> None:
+async def _prepare_service(connection: "Connection", service: str, database: str, password: str) -> None:
     role = _quoted(service)
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", service):
         await connection.execute(f"CREATE ROLE {role} LOGIN")

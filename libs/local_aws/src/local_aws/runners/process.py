@@ -44,7 +44,7 @@ def app_container(task_definition: Mapping[str, Any]) -> AppContainer:
     )
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class ProcessTask:
     """A started task. Times are `time.monotonic()` seconds; `since` is `time.time()`, for people."""
 

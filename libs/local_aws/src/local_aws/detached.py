@@ -1,0 +1,93 @@
+"""`platform up --detach`: the supervisor as a process of its own, whose progress is passed on until all is healthy.
+
+platform up --detach  ──starts──▶  python -m local_aws.detached
+                      ◀──reports, one JSON document a line, through a pipe──
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any
+
+from local_aws.settings import LocalSettings, Tell, Wishes, load_local_settings
+from local_aws.state import StateFolder
+from platform_sdk.errors import PlatformError
+
+if TYPE_CHECKING:
+    from local_aws.region import Region
+
+
+def start_detached(settings: LocalSettings, wishes: Wishes, tell: Tell, on_ready: Callable[[str], None]) -> int:
+    """Returns once the region is ready; raises what its supervisor could not overcome."""
+    folder = StateFolder(settings.state)
+    folder.create()
+    reading, writing = os.pipe()
+    flags = [name for name, wanted in (("--watch", wishes.watch), ("--demo", wishes.demo)) if wanted]
+    with (folder.logs / "platform.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "local_aws.detached", str(writing), *flags],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=settings.root,
+            pass_fds=[writing],
+            start_new_session=True,
+        )
+    os.close(writing)
+    try:
+        with os.fdopen(reading) as reports:
+            return _pass_on(reports, process, tell, on_ready)
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGTERM)
+        return process.wait() or 130
+
+
+def _pass_on(reports: IO[str], process: subprocess.Popen[bytes], tell: Tell, on_ready: Callable[[str], None]) -> int:
+    for line in reports:
+        report: dict[str, Any] = json.loads(line)
+        if "ready" in report:
+            on_ready(report["ready"])
+            return 0
+        if "failed" in report:
+            process.wait()
+            raise PlatformError(**report["failed"])
+        tell(report["tell"])
+    raise PlatformError(f"the supervisor ended with exit code {process.wait()}", hint="its log: platform logs platform")
+
+
+def run_detached(descriptor: int, wishes: Wishes) -> int:
+    """The supervisor's side: reports through the pipe until the region is ready, and always into the log."""
+    from local_aws.supervisor import supervise
+
+    pipe = os.fdopen(descriptor, "w", buffering=1)
+
+    def report(**document: object) -> None:
+        if pipe.closed:
+            return
+        try:
+            pipe.write(json.dumps(document) + "\n")
+        except BrokenPipeError:  # whoever waited has gone; the region stays
+            pipe.close()
+
+    def tell(line: str) -> None:
+        sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
+        report(tell=line)
+
+    def ready(region: "Region") -> None:
+        report(ready=region.load_balancer.url)
+        pipe.close()
+
+    try:
+        return supervise(load_local_settings(), wishes, tell=tell, on_ready=ready)
+    except PlatformError as error:
+        sys.stderr.write(f"{error}\n")
+        report(failed={"what": error.what, "because": error.because, "hint": error.hint})
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(run_detached(int(sys.argv[1]), Wishes(watch="--watch" in sys.argv, demo="--demo" in sys.argv)))
