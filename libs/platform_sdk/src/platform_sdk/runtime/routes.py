@@ -6,6 +6,7 @@ and repeated query parameters.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from copy import copy
 from typing import Any, get_args, get_origin
 from urllib.parse import parse_qsl
 
@@ -73,7 +74,10 @@ def _guard(route: APIRoute) -> APIRoute:
     dependencies = [dependant for dependant in route.dependant.dependencies if dependant.call is not public]
     # Stable: apart from the policies, dependencies keep the order in which they were declared.
     dependencies.sort(key=lambda dependant: not is_policy(dependant.call))
-    route.dependant.dependencies[:] = dependencies
+    # A copy: the router keeps its routes as they were declared, so that an app can be built from it again.
+    route = copy(route)
+    route.dependant = copy(route.dependant)
+    route.dependant.dependencies = dependencies
     route.app = request_response(_checked(route, route.get_route_handler(), policies))
     return route
 
