@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from platform_sdk.runtime import outbox
+from platform_sdk.runtime.crash_points import crash_point
 from platform_sdk.runtime.database import Database
 from platform_sdk.runtime.messages import Message, encode_message
 from platform_sdk.runtime.outbox import Row
@@ -116,6 +117,7 @@ class Relay:
             if claimed.rows:
                 batch = _Round(self._queues, self._routes, claimed.rows)
                 await batch.send()
+                crash_point("relay_after_send")
                 await outbox.settle(uow, done=batch.done, failed=batch.failed, refused=batch.refused)
                 batch.report()
         if time.monotonic() >= self._next_backlog:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from platform_sdk.runtime import outbox
+from platform_sdk.runtime.crash_points import crash_point
 from platform_sdk.runtime.messages import Event, new_id
 from platform_sdk.runtime.queries import ACQUIRE_TIMEOUT_SECONDS, Reader, Result, connection_errors, is_connection_error
 from platform_sdk.runtime.telemetry import current_trace_headers
@@ -122,6 +123,7 @@ class UnitOfWork(Reader):
             await self.rollback()
             raise
         self._ended = True
+        crash_point("after_commit")
         await self._release()
         for callback in self._after_commit:
             callback()
