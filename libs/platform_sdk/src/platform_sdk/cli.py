@@ -47,7 +47,7 @@ class PlatformGroup(click.Group):
         for plugin in entry_points(group=PLUGINS):
             try:
                 register: Callable[[click.Group], None] = plugin.load()
-            except ImportError as error:
+            except (ImportError, AttributeError) as error:
                 click.echo(f"warning: the commands of `{plugin.name}` are missing: {error}", err=True)
             else:
                 register(self)

@@ -130,7 +130,7 @@ def port_of(variables: Mapping[str, str], name: str) -> int | None:
     text = variables.get(name)
     if not text:
         return None
-    if not (text.isdecimal() and len(text) < 6 and 0 < int(text) < 65536):
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and 0 < int(text) < 65536):
         raise InvalidPort(f"{name} is `{text}`, which is no port", hint="give a number from 1 to 65535")
     return int(text)
 
