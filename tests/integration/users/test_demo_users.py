@@ -17,9 +17,8 @@ def run_demo(database_url: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-async def test_demo_users_can_log_in_and_are_added_once(database_url: str, start_users: StartUsers) -> None:
-    await migrate(database_url, None, MIGRATIONS)
-    first, second = run_demo(database_url), run_demo(database_url)
+async def test_demo_users_can_log_in_and_are_added_once(users_database_url: str, start_users: StartUsers) -> None:
+    first, second = run_demo(users_database_url), run_demo(users_database_url)
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert "ada@example.com" in first.stderr
     assert second.stderr == "users: nothing to add\n"

@@ -24,7 +24,7 @@ def claims_of(account: Account) -> Json:
 
 
 def signed(claims: Json, key: Any = SIGNING_KEY, algorithm: str = "EdDSA", **header: Any) -> str:
-    headers = {"typ": "at+jwt", "kid": KEY_ID, **header}
+    headers = {name: value for name, value in {"typ": "at+jwt", "kid": KEY_ID, **header}.items() if value is not None}
     return jwt.encode(claims, key, algorithm=algorithm, headers=headers)
 
 

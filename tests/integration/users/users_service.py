@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 
 from platform_sdk.runtime.database import Database, Record
-from platform_sdk.runtime.migrate import migrate
 from users.main import build_app
 from users.settings import UsersSettings
 
@@ -129,8 +128,7 @@ def settings_for(database_url: str, redis_url: str | None, **options: Any) -> Us
 
 @asynccontextmanager
 async def running_users(settings: UsersSettings) -> AsyncIterator[Users]:
-    """Migrates the database and starts the service."""
-    await migrate(*_address_of(settings), MIGRATIONS)
+    """Starts the service."""
     database = Database.from_settings(settings)
     await database.open()
     async with _served(settings) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
@@ -138,20 +136,15 @@ async def running_users(settings: UsersSettings) -> AsyncIterator[Users]:
     await database.close()
 
 
-def _address_of(settings: UsersSettings) -> tuple[str, str | None]:
-    password = settings.database_password
-    return settings.database_url or "", password.get_secret_value() if password else None
-
-
 @asynccontextmanager
 async def _served(settings: UsersSettings) -> AsyncIterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(build_app(settings), log_config=None, lifespan="on", timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        assert not serving.done(), "the server did not start"
-        await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    await serving
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            assert not serving.done(), "the server did not start"
+            await asyncio.sleep(0.005)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await serving
