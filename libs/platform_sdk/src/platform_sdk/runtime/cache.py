@@ -67,10 +67,10 @@ class Cache:
         except orjson.JSONDecodeError:
             return None
 
-    async def set_json(self, key: str, value: Any, ttl_seconds: float) -> None:
+    async def set_json(self, key: str, value: Any, ttl_seconds: float, *, only_if_absent: bool = False) -> None:
         content = orjson.dumps(value)
         milliseconds = max(1, round(ttl_seconds * 1000))
-        await self._run(lambda redis: redis.set(self._prefix + key, content, px=milliseconds), None)
+        await self._run(lambda redis: redis.set(self._prefix + key, content, px=milliseconds, nx=only_if_absent), None)
 
     async def delete(self, *keys: str) -> None:
         if keys:
