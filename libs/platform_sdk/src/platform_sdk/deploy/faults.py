@@ -52,7 +52,9 @@ def counted(number: int, noun: str) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A question that names the closest of the known words, or None where none is close."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    known = list(known)
+    begun = [name for name in known if word and name.startswith(word)]
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6) or begun
     return f"did you mean {close[0]}?" if close else None
 
 
