@@ -1,6 +1,7 @@
 """The orders API on a real server, and callers with real tokens."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,8 @@ import httpx
 import jwt
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from pydantic import SecretStr
 
 from orders.api import router
 from orders.settings import OrdersSettings
@@ -36,7 +39,7 @@ def settings(database_url: str, **overrides: Any) -> OrdersSettings:
         token_audience=AUDIENCE,
         jwks_url="http://127.0.0.1:9/jwks.json",
         database_url=urlunsplit(parts._replace(netloc=f"{parts.username}@{address}")),
-        database_password=parts.password,
+        database_password=SecretStr(parts.password) if parts.password else None,
         log_level="warning",
         **overrides,
     )
@@ -100,13 +103,27 @@ class Api:
 async def serve(settings: OrdersSettings) -> AsyncIterator[Api]:
     tokens = TokenVerifier.from_public_keys({"1": KEY.public_key()}, issuer=ISSUER, audience=AUDIENCE)
     app = create_app(settings, title="Orders", routers=[router], tokens=tokens)
-    config = uvicorn.Config(app, port=0, log_config=None, ws="none", timeout_graceful_shutdown=5)
-    server = uvicorn.Server(config)
+    server = _Server(uvicorn.Config(app, port=0, log_config=None, ws="none", timeout_graceful_shutdown=5))
     running = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-        yield Api(client, app)
-    server.should_exit = True
-    await running
+    try:
+        async with asyncio.timeout(10):
+            await server.has_started.wait()
+        port = server.servers[0].sockets[0].getsockname()[1]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            yield Api(client, app)
+    finally:
+        app.resources.stopping.set()
+        server.should_exit = True
+        await running
+
+
+class _Server(uvicorn.Server):
+    """Tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_started = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.has_started.set()

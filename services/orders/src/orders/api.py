@@ -18,7 +18,6 @@ from orders.preferences import preferred_wait_seconds, resume_after
 from orders.schemas import OrderOut, PlaceOrderRequest, encode, location_of, order_body
 from orders.states import FINAL, UNDECIDED, Status
 from orders.watching import is_decided
-from platform_sdk.runtime.resources import Read, Uow
 from platform_sdk.runtime.auth import Admin, CurrentUser, Principal
 from platform_sdk.runtime.database import DatabaseUnavailable, Reader, UnitOfWork
 from platform_sdk.runtime.etag import etag_of, is_not_modified, require_match
@@ -33,6 +32,7 @@ from platform_sdk.runtime.inputs import Timestamp
 from platform_sdk.runtime.messages import new_id
 from platform_sdk.runtime.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
 from platform_sdk.runtime.problems import problem_responses
+from platform_sdk.runtime.resources import Read, Uow
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 
