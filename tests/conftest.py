@@ -14,6 +14,8 @@ from local_aws.backing.postgres import PostgresServer
 from local_aws.backing.redis import RedisServer
 from local_aws.ports import free_port
 
+pytest_plugins = ["tests.support.fixtures"]
+
 # Everything that signs AWS requests finds these, and nobody's real account.
 os.environ.update(AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local", AWS_REGION="us-east-1")
 os.environ["AWS_DEFAULT_REGION"] = "us-east-1"

@@ -59,33 +59,45 @@ def _pass_on(reports: IO[str], process: subprocess.Popen[bytes], tell: Tell, on_
     raise PlatformError(f"the supervisor ended with exit code {process.wait()}", hint="its log: platform logs platform")
 
 
+class _Reports:
+    """The pipe to whoever waits. Nobody may be waiting any more: the region stays, and the reports are dropped."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    def send(self, **document: object) -> None:
+        if self._descriptor is None:
+            return
+        try:
+            os.write(self._descriptor, json.dumps(document).encode() + b"\n")
+        except BrokenPipeError:
+            self.close()
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
 def run_detached(descriptor: int, wishes: Wishes) -> int:
     """The supervisor's side: reports through the pipe until the region is ready, and always into the log."""
     from local_aws.supervisor import supervise
 
-    pipe = os.fdopen(descriptor, "w", buffering=1)
-
-    def report(**document: object) -> None:
-        if pipe.closed:
-            return
-        try:
-            pipe.write(json.dumps(document) + "\n")
-        except BrokenPipeError:  # whoever waited has gone; the region stays
-            pipe.close()
+    reports = _Reports(descriptor)
 
     def tell(line: str) -> None:
         sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
-        report(tell=line)
+        reports.send(tell=line)
 
     def ready(region: "Region") -> None:
-        report(ready=region.load_balancer.url)
-        pipe.close()
+        reports.send(ready=region.load_balancer.url)
+        reports.close()
 
     try:
         return supervise(load_local_settings(), wishes, tell=tell, on_ready=ready)
     except PlatformError as error:
         sys.stderr.write(f"{error}\n")
-        report(failed={"what": error.what, "because": error.because, "hint": error.hint})
+        reports.send(failed={"what": error.what, "because": error.because, "hint": error.hint})
         return error.exit_code
 
 

@@ -111,6 +111,7 @@ class Region:
             self._tell_new_healthy(told)
             self._refuse_failing_task(deadline)
             await asyncio.sleep(0.05)
+        self._tell_new_healthy(told)
         for service in self.services.values():
             while await http_status(self.load_balancer.port, service.health_path) != 200:
                 self._refuse_failing_task(deadline)
