@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from platform_sdk.cli import PlatformGroup, platform
+from platform_sdk.deploy.aws.sqs import connect
 from platform_sdk.errors import PlatformError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -189,3 +190,12 @@ def test_help_imports_nothing_heavy() -> None:
     program = "import sys, platform_sdk.cli; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not {"boto3", "botocore", "pydantic", "platform_sdk.deploy.spec"} & set(done.stdout.split())
+
+
+def test_the_shells_endpoint_does_not_turn_production_into_the_laptop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "theirs")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "theirs")
+    assert connect("eu-central-1", "111122223333", None).client.meta.endpoint_url == (
+        "https://sqs.eu-central-1.amazonaws.com"
+    )

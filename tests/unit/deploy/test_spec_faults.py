@@ -94,7 +94,7 @@ CHANGED = [
     (
         '"orders"',
         "7",
-        'platform.toml:2: service.name: must be a text in quotes, not a whole number; did you mean "7", in quotes?',
+        "platform.toml:2: service.name: must be a text in quotes, not a whole number; put it in quotes",
     ),
     (
         'api = ["python", "-m", "orders.main"]',
@@ -230,8 +230,7 @@ ADDED = [
     # Variables and secrets.
     (
         "[environment]\nPAGE_SIZE = 10\n",
-        "platform.toml:13: environment.PAGE_SIZE: must be a text in quotes, not a whole number; did you mean "
-        '"10", in quotes?',
+        "platform.toml:13: environment.PAGE_SIZE: must be a text in quotes, not a whole number; put it in quotes",
     ),
     (
         '[environment]\npage = "1"\n',

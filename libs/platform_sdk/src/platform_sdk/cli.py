@@ -225,7 +225,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def gateway(environment: "Environment") -> "Sqs":
     from platform_sdk.deploy.aws.sqs import connect
 
-    return connect(environment.region, environment.aws_endpoint_url)
+    return connect(environment.region, environment.account_id, environment.aws_endpoint_url)
 
 
 def dead_letter_queue(queue: str, environment_name: str) -> tuple["DeadLetterQueue", "Sqs"]:

@@ -212,11 +212,11 @@ class Table:
 
 
 def conversion(value: object, kind: type) -> str | None:
-    """How the value would be written in the type that is wanted, where that is plain; a text is never repeated."""
+    """How to write the value in the type that is wanted, where that is plain. What may be a secret is not repeated."""
     if kind is int and isinstance(value, str) and value.strip().isdecimal() and len(value) < 10:
         return f"did you mean {int(value)}, without quotes?"
     if kind is str and type(value) in (int, float):
-        return f'did you mean "{value}", in quotes?'
+        return "put it in quotes"
     if kind is list and isinstance(value, str):
         return "put it in brackets"
     return None

@@ -41,14 +41,17 @@ class Depth:
 class Sqs:
     """Every method raises AwsCallFailed."""
 
-    def __init__(self, client: "SQSClient") -> None:
+    def __init__(self, client: "SQSClient", account_id: str) -> None:
         self.client = client
+        self.account_id = account_id
 
     def queue_url(self, name: str) -> str | None:
-        """None where the queue does not exist."""
+        """None where the queue does not exist. With the keys of another account AWS refuses the call, rather than
+        find that account's queue of the same name.
+        """
         with translated(f"the queue {name} could not be looked up"):
             try:
-                return self.client.get_queue_url(QueueName=name)["QueueUrl"]
+                return self.client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=self.account_id)["QueueUrl"]
             except self.client.exceptions.QueueDoesNotExist:
                 return None
 
@@ -114,7 +117,7 @@ class Sqs:
             self.client.purge_queue(QueueUrl=url)
 
 
-def connect(region: str, endpoint_url: str | None) -> Sqs:
+def connect(region: str, account_id: str, endpoint_url: str | None) -> Sqs:
     """A gateway to AWS, or to an endpoint that stands for it; such a one never sees a developer's own keys."""
     import boto3
     from botocore.config import Config
@@ -124,11 +127,17 @@ def connect(region: str, endpoint_url: str | None) -> Sqs:
         "sqs",
         region_name=region,
         endpoint_url=endpoint_url,
-        config=Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 3}),
+        config=Config(
+            connect_timeout=5,
+            read_timeout=30,
+            retries={"mode": "standard", "max_attempts": 3},
+            # Only the environment decides: AWS_ENDPOINT_URL of the shell must not turn production into the laptop.
+            ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # unknown to the stubs
+        ),
         aws_access_key_id=nobody,
         aws_secret_access_key=nobody,
     )
-    return Sqs(client)
+    return Sqs(client, account_id)
 
 
 def message_of(received: Any) -> QueueMessage:
