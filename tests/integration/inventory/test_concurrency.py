@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-import time
-from collections.abc import Callable
 
 from inventory import use_cases
 from inventory.errors import HasActiveHolds, InsufficientStock
@@ -12,15 +10,13 @@ from tests.integration.inventory.warehouse import Warehouse, event_of, placed
 ORDERS, STOCK = 200, 50
 
 
-async def test_two_hundred_orders_for_fifty_reserve_exactly_fifty(
-    warehouse: Warehouse, record_property: Callable[[str, object], None]
-) -> None:
+async def test_two_hundred_orders_for_fifty_reserve_exactly_fifty(warehouse: Warehouse) -> None:
     await warehouse.stock_item("HOT", STOCK)
     orders = [placed({"HOT": 1}) for _ in range(ORDERS)]
 
-    started = time.perf_counter()
-    await asyncio.gather(*(warehouse.handle(order) for order in orders))
-    record_property("orders_per_second", round(ORDERS / (time.perf_counter() - started)))
+    # It takes half a second; a convoy behind the one hot row would take several lock timeouts.
+    async with asyncio.timeout(15):
+        await asyncio.gather(*(warehouse.handle(order) for order in orders))
 
     assert await warehouse.statuses() == {"held": STOCK, "rejected": ORDERS - STOCK}
     assert await warehouse.stock_of("HOT") == (0, STOCK, 0)

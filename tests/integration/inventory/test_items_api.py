@@ -36,6 +36,7 @@ async def test_taken_sku_is_a_conflict_even_if_its_item_is_archived(api: Api) ->
     assert (await api.anybody.get("/items/CUP")).status_code == 404
     assert (await api.admin.post("/items", CUP)).status_code == 409
     assert (await api.admin.request("DELETE", "/items/CUP")).status_code == 404
+    assert (await api.admin.get("/items/CUP/movements")).status_code == 404
     adjustment = await api.admin.post("/items/CUP/adjustments", {"delta": 1, "reason": "delivery"})
     assert adjustment.status_code == 404
 

@@ -174,7 +174,10 @@ async def change_item(
     openapi_extra=_if_match(required=False),
 )
 async def archive_item(sku: SkuPath, request: Request, uow: Uow, desk: InventoryDesk) -> None:
-    """Take an item out of the catalogue for good; refused while stock is held for orders. Its ledger stays."""
+    """Take an item out of the catalogue for good; refused while stock is held for orders.
+
+    Its SKU stays taken, and its ledger stays in the database.
+    """
 
     def guard(item: model.Item) -> None:
         if "if-match" in request.headers:
@@ -212,10 +215,10 @@ async def adjust_stock(
     responses=problem_responses(401, 403, 404, 422, 503),
 )
 async def list_movements(sku: SkuPath, read: Read, limit: Limit = 20, cursor: Cursor = None) -> Page[MovementOut]:
-    """The item's ledger, newest entry first; archived items have theirs too."""
+    """The item's ledger, newest entry first."""
     before = decode_cursor(cursor, int)[0] if cursor else INT8_MAX
     movements = await model.list_movements(read, sku, before=before, limit=limit + 1)
-    if not movements and not await model.sku_exists(read, sku):
+    if not movements and not await model.is_in_catalogue(read, sku):
         raise UnknownItem(sku)
     page = movements[:limit]
     next_cursor = encode_cursor(page[-1].movement_id) if len(movements) > limit else None

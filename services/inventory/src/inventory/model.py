@@ -174,10 +174,11 @@ SELECT movement.*, adjusted.available AS available_after, adjusted.version AS st
 
 _LIST_MOVEMENTS = """
 SELECT movement_id, sku, kind, delta_available, delta_reserved, delta_sold, order_id, reason, created_at
-FROM stock_movements WHERE sku = $1 AND movement_id < $2 ORDER BY movement_id DESC LIMIT $3
+FROM stock_movements JOIN stock USING (sku)
+WHERE sku = $1 AND archived_at IS NULL AND movement_id < $2 ORDER BY movement_id DESC LIMIT $3
 """
 
-_SKU_EXISTS = "SELECT EXISTS (SELECT FROM items WHERE sku = $1)"
+_IS_IN_CATALOGUE = "SELECT EXISTS (SELECT FROM stock WHERE sku = $1 AND archived_at IS NULL)"
 
 _LEDGER_DISCREPANCIES = "SELECT * FROM ledger_discrepancies ORDER BY sku"
 
@@ -199,9 +200,8 @@ async def list_movements(reader: Reader, sku: str, *, before: int, limit: int) -
     return [_movement(row) for row in await reader.fetch(_LIST_MOVEMENTS, sku, before, limit)]
 
 
-async def sku_exists(reader: Reader, sku: str) -> bool:
-    """Whether the SKU has ever been in the catalogue; archived items count."""
-    return cast(bool, await reader.fetch_value(_SKU_EXISTS, sku))
+async def is_in_catalogue(reader: Reader, sku: str) -> bool:
+    return cast(bool, await reader.fetch_value(_IS_IN_CATALOGUE, sku))
 
 
 async def ledger_discrepancies(reader: Reader) -> list[Record]:
