@@ -54,8 +54,9 @@ def is_connection_error(error: BaseException) -> bool:
         ):
             return True
         case asyncpg.InterfaceError():
-            # asyncpg has no class of its own for a statement on a connection that has meanwhile been closed.
-            return "closed" in str(error) or "closing" in str(error)
+            # asyncpg has no class of its own for a statement on a connection that has meanwhile been closed; the pool
+            # takes such a connection back while it is in use.
+            return any(words in str(error) for words in ("closed", "closing", "released back to the pool"))
         case _:
             return False
 

@@ -31,7 +31,7 @@ from platform_sdk.runtime.sqs import (
 E = TypeVar("E", bound=Event)
 
 _OUTBOX: Final = """
-    SELECT seq, id, type, version, aggregate_id, aggregate_version, payload, headers FROM outbox WHERE seq > $1 ORDER BY seq
+    SELECT id, type, version, aggregate_id, aggregate_version, payload, headers FROM outbox WHERE seq > $1 ORDER BY seq
 """
 
 
@@ -67,7 +67,7 @@ class RecordedEvents(list[RecordedEvent]):
 
 
 class HandlerHarness:
-    """Delivers events to a service's handlers as its worker would: decoded from JSON, once per message, in one transaction.
+    """Delivers events to handlers as the worker would: decoded from JSON, once per message, in one transaction.
 
     Args:
         database: with the service's migrations applied.
@@ -214,7 +214,8 @@ class InMemorySqs:
     async def receive_messages(
         self, queue_url: str, *, max_messages: int = MAX_BATCH_ENTRIES, wait_seconds: int = 20
     ) -> list[ReceivedMessage]:
-        queue, received = self._queue(queue_url), []
+        queue = self._queue(queue_url)
+        received: list[ReceivedMessage] = []
         for message in [each for each in queue.messages if each.visible_at <= self._now()]:
             if len(received) == max_messages:
                 break
