@@ -168,7 +168,7 @@ WORKER = '[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 2\n'
 QUEUE = '[queues.orders]\nconsumes = ["stock.low"]\n'
 
 ADDED = [
-    (QUEUE, "platform.toml:12: queues: queues are consumed, but there is no [worker]; add [worker] with its command"),
+    (QUEUE, "platform.toml:12: worker: the table [worker] is missing, though queues are consumed"),
     ("[worker]\n", "platform.toml:12: worker.command: is missing"),
     (
         WORKER + "cpu = 256\n",

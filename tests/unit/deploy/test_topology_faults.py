@@ -161,3 +161,15 @@ def test_a_broken_file_makes_no_faults_in_others(repository_of_two: Repository) 
 def test_broken_publications_make_no_faults_in_others(repository_of_two: Repository) -> None:
     repository_of_two.change("shop", '["stock"]', '"stock"')
     assert len(repository_of_two.faults()) == 1
+
+
+def test_faults_beside_the_events_do_not_hide_those_of_the_events(repository_of_two: Repository) -> None:
+    repository_of_two.change("shop", '["stock"]', '["stock", "stcok"]')
+    repository_of_two.change("stock", '["shop.sold"]', '["shop.sold"]\nmax_receive_count = 0')
+    repository_of_two.change("stock", "[worker]", "[wroker]")
+    assert [fault.split(": ")[1] for fault in repository_of_two.faults()] == [
+        'publishes."shop.sold"[1]',
+        "wroker",
+        "worker",
+        "queues.stock.max_receive_count",
+    ]

@@ -73,9 +73,12 @@ class Document:
         self.tables.append(table)
         return table
 
-    def fault(self, path: TomlPath, reason: str, suggestion: str | None = None) -> None:
-        """Notes a fault at the path, or at the nearest place around it that the file does have."""
-        line = next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), None)
+    def fault(
+        self, path: TomlPath, reason: str, suggestion: str | None = None, *, beside: TomlPath | None = None
+    ) -> None:
+        """Notes a fault at the path; its line is that of `beside`, or of the nearest place that the file does have."""
+        place = beside or path
+        line = next((self.lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in self.lines), None)
         self.faulty.add(path)
         self.faults.append(
             Fault(file=self.file, line=line, key=dotted(path) or None, reason=reason, suggestion=suggestion)

@@ -76,8 +76,9 @@ def read_service(document: Document, directory: Path) -> ServiceSpec:
         queues=tuple(read_queues(root.optional_table("queues"))),
         publishes=read_publishes(root.optional_table("publishes")),
     )
-    if spec.queues and worker is None:
-        root.fault("queues", "queues are consumed, but there is no [worker]", "add [worker] with its command")
+    if spec.queues and "worker" not in root.values:
+        reason = "the table [worker] is missing, though queues are consumed"
+        document.fault(("worker",), reason, beside=("queues",))
     document.reject_unknown_keys()
     return spec
 
