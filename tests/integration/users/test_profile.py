@@ -1,8 +1,7 @@
 """One's own account: read, rename, new password, delete."""
 
 import asyncio
-
-import pytest
+from uuid import uuid4
 
 from tests.integration.users.users_service import PASSWORD, StartUsers, Users, problem_of
 
@@ -46,11 +45,11 @@ async def test_one_of_several_concurrent_changes_of_the_same_version_wins(users:
     assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412, 412]
 
 
-@pytest.mark.parametrize("field", ["role", "disabled", "email", "id", "version", "password_hash"])
-async def test_nobody_promotes_themselves(users: Users, field: str) -> None:
+async def test_nobody_promotes_themselves(users: Users) -> None:
     account = await users.account()
-    answer = await account.request("PATCH", "/users/me", json={"name": "Ada", field: "admin"})
-    assert problem_of(answer) == (422, "validation-failed")
+    for field in ("role", "disabled", "email", "id", "version", "password_hash"):
+        answer = await account.request("PATCH", "/users/me", json={"name": "Ada", field: "admin"})
+        assert problem_of(answer) == (422, "validation-failed"), field
     assert (await account.request("GET", "/users/me")).json()["role"] == "customer"
 
 
@@ -83,7 +82,7 @@ async def test_guessing_the_old_password_with_a_stolen_token_locks_too(start_use
         change = {"old_password": "wrong", "new_password": NEW_PASSWORD}
         for _ in range(3):
             answer = await account.request("PUT", "/users/me/password", json=change)
-            assert problem_of(answer) == (422, "wrong-password")
+            assert problem_of(answer) == (401, "invalid-credentials")
         change["old_password"] = PASSWORD
         locked = await account.request("PUT", "/users/me/password", json=change)
         assert problem_of(locked) == (429, "log-in-locked")
@@ -96,7 +95,7 @@ async def test_one_of_two_concurrent_password_changes_wins(users: Users) -> None
     answers = await asyncio.gather(
         *(session.request("PUT", "/users/me/password", json=change) for session in (account, other))
     )
-    assert sorted(answer.status_code for answer in answers) in ([204, 401], [204, 422])
+    assert sorted(answer.status_code for answer in answers) == [204, 401]
     assert len(await users.rows("SELECT FROM sessions")) == 1
 
 
@@ -123,22 +122,11 @@ async def test_deleted_account_is_gone_with_all_that_belonged_to_it(users: Users
     assert (await users.post_user("ada@example.com")).status_code == 201
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/users/me"),
-        ("PATCH", "/users/me"),
-        ("DELETE", "/users/me"),
-        ("PUT", "/users/me/password"),
-        ("DELETE", "/users/sessions"),
-        ("DELETE", "/users/sessions/current"),
-        ("GET", "/users/me/addresses"),
-        ("POST", "/users/me/addresses"),
-        ("GET", "/users"),
-        ("PATCH", "/users/01939f3e-5c7a-7b21-9d3e-3f1d2a6b8c01"),
-    ],
-)
-async def test_without_a_token_everything_of_ones_own_is_401(users: Users, method: str, path: str) -> None:
-    answer = await users.http.request(method, path)
-    assert problem_of(answer) == (401, "unauthenticated")
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+async def test_without_a_token_everything_of_ones_own_is_401(users: Users) -> None:
+    own = ("GET /users/me", "PATCH /users/me", "DELETE /users/me", "PUT /users/me/password")
+    sessions = ("DELETE /users/sessions", "DELETE /users/sessions/current")
+    addresses = ("GET /users/me/addresses", "POST /users/me/addresses")
+    for operation in (*own, *sessions, *addresses, "GET /users", f"PATCH /users/{uuid4()}"):
+        answer = await users.http.request(*operation.split())
+        assert problem_of(answer) == (401, "unauthenticated"), operation
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer"), operation

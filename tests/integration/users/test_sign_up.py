@@ -3,8 +3,6 @@
 import asyncio
 from typing import Any
 
-import pytest
-
 from tests.integration.users.users_service import PASSWORD, StartUsers, Users, problem_of
 
 
@@ -38,9 +36,9 @@ async def test_one_of_many_concurrent_sign_ups_with_the_same_address_succeeds(us
     assert len(await users.rows("SELECT id FROM outbox")) == 1
 
 
-@pytest.mark.parametrize("password", ["short", "passwordpassword", "ada@example.com"])
-async def test_weak_password_is_refused(users: Users, password: str) -> None:
-    assert problem_of(await users.post_user("ada@example.com", password)) == (422, "weak-password")
+async def test_weak_password_is_refused(users: Users) -> None:
+    for password in ("short", "passwordpassword", "ada@example.com"):
+        assert problem_of(await users.post_user("ada@example.com", password)) == (422, "weak-password")
     assert await users.rows("SELECT id FROM users") == []
 
 
@@ -51,9 +49,8 @@ async def test_long_password_is_accepted_in_full(users: Users) -> None:
     assert problem_of(await users.post_user("bob@example.com", "x" * 129)) == (422, "validation-failed")
 
 
-@pytest.mark.parametrize(
-    "extra",
-    [
+async def test_what_is_not_asked_for_or_not_storable_is_refused(users: Users) -> None:
+    extras: list[dict[str, Any]] = [
         {"role": "admin"},
         {"disabled": False},
         {"id": "01939f3e-5c7a-7b21-9d3e-3f1d2a6b8c01"},
@@ -63,11 +60,10 @@ async def test_long_password_is_accepted_in_full(users: Users) -> None:
         {"email": 5},
         {"name": None},
         {"name": ""},
-    ],
-)
-async def test_what_is_not_asked_for_or_not_storable_is_refused(users: Users, extra: dict[str, Any]) -> None:
-    body = {"email": "ada@example.com", "password": PASSWORD, "name": "Ada", **extra}
-    assert problem_of(await users.http.post("/users", json=body)) == (422, "validation-failed")
+    ]
+    for extra in extras:
+        body = {"email": "ada@example.com", "password": PASSWORD, "name": "Ada", **extra}
+        assert problem_of(await users.http.post("/users", json=body)) == (422, "validation-failed"), extra
 
 
 async def test_one_client_address_signs_up_only_so_often(start_users: StartUsers) -> None:

@@ -17,7 +17,7 @@ from platform_sdk.runtime.inputs import RequestModel, ResponseModel
 from platform_sdk.runtime.problems import problem_responses
 from users import authentication, model, sessions, use_cases
 from users.dependencies import LiveUser, ToolsOfProcess, lock_policy
-from users.errors import log_in_locked, session_ended, wrong_password
+from users.errors import log_in_locked, session_ended, wrong_old_password
 from users.inputs import Email, Name, NewPassword, PasswordText, UserOut, honour_if_match
 from users.model import User
 from users.passwords import require_strong
@@ -111,7 +111,7 @@ async def put_password(
     if candidate.password is None or not await tools.passwords.verify(candidate.password.hash, body.old_password):
         await authentication.reject_log_in(uow, user.email, lock_policy(tools))
         # Returned and not raised: the failure that was just counted must be committed.
-        return wrong_password().response()
+        return wrong_old_password().response()
     new_hash = await tools.passwords.hash(body.new_password)
     await use_cases.change_password(
         uow, user_id=user.id, session_id=session_id, old=candidate.password, new_hash=new_hash

@@ -13,13 +13,13 @@ def weak_password(detail: str) -> Problem:
     return Problem(422, "weak-password", "Weak Password", detail)
 
 
-def wrong_password() -> Problem:
-    return Problem(422, "wrong-password", "Wrong Password", "the old password is not right")
-
-
 def invalid_credentials() -> Problem:
     """One answer for an unknown address, a wrong password and a disabled account: it must not tell which."""
     return _refused("invalid-credentials", "Invalid Credentials", "email address or password is wrong")
+
+
+def wrong_old_password() -> Problem:
+    return _refused("invalid-credentials", "Invalid Credentials", "the old password is wrong")
 
 
 def invalid_refresh_token() -> Problem:

@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from platform_sdk.runtime.etag import require_match
 from platform_sdk.runtime.inputs import NO_NUL, ResponseModel, Text
 from users.model import Role, normalise_email
-from users.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH
+from users.passwords import COMMON, MAXIMUM_LENGTH, MINIMUM_LENGTH
 
 # The addresses that HTML's <input type=email> takes: ASCII only, so that no two of them look the same.
 EMAIL_PATTERN = (
@@ -32,6 +32,7 @@ NewPassword = Annotated[
             "minLength": MINIMUM_LENGTH,
             "maxLength": MAXIMUM_LENGTH,
             "pattern": NO_NUL,
+            "not": {"enum": sorted(COMMON)},
         }
     ),
 ]

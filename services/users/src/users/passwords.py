@@ -25,7 +25,7 @@ MINIMUM_LENGTH: Final = 15
 MAXIMUM_LENGTH: Final = 128
 """The same section asks for at least 64."""
 
-_COMMON: Final = frozenset((files("users") / "common_passwords.txt").read_text(encoding="utf-8").splitlines())
+COMMON: Final = frozenset((files("users") / "common_passwords.txt").read_text(encoding="utf-8").splitlines())
 
 
 def require_strong(password: str, *, email: str) -> None:
@@ -39,7 +39,7 @@ def require_strong(password: str, *, email: str) -> None:
         raise weak_password(f"the password must have at least {MINIMUM_LENGTH} characters")
     if folded.strip() == email.casefold():
         raise weak_password("the password must not be the email address")
-    if folded in _COMMON:
+    if folded in COMMON:
         raise weak_password("the password is one of the first that anybody would try")
 
 

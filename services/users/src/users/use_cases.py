@@ -11,7 +11,7 @@ from uuid import UUID
 from platform_sdk.runtime.messages import new_id
 from platform_sdk.runtime.unit_of_work import UnitOfWork
 from users import model, sessions
-from users.errors import address_limit, email_taken, own_account, session_ended, wrong_password
+from users.errors import address_limit, email_taken, own_account, session_ended, wrong_old_password
 from users.events import UserDeleted, UserDisabled, UserRegistered, UserUpdated
 from users.model import Address, Password, PostalAddress, Role, User
 
@@ -71,10 +71,10 @@ async def change_password(uow: UnitOfWork, *, user_id: UUID, session_id: UUID, o
     """Replaces the password that was checked, and ends all sessions but this one.
 
     Raises:
-        Problem: 422 wrong-password, if another request has changed the password meanwhile.
+        Problem: 401 invalid-credentials, if another request has changed the password meanwhile.
     """
     if not await model.replace_password(uow, user_id, old=old, new_hash=new_hash):
-        raise wrong_password()
+        raise wrong_old_password()
     await sessions.end_sessions(uow, user_id, but=session_id)
 
 
