@@ -51,6 +51,7 @@ class Cache:
         self._prefix = prefix
         self._client: Redis | None = None
         self._skip_until = 0.0
+        self._answered_at = float("-inf")
         self._counts: dict[str, tuple[int, int]] = {}
 
     @classmethod
@@ -124,10 +125,14 @@ class Cache:
             async with asyncio.timeout(WAIT_SECONDS):
                 result = await operation(client)
         except _redis_errors() as error:
-            self._skip_until = time.monotonic() + SKIP_SECONDS
+            now = time.monotonic()
+            if isinstance(error, TimeoutError) and now - self._answered_at < WAIT_SECONDS:
+                # It answers others meanwhile: a burst of calls waits for connections, and Redis is well.
+                return otherwise
+            self._skip_until = now + SKIP_SECONDS
             logger.warning("Redis is away: %s", type(error).__name__, extra={"action": "cache_skipped"})
             return otherwise
-        self._skip_until = 0.0
+        self._skip_until, self._answered_at = 0.0, time.monotonic()
         return result
 
     def _connected(self) -> "Redis":
@@ -141,7 +146,7 @@ class Cache:
                 self._url or "",
                 password=self._password,
                 max_connections=MAX_CONNECTIONS,
-                timeout=WAIT_SECONDS,
+                timeout=None,
                 retry=Retry(NoBackoff(), 0),
                 socket_keepalive=True,
             )

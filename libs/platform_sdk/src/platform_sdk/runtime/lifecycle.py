@@ -41,6 +41,9 @@ first address from the right that is not ours is the client; what stands left of
 
 BACKLOG: Final = 2048
 
+CONSUMER_MARGIN_SECONDS: Final = 3.0
+"""What a consumer's stop takes beyond waiting for its poll and its handlers: giving back, acknowledging."""
+
 LONG_POLL_SECONDS: Final = 20
 """The longest that SQS lets a receive wait."""
 
@@ -205,10 +208,9 @@ async def _consume(
 
 def _consumer_shares(settings: ServiceSettings) -> tuple[int, float]:
     """Seconds of the stop timeout for the poll that is under way (not cut off: it would strand its messages), and for
-    the handlers."""
-    seconds = settings.stop_timeout_seconds - CLOSING_SECONDS
-    wait_seconds = max(1, min(LONG_POLL_SECONDS, int(seconds / 2)))
-    return wait_seconds, max(0.5, seconds - wait_seconds)
+    the handlers, which run beside it; a consumer's stop takes the longer of both, and a little more."""
+    seconds = max(1.0, settings.stop_timeout_seconds - CLOSING_SECONDS - CONSUMER_MARGIN_SECONDS)
+    return min(LONG_POLL_SECONDS, int(seconds)), seconds
 
 
 @asynccontextmanager

@@ -135,7 +135,7 @@ class PublishedKeys:
         try:
             document = await self._fetch()
             keys = public_keys_of(document)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             logger.warning("cannot fetch the token keys: %s", error, extra={"action": "token_keys_not_fetched"})
             if not self._keys:
                 self._keys = await self._from_cache()
@@ -146,8 +146,8 @@ class PublishedKeys:
     async def _from_cache(self) -> "dict[str, Ed25519PublicKey]":
         document = await self._cache.get_json("jwks")
         try:
-            return public_keys_of(document) if document is not None else {}
-        except (ValueError, KeyError, TypeError):
+            return public_keys_of(document)
+        except ValueError:
             return {}
 
     async def _fetch(self) -> Any:
@@ -235,16 +235,29 @@ class TokenVerifier:
 
 
 def public_keys_of(document: Any) -> "dict[str, Ed25519PublicKey]":
-    """The Ed25519 signature keys of a JSON Web Key Set by key id (RFC 8037); other keys are not ours to use."""
+    """The Ed25519 signature keys of a JSON Web Key Set by key id (RFC 8037); other keys are not ours to use.
+
+    Raises:
+        ValueError: this is no key set, or it holds no key for us.
+    """
+    try:
+        keys = {key["kid"]: _public_key(key["x"]) for key in document["keys"] if _is_ours(key)}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("not a JSON Web Key Set") from error
+    if not keys:
+        raise ValueError("the key set holds no Ed25519 signature key")
+    return keys
+
+
+def _is_ours(key: Mapping[str, Any]) -> bool:
+    is_ed25519 = key.get("kty") == "OKP" and key.get("crv") == "Ed25519" and key.get("use", "sig") == "sig"
+    return is_ed25519 and _KEY_ID.fullmatch(key["kid"]) is not None
+
+
+def _public_key(x: str) -> "Ed25519PublicKey":
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    keys = {}
-    for key in document["keys"]:
-        is_ours = key.get("kty") == "OKP" and key.get("crv") == "Ed25519" and key.get("use", "sig") == "sig"
-        if is_ours and _KEY_ID.fullmatch(key.get("kid", "")):
-            x = key["x"]
-            keys[key["kid"]] = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(x + "=" * (-len(x) % 4)))
-    return keys
+    return Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(x + "=" * (-len(x) % 4)))
 
 
 def _key_id_of(header: Mapping[str, Any]) -> str:
