@@ -6,8 +6,10 @@ import asyncpg
 import pytest
 
 from inventory import demo, use_cases
-from inventory.events import OrderCancelled, OrderExpired, OrderPlaced, OrderRefunded, OrderReserved
+from inventory.consumers import HANDLERS
+from inventory.events import InventoryReserved, OrderCancelled, OrderExpired, OrderPlaced, OrderRefunded, OrderReserved
 from inventory.use_cases import Terms
+from platform_sdk.runtime.testing import HandlerHarness
 from tests.integration.inventory.warehouse import Warehouse, event_of, placed
 
 
@@ -203,3 +205,30 @@ async def test_demo_catalogue_is_added_once_and_agrees_with_the_ledger(warehouse
     await warehouse.assert_ledger_agrees()
     await warehouse.handle(event_of("placed", uuid4(), {"KETTLE-STEEL-17L": 1}))
     assert await warehouse.stock_of("KETTLE-STEEL-17L") == (59, 1, 0)
+
+
+async def test_message_that_is_delivered_again_is_not_handled_again(warehouse: Warehouse) -> None:
+    await warehouse.stock_item("CUP", 10, price=250)
+    harness = HandlerHarness(warehouse.database, HANDLERS, consumer="inventory")
+    order = placed({"CUP": 2})
+
+    published = await harness.when(order)
+
+    assert published.only(InventoryReserved).total == 500
+    assert (await harness.deliver_again()).types == []
+    assert await warehouse.stock_of("CUP") == (8, 2, 0)
+
+
+async def test_messages_of_a_reservation_carry_its_version(warehouse: Warehouse) -> None:
+    await warehouse.stock_item("CUP", 10)
+    harness = HandlerHarness(warehouse.database, HANDLERS, consumer="inventory")
+    order_id = uuid4()
+
+    published = [
+        event
+        for step in ("placed", "reserved", "refunded")
+        for event in await harness.when(event_of(step, order_id, {"CUP": 1}))
+    ]
+
+    assert [event.aggregate_version for event in published] == [1, 2, 3]
+    assert {event.aggregate_id for event in published} == {published[0].data["reservation_id"]}
