@@ -1,0 +1,94 @@
+"""A process that dies at the worst moment loses nothing and doubles nothing: real processes, real servers."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from local_aws.backing.aws import AwsServer
+from platform_sdk.runtime.consumer import Consumer
+from platform_sdk.runtime.database import Database
+from platform_sdk.runtime.messages import Event, Message
+from platform_sdk.runtime.relay import Relay
+from platform_sdk.runtime.sqs import Sqs
+from platform_sdk.runtime.unit_of_work import UnitOfWork
+from tests.integration.runtime_data.conftest import QueuePair
+
+PROCESS = """
+import asyncio, sys
+from platform_sdk.runtime.consumer import Consumer
+from platform_sdk.runtime.database import Database
+from platform_sdk.runtime.relay import Relay
+from platform_sdk.runtime.sqs import Sqs
+sys.path.insert(0, {folder!r})
+from test_crashes import Deposited, deposit
+
+async def main():
+    database, sqs = Database({url!r}), Sqs(region="us-east-1", endpoint_url={endpoint!r})
+    await database.open()
+    await sqs.open()
+    async with database.unit_of_work() as uow:
+        uow.publish(Deposited(amount=1), aggregate_id="account", aggregate_version=1)
+    relay = Relay(database, sqs, {{"account.deposited": [{queue!r}]}})
+    relay.start()
+    await Consumer(
+        database, sqs, queue={queue!r}, consumer="test", handlers={{Deposited: deposit}}, wait_seconds=1
+    ).run()
+
+asyncio.run(main())
+"""
+
+
+class Deposited(Event):
+    type = "account.deposited"
+    amount: int
+
+
+async def deposit(uow: UnitOfWork, event: Deposited, message: Message) -> None:
+    await uow.execute("INSERT INTO deposits VALUES ($1)", event.amount)
+
+
+@pytest.mark.parametrize(
+    "point", ["after_commit", "relay_after_send", "consumer_before_commit", "consumer_after_commit"]
+)
+async def test_a_crash_at_any_point_leaves_exactly_one_effect(
+    database: Database,
+    database_url: str,
+    sqs: Sqs,
+    aws_server: AwsServer,
+    create_queue: Callable[..., QueuePair],
+    point: str,
+) -> None:
+    queue = create_queue(visibility_seconds=1)
+    async with database.unit_of_work() as uow:
+        await uow.execute("CREATE TABLE deposits (amount integer)")
+    program = PROCESS.format(
+        url=database_url, endpoint=aws_server.endpoint_url, queue=queue.name, folder=str(Path(__file__).parent)
+    )
+    environment = {**os.environ, "ENVIRONMENT": "local", "PLATFORM_CRASH_AT": point}
+    died = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program], env=environment, timeout=30)
+    assert died.returncode == 137
+
+    relay = Relay(database, sqs, {"account.deposited": [queue.name]}, poll_seconds=0.1)
+    consumer = Consumer(database, sqs, queue=queue.name, consumer="test", handlers={Deposited: deposit}, wait_seconds=1)
+    relay.start()
+    running = asyncio.create_task(consumer.run())
+    await asyncio.sleep(2.5)
+    consumer.stop()
+    await running
+    await relay.stop()
+    async with database.reader() as reader:
+        assert await reader.fetch_value("SELECT count(*) FROM deposits") == 1
+        assert await reader.fetch_value("SELECT count(*) FROM outbox") == 0
+    assert await sqs.receive_messages(queue.url, wait_seconds=0) == []
+
+
+def test_crash_points_do_nothing_outside_the_local_environment() -> None:
+    program = "from platform_sdk.runtime.crash_points import crash_point; crash_point('after_commit')"
+    for environment, expected in (("production", 0), ("local", 137)):
+        variables = {**os.environ, "ENVIRONMENT": environment, "PLATFORM_CRASH_AT": "after_commit"}
+        assert subprocess.run([sys.executable, "-c", program], env=variables, check=False).returncode == expected
