@@ -13,7 +13,6 @@ import httpx
 import jwt
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from pydantic import SecretStr
 
 from orders.api import router
