@@ -4,7 +4,7 @@ import asyncio
 import random
 
 from inventory import use_cases
-from inventory.errors import HasActiveHolds, InsufficientStock
+from inventory.errors import HasActiveHolds, InsufficientStock, UnknownItem
 from tests.integration.inventory.warehouse import Warehouse, event_of, placed
 
 ORDERS, STOCK = 200, 50
@@ -68,6 +68,20 @@ async def test_counting_down_and_ordering_at_once_sells_each_unit_once(warehouse
     assert lost + held == 20
     assert await warehouse.stock_of("CUP") == (0, held, 0)
     await warehouse.assert_ledger_agrees()
+
+
+async def test_item_is_archived_once(warehouse: Warehouse) -> None:
+    await warehouse.stock_item("CUP", 5)
+
+    async def archive() -> bool:
+        try:
+            async with warehouse.database.unit_of_work() as uow:
+                await use_cases.archive_item(uow, warehouse.terms, "CUP", guard=lambda item: None)
+        except UnknownItem:
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*(archive() for _ in range(5)))) == 1
 
 
 async def test_item_that_is_archived_while_orders_arrive_keeps_no_hold(warehouse: Warehouse) -> None:

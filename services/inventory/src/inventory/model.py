@@ -104,18 +104,16 @@ WITH item AS (
 SELECT item.*, available, reserved FROM item, empty_stock
 """
 
-_LOCK_ITEM = """
-SELECT sku, name, price, currency, available, reserved, items.version, created_at, updated_at
-FROM items JOIN stock USING (sku) WHERE sku = $1 AND archived_at IS NULL FOR NO KEY UPDATE OF items
-"""
+_LOCK_ITEM = f"{_FETCH_ITEM} FOR NO KEY UPDATE OF items"
+
+_LOCK_ITEM_AND_STOCK = f"{_FETCH_ITEM} FOR NO KEY UPDATE"
 
 _UPDATE_ITEM = """
 UPDATE items SET name = $2, price = $3, version = version + 1, updated_at = now() WHERE sku = $1
 RETURNING version, updated_at
 """
 
-# Waits for reservations that are under way, and makes later ones see an item that is no longer sold.
-_ARCHIVE_ITEM = "UPDATE stock SET archived_at = now(), version = version + 1 WHERE sku = $1 AND reserved = 0"
+_ARCHIVE_ITEM = "UPDATE stock SET archived_at = now(), version = version + 1 WHERE sku = $1"
 
 
 async def fetch_item(reader: Reader, sku: str) -> Item | None:
@@ -145,6 +143,12 @@ async def lock_item(uow: UnitOfWork, sku: str) -> Item | None:
     return _item(row) if row else None
 
 
+async def lock_item_and_stock(uow: UnitOfWork, sku: str) -> Item | None:
+    """The item, after reservations that are under way have ended; later ones wait, and see what became of it."""
+    row = await uow.fetch_row(_LOCK_ITEM_AND_STOCK, sku)
+    return _item(row) if row else None
+
+
 async def update_item(uow: UnitOfWork, sku: str, *, name: str, price: int) -> tuple[int, datetime]:
     """The new version and its time."""
     row = await uow.fetch_row(_UPDATE_ITEM, sku, name, price)
@@ -152,9 +156,8 @@ async def update_item(uow: UnitOfWork, sku: str, *, name: str, price: int) -> tu
     return row["version"], row["updated_at"]
 
 
-async def archive_item(uow: UnitOfWork, sku: str) -> bool:
-    """Whether the item is archived now; False while stock is held for orders."""
-    return await uow.execute(_ARCHIVE_ITEM, sku) == "UPDATE 1"
+async def archive_item(uow: UnitOfWork, sku: str) -> None:
+    await uow.execute(_ARCHIVE_ITEM, sku)
 
 
 # ── stock and its ledger ─────────────────────────────────────────────────────────────────────────────────────────────

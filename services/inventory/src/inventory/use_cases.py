@@ -58,7 +58,9 @@ async def change_item(
     uow: UnitOfWork, terms: Terms, sku: str, *, name: str | None, price: int | None, guard: Callable[[Item], None]
 ) -> Item:
     """Changes what is given; `guard` sees the locked item and may raise. Raises UnknownItem."""
-    item = await _locked_item(uow, sku)
+    item = await model.lock_item(uow, sku)
+    if item is None:
+        raise errors.UnknownItem(sku)
     guard(item)
     changed = replace(item, name=item.name if name is None else name, price=item.price if price is None else price)
     if changed == item:
@@ -73,10 +75,13 @@ async def change_item(
 
 async def archive_item(uow: UnitOfWork, terms: Terms, sku: str, *, guard: Callable[[Item], None]) -> None:
     """Takes the item out of the catalogue; its ledger stays. Raises UnknownItem, HasActiveHolds."""
-    item = await _locked_item(uow, sku)
+    item = await model.lock_item_and_stock(uow, sku)
+    if item is None:
+        raise errors.UnknownItem(sku)
     guard(item)
-    if not await model.archive_item(uow, sku):
+    if item.reserved:
         raise errors.HasActiveHolds(sku, item.reserved)
+    await model.archive_item(uow, sku)
     _tell(uow, terms, [sku])
 
 
@@ -94,13 +99,6 @@ async def adjust_stock(uow: UnitOfWork, terms: Terms, sku: str, *, delta: int, r
     _report_low_stock(uow, terms, [level])
     _tell(uow, terms, [sku])
     return movement
-
-
-async def _locked_item(uow: UnitOfWork, sku: str) -> Item:
-    item = await model.lock_item(uow, sku)
-    if item is None:
-        raise errors.UnknownItem(sku)
-    return item
 
 
 # ── the saga: what messages of orders ask for ────────────────────────────────────────────────────────────────────────
