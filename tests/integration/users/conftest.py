@@ -43,7 +43,7 @@ def start_users(users_database_url: str, redis_server: RedisServer) -> StartUser
     """Starts the service with settings of the test's choice."""
 
     def start(**options: Any) -> AbstractAsyncContextManager[Users]:
-        return running_users(settings_for(users_database_url, redis_server.url, **options))
+        return running_users(settings_for(users_database_url, **{"redis_url": redis_server.url, **options}))
 
     return start
 

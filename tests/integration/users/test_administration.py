@@ -134,6 +134,7 @@ async def test_customers_and_services_are_no_administrators(users: Users) -> Non
         for method, path in (("GET", "/users"), ("GET", f"/users/{victim.id}"), ("PATCH", f"/users/{victim.id}")):
             answer = await account.request(method, path, **({"json": {"role": "admin"}} if method == "PATCH" else {}))
             assert problem_of(answer) == (403, "forbidden")
+    assert (await customer.request("GET", f"/users/{customer.id}")).json()["email"] == customer.email
     # Not even for their own account, and not with a body that is wrong as well.
     own = await customer.request("PATCH", f"/users/{customer.id}", json={"role": 5})
     assert problem_of(own) == (403, "forbidden")

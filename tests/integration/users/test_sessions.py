@@ -171,6 +171,15 @@ async def test_refresh_carries_a_new_role(users: Users) -> None:
     assert (await account.request("GET", "/users")).status_code == 200
 
 
+async def test_without_redis_everything_works_and_quotas_are_kept_by_each_task(start_users: StartUsers) -> None:
+    async with start_users(redis_url="redis://127.0.0.1:9/0", sign_ups_per_minute=3) as users:
+        account = await users.account()
+        assert (await users.refresh(account.tokens["refresh_token"])).status_code == 200
+        assert (await account.request("GET", "/users/me")).status_code == 200
+        answers = [await users.post_user(f"user-{number}@example.com") for number in range(7)]
+        assert 429 in {answer.status_code for answer in answers}
+
+
 async def test_log_out_ends_this_session_at_once(users: Users) -> None:
     account = await users.account()
     other = await users.session(account.email, account.id)

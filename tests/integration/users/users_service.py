@@ -108,7 +108,7 @@ def signing_key_pem() -> str:
     return SIGNING_KEY.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
-def settings_for(database_url: str, redis_url: str | None, **options: Any) -> UsersSettings:
+def settings_for(database_url: str, **options: Any) -> UsersSettings:
     parts = urlsplit(database_url)
     host = f"{parts.username}@{parts.hostname}:{parts.port}"
     return UsersSettings(
@@ -117,7 +117,6 @@ def settings_for(database_url: str, redis_url: str | None, **options: Any) -> Us
         environment=f"test-{uuid4().hex[:8]}",
         database_url=urlunsplit(parts._replace(netloc=host)),
         database_password=SecretStr(parts.password) if parts.password else None,
-        redis_url=redis_url,
         aws_region="us-east-1",
         token_issuer=ISSUER,
         token_audience=AUDIENCE,

@@ -1,5 +1,6 @@
 """Routes of a user's own addresses. The owner is in every statement: somebody else's address is not found."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from starlette.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from platform_sdk.runtime.app import Uow
 from platform_sdk.runtime.etag import etag_of
-from platform_sdk.runtime.inputs import RequestModel, ResponseModel, Text, Timestamp
+from platform_sdk.runtime.inputs import RequestModel, ResponseModel, Text
 from platform_sdk.runtime.pagination import Page
 from platform_sdk.runtime.problems import not_found, problem_responses
 from users import model, use_cases
@@ -63,8 +64,8 @@ class AddressOut(ResponseModel):
     postal_code: str
     country: str
     version: int
-    created_at: Timestamp
-    updated_at: Timestamp
+    created_at: datetime
+    updated_at: datetime
 
 
 @router.get("", response_model=Page[AddressOut], responses=problem_responses(401))

@@ -12,7 +12,7 @@ from platform_sdk.runtime.inputs import NO_NUL, Boolean, RequestModel
 from platform_sdk.runtime.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
 from platform_sdk.runtime.problems import not_found, problem_responses
 from users import model, use_cases
-from users.dependencies import LiveAdministrator
+from users.dependencies import LiveAdministrator, LiveOwnerOrAdministrator
 from users.inputs import AbsentNotNull, UserOut, absent, honour_if_match, refuse_null
 from users.model import Role, User
 
@@ -45,8 +45,8 @@ async def get_users(
 
 
 @router.get("/{user_id:uuid}", response_model=UserOut, responses=problem_responses(401, 403, 404, 422))
-async def get_user(user_id: UUID, caller: LiveAdministrator, uow: Uow, response: Response) -> User:
-    """One user."""
+async def get_user(user_id: UUID, caller: LiveOwnerOrAdministrator, uow: Uow, response: Response) -> User:
+    """One user, for an administrator or that user."""
     return _tagged(_found(await model.find_user(uow, user_id)), response)
 
 

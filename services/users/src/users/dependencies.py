@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 
 from platform_sdk.runtime.app import Uow
 from platform_sdk.runtime.auth import ADMIN, CurrentUser, Principal, administrator
+from platform_sdk.runtime.problems import forbidden
 from users import sessions
 from users.authentication import LockPolicy
 from users.errors import session_ended
@@ -54,6 +55,15 @@ async def live_administrator(principal: Annotated[Principal, Depends(administrat
     return await _live(principal, uow, role=ADMIN)
 
 
+async def live_owner_or_administrator(user_id: UUID, principal: CurrentUser, uow: Uow) -> Caller:
+    """As `live_session`, for the user whom the path names, or an administrator; 403 for others."""
+    if user_id == principal.user_id:
+        return await _live(principal, uow, role=None)
+    if not principal.is_admin:
+        raise forbidden()
+    return await _live(principal, uow, role=ADMIN)
+
+
 async def _live(principal: Principal, uow: Uow, *, role: str | None) -> Caller:
     session_id = principal.session_id
     if session_id is None or not await sessions.is_live(uow, session_id, principal.user_id, role):
@@ -62,6 +72,7 @@ async def _live(principal: Principal, uow: Uow, *, role: str | None) -> Caller:
 
 
 LiveUser = Annotated[Caller, Depends(live_session)]
+LiveOwnerOrAdministrator = Annotated[Caller, Depends(live_owner_or_administrator)]
 LiveAdministrator = Annotated[Caller, Depends(live_administrator)]
 
 
