@@ -1,12 +1,16 @@
 """Acknowledging, extending and sending in batches, against the in-memory SQS and a clock of the test."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
 from platform_sdk.runtime.acks import Acks
 from platform_sdk.runtime.leases import Delivery, Leases
+from platform_sdk.runtime.outbox import Row
+from platform_sdk.runtime.relay import Batch
 from platform_sdk.runtime.sqs import MAX_BATCH_BYTES, Failed, OutgoingMessage, QueueDoesNotExist, _chunks
 from platform_sdk.runtime.testing import InMemorySqs
 
@@ -164,3 +168,29 @@ def test_batches_are_cut_by_count_and_by_bytes() -> None:
     assert list(_chunks(23, ())) == [range(10), range(10, 20), range(20, 23)]
     assert list(_chunks(3, [100_000, 100_000, 100_000])) == [range(2), range(2, 3)]
     assert list(_chunks(3, [1, 300_000, 1])) == [range(1), range(1, 2), range(2, 3)]
+
+
+class SilentSqs(InMemorySqs):
+    """Takes calls and never answers those for `silent`."""
+
+    async def send_message_batch(self, queue_url: str, messages: Sequence[OutgoingMessage]) -> list[Failed]:
+        if queue_url == "silent":
+            await asyncio.Event().wait()
+        return await super().send_message_batch(queue_url, messages)
+
+
+async def test_a_silent_queue_cannot_keep_the_relays_transaction_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform_sdk.runtime.relay.SEND_SECONDS", 0.05)
+    sqs = SilentSqs()
+    for name in ("silent", "queue"):
+        sqs.create_queue(name)
+    headers = {"source": "s", "occurred_at": "2026-11-23T00:00:00+00:00", "correlation_id": "c"}
+    rows = [
+        Row(seq, uuid4(), aggregate, 1, f"to.{queue}", 1, {}, headers, datetime.now(UTC), 0)
+        for seq, aggregate, queue in ((1, "a", "queue"), (2, "b", "silent"), (3, "b", "queue"))
+    ]
+    batch = Batch(sqs, {"to.queue": ["queue"], "to.silent": ["silent"]}, rows)
+    await batch.send()
+    assert batch.done == [1]
+    assert list(batch.failed) == [2]
+    assert len(sqs.bodies("queue")) == 1

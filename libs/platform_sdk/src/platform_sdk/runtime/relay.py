@@ -115,7 +115,7 @@ class Relay:
         async with self._database.unit_of_work() as uow:
             claimed = await outbox.claim(uow, MAX_ROWS)
             if claimed.rows:
-                batch = _Round(self._queues, self._routes, claimed.rows)
+                batch = Batch(self._queues, self._routes, claimed.rows)
                 await batch.send()
                 crash_point("relay_after_send")
                 await outbox.settle(uow, done=batch.done, failed=batch.failed, refused=batch.refused)
@@ -132,7 +132,7 @@ class Relay:
         _lag.set(waiting.lag_seconds)
 
 
-class _Round:
+class Batch:
     """One batch on its way. Rows of one aggregate go one after another; a failed one holds back those after it."""
 
     def __init__(self, queues: QueueService, routes: Mapping[str, Sequence[str]], rows: Sequence[Row]) -> None:
@@ -147,16 +147,13 @@ class _Round:
             self._lines.setdefault(row.aggregate_id, deque()).append(row)
 
     async def send(self) -> None:
-        under_way: list[Row] = []
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                while under_way := [line.popleft() for line in self._lines.values() if line]:
-                    await self._send_wave(under_way)
-        except TimeoutError:
-            unsettled = {row.seq for row in under_way} - set(self.done) - self.refused.keys()
-            self.failed |= dict.fromkeys(unsettled, f"SQS did not answer within {SEND_SECONDS:g} s")
+        """Send until all is sent or time is up: then calls under way are given up, and further rows stay as they are."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + SEND_SECONDS
+        while loop.time() < deadline and (wave := [line.popleft() for line in self._lines.values() if line]):
+            await self._send_wave(wave, deadline)
 
-    async def _send_wave(self, rows: Sequence[Row]) -> None:
+    async def _send_wave(self, rows: Sequence[Row], deadline: float) -> None:
         """At most one row of each aggregate, so that their order among themselves does not matter."""
         by_queue: dict[str, list[Row]] = {}
         for row in rows:
@@ -166,21 +163,25 @@ class _Round:
                 )
             for queue in self._routes.get(row.type, ()):
                 by_queue.setdefault(queue, []).append(row)
-        await asyncio.gather(*(self._send_ten(queue, ten) for queue, those in by_queue.items() for ten in _tens(those)))
+        tens = [(queue, ten) for queue, those in by_queue.items() for ten in _tens(those)]
+        await asyncio.gather(*(self._send_ten(queue, ten, deadline) for queue, ten in tens))
         for row in rows:
             if row.seq in self.failed:
                 self._lines[row.aggregate_id].clear()
             elif row.seq not in self.refused:
                 self.done.append(row.seq)
 
-    async def _send_ten(self, queue: str, rows: Sequence[Row]) -> None:
-        async with self._calls:
-            try:
+    async def _send_ten(self, queue: str, rows: Sequence[Row], deadline: float) -> None:
+        try:
+            async with asyncio.timeout_at(deadline), self._calls:
                 queue_url = await self._queues.queue_url(queue)
                 failures = await self._queues.send_message_batch(queue_url, [_outgoing(row) for row in rows])
-            except SqsError as error:
-                self.failed |= {row.seq: f"{queue}: {error}" for row in rows}
-                return
+        except TimeoutError:
+            self.failed |= {row.seq: f"{queue}: no answer within {SEND_SECONDS:g} s" for row in rows}
+            return
+        except SqsError as error:
+            self.failed |= {row.seq: f"{queue}: {error}" for row in rows}
+            return
         for failure in failures:
             verdict = self.refused if failure.sender_fault else self.failed
             verdict[rows[failure.index].seq] = f"{queue}: {failure.code}: {failure.message}"
