@@ -147,7 +147,7 @@ class Batch:
             self._lines.setdefault(row.aggregate_id, deque()).append(row)
 
     async def send(self) -> None:
-        """Send until all is sent or time is up: then calls under way are given up, and further rows stay as they are."""
+        """Send until all is sent or time is up: then calls under way are given up, and further rows stay put."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + SEND_SECONDS
         while loop.time() < deadline and (wave := [line.popleft() for line in self._lines.values() if line]):
