@@ -31,6 +31,9 @@ class Everything(RequestModel):
         {"quantity": "1"},
         {"quantity": 1.5},
         {"quantity": float("nan")},
+        {"quantity": float("inf")},
+        {"quantity": 1e300},
+        {"quantity": None},
         {"price": INT4_MAX + 1},
         {"price": 10**30},
         {"price": -1},
@@ -50,6 +53,11 @@ def test_bad_input_is_refused(given: dict[str, Any]) -> None:
 def test_good_input_passes_unchanged() -> None:
     given = {"name": "Tée 茶", "note": "", "quantity": 100, "price": INT4_MAX, "gift": True}
     assert Everything.model_validate(given).model_dump(exclude_unset=True) == given
+
+
+def test_a_number_without_a_fraction_is_an_integer() -> None:
+    quantity = Everything.model_validate({"quantity": 24.0}).quantity
+    assert (quantity, type(quantity)) == (24, int)
 
 
 def test_timestamps_become_utc() -> None:

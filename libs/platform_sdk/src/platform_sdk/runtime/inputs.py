@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from annotated_types import Ge, GroupedMetadata, Le, MaxLen, MinLen
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, Strict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic_core import PydanticCustomError
 
 INT4_MAX = 2**31 - 1
 INT8_MAX = 2**63 - 1
@@ -46,21 +47,28 @@ class Text(GroupedMetadata):
         yield Field(pattern=self.pattern)
 
 
+def _refuse_what_is_no_number(value: object) -> object:
+    if type(value) not in (int, float):
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Integer(GroupedMetadata):
     """An integer of a JSON body within bounds, both included: `Annotated[int, Integer(1, 100)]`.
 
-    Strict: `true`, `"1"` and `1.5` are not integers. For query and path parameters, which are always text, use
-    `Annotated[int, Query(ge=…, le=…)]`.
+    `true`, `"1"` and `1.5` are no integers, but `1.0` is one: so says JSON Schema, and thus our document. For query and
+    path parameters, which are always text, use `Annotated[int, Query(ge=…, le=…)]`.
     """
 
     minimum: int = 0
     maximum: int = INT4_MAX
 
     def __iter__(self) -> Iterator[Any]:
-        yield Strict()
+        # The bounds first, next to the type: behind a validator they would be missing in the JSON schema.
         yield Ge(self.minimum)
         yield Le(self.maximum)
+        yield BeforeValidator(_refuse_what_is_no_number)
 
 
 Boolean = Annotated[bool, Strict()]

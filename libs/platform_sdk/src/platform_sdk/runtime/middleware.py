@@ -84,6 +84,11 @@ class RequestMiddleware:
         """Lets the app answer; whatever it raises before its response has started becomes a problem."""
         try:
             await self._run(exchange)
+        except asyncio.CancelledError:
+            if exchange.status is not None:
+                raise
+            # The server cuts off what is left at the end of a stop. The task ends here anyway, so it may answer first.
+            await exchange.send_problem(unavailable("the task is stopping; try again"))
         except Exception as error:
             if exchange.is_head_answered:
                 return

@@ -1,0 +1,42 @@
+"""A worker task for the tests of its life: `python -m tests.integration.runtime_edge.edge_worker_task`."""
+
+import logging
+from collections.abc import Mapping
+from uuid import UUID
+
+from platform_sdk.runtime.consumer import Handler
+from platform_sdk.runtime.database import Database
+from platform_sdk.runtime.lifecycle import Periodic, run_worker
+from platform_sdk.runtime.messages import Event, Message
+from platform_sdk.runtime.settings import ServiceSettings, load_settings
+from platform_sdk.runtime.unit_of_work import UnitOfWork
+
+logger = logging.getLogger("shop")
+
+
+class NoteWritten(Event):
+    type = "note.written"
+    note_id: UUID
+
+
+class NoteRead(Event):
+    type = "note.read"
+    note_id: UUID
+
+
+async def answer(uow: UnitOfWork, event: NoteWritten, message: Message) -> None:
+    uow.publish(NoteRead(note_id=event.note_id), aggregate_id=event.note_id, aggregate_version=1)
+
+
+async def close_the_loop(uow: UnitOfWork, event: NoteRead, message: Message) -> None:
+    logger.info("read %s", event.note_id, extra={"action": "note_read"})
+
+
+async def fail(_: Database) -> None:
+    raise ZeroDivisionError("each time")
+
+
+HANDLERS: Mapping[type[Event], Handler] = {NoteWritten: answer, NoteRead: close_the_loop}
+
+if __name__ == "__main__":
+    run_worker(load_settings(ServiceSettings), HANDLERS, [Periodic("sweep", 0.1, fail)])
