@@ -6,31 +6,37 @@ from typing import Final
 
 from watchfiles import Change, awatch
 
+import platform_sdk
 from local_aws.region import Region
 from local_aws.settings import Tell
 from platform_sdk.errors import PlatformError
 
-# Shared by all services; the deploy half is ours and runs in none of them.
-_SDK: Final = Path("libs/platform_sdk/src/platform_sdk")
+# Shared by all services; its deploy half runs in none of them.
+_SDK: Final = Path(platform_sdk.__file__).parent
 _NOT_RUN_BY_TASKS: Final = ("deploy", "cli.py")
 _QUIET_MILLISECONDS: Final = 200
 
 
 async def watch_sources(region: Region, tell: Tell) -> None:
-    """Replaces the tasks of every service whose sources change; ends only when it is cancelled."""
-    root = region.settings.root
-    folders = [service.directory for service in region.services.values()] + [root / _SDK]
-    changes = awatch(*folders, watch_filter=_is_source, debounce=_QUIET_MILLISECONDS, step=50)
-    async for batch in changes:
-        paths = [Path(path) for _, path in batch]
-        names = affected_services(paths, {s.name: s.directory for s in region.services.values()}, root / _SDK)
-        if not names:
-            continue
-        tell(f"changed: {', '.join(sorted({path.name for path in paths}))}; replacing the tasks of {', '.join(names)}")
-        try:
-            await region.replace_services(names, migrate=any("migrations" in path.parts for path in paths))
-        except PlatformError as error:
-            tell(f"the running tasks stay as they are: {error}")
+    """Replaces the tasks of every service whose sources change; ends only when it is cancelled, or cannot watch."""
+    directories = {service.name: service.directory for service in region.services.values()}
+    folders = [*directories.values(), _SDK]
+    try:
+        async for batch in awatch(*folders, watch_filter=_is_source, debounce=_QUIET_MILLISECONDS, step=50):
+            paths = [Path(path) for _, path in batch]
+            names = affected_services(paths, directories, _SDK)
+            if names:
+                await _replace(region, names, paths, tell)
+    except (OSError, RuntimeError) as error:  # too many files to watch, or a folder that is gone
+        tell(f"sources are no longer watched: {error}")
+
+
+async def _replace(region: Region, names: list[str], paths: list[Path], tell: Tell) -> None:
+    tell(f"changed: {', '.join(sorted({path.name for path in paths}))}; replacing the tasks of {', '.join(names)}")
+    try:
+        await region.replace_services(names, migrate=any("migrations" in path.parts for path in paths))
+    except PlatformError as error:
+        tell(f"the running tasks stay as they are: {error}")
 
 
 def affected_services(paths: Iterable[Path], directories: dict[str, Path], sdk: Path) -> list[str]:

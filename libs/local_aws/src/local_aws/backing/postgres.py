@@ -4,6 +4,7 @@ The package's own launcher is not used: as root it creates a login user and open
 run as root, so root starts it inside a user namespace, or, where there are none, as the user nobody.
 """
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -15,6 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
+
+import psutil
 
 from local_aws import processes
 from local_aws.backing.server import BackingServer
@@ -82,6 +85,8 @@ class PostgresServer(BackingServer):
             os.chown(self.directory, _NOBODY, _NOBODY)
         if not (self._cluster / "PG_VERSION").exists():
             self._create_cluster()
+        else:
+            _end_orphans(self._cluster)
         options = [f"--{name}={value}" for name, value in self._settings.items()]
         return self._spawn_postgres("postgres", "-D", str(self._cluster), "-p", str(self.port), *options)
 
@@ -144,6 +149,40 @@ def _account_for_this_machine() -> Account:
     if os.geteuid() != 0:
         return Account.OURSELVES
     return Account.NAMESPACE if processes.user_namespaces_work() else Account.NOBODY
+
+
+def _end_orphans(cluster: Path) -> None:
+    """Clears the way after a postmaster that was killed: its children, and its lock if it is a zombie.
+
+    PostgreSQL takes a zombie for a running server, and in a container without an init nobody ever reaps it.
+    """
+    lock = cluster / "postmaster.pid"
+    try:
+        postmaster = int(lock.read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return
+    if _is_running(postmaster):
+        return
+    orphans = [process for process in psutil.process_iter() if _works_in(process, cluster)]
+    for orphan in orphans:
+        with contextlib.suppress(psutil.Error):
+            orphan.kill()
+    psutil.wait_procs(orphans, timeout=5)
+    lock.unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return Path(process.cwd()) == folder.resolve()
+    except (psutil.Error, OSError):
+        return False
 
 
 def _require_reachable(directory: Path) -> None:

@@ -1,0 +1,118 @@
+"""A task as a process group: its environment, its log, and every way in which it ends."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local_aws.aws_api import AwsApi
+from local_aws.backing.aws import AwsServer
+from local_aws.errors import SecretNotResolved
+from local_aws.runners.process import AppContainer, ProcessTask, start_task
+from local_aws.runners.secrets import resolve_secrets
+
+READY = "import signal, time, sys, os; print('ready', flush=True);"
+
+
+def start(folder: Path, program: str, *, stop_timeout_seconds: float = 10, **environment: str) -> ProcessTask:
+    container = AppContainer(
+        command=("python", "-c", program),
+        environment=environment,
+        secrets={},
+        stop_timeout_seconds=stop_timeout_seconds,
+    )
+    return start_task(container, name="app", directory=folder, port=4321, secrets={"KEY": "s3cret"}, log=folder / "log")
+
+
+def wait_for_output(folder: Path, text: str) -> str:
+    for _ in range(200):
+        output = (folder / "log").read_text()
+        if text in output:
+            return output
+        time.sleep(0.02)
+    raise AssertionError(f"never said {text!r}: {output}")
+
+
+def wait_for_exit(task: ProcessTask) -> int:
+    for _ in range(500):
+        task.kill_if_overdue()
+        if task.exit_code is not None:
+            return task.exit_code
+        time.sleep(0.01)
+    raise AssertionError("still running")
+
+
+def test_task_gets_environment_secrets_port_interpreter_and_folder(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; print(os.environ['NAME'], os.environ['KEY'], os.environ['PORT'], os.getcwd(), sys.prefix)"
+    )
+    task = start(tmp_path, program, NAME="value", PORT="3000")
+    assert wait_for_exit(task) == 0
+    assert (tmp_path / "log").read_text().split() == ["value", "s3cret", "4321", str(tmp_path), sys.prefix]
+
+
+def test_sigterm_is_honoured(tmp_path: Path) -> None:
+    program = READY + "signal.signal(15, lambda *_: sys.exit(0)); print('set', flush=True); time.sleep(60)"
+    task = start(tmp_path, program)
+    wait_for_output(tmp_path, "set")
+    task.request_stop()
+    assert wait_for_exit(task) == 0
+
+
+def test_task_that_ignores_sigterm_is_killed_after_its_stop_timeout(tmp_path: Path) -> None:
+    program = READY + "signal.signal(15, signal.SIG_IGN); print('set', flush=True); time.sleep(60)"
+    task = start(tmp_path, program, stop_timeout_seconds=0.5)
+    wait_for_output(tmp_path, "set")
+    started = time.monotonic()
+    task.request_stop()
+    assert wait_for_exit(task) == 128 + 9
+    assert 0.5 <= time.monotonic() - started < 3
+
+
+def test_whole_group_is_ended_not_only_its_first_process(tmp_path: Path) -> None:
+    program = READY + (
+        "import subprocess; child = subprocess.Popen([sys.executable, '-c', "
+        "'import signal, time; signal.signal(15, signal.SIG_IGN); print(\"child\", flush=True); time.sleep(60)']);"
+        "print('pid', child.pid, flush=True); time.sleep(60)"
+    )
+    task = start(tmp_path, program)
+    output = wait_for_output(tmp_path, "child")
+    child = psutil.Process(int(output.split("pid ")[1].split()[0]))
+    task.request_stop()
+    assert wait_for_exit(task) == 128 + 15
+    assert child.is_running()
+    task.kill()
+    child.wait(5)
+
+
+@pytest.mark.parametrize(("program", "code"), [("exit(3)", 3), ("import os; os.kill(os.getpid(), 9)", 137)])
+def test_exit_code_is_told_as_ecs_tells_it(tmp_path: Path, program: str, code: int) -> None:
+    assert wait_for_exit(start(tmp_path, program)) == code
+
+
+def test_task_is_in_a_session_of_its_own(tmp_path: Path) -> None:
+    task = start(tmp_path, "import time; time.sleep(60)")
+    assert os.getsid(task.pid) == task.pid != os.getsid(0)
+    task.kill()
+    wait_for_exit(task)
+
+
+def test_secrets_are_read_by_reference_from_where_aws_keeps_them(aws_server: AwsServer) -> None:
+    aws = AwsApi(aws_server.endpoint_url, "us-east-1")
+    aws.call("secretsmanager", "CreateSecret", Name="platform/test/one/database", SecretString='{"password": "p"}')
+    aws.call("secretsmanager", "CreateSecret", Name="platform/test/one/key", SecretString="plain")
+    aws.call("ssm", "PutParameter", Name="/platform/test/one/flag", Value="on", Type="SecureString", Overwrite=True)
+    arn = "arn:aws:secretsmanager:us-east-1:000000000000:secret:platform/test/one"
+
+    values = resolve_secrets(
+        {"PASSWORD": f"{arn}/database:password::", "KEY": f"{arn}/key", "FLAG": "/platform/test/one/flag"}, aws
+    )
+
+    assert values == {"PASSWORD": "p", "KEY": "plain", "FLAG": "on"}
+    with pytest.raises(SecretNotResolved, match="no JSON key `user`"):
+        resolve_secrets({"USER": f"{arn}/database:user::"}, aws)
+    with pytest.raises(SecretNotResolved, match="ABSENT"):
+        resolve_secrets({"ABSENT": f"{arn}/absent"}, aws)
