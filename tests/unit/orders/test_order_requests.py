@@ -34,7 +34,7 @@ def test_lines_with_the_same_sku_become_one() -> None:
         {"items": [{"sku": "TEA-1", "quantity": 0}]},
         {"items": [{"sku": "TEA-1", "quantity": 1001}]},
         {"items": [{"sku": "TEA-1", "quantity": "1"}]},
-        {"items": [{"sku": "TEA-1", "quantity": 1.0}]},
+        {"items": [{"sku": "TEA-1", "quantity": 1.5}]},
         {"items": [{"sku": "TEA-1", "quantity": True}]},
         {"items": [{"sku": "", "quantity": 1}]},
         {"items": [{"sku": "TEA\x00", "quantity": 1}]},
