@@ -44,8 +44,8 @@ BACKLOG: Final = 2048
 CONSUMER_MARGIN_SECONDS: Final = 3.0
 """What a consumer's stop takes beyond waiting for its poll and its handlers: giving back, acknowledging."""
 
-LONG_POLL_SECONDS: Final = 20
-"""The longest that SQS lets a receive wait."""
+PURGE_SECONDS: Final = 600.0
+"""How often a worker deletes the rows of inbox and idempotency whose retention has ended."""
 
 logger = logging.getLogger(__name__)
 
@@ -155,6 +155,7 @@ def _grace_seconds(settings: ServiceSettings) -> int:
 async def _work(
     settings: ServiceSettings, handlers: "Mapping[type[Event], Handler]", periodic: Sequence[Periodic]
 ) -> None:
+    from platform_sdk.runtime import tables
     from platform_sdk.runtime.relay import Relay
     from platform_sdk.runtime.sqs import Sqs
 
@@ -170,7 +171,8 @@ async def _work(
         relay = Relay(database, sqs, settings.event_routes)
         relay.start()
         stack.push_async_callback(relay.stop, RELAY_STOP_SECONDS)
-        await stack.enter_async_context(_running(periodic, database))
+        purge = Periodic("purge_expired", PURGE_SECONDS, tables.purge_expired)
+        await stack.enter_async_context(_running((purge, *periodic), database))
         logger.info("working", extra={"action": "worker_started", "queues": list(settings.consumed_queues)})
         await _consume(settings, database, sqs, handlers, stop)
 
@@ -210,7 +212,7 @@ def _consumer_shares(settings: ServiceSettings) -> tuple[int, float]:
     """Seconds of the stop timeout for the poll that is under way (not cut off: it would strand its messages), and for
     the handlers, which run beside it; a consumer's stop takes the longer of both, and a little more."""
     seconds = max(1.0, settings.stop_timeout_seconds - CLOSING_SECONDS - CONSUMER_MARGIN_SECONDS)
-    return min(LONG_POLL_SECONDS, int(seconds)), seconds
+    return min(settings.receive_wait_seconds, int(seconds)), seconds
 
 
 @asynccontextmanager
