@@ -22,6 +22,10 @@ DRAIN_DELAY_SECONDS: Final = 5
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
+RECEIVE_WAIT_SECONDS: Final = 20
+"""How long a worker's receive waits for a message, and so at most for the stop of an idle worker (SQS allows 20)."""
+
+
 class Variable:
     """Names of the environment variables that a task definition gives to the app container."""
 
@@ -47,6 +51,7 @@ class Variable:
     """Set on the laptop only; absent on AWS, where the client derives the endpoint from the region."""
     EVENT_ROUTES: Final = "EVENT_ROUTES"
     """JSON object: event type to the list of physical queue names that receive it."""
+    RECEIVE_WAIT_SECONDS: Final = "RECEIVE_WAIT_SECONDS"
     CONSUMED_QUEUES: Final = "CONSUMED_QUEUES"
     """JSON list of the physical queue names that the worker consumes."""
     TOKEN_ISSUER: Final = "TOKEN_ISSUER"  # noqa: S105 - a name

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
-from platform_sdk.contract import DRAIN_DELAY_SECONDS, LOG_LEVELS
+from platform_sdk.contract import DRAIN_DELAY_SECONDS, LOG_LEVELS, RECEIVE_WAIT_SECONDS
 from platform_sdk.deploy.document import Form, Table, read_document
 from platform_sdk.deploy.faults import InvalidConfiguration, did_you_mean, listed
 from platform_sdk.errors import PlatformError
@@ -64,10 +64,11 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskDefaults:
-    """`host` is the address that the app binds; the drain delay is in seconds."""
+    """`host` is the address that the app binds; delay and wait are in seconds."""
 
     host: str
     drain_delay_seconds: int
+    receive_wait_seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,10 +211,13 @@ def read_tokens(table: Table) -> Tokens:
 
 def read_tasks(table: Table | None) -> TaskDefaults:
     if table is None:
-        return TaskDefaults(host="0.0.0.0", drain_delay_seconds=DRAIN_DELAY_SECONDS)
+        return TaskDefaults(
+            host="0.0.0.0", drain_delay_seconds=DRAIN_DELAY_SECONDS, receive_wait_seconds=RECEIVE_WAIT_SECONDS
+        )
     return TaskDefaults(
         host=table.text("host", HOST, default="0.0.0.0"),
         drain_delay_seconds=table.integer("drain_delay_seconds", legal=range(0, 61), default=DRAIN_DELAY_SECONDS),
+        receive_wait_seconds=table.integer("receive_wait_seconds", legal=range(1, 21), default=RECEIVE_WAIT_SECONDS),
     )
 
 

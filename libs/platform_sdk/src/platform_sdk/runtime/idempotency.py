@@ -31,8 +31,10 @@ RETRY_AFTER_SECONDS: Final = 1
 _STORED_PROBLEMS: Final = frozenset({409, 422})
 """Refusals by the business, which a retry would meet again. Others (401, 403, 429, 5xx) leave the key unclaimed."""
 
-_KEY: Final = re.compile(r'"([\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e][\x21-\x7e]{0,254})')
+KEY_PATTERN: Final = r'^(?:"([\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e][\x21-\x7e]{0,254}))$'
 """An RFC 8941 string without escapes, or the same bare: 1 to 255 visible ASCII characters."""
+
+_KEY: Final = re.compile(KEY_PATTERN)
 
 _CLAIM: Final = """
     INSERT INTO idempotency (scope, key, fingerprint) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true
@@ -176,6 +178,7 @@ _Key = Annotated[
         alias="Idempotency-Key",
         description="Makes it safe to send this request again: the same key and body get the same answer for 24 hours. "
         "1 to 255 visible ASCII characters, best a UUID; quoted (RFC 8941) or bare.",
+        json_schema_extra={"pattern": KEY_PATTERN},
     ),
 ]
 

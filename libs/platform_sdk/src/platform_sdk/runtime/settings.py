@@ -101,6 +101,8 @@ class ServiceSettings(BaseSettings):
     event_routes: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(_parse_json)] = {}
     consumed_queues: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_json)] = ()
 
+    receive_wait_seconds: int = Field(default=contract.RECEIVE_WAIT_SECONDS, ge=1, le=20)
+
     token_issuer: str = Field(min_length=1)
     token_audience: str = Field(min_length=1)
     jwks_url: Annotated[str, BeforeValidator(_http_url)]

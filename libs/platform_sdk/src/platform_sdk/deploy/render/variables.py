@@ -59,7 +59,10 @@ def address(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
 
 def consumption(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
     queues = [queue_name(environment.name, queue.name) for queue in spec.queues]
-    return {Variable.CONSUMED_QUEUES: json.dumps(queues)}
+    return {
+        Variable.CONSUMED_QUEUES: json.dumps(queues),
+        Variable.RECEIVE_WAIT_SECONDS: str(environment.tasks.receive_wait_seconds),
+    }
 
 
 def data_stores(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
