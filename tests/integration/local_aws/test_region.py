@@ -130,6 +130,16 @@ class Shell:
             return str(response.read().decode())
 
 
+@pytest.fixture(scope="module")
+def running_shell(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[Shell]:
+    """A region that is up, for all tests that leave it as they found it."""
+    folder = tmp_path_factory.mktemp("running") / "repository"
+    shell = Shell(folder, repository / "deploy" / "environments" / "local.toml")
+    shell.up("--no-demo")
+    yield shell
+    shell.platform("down")
+
+
 @pytest.fixture
 def shell(tmp_path: Path, repository: Path) -> Iterator[Shell]:
     shell = Shell(tmp_path / "repository", repository / "deploy" / "environments" / "local.toml")
@@ -193,10 +203,11 @@ def test_state_survives_down_and_demo_data_is_made_once_until_reset(shell: Shell
     assert not shell.state.exists()
 
 
-def test_role_of_a_service_reaches_its_own_schema_and_nothing_else(shell: Shell) -> None:
-    shell.up("--no-demo")
-    password = json.loads(json.loads((shell.state / "secrets.json").read_text())["platform/local/hello/database"])
-    port = shell.variables["PLATFORM_DATABASE_PORT"]
+def test_role_of_a_service_reaches_its_own_schema_and_nothing_else(running_shell: Shell) -> None:
+    password = json.loads(
+        json.loads((running_shell.state / "secrets.json").read_text())["platform/local/hello/database"]
+    )
+    port = running_shell.variables["PLATFORM_DATABASE_PORT"]
 
     async def try_it() -> None:
         connection = await asyncpg.connect(
@@ -220,10 +231,9 @@ def queue_attributes(shell: Shell, name: str) -> Any:
     return aws.call("sqs", "GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])["Attributes"]
 
 
-def test_queues_have_the_attributes_of_platform_toml(shell: Shell) -> None:
-    shell.up("--no-demo")
-    queue = queue_attributes(shell, "platform-local-hello")
-    dead_letters = queue_attributes(shell, "platform-local-hello-dead-letter")
+def test_queues_have_the_attributes_of_platform_toml(running_shell: Shell) -> None:
+    queue = queue_attributes(running_shell, "platform-local-hello")
+    dead_letters = queue_attributes(running_shell, "platform-local-hello-dead-letter")
     assert queue["VisibilityTimeout"] == "30"
     redrive = json.loads(queue["RedrivePolicy"])
     assert (redrive["deadLetterTargetArn"], int(redrive["maxReceiveCount"])) == (dead_letters["QueueArn"], 4)
@@ -246,15 +256,14 @@ def test_leftovers_of_a_killed_supervisor_are_cleaned_up(shell: Shell) -> None:
     assert shell.get("/hello") == "hello"
 
 
-def test_servers_that_die_are_started_again_and_the_queues_are_back(shell: Shell) -> None:
-    shell.up("--no-demo")
-    before = {server["name"]: server["pid"] for server in shell.status()["servers"]}
+def test_servers_that_die_are_started_again_and_the_queues_are_back(running_shell: Shell) -> None:
+    before = {server["name"]: server["pid"] for server in running_shell.status()["servers"]}
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
-    until(lambda: all(server["restarts"] == 1 for server in shell.status()["servers"]))
-    until(lambda: shell.platform("status").returncode == 0)
-    assert queue_attributes(shell, "platform-local-hello")["VisibilityTimeout"] == "30"
-    assert shell.get("/hello") == "hello"
+    until(lambda: all(server["restarts"] == 1 for server in running_shell.status()["servers"]))
+    until(lambda: running_shell.platform("status").returncode == 0)
+    assert queue_attributes(running_shell, "platform-local-hello")["VisibilityTimeout"] == "30"
+    assert running_shell.get("/hello") == "hello"
 
 
 def test_saved_source_is_served_a_moment_later(shell: Shell) -> None:
@@ -338,6 +347,14 @@ def test_outside_servers_are_used_and_left_alone(
     assert shell.get("/hello") == "hello"
     shell.platform("down")
     assert aws_server.is_running()
+
+
+def test_outside_database_that_is_not_there_is_a_clear_error(shell: Shell) -> None:
+    shell.variables["DATABASE_URL"] = f"postgresql://owner@127.0.0.1:{free_port()}/shop"
+    done = shell.platform("up", "--detach")
+    assert done.returncode == 1
+    assert "the database could not be prepared" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_reset_asks_first(shell: Shell) -> None:

@@ -41,6 +41,10 @@ class OneOffTaskFailed(PlatformError):
     """A migration or demo command ended with an exit code other than 0."""
 
 
+class DatabaseNotPrepared(PlatformError):
+    """Roles and schemas could not be created: no connection, or too few rights."""
+
+
 class TaskDoesNotStart(PlatformError):
     """A task ends again and again before it is healthy."""
 

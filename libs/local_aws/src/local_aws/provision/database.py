@@ -6,6 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from local_aws.errors import DatabaseNotPrepared
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.spec import ServiceSpec
 
@@ -27,10 +28,23 @@ async def prepare_database(
         url: of a superuser, or of a role that owns the database and may create roles.
         passwords: by service name.
         create: whether the database itself is ours to create.
+
+    Raises:
+        DatabaseNotPrepared
     """
-    name = environment.database.name
-    if create:
-        await _create_database(url, name)
+    try:
+        if create:
+            await _create_database(url, environment.database.name)
+        await _prepare_all(url, specs, environment.database.name, passwords)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseNotPrepared(
+            "the database could not be prepared for the services",
+            because=str(error) or type(error).__name__,
+            hint=None if create else "DATABASE_URL must reach a database that its role owns, and let it create roles",
+        ) from error
+
+
+async def _prepare_all(url: str, specs: Iterable[ServiceSpec], name: str, passwords: Mapping[str, str]) -> None:
     connection = await asyncpg.connect(urlunsplit(urlsplit(url)._replace(path=f"/{name}")))
     try:
         async with connection.transaction():
