@@ -52,6 +52,12 @@ _PREFER = {
         }
     ]
 }
+_STREAMED = {
+    "type": "object",
+    "description": "one server-sent event; `data` is JSON: order_id, status, version, at, reason",
+    "properties": {"event": {"const": "status"}, "id": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+}
 _IF_MATCH = {
     "parameters": [
         {
@@ -167,7 +173,7 @@ async def get_order(order_id: UUID, user: CurrentUser, read: Read, request: Requ
     "/{order_id}/events",
     responses={
         200: {
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": _STREAMED}},
             "description": "Server-sent events named `status`: where the order stands, then each change",
         },
         204: {"description": "Nothing will follow Last-Event-ID: the order has reached its final status"},

@@ -75,6 +75,13 @@ Boolean = Annotated[bool, Strict()]
 """`true` or `false`; not 0, 1, "yes" or "off"."""
 
 
+def _refuse_numbers(value: object) -> object:
+    # pydantic would read `0.5`, even as text, as seconds since 1970; RFC 3339 begins with a date.
+    if isinstance(value, int | float) or (isinstance(value, str) and value[4:5] != "-"):
+        raise ValueError("expected a moment like 2030-01-31T12:00:00Z (RFC 3339)")
+    return value
+
+
 def _storable(moment: datetime) -> datetime:
     # The years at both ends overflow when they are turned into UTC.
     if not 1 < moment.year < 9999:
@@ -82,5 +89,5 @@ def _storable(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-Timestamp = Annotated[AwareDatetime, AfterValidator(_storable)]
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_refuse_numbers), AfterValidator(_storable)]
 """A moment with an offset (RFC 3339), turned into UTC."""

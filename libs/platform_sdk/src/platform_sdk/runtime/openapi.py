@@ -11,8 +11,9 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
+from platform_sdk.runtime.idempotency import KEY_PATTERN, required_idempotency_key
 from platform_sdk.runtime.problems import PROBLEM_MEDIA_TYPE, PROBLEM_SCHEMA, problem_responses
-from platform_sdk.runtime.routes import is_public
+from platform_sdk.runtime.routes import dependencies_of, is_public
 
 SECURITY_SCHEME = "accessToken"
 _ALWAYS = (400, 404, 405, 422, 429, 500, 503, 504)
@@ -25,6 +26,7 @@ def openapi_document(routes: Sequence[BaseRoute], *, title: str, version: str, d
     document = get_openapi(title=title, version=version, description=description, routes=routes)
     for route, operation in _operations(routes, document):
         _document_problems(route, operation)
+        _document_required_key(route, operation)
         if not is_public(route):
             operation["security"] = [{SECURITY_SCHEME: []}]
     components = document.setdefault("components", {})
@@ -42,6 +44,15 @@ def _operations(routes: Sequence[BaseRoute], document: dict[str, Any]) -> Iterat
         if isinstance(route, APIRoute) and route.include_in_schema:
             for method in route.methods or ():
                 yield route, document["paths"][route.path_format][method.lower()]
+
+
+def _document_required_key(route: APIRoute, operation: dict[str, Any]) -> None:
+    """The key is optional to FastAPI, so that its absence is our 400 and not FastAPI's 422."""
+    if required_idempotency_key in dependencies_of(route):
+        for parameter in operation["parameters"]:
+            if parameter["name"] == "Idempotency-Key":
+                parameter["required"] = True
+                parameter["schema"] = {"type": "string", "pattern": KEY_PATTERN}
 
 
 def _document_problems(route: APIRoute, operation: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 from fastapi import Query
 
-from platform_sdk.runtime.inputs import INT8_MAX, NO_NUL, ResponseModel
+from platform_sdk.runtime.inputs import INT8_MAX, ResponseModel
 from platform_sdk.runtime.problems import Problem, validation_failed
 
 T = TypeVar("T")
@@ -23,7 +23,9 @@ PAGE_LIMIT_MAX = 100
 
 Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT_MAX, description="how many rows a page holds at most")]
 """Use as `limit: Limit = 20`."""
-Cursor = Annotated[str | None, Query(max_length=512, pattern=NO_NUL, description="`next_cursor` of the page before")]
+Cursor = Annotated[
+    str | None, Query(max_length=512, pattern=r"^[A-Za-z0-9_-]+$", description="`next_cursor` of the page before")
+]
 """Use as `cursor: Cursor = None`."""
 
 

@@ -55,8 +55,12 @@ def adopt_routes(routers: Sequence[APIRouter]) -> Iterator[APIRoute]:
 
 
 def policies_of(route: APIRoute) -> list[Policy]:
-    calls = (dependant.call for dependant in _all_dependants(route.dependant))
-    return [call for call in calls if call is not None and is_policy(call)]
+    return [call for call in dependencies_of(route) if is_policy(call)]
+
+
+def dependencies_of(route: APIRoute) -> list[Callable[..., Any]]:
+    """Every function that FastAPI calls for a route, however deep."""
+    return [dependant.call for dependant in _all_dependants(route.dependant) if dependant.call is not None]
 
 
 def is_public(route: APIRoute) -> bool:
