@@ -75,11 +75,15 @@ class Region:
         return [task for task in self.status()["tasks"] if (task["service"], task["role"]) == (service, role)]
 
     def kill_task(self, service: str, role: str, which: int = 0) -> int:
-        """kill -9 of one running task; returns the process id that it had."""
-        running = [task for task in self.tasks(service, role) if task["pid"]]
+        """kill -9 of one running task, of the next one if all are about to be restarted; returns its process id."""
+        while not (running := self._with_process(service, role)):
+            time.sleep(0.1)
         pid = int(running[which % len(running)]["pid"])
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    def _with_process(self, service: str, role: str) -> list[dict[str, Any]]:
+        return [task for task in self.tasks(service, role) if task["pid"]]
 
     def server_pid(self, name: str) -> int:
         """Process id of the backing server `postgres`, `redis` or `aws`."""
