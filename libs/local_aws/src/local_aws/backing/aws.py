@@ -22,7 +22,7 @@ class AwsServer(BackingServer):
         return f"http://{LOOPBACK}:{self.port}"
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        return self._spawn([sys.executable, "-m", "ministack"], self._environment())
+        return self._spawn([sys.executable, "-m", "local_aws.backing.ministack"], self._environment())
 
     def _environment(self) -> dict[str, str]:
         return {
