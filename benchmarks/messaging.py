@@ -1,4 +1,4 @@
-"""What the messaging benchmarks share: a database with the SDK's tables, an SQS endpoint, and an event about nothing."""
+"""What the messaging benchmarks share: a database with the SDK's tables, an SQS endpoint, an event about nothing."""
 
 import os
 import tempfile
