@@ -37,10 +37,10 @@ class OrdersDatabase:
             await use_cases.place_order(uow, draft, lifetime)
         return draft.order_id
 
-    async def deliver(self, event: Event) -> None:
+    async def deliver(self, event: Event, *, aggregate_version: int = 1) -> None:
         """Handles one message without the inbox in front: duplicates reach the handler."""
         async with self.database.unit_of_work() as uow:
-            await HANDLERS[type(event)](uow, event, _message(event))
+            await HANDLERS[type(event)](uow, event, _message(event, aggregate_version))
 
     async def order(self, order_id: UUID) -> Order:
         async with self.database.reader() as reader:
@@ -57,7 +57,7 @@ class OrdersDatabase:
         return [(row["type"], row["aggregate_version"]) for row in rows]
 
 
-def _message(event: Event) -> Message:
+def _message(event: Event, aggregate_version: int) -> Message:
     return Message(
         id=new_id(),
         type=event.type,
@@ -65,7 +65,7 @@ def _message(event: Event) -> Message:
         source=event.type.split(".")[0],
         occurred_at=datetime.now(UTC),
         aggregate_id="1",
-        aggregate_version=1,
+        aggregate_version=aggregate_version,
         correlation_id="test",
         causation_id=None,
         data=event.model_dump(mode="json"),

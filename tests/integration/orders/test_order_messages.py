@@ -156,6 +156,6 @@ async def test_an_order_that_slipped_past_its_disabled_user_is_cancelled_when_re
     user_id = uuid4()
     order_id = await orders.place(user_id=user_id)
     async with orders.database.unit_of_work() as uow:
-        await uow.execute("INSERT INTO disabled_users (user_id, reason) VALUES ($1, 'user_disabled')", user_id)
+        await uow.execute("INSERT INTO disabled_users (user_id, version, state) VALUES ($1, 2, 'disabled')", user_id)
     await orders.deliver(reserved(order_id))
     assert await assert_sound(orders, order_id) is Status.CANCELLED

@@ -68,7 +68,7 @@ async def test_disabled_user_is_out_at_once_and_can_be_enabled_again(users: User
     await admin.request("PATCH", f"/users/{account.id}", json={"disabled": False})
 
     assert (await users.log_in(account.email)).status_code == 200
-    expected = [("user.registered", 1), ("user.disabled", 2), ("user.updated", 3)]
+    expected = [("user.registered", 1), ("user.disabled", 2), ("user.enabled", 3)]
     assert await users.published(account.id) == expected
 
 

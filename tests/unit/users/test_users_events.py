@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from platform_sdk.runtime.messages import Event, decode_message
-from users.events import UserDeleted, UserDisabled, UserRegistered, UserUpdated
+from users.events import UserDeleted, UserDisabled, UserEnabled, UserRegistered, UserUpdated
 
 SAMPLES = Path(__file__).parents[2] / "contracts" / "events"
 PUBLISHED: dict[str, type[Event]] = {
-    kind.type: kind for kind in (UserRegistered, UserUpdated, UserDisabled, UserDeleted)
+    kind.type: kind for kind in (UserRegistered, UserUpdated, UserDisabled, UserEnabled, UserDeleted)
 }
 
 

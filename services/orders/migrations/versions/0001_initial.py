@@ -1,4 +1,4 @@
-"""Orders, their items, their history, and the users who may not order.
+"""Orders, their items, their history, and what users has told about who may order.
 
 Revision ID: 0001
 """
@@ -61,10 +61,12 @@ CREATE TABLE order_history (
 )
 """
 
+# Also of users who are enabled again: the version is what a late message is held against.
 DISABLED_USERS = """
 CREATE TABLE disabled_users (
     user_id uuid PRIMARY KEY,
-    reason text NOT NULL,
+    version bigint NOT NULL,
+    state text NOT NULL CHECK (state IN ('disabled', 'enabled', 'deleted')),
     since timestamptz NOT NULL DEFAULT now()
 )
 """

@@ -66,6 +66,11 @@ class UserDisabled(Event):
     user_id: UUID
 
 
+class UserEnabled(Event):
+    type: ClassVar[str] = "user.enabled"
+    user_id: UUID
+
+
 class UserDeleted(Event):
     type: ClassVar[str] = "user.deleted"
     user_id: UUID
@@ -95,11 +100,15 @@ async def on_released(uow: UnitOfWork, event: InventoryReleased, message: Messag
 
 
 async def on_user_disabled(uow: UnitOfWork, event: UserDisabled, message: Message) -> None:
-    await use_cases.disable_user(uow, event.user_id, "user_disabled")
+    await use_cases.note_user(uow, event.user_id, message.aggregate_version, "disabled")
+
+
+async def on_user_enabled(uow: UnitOfWork, event: UserEnabled, message: Message) -> None:
+    await use_cases.note_user(uow, event.user_id, message.aggregate_version, "enabled")
 
 
 async def on_user_deleted(uow: UnitOfWork, event: UserDeleted, message: Message) -> None:
-    await use_cases.disable_user(uow, event.user_id, "user_deleted")
+    await use_cases.note_user(uow, event.user_id, message.aggregate_version, "deleted")
 
 
 HANDLERS: Mapping[type[Event], Handler] = {
@@ -108,5 +117,6 @@ HANDLERS: Mapping[type[Event], Handler] = {
     InventoryCommitted: on_committed,
     InventoryReleased: on_released,
     UserDisabled: on_user_disabled,
+    UserEnabled: on_user_enabled,
     UserDeleted: on_user_deleted,
 }

@@ -8,12 +8,16 @@ the row of history. So no order moves without its history, and a late or doubled
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from orders.states import UNDECIDED, Status, sources_of
 from platform_sdk.runtime.database import Reader, Record
 from platform_sdk.runtime.unit_of_work import UnitOfWork
+
+
+UserState = Literal["disabled", "enabled", "deleted"]
+"""What users has last told about a user. Nothing is told of most, who may order; nothing follows on deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,7 @@ WITH placed AS (
     INSERT INTO orders (order_id, user_id, status, version, currency, address_id, note,
                         created_at, updated_at, expires_at)
     SELECT $1::uuid, $2::uuid, 'pending', 1, $3::text, $4::uuid, $5::text, now(), now(), now() + $6::interval
-    WHERE NOT EXISTS (SELECT FROM disabled_users WHERE user_id = $2)
+    WHERE NOT EXISTS (SELECT FROM disabled_users WHERE user_id = $2 AND state <> 'enabled')
     RETURNING created_at, expires_at
 ), lines AS (
     INSERT INTO order_items (order_id, position, sku, quantity)
@@ -133,7 +137,8 @@ WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS at), moved AS (
     WHERE order_items.order_id = moved.order_id AND order_items.sku = price.sku
 )
 SELECT order_id, user_id, version, hold_committed,
-       EXISTS (SELECT FROM disabled_users WHERE disabled_users.user_id = moved.user_id) AS user_disabled
+       EXISTS (SELECT FROM disabled_users AS known WHERE known.user_id = moved.user_id AND state <> 'enabled')
+           AS user_disabled
 FROM moved
 """
 
@@ -154,7 +159,13 @@ WITH due AS (
 SELECT order_id, user_id, version FROM moved
 """
 
-_DISABLE_USER: Final = "INSERT INTO disabled_users (user_id, reason) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+# The row is there for good, so that a message that was overtaken finds the version that has overtaken it.
+_NOTE_USER: Final = """
+INSERT INTO disabled_users AS known (user_id, version, state) VALUES ($1, $2, $3)
+ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, state = excluded.state, since = now()
+WHERE known.state <> 'deleted' AND (known.version < excluded.version OR excluded.state = 'deleted')
+RETURNING true
+"""
 
 _CANCEL_OF_USER: Final = """
 WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS at), moved AS (
@@ -279,8 +290,9 @@ async def expire_due(uow: UnitOfWork, limit: int) -> list[Moved]:
     return [_moved(row) for row in await uow.fetch(_EXPIRE_DUE, limit)]
 
 
-async def disable_user(uow: UnitOfWork, user_id: UUID, reason: str) -> None:
-    await uow.execute(_DISABLE_USER, user_id, reason)
+async def note_user(uow: UnitOfWork, user_id: UUID, version: int, state: UserState) -> bool:
+    """Takes over the state that a user has with `version`; False if a later one is known, or the user is deleted."""
+    return await uow.fetch_value(_NOTE_USER, user_id, version, state) is not None
 
 
 async def cancel_of_user(uow: UnitOfWork, user_id: UUID, reason: str) -> list[Moved]:

@@ -12,7 +12,7 @@ from uuid import UUID
 from orders import model
 from orders.errors import IllegalTransition, OrderNotFound, UserDisabled
 from orders.events import OrderPlaced, PlacedItem, transition_event
-from orders.model import Draft, Hold, Moved, Order
+from orders.model import Draft, Hold, Moved, Order, UserState
 from orders.states import Status, can_move
 from platform_sdk.runtime.unit_of_work import UnitOfWork
 
@@ -110,9 +110,15 @@ async def release_order(uow: UnitOfWork, order_id: UUID, reason: str) -> None:
         await _advance(uow, order_id, Status.CANCELLED, reason="reservation_released")
 
 
-async def disable_user(uow: UnitOfWork, user_id: UUID, reason: str) -> None:
-    """Keeps a user from ordering and cancels the orders that are not decided yet."""
-    await model.disable_user(uow, user_id, reason)
+async def note_user(uow: UnitOfWork, user_id: UUID, version: int, state: UserState) -> None:
+    """Takes over what users tells about a user, unless something later is known already.
+
+    A user who is disabled or deleted may not order, and those of their orders that are not decided yet are cancelled.
+    """
+    is_news = await model.note_user(uow, user_id, version, state)
+    if not is_news or state == "enabled":
+        return
+    reason = f"user_{state}"
     for moved in await model.cancel_of_user(uow, user_id, reason):
         _publish(uow, moved, Status.CANCELLED, reason)
 

@@ -16,7 +16,7 @@ class UserRegistered(Event):
 
 
 class UserUpdated(Event):
-    """The user's name or role changed, or a disabled user was enabled again."""
+    """The user's name or role changed."""
 
     type: ClassVar[str] = "user.updated"
     user_id: UUID
@@ -24,6 +24,13 @@ class UserUpdated(Event):
 
 class UserDisabled(Event):
     type: ClassVar[str] = "user.disabled"
+    user_id: UUID
+
+
+class UserEnabled(Event):
+    """A disabled user was enabled again."""
+
+    type: ClassVar[str] = "user.enabled"
     user_id: UUID
 
 

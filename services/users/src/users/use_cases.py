@@ -12,7 +12,7 @@ from platform_sdk.runtime.messages import new_id
 from platform_sdk.runtime.unit_of_work import UnitOfWork
 from users import model, sessions
 from users.errors import address_limit, email_taken, own_account, session_ended, wrong_old_password
-from users.events import UserDeleted, UserDisabled, UserRegistered, UserUpdated
+from users.events import UserDeleted, UserDisabled, UserEnabled, UserRegistered, UserUpdated
 from users.model import Address, Password, PostalAddress, Role, User
 
 
@@ -35,7 +35,7 @@ async def rename_user(uow: UnitOfWork, user: User, name: str) -> User:
     """Gives a locked user another name."""
     if name == user.name:
         return user
-    return await _update(uow, replace(user, name=name))
+    return await _update(uow, replace(user, name=name), UserUpdated)
 
 
 async def administer_user(
@@ -55,14 +55,18 @@ async def administer_user(
         return user
     if user.id == administrator_id:
         raise own_account()
-    if changed.disabled and not user.disabled:
-        await sessions.end_sessions(uow, user.id)
-    return await _update(uow, changed, was_disabled=user.disabled)
+    if changed.disabled == user.disabled:
+        return await _update(uow, changed, UserUpdated)
+    if not changed.disabled:
+        return await _update(uow, changed, UserEnabled)
+    await sessions.end_sessions(uow, user.id)
+    return await _update(uow, changed, UserDisabled)
 
 
-async def _update(uow: UnitOfWork, changed: User, *, was_disabled: bool = False) -> User:
+async def _update(
+    uow: UnitOfWork, changed: User, kind: type[UserUpdated] | type[UserEnabled] | type[UserDisabled]
+) -> User:
     user = await model.update_user(uow, changed)
-    kind = UserDisabled if user.disabled and not was_disabled else UserUpdated
     uow.publish(kind(user_id=user.id), aggregate_id=user.id, aggregate_version=user.version)
     return user
 
