@@ -23,6 +23,11 @@ def test_a_problem_has_the_members_of_rfc_9457_and_its_own() -> None:
     }
 
 
+@pytest.mark.parametrize(("status", "title"), [(413, "Content Too Large"), (422, "Unprocessable Content")])
+def test_the_default_title_is_the_phrase_of_rfc_9110(status: int, title: str) -> None:
+    assert Problem(status, "any-slug").title == title
+
+
 def test_the_challenge_names_an_error_only_when_credentials_were_sent() -> None:
     assert unauthenticated().headers["WWW-Authenticate"] == "Bearer"
     challenge = unauthenticated("expired", error="invalid_token").headers["WWW-Authenticate"]

@@ -12,6 +12,9 @@ import orjson
 from starlette.responses import Response
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+RENAMED_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""RFC 9110 renamed them; Python 3.11 still knows the older ones."""
+
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 TEMPORARY_REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 
@@ -48,7 +51,7 @@ class Problem(Exception):
         super().__init__(f"{status} {type}: {detail or title or ''}")
         self.status = status
         self.type = type if ":" in type else f"/problems/{type}"
-        self.title = title or HTTPStatus(status).phrase
+        self.title = title or RENAMED_PHRASES.get(status) or HTTPStatus(status).phrase
         self.detail = detail
         self.headers = dict(headers or {})
         self.extensions = extensions
@@ -98,8 +101,7 @@ def conflict(slug: str, detail: str, **extensions: Any) -> Problem:
 
 
 def content_too_large(max_bytes: int) -> Problem:
-    # 413 is "Content Too Large" since RFC 9110; Python 3.11 still knows its older name.
-    return Problem(413, "content-too-large", "Content Too Large", f"the body may hold at most {max_bytes} bytes")
+    return Problem(413, "content-too-large", detail=f"the body may hold at most {max_bytes} bytes")
 
 
 def unsupported_media_type(detail: str) -> Problem:
@@ -109,8 +111,7 @@ def unsupported_media_type(detail: str) -> Problem:
 def validation_failed(
     errors: Sequence[Fault], detail: str = "the request does not have the documented form"
 ) -> Problem:
-    # RFC 9110 renamed 422 as well; the phrase of Python 3.11 is the older one.
-    return Problem(422, "validation-failed", "Unprocessable Content", detail, errors=list(errors))
+    return Problem(422, "validation-failed", detail=detail, errors=list(errors))
 
 
 def too_many_requests(policy: str, retry_after_seconds: int, headers: Mapping[str, str] | None = None) -> Problem:
