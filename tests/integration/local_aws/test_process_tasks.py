@@ -10,7 +10,7 @@ import pytest
 
 from local_aws.aws_api import AwsApi
 from local_aws.backing.aws import AwsServer
-from local_aws.errors import SecretNotResolved
+from local_aws.errors import SecretNotResolved, TaskDoesNotStart
 from local_aws.runners.process import AppContainer, ProcessTask, start_task
 from local_aws.runners.secrets import resolve_secrets
 
@@ -91,6 +91,12 @@ def test_whole_group_is_ended_not_only_its_first_process(tmp_path: Path) -> None
 @pytest.mark.parametrize(("program", "code"), [("exit(3)", 3), ("import os; os.kill(os.getpid(), 9)", 137)])
 def test_exit_code_is_told_as_ecs_tells_it(tmp_path: Path, program: str, code: int) -> None:
     assert wait_for_exit(start(tmp_path, program)) == code
+
+
+def test_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+    container = AppContainer(command=("no-such-program",), environment={}, secrets={}, stop_timeout_seconds=5)
+    with pytest.raises(TaskDoesNotStart, match="no-such-program"):
+        start_task(container, name="app", directory=tmp_path, port=1, secrets={}, log=tmp_path / "log")
 
 
 def test_task_is_in_a_session_of_its_own(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ platform up --detach  ──starts──▶  python -m local_aws.detached
                       ◀──reports, one JSON document a line, through a pipe──
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -86,7 +87,8 @@ def run_detached(descriptor: int, wishes: Wishes) -> int:
     reports = _Reports(descriptor)
 
     def tell(line: str) -> None:
-        sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
+        with contextlib.suppress(OSError):  # a full disk must not end the region
+            sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
         reports.send(tell=line)
 
     def ready(region: "Region") -> None:

@@ -42,7 +42,7 @@ def _servers(region: Region) -> list[dict[str, Any]]:
             "health": watched.health,
             "restarts": watched.record.restarts,
         }
-        for watched in region.server_watch.servers
+        for watched in sorted(region.server_watch.servers, key=lambda watched: region.servers.index(watched.server))
     ]
 
 

@@ -20,6 +20,7 @@ from local_aws.state import ProcessRecord, StateFolder, end_leftovers
 from local_aws.status import STATE_FILE
 
 LOG_LIMIT_SECONDS: Final = 5.0
+RECORD_SECONDS: Final = 0.05
 KILLED_EXIT_CODE: Final = 130
 
 
@@ -107,14 +108,19 @@ class _Supervisor:
         await watch_sources(self._region, self._tell)
 
     async def _keep_record(self) -> None:
+        failed = False
         while True:
             await self._changed.wait()
             self._changed.clear()
             try:
                 self._write_record()
+                failed = False
             except OSError as error:
-                self._tell(f"the record of what runs could not be written: {error.strerror}")
-            await asyncio.sleep(0.05)
+                if not failed:
+                    self._tell(f"the record of what runs cannot be written: {error.strerror}")
+                failed = True
+                self._changed.set()
+            await asyncio.sleep(RECORD_SECONDS)
 
     def _write_record(self) -> None:
         document = region_document(self._region, phase=self._phase, supervisor=self._identity, since=self._since)

@@ -69,7 +69,8 @@ class Cluster:
     Args:
         start_process: how a task is started.
         health_paths: service name to the path that its API tasks answer with 200 when they are ready.
-        on_targets: called with a service's name and the ports of its targets whenever they change.
+        on_targets: called with a service's name and the ports of its targets whenever they change; again if it raises
+            OSError.
         on_change: called whenever something changed that `platform status` shows.
         tell: takes one line for people about a task that ended or did not start.
     """
@@ -83,6 +84,7 @@ class Cluster:
     tasks: list[RunningTask] = field(default_factory=list)
     records: dict[Slot, SlotRecord] = field(default_factory=dict)
     _targets: dict[str, frozenset[int]] = field(default_factory=dict)
+    _told_last: str | None = None
     _stopping: set[asyncio.Task[None]] = field(default_factory=set)
 
     def want(self, slots: Mapping[Slot, int]) -> None:
@@ -220,9 +222,20 @@ class Cluster:
     def _publish_targets(self) -> None:
         for service in self.health_paths:
             ports = frozenset(t.process.port for t in self.tasks if t.slot.service == service and t.is_target)
-            if self._targets.get(service) != ports:
-                self._targets[service] = ports
+            if self._targets.get(service) == ports:
+                continue
+            try:
                 self.on_targets(service, ports)
+            except OSError as error:  # a full disk, say: tried again at every turn, while health checks do the work
+                self._tell_once(f"the load balancer could not be told about {service}: {error.strerror}")
+            else:
+                self._targets[service] = ports
+                self._told_last = None
+
+    def _tell_once(self, line: str) -> None:
+        if line != self._told_last:
+            self._told_last = line
+            self.tell(line)
 
 
 @contextlib.contextmanager

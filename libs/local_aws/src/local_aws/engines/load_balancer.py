@@ -60,8 +60,8 @@ class LoadBalancer(BackingServer):
         """Replaces the registered targets of a group. Requests in flight to one taken out are completed."""
         wanted = frozenset(ports)
         if wanted != self._targets[target_group]:
+            self._write_endpoints(target_group, wanted)
             self._targets[target_group] = wanted
-            self._write_endpoints(target_group)
 
     def set_rules(self, rules: Sequence[Rule]) -> None:
         """Replaces all listener rules at once."""
@@ -70,7 +70,7 @@ class LoadBalancer(BackingServer):
 
     def _launch(self) -> subprocess.Popen[bytes]:
         for group in self._target_groups:
-            self._write_endpoints(group.name)
+            self._write_endpoints(group.name, self._targets[group.name])
         replace_document(routes_file(self.directory), routes_document(self._rules))
         bootstrap = self.directory / "envoy.json"
         replace_document(
@@ -80,8 +80,8 @@ class LoadBalancer(BackingServer):
         options = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
         return self._spawn([str(_binary()), "-c", str(bootstrap), *options, "--file-flush-interval-msec", "500"])
 
-    def _write_endpoints(self, target_group: str) -> None:
-        document = endpoints_document(target_group, self._targets[target_group])
+    def _write_endpoints(self, target_group: str, ports: frozenset[int]) -> None:
+        document = endpoints_document(target_group, ports)
         replace_document(endpoints_file(self.directory, target_group), document)
 
     def is_ready(self) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 
 from local_aws import processes
 from local_aws.aws_api import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from local_aws.errors import TaskDoesNotStart
 from platform_sdk.contract import STOP_TIMEOUT_SECONDS, Variable
 
 APP_CONTAINER = "app"
@@ -96,9 +97,16 @@ def start_task(
     Args:
         port: replaces the container's own; every task listens on a different one.
         secrets: resolved values of `container.secrets`.
+
+    Raises:
+        TaskDoesNotStart: the command's program, or the folder, is not there.
     """
     environment = {**base_environment(), **container.environment, **secrets, Variable.PORT: str(port)}
-    process = processes.spawn(command or container.command, log=log, environment=environment, directory=directory)
+    wanted = command or container.command
+    try:
+        process = processes.spawn(wanted, log=log, environment=environment, directory=directory)
+    except FileNotFoundError as error:
+        raise TaskDoesNotStart(f"{name} cannot be started", because=f"there is no `{error.filename}`") from error
     return ProcessTask(name=name, port=port, process=process, stop_timeout_seconds=container.stop_timeout_seconds)
 
 
