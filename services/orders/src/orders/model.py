@@ -15,7 +15,6 @@ from orders.states import UNDECIDED, Status, sources_of
 from platform_sdk.runtime.database import Reader, Record
 from platform_sdk.runtime.unit_of_work import UnitOfWork
 
-
 UserState = Literal["disabled", "enabled", "deleted"]
 """What users has last told about a user. Nothing is told of most, who may order; nothing follows on deleted."""
 
