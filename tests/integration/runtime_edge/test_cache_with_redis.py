@@ -115,9 +115,17 @@ async def test_a_route_with_a_limit_says_so_and_refuses_beyond_it(redis_server: 
     async def get_limited() -> int:
         return 1
 
-    own = settings(redis_url=redis_server.url, service_name=f"shop-{uuid4()}")
+    @router.get(
+        "/as-configured",
+        dependencies=[Public, rate_limit("any", limit=lambda own: own.max_concurrent_requests, window_seconds=3600)],
+    )
+    async def get_as_configured() -> int:
+        return 1
+
+    own = settings(redis_url=redis_server.url, service_name=f"shop-{uuid4()}", max_concurrent_requests=7)
     async with serve(create_app(own, title="Shop", routers=[router])) as edge:
         answers = [await edge.get("/shop/limited") for _ in range(3)]
+        assert (await edge.get("/shop/as-configured")).headers["ratelimit-policy"] == '"any";q=7;w=3600'
     assert [answer.status for answer in answers] == [200, 200, 429]
     assert answers[0].headers["ratelimit-policy"] == '"sign-in";q=2;w=3600'
     assert answers[0].headers["ratelimit"].startswith('"sign-in";r=1;t=')

@@ -1,35 +1,17 @@
-"""Small rules: locks, client addresses, email addresses, optional fields."""
+"""Small rules: locks, email addresses, optional fields."""
 
 import pytest
-from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
 
 from users.api_addresses import AddressChanges
 from users.authentication import LockPolicy
 from users.inputs import Email
-from users.rate_limits import client_network
 
 
 def test_lock_doubles_with_each_failure_and_never_exceeds_the_longest() -> None:
     policy = LockPolicy(free_failures=3, longest_seconds=60)
     assert [policy.seconds(failures) for failures in range(1, 12)] == [0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60]
     assert policy.seconds(10**6) == 60
-
-
-@pytest.mark.parametrize(
-    ("forwarded", "network"),
-    [
-        (None, "10.0.0.9"),
-        ("203.0.113.7", "203.0.113.7"),
-        ("198.51.100.1, 203.0.113.7", "203.0.113.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("not an address", "10.0.0.9"),
-    ],
-)
-def test_client_is_who_the_load_balancer_saw(forwarded: str | None, network: str) -> None:
-    headers = [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
-    request = Request({"type": "http", "headers": headers, "client": ("10.0.0.9", 4711)})
-    assert client_network(request) == network
 
 
 @pytest.mark.parametrize(

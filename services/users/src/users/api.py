@@ -10,18 +10,17 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
-from platform_sdk.runtime.app import Read, Resources, Uow
+from platform_sdk.runtime.app import Read, Uow
 from platform_sdk.runtime.auth import CurrentUser, Public
 from platform_sdk.runtime.etag import etag_of
 from platform_sdk.runtime.inputs import RequestModel, ResponseModel
 from platform_sdk.runtime.problems import problem_responses
 from users import authentication, model, sessions, use_cases
-from users.dependencies import LiveUser, ToolsOfProcess, lock_policy
+from users.dependencies import LiveUser, ToolsOfProcess, lock_policy, per_minute
 from users.errors import log_in_locked, session_ended, wrong_old_password
 from users.inputs import Email, Name, NewPassword, PasswordText, UserOut, honour_if_match
 from users.model import User
 from users.passwords import require_strong
-from users.rate_limits import limit_rate
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -51,14 +50,11 @@ class KeySet(ResponseModel):
     "",
     status_code=HTTP_201_CREATED,
     response_model=UserOut,
-    dependencies=[Public],
+    dependencies=[Public, per_minute("sign-up", lambda settings: settings.sign_ups_per_minute)],
     responses=problem_responses(409, 422, 429, 503),
 )
-async def post_user(
-    body: SignUp, request: Request, response: Response, uow: Uow, tools: ToolsOfProcess, resources: Resources
-) -> User:
+async def post_user(body: SignUp, response: Response, uow: Uow, tools: ToolsOfProcess) -> User:
     """Signs up. The password needs 15 characters; there are no other rules but that it is not a common one."""
-    await limit_rate(resources.cache, request, "sign-up", per_minute=tools.settings.sign_ups_per_minute)
     require_strong(body.password, email=body.email)
     # The transaction takes its connection with its first statement, so none waits while the password is hashed.
     password_hash = await tools.passwords.hash(body.password)

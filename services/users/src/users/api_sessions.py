@@ -3,21 +3,20 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import AfterValidator
 from starlette.status import HTTP_204_NO_CONTENT
 
-from platform_sdk.runtime.app import Read, Resources, Uow
+from platform_sdk.runtime.app import Read, Uow
 from platform_sdk.runtime.auth import Public
 from platform_sdk.runtime.inputs import RequestModel, ResponseModel, Text
 from platform_sdk.runtime.problems import problem_responses
 from users import authentication, sessions
 from users.authentication import OpenSession
-from users.dependencies import LiveUser, Tools, ToolsOfProcess, lock_policy
+from users.dependencies import LiveUser, Tools, ToolsOfProcess, lock_policy, per_minute
 from users.errors import invalid_credentials, invalid_refresh_token, log_in_locked
 from users.inputs import PasswordText
 from users.model import normalise_email
-from users.rate_limits import limit_rate
 
 router = APIRouter(prefix="/users/sessions", tags=["sessions"])
 
@@ -41,13 +40,14 @@ class TokensOut(ResponseModel):
     refresh_token: str
 
 
-@router.post("", response_model=TokensOut, dependencies=[Public], responses=problem_responses(401, 422, 429, 503))
-async def post_session(
-    body: LogIn, request: Request, read: Read, uow: Uow, tools: ToolsOfProcess, resources: Resources
-) -> Response:
+@router.post(
+    "",
+    response_model=TokensOut,
+    dependencies=[Public, per_minute("log-in", lambda settings: settings.log_ins_per_minute)],
+    responses=problem_responses(401, 422, 429, 503),
+)
+async def post_session(body: LogIn, read: Read, uow: Uow, tools: ToolsOfProcess) -> Response:
     """Logs in. Refuses an unknown address, a wrong password and a disabled account with the same answer."""
-    settings = tools.settings
-    await limit_rate(resources.cache, request, "log-in", per_minute=settings.log_ins_per_minute)
     candidate = await sessions.find_candidate(read, body.email)
     if candidate.locked_seconds > 0:
         raise log_in_locked(candidate.locked_seconds)
@@ -60,7 +60,7 @@ async def post_session(
             uow,
             body.email,
             candidate,
-            lifetime=timedelta(days=settings.session_days),
+            lifetime=timedelta(days=tools.settings.session_days),
             better_hash=await tools.passwords.hash(body.password) if outdated else None,
         )
     if opened is None:
@@ -70,12 +70,14 @@ async def post_session(
     return _tokens(tools, opened)
 
 
-@router.post("/refresh", response_model=TokensOut, dependencies=[Public], responses=problem_responses(401, 422, 429))
-async def post_refresh(
-    body: Refresh, request: Request, uow: Uow, tools: ToolsOfProcess, resources: Resources
-) -> Response:
+@router.post(
+    "/refresh",
+    response_model=TokensOut,
+    dependencies=[Public, per_minute("refresh", lambda settings: settings.refreshes_per_minute)],
+    responses=problem_responses(401, 422, 429),
+)
+async def post_refresh(body: Refresh, uow: Uow, tools: ToolsOfProcess) -> Response:
     """Exchanges a refresh token, which is good for one use, for new tokens. A second use ends the session."""
-    await limit_rate(resources.cache, request, "refresh", per_minute=tools.settings.refreshes_per_minute)
     opened = await authentication.refresh(uow, body.refresh_token)
     if opened is None:
         # Returned and not raised: the session of a token that was used twice has ended, which must be committed.

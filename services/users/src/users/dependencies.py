@@ -4,8 +4,9 @@ An access token is good until it expires; other services cannot know that its se
 asks its database each time: who logs out, is disabled or loses a role has done so at once here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -13,6 +14,7 @@ from fastapi import Depends, Request
 from platform_sdk.runtime.app import Uow
 from platform_sdk.runtime.auth import ADMIN, CurrentUser, Principal, administrator
 from platform_sdk.runtime.problems import forbidden
+from platform_sdk.runtime.rate_limits import rate_limit
 from users import sessions
 from users.authentication import LockPolicy
 from users.errors import session_ended
@@ -74,6 +76,11 @@ async def _live(principal: Principal, uow: Uow, *, role: str | None) -> Caller:
 LiveUser = Annotated[Caller, Depends(live_session)]
 LiveOwnerOrAdministrator = Annotated[Caller, Depends(live_owner_or_administrator)]
 LiveAdministrator = Annotated[Caller, Depends(live_administrator)]
+
+
+def per_minute(policy: str, limit: Callable[[UsersSettings], int]) -> Any:  # what Depends gives
+    """A dependency that counts each call of a client address, which has so many a minute as the environment says."""
+    return rate_limit(policy, limit=limit, window_seconds=60)
 
 
 def lock_policy(tools: Tools) -> LockPolicy:

@@ -114,13 +114,13 @@ def validation_failed(
     return Problem(422, "validation-failed", detail=detail, errors=list(errors))
 
 
-def too_many_requests(policy: str, retry_after_seconds: int, headers: Mapping[str, str] | None = None) -> Problem:
+def too_many_requests(policy: str, retry_after_seconds: int) -> Problem:
     return Problem(
         429,
         QUOTA_EXCEEDED,
         "Quota Exceeded",
         f"try again in {retry_after_seconds} s",
-        headers={"Retry-After": str(retry_after_seconds), **(headers or {})},
+        headers={"Retry-After": str(retry_after_seconds)},
         violated_policies=[policy],
     )
 

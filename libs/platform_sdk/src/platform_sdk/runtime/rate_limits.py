@@ -11,12 +11,17 @@ from typing import Any
 from fastapi import Depends, Request
 
 from platform_sdk.runtime.auth import Principal
-from platform_sdk.runtime.cache import Cache
 from platform_sdk.runtime.problems import too_many_requests
+from platform_sdk.runtime.resources import ServiceResources
+
+Limit = int | Callable[[Any], int]
 
 
 def client_network(request: Request) -> str:
-    """The client's address; of an IPv6 address the /64 network, since one client has all of it."""
+    """The client's address; of an IPv6 address the /64 network, since one client has all of it.
+
+    Behind the load balancer the server has already put the client that it saw in the place of its own address.
+    """
     host = request.client.host if request.client else ""
     try:
         address = ip_address(host)
@@ -34,26 +39,26 @@ def caller(request: Request) -> str:
 
 
 def rate_limit(
-    name: str, *, limit: int, window_seconds: int, key: Callable[[Request], str] = client_network
+    name: str, *, limit: Limit, window_seconds: int, key: Callable[[Request], str] = client_network
 ) -> Any:  # what Depends gives
     """A dependency that counts each call.
 
     Args:
         name: of the policy, as clients see it; routes with the same name share their counts.
-        limit: calls in each window of `window_seconds`.
+        limit: calls in each window of `window_seconds`; a function gets it from the service's settings.
         key: whose calls are counted together.
     """
     return Depends(_counter(name, limit, window_seconds, key))
 
 
 def _counter(
-    name: str, limit: int, window_seconds: int, key: Callable[[Request], str]
+    name: str, limit: Limit, window_seconds: int, key: Callable[[Request], str]
 ) -> Callable[[Request], Awaitable[None]]:
-    policy = f'"{name}";q={limit};w={window_seconds}'
-
     async def count_call(request: Request) -> None:
-        cache: Cache = request.app.state.resources.cache
-        decision = await cache.take_token(f"{name}:{key(request)}", limit=limit, window_seconds=window_seconds)
+        held: ServiceResources = request.app.state.resources
+        calls = limit if isinstance(limit, int) else limit(held.settings)
+        decision = await held.cache.take_token(f"{name}:{key(request)}", limit=calls, window_seconds=window_seconds)
+        policy = f'"{name}";q={calls};w={window_seconds}'
         state = f'"{name}";r={decision.remaining};t={decision.reset_seconds}'
         # Through the scope, because a handler that returns a Response of its own would drop headers set otherwise.
         request.scope.setdefault("response_headers", []).extend(
