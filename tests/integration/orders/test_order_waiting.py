@@ -139,3 +139,22 @@ async def test_a_stopping_process_sends_everybody_away(database: Database, order
     stopping.set()
     assert await asyncio.wait_for(waiting, 1) is None
     assert await watcher.wait(order_id, is_decided, 30) is None
+
+
+class SilentDatabase(Database):
+    """Takes questions and does not answer."""
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[Reader]:
+        await asyncio.sleep(30)
+        async with super().reader() as reader:
+            yield reader
+
+
+async def test_a_stop_does_not_wait_for_a_database_that_is_silent(database_url: str) -> None:
+    stopping = asyncio.Event()
+    watcher = OrderWatcher(SilentDatabase(database_url), 0.05, stopping)
+    waiting = asyncio.create_task(watcher.wait(uuid4(), is_decided, 30))
+    await asyncio.sleep(0.1)
+    stopping.set()
+    assert await asyncio.wait_for(waiting, 0.1) is None

@@ -106,6 +106,16 @@ async def get_stream(stopping: ShuttingDown) -> StreamingResponse:
     return StreamingResponse(content(), media_type="text/event-stream")
 
 
+@router.get("/download", dependencies=[Public])
+async def get_download() -> StreamingResponse:
+    async def content() -> AsyncIterator[bytes]:
+        yield b"first "
+        await asyncio.sleep(1)
+        yield b"last"
+
+    return StreamingResponse(content(), media_type="text/csv")
+
+
 # One server for all tests of this file: starting and stopping it takes longer than most of them.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -355,6 +365,15 @@ async def test_streams_do_not_take_the_places_of_requests(edge: Edge) -> None:
     for reader, writer in streams:
         assert len(await reader.read(65_536)) > 0
         writer.close()
+
+
+async def test_other_answers_keep_their_place_until_they_end(edge: Edge) -> None:
+    downloads = [asyncio.create_task(edge.get("/shop/download")) for _ in range(3)]
+    await asyncio.sleep(0.2)
+    assert (await edge.get("/shop/items")).status == 503
+    # Longer than an answer may take to start: the clock stops when it has.
+    assert [answer.body.count(b"last") for answer in await asyncio.gather(*downloads)] == [1] * 3
+    assert (await edge.get("/shop/items")).status == 200
 
 
 async def test_the_unexpected_is_500_and_says_nothing(edge: Edge) -> None:

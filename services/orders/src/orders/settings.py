@@ -17,7 +17,7 @@ class OrdersSettings(ServiceSettings):
     order_watch_interval_seconds: float = Field(default=0.05, ge=0.01, le=1)
     """How often the versions of watched orders are read while somebody waits."""
     order_max_streams: int = Field(default=100, ge=0)
-    """Live streams that one process serves at once; more are answered 503. Each counts as a request in flight."""
+    """Live streams that one process serves at once; more are answered 503. They do not count as requests in flight."""
     order_stream_heartbeat_seconds: float = Field(default=15, gt=0)
     """A comment line after this much silence, so that proxies and clients keep the stream open."""
     order_stream_seconds: float = Field(default=900, gt=0)

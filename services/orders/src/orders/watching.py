@@ -53,6 +53,7 @@ class OrderWatcher:
         self._stopping = stopping
         self._waiters: set[_Waiter] = set()
         self._loop: asyncio.Task[None] | None = None
+        self._farewell: asyncio.Task[None] | None = None
 
     @property
     def is_stopping(self) -> bool:
@@ -69,6 +70,8 @@ class OrderWatcher:
         self._waiters.add(waiter)
         if self._loop is None or self._loop.done():
             self._loop = asyncio.create_task(self._watch(), name="order-watcher")
+        if self._farewell is None:
+            self._farewell = asyncio.create_task(self._send_away(), name="order-watcher-farewell")
         try:
             async with asyncio.timeout(seconds):
                 return await waiter.seen
@@ -89,6 +92,10 @@ class OrderWatcher:
                 log.exception("watched orders could not be read", extra={"action": "order_watch_failed"})
                 pause = RETRY_SECONDS
             await asyncio.sleep(pause)
+
+    async def _send_away(self) -> None:
+        """Beside the looks and not between them: a stop must not wait for a database that does not answer."""
+        await self._stopping.wait()
         for waiter in self._waiters:
             if not waiter.seen.done():
                 waiter.seen.set_result(None)

@@ -20,6 +20,7 @@ _ALWAYS: Final = [
     (b"content-security-policy", b"frame-ancestors 'none'"),
 ]
 _NO_STORE: Final = (b"cache-control", b"no-store")
+_EVENT_STREAM: Final = b"text/event-stream"
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -37,7 +38,8 @@ class Exchange:
         status: of the response, once it has started.
         response_bytes: of the body so far.
         deadline: the clock that stops when the response starts.
-        leave: gives back the place among the waiting requests; called once, when the response starts or cannot.
+        leave: gives back the place among the requests in flight; called once, when the response ends or turns out to
+            be an event stream, which lasts as long as its client likes and is bounded by whoever serves it.
         is_closing: whether the response closes the connection.
     """
 
@@ -104,8 +106,12 @@ class Exchange:
         if len(length) > 18 or int(length) > self._max_body_bytes:
             raise self._too_large()
 
-    def end_waiting(self) -> None:
+    def end(self) -> None:
+        """The app has done its part, well or badly; a problem that is still to be sent has no deadline."""
         self.deadline = None
+        self._give_up_place()
+
+    def _give_up_place(self) -> None:
         if self.leave is not None:
             leave, self.leave = self.leave, None
             leave()
@@ -141,9 +147,11 @@ class Exchange:
         self.status = message["status"]
         if self.deadline is not None:
             self.deadline.reschedule(None)
-        self.end_waiting()
         headers = [*message["headers"], *_ALWAYS, (b"x-request-id", self.request_id.encode())]
-        if not any(name.lower() == b"cache-control" for name, _ in headers):
+        given = {name.lower(): value for name, value in headers}
+        if given.get(b"content-type", b"").startswith(_EVENT_STREAM):
+            self._give_up_place()
+        if b"cache-control" not in given:
             headers.append(_NO_STORE)
         headers.extend(self.scope.get("response_headers", ()))
         if self.is_closing:

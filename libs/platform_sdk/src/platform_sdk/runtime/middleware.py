@@ -60,7 +60,7 @@ class RequestMiddleware:
         self._health = health
         self._allowed_methods = allowed_methods
         self._quiet_paths = quiet_paths
-        self._waiting = 0
+        self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -100,9 +100,9 @@ class RequestMiddleware:
     async def _run(self, exchange: Exchange) -> None:
         exchange.check()
         is_quiet = exchange.scope["path"] in self._quiet_paths
-        if self._waiting >= self._settings.max_concurrent_requests and not is_quiet:
+        if self._in_flight >= self._settings.max_concurrent_requests and not is_quiet:
             raise unavailable("too many requests at the same time")
-        self._waiting += 1
+        self._in_flight += 1
         exchange.leave = self._leave
         deadline = asyncio.timeout(self._settings.request_timeout_seconds)
         try:
@@ -114,10 +114,10 @@ class RequestMiddleware:
                 raise
             raise self._too_late(exchange) from None
         finally:
-            exchange.end_waiting()
+            exchange.end()
 
     def _leave(self) -> None:
-        self._waiting -= 1
+        self._in_flight -= 1
 
     def _too_late(self, exchange: Exchange) -> Problem:
         if exchange.has_body_arrived:
