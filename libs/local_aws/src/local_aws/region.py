@@ -90,21 +90,24 @@ class Region:
         ]
         self.servers = [server for server, outside in possible if outside is None]
 
-    async def start(self, *, demo: bool) -> None:
-        """Brings everything up. Raises a PlatformError that says what is in the way; `stop` then cleans up."""
+    async def prepare(self) -> None:
+        """Everything that tasks need. Raises a PlatformError that says what is in the way; `stop` then cleans up."""
         self._complete_secrets()
         for server in self.servers:
             server.launch()
             self._on_change()
         await asyncio.gather(*map(self._bring_up, self.servers), *self._prepare_outside_servers())
         await self._migrate(self.services.values())
+
+    async def start_tasks(self, *, demo: bool) -> None:
+        """Asks the cluster, whose loop must be running, for all tasks; creates the demo data meanwhile."""
         self._tell("starting tasks")
         self.cluster.want(self._slots(self.services.values()))
         if demo:
             await self._create_demo_data()
 
     async def until_healthy(self) -> None:
-        """Waits for every task, then for the way through the load balancer. The cluster's loop must be running."""
+        """Waits for every task, then for the way to each service through the load balancer."""
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         told: set[str] = set()
         while not self.cluster.is_healthy():

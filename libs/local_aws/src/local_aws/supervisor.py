@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from local_aws.errors import disk_full
 from local_aws.region import Region
@@ -18,6 +18,9 @@ from local_aws.report import Phase, region_document
 from local_aws.settings import LocalSettings, Tell, Wishes
 from local_aws.state import ProcessRecord, StateFolder, end_leftovers
 from local_aws.status import STATE_FILE
+
+if TYPE_CHECKING:
+    from local_aws.watch import SourceWatch
 
 LOG_LIMIT_SECONDS: Final = 5.0
 RECORD_SECONDS: Final = 0.05
@@ -37,7 +40,7 @@ def supervise(settings: LocalSettings, wishes: Wishes, *, tell: Tell, on_ready: 
         if count:
             tell(f"ended {count} processes that a killed run had left")
         try:
-            return asyncio.run(_Supervisor(settings, wishes, tell, on_ready).run())
+            return asyncio.run(_run(settings, wishes, tell, on_ready))
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise disk_full(settings.state) from error
@@ -47,14 +50,20 @@ def supervise(settings: LocalSettings, wishes: Wishes, *, tell: Tell, on_ready: 
                 folder.write(STATE_FILE, {})
 
 
+async def _run(settings: LocalSettings, wishes: Wishes, tell: Tell, on_ready: Callable[[Region], None]) -> int:
+    return await _Supervisor(settings, wishes, tell, on_ready).run()
+
+
 class _Supervisor:
+    """Made inside the event loop that it runs in."""
+
     def __init__(self, settings: LocalSettings, wishes: Wishes, tell: Tell, on_ready: Callable[[Region], None]) -> None:
         self._wishes = wishes
         self._tell = tell
         self._on_ready = on_ready
         self._phase: Phase = "starting"
         self._changed = asyncio.Event()
-        self._ready = asyncio.Event()
+        self._watch: asyncio.Future[SourceWatch] = asyncio.get_running_loop().create_future()
         self._stop_requested = asyncio.Event()
         self._since = time.time()
         self._identity = ProcessRecord.of(os.getpid()) or ProcessRecord(os.getpid(), self._since)
@@ -82,7 +91,7 @@ class _Supervisor:
     def _loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
         loops = [self._region.cluster.run(), self._region.server_watch.run(), self._limit_logs()]
         if self._wishes.watch:
-            loops.append(self._watch())
+            loops.append(self._follow_sources())
         return tuple(loops)
 
     async def _until_first_failure(self, stop: asyncio.Task[Any], work: list[asyncio.Task[None]]) -> None:
@@ -94,18 +103,22 @@ class _Supervisor:
                 task.result()
 
     async def _bring_up(self) -> None:
-        await self._region.start(demo=self._wishes.demo)
+        await self._region.prepare()
+        if self._wishes.watch:
+            self._watch.set_result(self._begin_watch())
+        await self._region.start_tasks(demo=self._wishes.demo)
         await self._region.until_healthy()
         self._phase = "running"
         self._write_record()
         self._on_ready(self._region)
-        self._ready.set()
 
-    async def _watch(self) -> None:
-        from local_aws.watch import watch_sources  # not before it is wanted: start-up is busy enough
+    def _begin_watch(self) -> "SourceWatch":
+        from local_aws.watch import SourceWatch  # not before it is wanted: start-up is busy enough
 
-        await self._ready.wait()
-        await watch_sources(self._region, self._tell)
+        return SourceWatch(self._region, self._tell)
+
+    async def _follow_sources(self) -> None:
+        await (await self._watch).run()
 
     async def _keep_record(self) -> None:
         failed = False

@@ -1,6 +1,7 @@
 """`platform up` watches sources: what a developer saves runs a second or two later."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -17,26 +18,42 @@ _NOT_RUN_BY_TASKS: Final = ("deploy", "cli.py")
 _QUIET_MILLISECONDS: Final = 200
 
 
-async def watch_sources(region: Region, tell: Tell) -> None:
-    """Replaces the tasks of every service whose sources change; ends only when it is cancelled, or cannot watch."""
-    directories = {service.name: service.directory for service in region.services.values()}
-    folders = [*directories.values(), _SDK]
-    try:
-        async for batch in awatch(*folders, watch_filter=_is_source, debounce=_QUIET_MILLISECONDS, step=50):
-            paths = [Path(path) for _, path in batch]
-            names = affected_services(paths, directories, _SDK)
-            if names:
-                await _replace(region, names, paths, tell)
-    except (OSError, RuntimeError) as error:  # too many files to watch, or a folder that is gone
-        tell(f"sources are no longer watched: {error}")
+Changes = AsyncIterator[set[tuple[Change, str]]]
 
 
-async def _replace(region: Region, names: list[str], paths: list[Path], tell: Tell) -> None:
-    tell(f"changed: {', '.join(sorted({path.name for path in paths}))}; replacing the tasks of {', '.join(names)}")
-    try:
-        await region.replace_services(names, migrate=any("migrations" in path.parts for path in paths))
-    except PlatformError as error:
-        tell(f"the running tasks stay as they are: {error}")
+class SourceWatch:
+    """Watches from the moment it is made, so that no change is missed between a task's start and the first look."""
+
+    def __init__(self, region: Region, tell: Tell) -> None:
+        self._region = region
+        self._tell = tell
+        self._directories = {service.name: service.directory for service in region.services.values()}
+        folders = [*self._directories.values(), _SDK]
+        self._changes: Changes = awatch(*folders, watch_filter=_is_source, debounce=_QUIET_MILLISECONDS, step=50)
+        self._next = asyncio.ensure_future(anext(self._changes))
+
+    async def run(self) -> None:
+        """Replaces the tasks of every service whose sources change; ends only when cancelled, or if it cannot watch."""
+        try:
+            while True:
+                batch = await self._next
+                self._next = asyncio.ensure_future(anext(self._changes))
+                await self._take_over([Path(path) for _, path in batch])
+        except (OSError, RuntimeError) as error:  # too many files to watch, or a folder that is gone
+            self._tell(f"sources are no longer watched: {error}")
+        finally:
+            self._next.cancel()
+
+    async def _take_over(self, paths: list[Path]) -> None:
+        names = affected_services(paths, self._directories, _SDK)
+        if not names:
+            return
+        files = ", ".join(sorted({path.name for path in paths}))
+        self._tell(f"changed: {files}; replacing the tasks of {', '.join(names)}")
+        try:
+            await self._region.replace_services(names, migrate=any("migrations" in path.parts for path in paths))
+        except PlatformError as error:
+            self._tell(f"the running tasks stay as they are: {error}")
 
 
 def affected_services(paths: Iterable[Path], directories: dict[str, Path], sdk: Path) -> list[str]:
