@@ -1,5 +1,9 @@
 """What `platform up` prints once all is healthy: where everything is, and what to do next."""
 
+import os
+import shutil
+import sys
+from pathlib import Path
 from typing import Final
 
 DEMO_ACCOUNTS: Final = ("admin@example.com", "ada@example.com", "grace@example.com")
@@ -33,6 +37,16 @@ def welcome_text(url: str, *, seconds: float, detached: bool, demo: bool) -> str
     parts = [f"The platform is up after {seconds:.1f} s: {url}\n"]
     if demo:
         parts += [_ACCOUNTS, _ORDER.replace("@URL@", url)]
-    stop = "platform down" if detached else "Ctrl-C"
-    parts.append(f"\nWhat runs: platform status    Logs: platform logs orders -f    Stop: {stop}")
+    platform = _as_typed_here()
+    stop = f"{platform} down" if detached else "Ctrl-C"
+    parts.append(f"\nWhat runs: {platform} status    Logs: {platform} logs orders -f    Stop: {stop}")
     return "".join(parts)
+
+
+def _as_typed_here() -> str:
+    """`platform` if the shell finds it by that name, otherwise its path from the current folder."""
+    command = Path(sys.executable).with_name("platform")
+    found = shutil.which("platform")
+    if found is not None and Path(found).resolve() == command.resolve():
+        return "platform"
+    return os.path.relpath(command)
