@@ -21,6 +21,7 @@ REPOSITORY = Path(__file__).parents[3]
 class Task:
     process: asyncio.subprocess.Process
     lines: list[dict[str, Any]] = field(default_factory=list)
+    complaint: str = ""
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(number)
@@ -39,8 +40,11 @@ class Task:
 
     async def read(self) -> None:
         assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        complaining = asyncio.create_task(self.process.stderr.read())
         async for line in self.process.stdout:
             self.lines.append(orjson.loads(line))
+        self.complaint = (await complaining).decode()
 
 
 @asynccontextmanager
@@ -54,6 +58,7 @@ async def running(program: str, **variables: str) -> AsyncIterator[Task]:
         cwd=REPOSITORY,
         env=environment | ENVIRONMENT | variables,
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     task = Task(process)
     reading = asyncio.create_task(task.read())

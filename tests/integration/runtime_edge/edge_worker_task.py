@@ -6,7 +6,7 @@ from uuid import UUID
 
 from platform_sdk.runtime.consumer import Handler
 from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.lifecycle import Periodic, run_worker
+from platform_sdk.runtime.lifecycle import Periodic, Worker, run_worker
 from platform_sdk.runtime.messages import Event, Message
 from platform_sdk.runtime.settings import ServiceSettings, load_settings
 from platform_sdk.runtime.unit_of_work import UnitOfWork
@@ -38,5 +38,14 @@ async def fail(_: Database) -> None:
 
 HANDLERS: Mapping[type[Event], Handler] = {NoteWritten: answer, NoteRead: close_the_loop}
 
+
+def build_worker() -> Worker:
+    return Worker(
+        settings=load_settings(ServiceSettings),
+        handlers=HANDLERS,
+        periodic=[Periodic("sweep", 0.1, fail)],
+    )
+
+
 if __name__ == "__main__":
-    run_worker(load_settings(ServiceSettings), HANDLERS, [Periodic("sweep", 0.1, fail)])
+    run_worker(build_worker)

@@ -9,6 +9,10 @@ Errors of a running request are no PlatformErrors: they are problems (platform_s
 problem+json.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class PlatformError(Exception):
     """Says what happened, why, and what to do next.
@@ -34,3 +38,17 @@ class PlatformError(Exception):
         if self.hint:
             lines.append(f"hint: {self.hint}")
         return "\n".join(lines)
+
+
+@contextmanager
+def ended_by_errors() -> Iterator[None]:
+    """Around all that a process does: a PlatformError ends it as lines on stderr, with its exit code.
+
+    Raises:
+        SystemExit: instead of a PlatformError.
+    """
+    try:
+        yield
+    except PlatformError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(error.exit_code) from None

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from inventory import model, use_cases
 from inventory.settings import InventorySettings
 from inventory.use_cases import Terms
+from platform_sdk.errors import ended_by_errors
 from platform_sdk.runtime.database import Database
 from platform_sdk.runtime.settings import load_settings
 from platform_sdk.runtime.unit_of_work import UnitOfWork
@@ -91,4 +92,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with ended_by_errors():
+        asyncio.run(main())

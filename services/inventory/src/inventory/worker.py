@@ -6,16 +6,21 @@ from inventory.settings import InventorySettings
 from inventory.sweepers import sweepers
 from inventory.use_cases import Terms
 from platform_sdk.runtime.cache import Cache
-from platform_sdk.runtime.lifecycle import run_worker
+from platform_sdk.runtime.lifecycle import Worker, run_worker
 from platform_sdk.runtime.settings import load_settings
 
 
-def main() -> None:
+def build_worker() -> Worker:
     settings = load_settings(InventorySettings)
     items = ItemCache(Cache.from_settings(settings), settings.inventory_item_cache_seconds)
     terms = Terms.of(settings, items.items_changed)
-    run_worker(settings, handlers(terms), sweepers(settings, terms))
+
+    return Worker(
+        settings=settings,
+        handlers=handlers(terms),
+        periodic=sweepers(settings, terms),
+    )
 
 
 if __name__ == "__main__":
-    main()
+    run_worker(build_worker)

@@ -3,14 +3,18 @@
 from orders.consumers import HANDLERS
 from orders.settings import OrdersSettings
 from orders.sweepers import sweepers
-from platform_sdk.runtime.lifecycle import run_worker
+from platform_sdk.runtime.lifecycle import Worker, run_worker
 from platform_sdk.runtime.settings import load_settings
 
 
-def main() -> None:
+def build_worker() -> Worker:
     settings = load_settings(OrdersSettings)
-    run_worker(settings, HANDLERS, sweepers(settings))
+    return Worker(
+        settings=settings,
+        handlers=HANDLERS,
+        periodic=sweepers(settings),
+    )
 
 
 if __name__ == "__main__":
-    main()
+    run_worker(build_worker)

@@ -12,7 +12,7 @@ from typing import Final
 import asyncpg
 
 from platform_sdk.contract import Variable
-from platform_sdk.errors import PlatformError
+from platform_sdk.errors import PlatformError, ended_by_errors
 from platform_sdk.runtime.database import Database, DatabaseUnavailable
 from platform_sdk.runtime.messages import new_id
 from platform_sdk.runtime.problems import Problem
@@ -113,7 +113,5 @@ async def run() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with ended_by_errors():
         asyncio.run(run())
-    except PlatformError as error:
-        sys.exit(f"error: {error}")

@@ -4,6 +4,9 @@ A stop (see stopping) of an API task: readyz fails at once while requests are st
 can look away first; then streams end, the listener closes, requests in flight finish, what the app holds is closed.
 A worker: no new messages, handlers in flight finish, the rest goes back to the queue. Both exit with 0 inside the stop
 timeout; data is safe whenever a process ends, so no step may hold up the others for longer than its share.
+
+A SIGTERM before that, during the half second of imports, ends the process as SIGTERM does by itself: nothing is open
+yet, and who sent it (ECS, the local region) has asked for the end and does not look at the code.
 """
 
 import asyncio
@@ -19,6 +22,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from platform_sdk.errors import PlatformError, ended_by_errors
 from platform_sdk.runtime.database import Database
 from platform_sdk.runtime.logging import bound, configure_logging
 from platform_sdk.runtime.resources import ServiceResources
@@ -62,27 +66,42 @@ class Periodic:
     run: Callable[[Database], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """What a worker process does.
+
+    Attributes:
+        handlers: for the messages of `settings.consumed_queues`.
+        periodic: runs beside them.
+    """
+
+    settings: ServiceSettings
+    handlers: "Mapping[type[Event], Handler]"
+    periodic: Sequence[Periodic] = ()
+
+
 def serve_api(build: Callable[[], FastAPI]) -> None:
     """Serves the app that `build` makes (with `create_app`) until the process is asked to stop; then returns.
 
     Raises:
-        PlatformError: the settings or the routes are wrong.
-        SystemExit: the port is taken, or the app did not start; logged.
+        SystemExit: the settings or the routes are wrong, told on stderr; or the port is taken, or the app did not
+            start, which is logged.
     """
-    app = build()
-    resources: ServiceResources = app.state.resources
-    _run_process(resources.settings, _serve(app, resources))
+    with ended_by_errors():
+        app = build()
+        resources: ServiceResources = app.state.resources
+        _run_process(resources.settings, _serve(app, resources))
 
 
-def run_worker(
-    settings: ServiceSettings, handlers: "Mapping[type[Event], Handler]", periodic: Sequence[Periodic] = ()
-) -> None:
-    """Consumes `settings.consumed_queues` and runs `periodic` until the process is asked to stop; then returns.
+def run_worker(build: Callable[[], Worker]) -> None:
+    """Runs the worker that `build` makes until the process is asked to stop; then returns.
 
     Raises:
-        SystemExit: the settings name no database, or a consumer failed; logged.
+        SystemExit: the settings are wrong or name no database, told on stderr; or a consumer failed, which is logged.
     """
-    _run_process(settings, _work(settings, handlers, periodic))
+    with ended_by_errors():
+        worker = build()
+        _run_process(worker.settings, _work(worker))
 
 
 def _run_process(settings: ServiceSettings, main: Coroutine[Any, Any, None]) -> None:
@@ -91,6 +110,8 @@ def _run_process(settings: ServiceSettings, main: Coroutine[Any, Any, None]) -> 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main)
+    except PlatformError:
+        raise
     except Exception as error:
         logger.critical("the process failed", exc_info=error, extra={"action": "process_failed"})
         raise SystemExit(1) from None
@@ -152,13 +173,12 @@ def _grace_seconds(settings: ServiceSettings) -> int:
     return max(1, int(settings.stop_timeout_seconds - settings.drain_delay_seconds - CLOSING_SECONDS))
 
 
-async def _work(
-    settings: ServiceSettings, handlers: "Mapping[type[Event], Handler]", periodic: Sequence[Periodic]
-) -> None:
+async def _work(worker: Worker) -> None:
     from platform_sdk.runtime import tables
     from platform_sdk.runtime.relay import Relay
     from platform_sdk.runtime.sqs import Sqs
 
+    settings = worker.settings
     stop = StopRequest(settings.stop_timeout_seconds)
     stop.listen()
     async with AsyncExitStack() as stack:
@@ -172,21 +192,16 @@ async def _work(
         relay.start()
         stack.push_async_callback(relay.stop, RELAY_STOP_SECONDS)
         purge = Periodic("purge_expired", PURGE_SECONDS, tables.purge_expired)
-        await stack.enter_async_context(_running((purge, *periodic), database))
+        await stack.enter_async_context(_running((purge, *worker.periodic), database))
         logger.info("working", extra={"action": "worker_started", "queues": list(settings.consumed_queues)})
-        await _consume(settings, database, sqs, handlers, stop)
+        await _consume(worker, database, sqs, stop)
 
 
-async def _consume(
-    settings: ServiceSettings,
-    database: Database,
-    sqs: "Sqs",
-    handlers: "Mapping[type[Event], Handler]",
-    stop: StopRequest,
-) -> None:
+async def _consume(worker: Worker, database: Database, sqs: "Sqs", stop: StopRequest) -> None:
     """Runs a consumer for each queue until the stop; one that fails ends the process, so that ECS starts another."""
     from platform_sdk.runtime.consumer import Consumer
 
+    settings = worker.settings
     wait_seconds, drain_seconds = _consumer_shares(settings)
     consumers = [
         Consumer(
@@ -194,7 +209,7 @@ async def _consume(
             sqs,
             queue=queue,
             consumer=settings.service_name,
-            handlers=handlers,
+            handlers=worker.handlers,
             wait_seconds=wait_seconds,
             drain_seconds=drain_seconds,
         )

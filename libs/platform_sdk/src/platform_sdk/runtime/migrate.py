@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 
 from platform_sdk.contract import Variable
-from platform_sdk.errors import PlatformError
+from platform_sdk.errors import PlatformError, ended_by_errors
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as SqlAlchemyConnection
@@ -203,23 +203,24 @@ def _run_alembic(connection: "SqlAlchemyConnection", migrations: Path, schema: s
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command line: the service's package name; migrations/ below the working directory; DATABASE_* variables."""
+    """The command line: the service's package name; migrations/ below the working directory; DATABASE_* variables.
+
+    Raises:
+        MigrationFailed: as `migrate`, or no database is named.
+    """
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m platform_sdk.runtime.migrate <package>\n")
         return 2
     package = arguments[0]
-    try:
-        url = os.environ.get(Variable.DATABASE_URL)
-        if not url:
-            raise MigrationFailed(f"{Variable.DATABASE_URL} is not set", hint="it names the database to migrate")
-        outcome = asyncio.run(migrate(url, os.environ.get(Variable.DATABASE_PASSWORD), Path("migrations")))
-    except PlatformError as error:
-        sys.stderr.write(f"error: {package}: {error}\n")
-        return error.exit_code
+    url = os.environ.get(Variable.DATABASE_URL)
+    if not url:
+        raise MigrationFailed(f"{Variable.DATABASE_URL} is not set", hint="it names the database to migrate")
+    outcome = asyncio.run(migrate(url, os.environ.get(Variable.DATABASE_PASSWORD), Path("migrations")))
     done = f"applied {', '.join(outcome.applied)}" if outcome.applied else f"nothing to do ({', '.join(outcome.heads)})"
     sys.stderr.write(f"{package}: {done}\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with ended_by_errors():
+        sys.exit(main(sys.argv[1:]))
