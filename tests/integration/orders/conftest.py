@@ -40,7 +40,7 @@ class OrdersDatabase:
     async def deliver(self, event: Event, *, aggregate_version: int = 1) -> None:
         """Handles one message without the inbox in front: duplicates reach the handler."""
         async with self.database.unit_of_work() as uow:
-            await HANDLERS[type(event)](uow, event, _message(event, aggregate_version))
+            await HANDLERS[type(event)](uow, event, message_of(event, aggregate_version=aggregate_version))
 
     async def order(self, order_id: UUID) -> Order:
         async with self.database.reader() as reader:
@@ -57,14 +57,14 @@ class OrdersDatabase:
         return [(row["type"], row["aggregate_version"]) for row in rows]
 
 
-def _message(event: Event, aggregate_version: int) -> Message:
+def message_of(event: Event, *, aggregate_id: UUID | None = None, aggregate_version: int = 1) -> Message:
     return Message(
         id=new_id(),
         type=event.type,
         version=event.version,
         source=event.type.split(".")[0],
         occurred_at=datetime.now(UTC),
-        aggregate_id="1",
+        aggregate_id=str(aggregate_id or uuid4()),
         aggregate_version=aggregate_version,
         correlation_id="test",
         causation_id=None,

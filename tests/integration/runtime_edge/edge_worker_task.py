@@ -44,6 +44,7 @@ def build_worker() -> Worker:
         settings=load_settings(ServiceSettings),
         handlers=HANDLERS,
         periodic=[Periodic("sweep", 0.1, fail)],
+        messages_per_transaction=10,
     )
 
 

@@ -19,6 +19,9 @@ def build_worker() -> Worker:
         settings=settings,
         handlers=handlers(terms),
         periodic=sweepers(settings, terms),
+        # A handler locks its order's SKUs in sorted order; the SKUs of several orders together would be in none, and
+        # two such transactions would soon meet in a deadlock. A hot SKU would also stay locked for longer.
+        messages_per_transaction=1,
     )
 
 

@@ -73,11 +73,13 @@ class Worker:
     Attributes:
         handlers: for the messages of `settings.consumed_queues`.
         periodic: runs beside them.
+        messages_per_transaction: see `Consumer`, whose argument it is.
     """
 
     settings: ServiceSettings
     handlers: "Mapping[type[Event], Handler]"
     periodic: Sequence[Periodic] = ()
+    messages_per_transaction: int = 1
 
 
 def serve_api(build: Callable[[], FastAPI]) -> None:
@@ -212,6 +214,7 @@ async def _consume(worker: Worker, database: Database, sqs: "Sqs", stop: StopReq
             handlers=worker.handlers,
             wait_seconds=wait_seconds,
             drain_seconds=drain_seconds,
+            messages_per_transaction=worker.messages_per_transaction,
         )
         for queue in settings.consumed_queues
     ]
