@@ -1,7 +1,8 @@
 """A worker task for the tests of its life: `python -m tests.integration.runtime_edge.edge_worker_task`."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from platform_sdk.runtime.consumer import Handler
@@ -39,12 +40,20 @@ async def fail(_: Database) -> None:
 HANDLERS: Mapping[type[Event], Handler] = {NoteWritten: answer, NoteRead: close_the_loop}
 
 
+@asynccontextmanager
+async def lifespan() -> AsyncIterator[None]:
+    logger.info("opened", extra={"action": "own_things_opened"})
+    yield
+    logger.info("closed", extra={"action": "own_things_closed"})
+
+
 def build_worker() -> Worker:
     return Worker(
         settings=load_settings(ServiceSettings),
         handlers=HANDLERS,
         periodic=[Periodic("sweep", 0.1, fail)],
         messages_per_transaction=10,
+        lifespan=lifespan,
     )
 
 

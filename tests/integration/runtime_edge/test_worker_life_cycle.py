@@ -48,6 +48,9 @@ async def test_a_worker_relays_consumes_sweeps_and_stops_with_0(database_url: st
         assert (await worker.logged("periodic_failed"))["periodic"] == "sweep"
         worker.signal()
         assert await worker.exit_code(8) == 0
+    actions = [line.get("action") for line in worker.lines]
+    assert actions.index("own_things_opened") < actions.index("worker_started")
+    assert actions.index("consumer_stopped") < actions.index("own_things_closed") < actions.index("stopped")
     sqs.close()
 
 

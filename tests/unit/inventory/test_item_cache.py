@@ -58,3 +58,14 @@ async def test_without_redis_every_read_is_a_miss() -> None:
     items = ItemCache(Cache(None, prefix=""), entry_seconds=2)
     await items.store("CUP", {"available": 3})
     assert (await items.find("CUP")).body is None
+
+
+async def test_closing_sets_the_marks_that_are_on_their_way() -> None:
+    cache = CacheInMemory()
+    items = ItemCache(cache, entry_seconds=2)
+    await items.store("CUP", {"available": 3})
+
+    items.items_changed(["CUP"])
+    await items.close()
+
+    assert cache.values == {"item:CUP": False}

@@ -52,6 +52,11 @@ class ItemCache:
         _marking.add(task)
         task.add_done_callback(_marking.discard)
 
+    async def close(self) -> None:
+        """Sets the marks that are on their way, and closes the connection."""
+        await asyncio.gather(*_marking, return_exceptions=True)
+        await self.cache.close()
+
 
 def _key(sku: str) -> str:
     return f"item:{sku}"

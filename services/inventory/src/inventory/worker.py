@@ -1,5 +1,8 @@
 """Starts a worker process, which handles messages and releases expired holds: `python -m inventory.worker`."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from inventory.consumers import handlers
 from inventory.item_cache import ItemCache
 from inventory.settings import InventorySettings
@@ -15,6 +18,11 @@ def build_worker() -> Worker:
     items = ItemCache(Cache.from_settings(settings), settings.inventory_item_cache_seconds)
     terms = Terms.of(settings, items.items_changed)
 
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        yield
+        await items.close()
+
     return Worker(
         settings=settings,
         handlers=handlers(terms),
@@ -22,6 +30,7 @@ def build_worker() -> Worker:
         # A handler locks its order's SKUs in sorted order; the SKUs of several orders together would be in none, and
         # two such transactions would soon meet in a deadlock. A hot SKU would also stay locked for longer.
         messages_per_transaction=1,
+        lifespan=lifespan,
     )
 
 

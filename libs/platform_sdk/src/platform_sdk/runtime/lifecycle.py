@@ -14,7 +14,7 @@ import contextlib
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,12 +74,14 @@ class Worker:
         handlers: for the messages of `settings.consumed_queues`.
         periodic: runs beside them.
         messages_per_transaction: see `Consumer`, whose argument it is.
+        lifespan: what else the service opens and closes with the process; closed when all handlers have ended.
     """
 
     settings: ServiceSettings
     handlers: "Mapping[type[Event], Handler]"
     periodic: Sequence[Periodic] = ()
     messages_per_transaction: int = 1
+    lifespan: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
 
 
 def serve_api(build: Callable[[], FastAPI]) -> None:
@@ -184,6 +186,7 @@ async def _work(worker: Worker) -> None:
     stop = StopRequest(settings.stop_timeout_seconds)
     stop.listen()
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(worker.lifespan())
         database = Database.from_settings(settings)
         await database.open()
         stack.push_async_callback(database.close)
