@@ -173,6 +173,7 @@ def read_environment_file(root: Table, file_name: str) -> Environment:
     if root.are_sound("name") and name != file_name:
         root.fault("name", f"is not the name of its file, which is {file_name}.toml")
     aws = root.table("aws")
+    root.known.add("stacks")  # read by platform_sdk.deploy.shared
     return Environment(
         name=name,
         log_level=root.choice("log_level", LOG_LEVELS, default="info"),

@@ -1,0 +1,251 @@
+"""What all services share: which stacks an environment has, in their order, and with which parameters.
+
+The templates are in deploy/cloudformation. What differs between environments is in the tables `[stacks.…]` of
+deploy/environments/<name>.toml, and becomes parameters here. Everything is a value: whoever creates the stacks calls
+AWS. The stacks find each other, and are found by the stack of a service, through Systems Manager parameters
+(`SharedParameter`), so that no stack locks another.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from platform_sdk.deploy.document import Document, Form, Table, read_document
+from platform_sdk.deploy.environment import FOLDER, Environment, InvalidEnvironment
+from platform_sdk.deploy.spec.types import ServiceSpec
+
+TEMPLATES: Final = Path("deploy/cloudformation")
+AGENT_CONFIGURATION: Final = TEMPLATES / "cloudwatch-agent.json"
+TABLE: Final = "stacks"
+
+# CloudFormation's limit for a parameter's value, and Parameter Store's for a standard parameter.
+MAX_PARAMETER_BYTES: Final = 4096
+
+CIDR: Final = Form(re.compile(r"10\.\d{1,3}\.0\.0/16"), 'a private /16 network such as "10.20.0.0/16"')
+ZONE: Final = Form(re.compile(r"[a-z]{2}(-[a-z]+)+-\d[a-z]"), 'an availability zone such as "us-east-1a"')
+PREFIX_LIST: Final = Form(re.compile(r"pl-[0-9a-f]{8,17}"), 'a prefix list such as "pl-3b927c52"')
+HOSTED_ZONE: Final = Form(re.compile(r"Z[A-Z0-9]{5,31}"), 'the id of a Route 53 hosted zone, such as "Z0123456789ABC"')
+NODE_TYPE: Final = Form(re.compile(r"cache\.[a-z0-9]+\.[a-z0-9]+"), 'a node type such as "cache.t4g.micro"')
+UUID: Final = Form(re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "the UUID at the end of its ARN")
+REPOSITORY: Final = Form(re.compile(r"[\w.-]+(/[\w.-]+)+"), '"owner/name"')
+BRANCH: Final = Form(re.compile(r"[\w./-]+"), "a branch")
+RETENTION_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922)
+
+
+class SharedParameter:
+    """Names of the Systems Manager parameters below `/platform/<environment>/` that the shared stacks write."""
+
+    VPC_ID: Final = "network/vpc-id"
+    PUBLIC_SUBNET_IDS: Final = "network/public-subnet-ids"
+    PRIVATE_SUBNET_IDS: Final = "network/private-subnet-ids"
+    DATA_SUBNET_IDS: Final = "network/data-subnet-ids"
+    LOAD_BALANCER_SECURITY_GROUP_ID: Final = "network/load-balancer-security-group-id"
+    TASK_SECURITY_GROUP_ID: Final = "network/task-security-group-id"
+    HOOK_SECURITY_GROUP_ID: Final = "network/hook-security-group-id"
+    """Of the function that tests the replacement tasks: it reaches the load balancer's test listener."""
+    DATABASE_SECURITY_GROUP_ID: Final = "network/database-security-group-id"
+    CACHE_SECURITY_GROUP_ID: Final = "network/cache-security-group-id"
+
+    CLUSTER_NAME: Final = "cluster/name"
+    CLUSTER_ARN: Final = "cluster/arn"
+    ALARM_TOPIC_ARN: Final = "cluster/alarm-topic-arn"
+    CLOUDWATCH_AGENT: Final = "cloudwatch-agent"
+    """The configuration of the CloudWatch agent beside every app."""
+
+    DATABASE_HOST: Final = "data/database-host"
+    DATABASE_READER_HOST: Final = "data/database-reader-host"
+    DATABASE_RESOURCE_ID: Final = "data/database-resource-id"
+    """What `rds-db:connect` names."""
+    DATABASE_SECRET_ARN: Final = "data/database-secret-arn"  # noqa: S105 - a name
+    """Of the master user, managed and rotated by RDS; no service reads it."""
+    CACHE_HOST: Final = "data/cache-host"
+    CACHE_SECRET_ARN: Final = "data/cache-secret-arn"  # noqa: S105 - a name
+    DATA_KEY_ARN: Final = "data/key-arn"
+
+    LOAD_BALANCER_ARN: Final = "edge/load-balancer-arn"
+    LOAD_BALANCER_FULL_NAME: Final = "edge/load-balancer-full-name"
+    """`app/<name>/<id>`, the value of the metrics' dimension LoadBalancer."""
+    PRODUCTION_LISTENER_ARN: Final = "edge/production-listener-arn"
+    TEST_LISTENER_ARN: Final = "edge/test-listener-arn"
+    DISTRIBUTION_ID: Final = "edge/distribution-id"
+
+    @staticmethod
+    def repository_uri(service: str) -> str:
+        return f"registry/{service}/repository-uri"
+
+
+def shared_parameter(environment: Environment, name: str) -> str:
+    """The full name of a parameter of `SharedParameter`, for example `/platform/staging/network/vpc-id`."""
+    return f"/platform/{environment.name}/{name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedStack:
+    """One stack to create or update; `template` is relative to the repository's root."""
+
+    name: str
+    template: Path
+    parameters: Mapping[str, str]
+    needs_named_roles: bool
+
+
+def load_shared_stacks(
+    root: Path, environment: Environment, services: Sequence[ServiceSpec]
+) -> tuple[SharedStack, ...]:
+    """Reads `[stacks]` of deploy/environments/<name>.toml; the stacks come in the order in which to create them.
+
+    Raises:
+        InvalidEnvironment: with every fault of the tables.
+    """
+    file = FOLDER / f"{environment.name}.toml"
+    agent = json.dumps(json.loads((root / AGENT_CONFIGURATION).read_text(encoding="utf-8")), separators=(",", ":"))
+    return shared_stacks(read_document(root / file, str(file)), environment, services, agent)
+
+
+def shared_stacks(
+    document: Document, environment: Environment, services: Sequence[ServiceSpec], agent_configuration: str
+) -> tuple[SharedStack, ...]:
+    """As `load_shared_stacks`, from values. `agent_configuration` is JSON text.
+
+    Raises:
+        InvalidEnvironment
+    """
+    root = document.root()
+    settings = root.table(TABLE)
+    stacks = tuple(every_stack(settings, environment, services, agent_configuration))
+    document.tables.remove(root)  # the other tables are the environment's own
+    document.reject_unknown_keys()
+    document.refuse_faults(InvalidEnvironment)
+    return stacks
+
+
+def every_stack(
+    settings: Table, environment: Environment, services: Sequence[ServiceSpec], agent_configuration: str
+) -> Iterator[SharedStack]:
+    logs = {"LogRetentionDays": log_retention(settings)}
+    refuse_large(settings, agent_configuration)
+    where = settings.table("network")
+    zones = {"Zones": ",".join(zones_of(where, environment))}
+    cluster = {"CloudWatchAgentConfiguration": agent_configuration}
+    yield stack("network", environment, network(where) | ports(services) | zones | logs)
+    yield stack("cluster", environment, cluster_settings(settings.table("cluster")) | cluster | logs)
+    yield stack("data", environment, data(settings.table("data"), environment) | zones | logs)
+    yield stack("edge", environment, edge(settings.table("edge"), environment) | logs)
+    shared_pipeline = pipeline(settings.table("pipeline"), environment)
+    for spec in services:
+        yield stack("registry", environment, {}, spec)
+        if spec.database is not None or spec.cache is not None:
+            yield stack("secrets", environment, {}, spec)
+        yield stack("pipeline", environment, shared_pipeline | logs, spec)
+
+
+def stack(
+    template: str, environment: Environment, parameters: Mapping[str, str], spec: ServiceSpec | None = None
+) -> SharedStack:
+    """`platform-<environment>-<template>`, and with the service's name where every service has a stack of its own."""
+    name = f"platform-{environment.name}-{template}"
+    return SharedStack(
+        name=name if spec is None else f"{name}-{spec.name}",
+        template=TEMPLATES / f"{template}.yaml",
+        parameters={
+            "Environment": environment.name,
+            **({} if spec is None else {"Service": spec.name}),
+            **parameters,
+        },
+        needs_named_roles=template == "pipeline",
+    )
+
+
+def log_retention(settings: Table) -> str:
+    days = settings.integer("log_retention_days")
+    if settings.are_sound("log_retention_days") and days not in RETENTION_DAYS:
+        settings.fault("log_retention_days", f"{days} is not a retention that CloudWatch Logs has")
+    return str(days)
+
+
+def refuse_large(settings: Table, agent_configuration: str) -> None:
+    size = len(agent_configuration.encode())
+    if size > MAX_PARAMETER_BYTES:
+        settings.fault((), f"{AGENT_CONFIGURATION} takes {size} bytes without spaces, above {MAX_PARAMETER_BYTES}")
+
+
+def network(table: Table) -> dict[str, str]:
+    return {
+        "Cidr": table.text("cidr", CIDR),
+        "Nat": table.choice("nat", ("none", "one", "per_zone")),
+        "InterfaceEndpoints": boolean(table.boolean("interface_endpoints", default=False)),
+        "CloudFrontPrefixList": table.text("cloudfront_prefix_list", PREFIX_LIST),
+    }
+
+
+def zones_of(table: Table, environment: Environment) -> tuple[str, ...]:
+    """Named, not asked for: a subnet is replaced when its zone changes."""
+    zones = table.texts("zones", ZONE)
+    if table.are_sound("zones") and (len(set(zones)) != 3 or len(zones) != 3):
+        table.fault("zones", "must name three different zones")
+    for index, zone in enumerate(zones):
+        if not zone.startswith(environment.region):
+            table.fault(("zones", index), f"is not in {environment.region}")
+    return zones
+
+
+def ports(services: Sequence[ServiceSpec]) -> dict[str, str]:
+    """The range of ports on which the load balancer reaches tasks."""
+    used = [spec.port for spec in services]
+    return {"FirstTaskPort": str(min(used)), "LastTaskPort": str(max(used))}
+
+
+def cluster_settings(table: Table) -> dict[str, str]:
+    return {
+        "ContainerInsights": table.choice("container_insights", ("enhanced", "enabled", "disabled")),
+        "AlarmEmail": table.text("alarm_email", default=""),
+    }
+
+
+def data(table: Table, environment: Environment) -> dict[str, str]:
+    smallest = table.integer("min_capacity_acu", legal=range(0, 257))
+    largest = table.integer("max_capacity_acu", legal=range(1, 257))
+    if table.are_sound("min_capacity_acu", "max_capacity_acu") and smallest > largest:
+        table.fault("min_capacity_acu", f"{smallest} is above max_capacity_acu, which is {largest}")
+    pause = table.integer("auto_pause_seconds", legal=range(300, 86401), default=300)
+    return {
+        "DatabaseName": environment.database.name,
+        "DatabasePort": str(environment.database.port),
+        "MinCapacityAcu": str(smallest),
+        "MaxCapacityAcu": str(largest),
+        "AutoPauseSeconds": str(pause),
+        "DatabaseInstances": str(table.integer("database_instances", legal=range(1, 3))),
+        "BackupRetentionDays": str(table.integer("backup_retention_days", legal=range(1, 36))),
+        "CacheNodeType": table.text("cache_node_type", NODE_TYPE),
+    }
+
+
+def edge(table: Table, environment: Environment) -> dict[str, str]:
+    if environment.region != "us-east-1":
+        # Certificate and web ACL of a distribution exist in us-east-1 only, and one stack is in one region.
+        table.fault((), f"the edge of {environment.region} needs a stack of its own in us-east-1")
+    return {
+        "Domain": environment.domain,
+        "HostedZoneId": table.text("hosted_zone_id", HOSTED_ZONE),
+        "RequestsPerAddress": str(table.integer("requests_per_address", legal=range(10, 2_000_000_001))),
+        "PriceClass": table.choice("price_class", ("PriceClass_100", "PriceClass_200", "PriceClass_All")),
+    }
+
+
+def pipeline(table: Table, environment: Environment) -> dict[str, str]:
+    connection = table.text("connection_id", UUID)
+    return {
+        "ConnectionArn": f"arn:{environment.partition}:codeconnections:{environment.region}:{environment.account_id}"
+        f":connection/{connection}",
+        "Repository": table.text("repository", REPOSITORY),
+        "Branch": table.text("branch", BRANCH),
+        "Approval": boolean(table.boolean("approval", default=True)),
+    }
+
+
+def boolean(value: bool) -> str:
+    """As CloudFormation's parameters spell it."""
+    return str(value).lower()
