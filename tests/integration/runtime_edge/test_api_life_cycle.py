@@ -129,4 +129,5 @@ async def test_spans_and_metrics_reach_a_collector() -> None:
     await runner.cleanup()
     assert trace_id in received["/v1/traces"]
     assert b"GET /shop/quick" in received["/v1/traces"]
-    assert b"http.server.request.duration" in received["/v1/metrics"]
+    for name in (b"http.server.request.duration", b"http.server.active_requests"):
+        assert name in received["/v1/metrics"]

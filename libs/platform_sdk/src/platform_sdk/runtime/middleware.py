@@ -72,9 +72,11 @@ class RequestMiddleware:
         token = otel_context.attach(context)
         bound = bind(request_id=exchange.identify(span.get_span_context().trace_id))
         started = time.perf_counter()
+        _active.add(1)
         try:
             await self._answer(exchange)
         finally:
+            _active.add(-1)
             self._record(exchange, span, time.perf_counter() - started)
             unbind(bound)
             otel_context.detach(token)
