@@ -1,7 +1,7 @@
 import pytest
 from starlette.requests import Request
 
-from platform_sdk.runtime.etag import etag_of, is_not_modified, require_match
+from platform_sdk.runtime.etag import etag_of, honour_match, is_not_modified, require_match
 from platform_sdk.runtime.problems import Problem
 
 
@@ -27,6 +27,14 @@ def test_a_change_without_a_version_is_428() -> None:
     with pytest.raises(Problem) as caught:
         require_match(request(), 3)
     assert caught.value.status == 428
+
+
+def test_where_the_version_may_be_missing_only_another_one_is_refused() -> None:
+    honour_match(request(), 3)
+    honour_match(request(if_match='"3"'), 3)
+    with pytest.raises(Problem) as caught:
+        honour_match(request(if_match='"2"'), 3)
+    assert caught.value.status == 412
 
 
 def test_a_read_of_a_known_version_is_not_modified() -> None:

@@ -36,7 +36,7 @@ from inventory.settings import InventorySettings
 from inventory.use_cases import Terms
 from platform_sdk.runtime.app import Read, Resources, Uow
 from platform_sdk.runtime.auth import ADMIN, SERVICE, Administrator, Public, require_role
-from platform_sdk.runtime.etag import etag_of, require_match
+from platform_sdk.runtime.etag import etag_of, honour_match, require_match
 from platform_sdk.runtime.idempotency import OptionalIdempotencyKey, Reply
 from platform_sdk.runtime.inputs import INT8_MAX, NO_NUL
 from platform_sdk.runtime.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
@@ -178,13 +178,8 @@ async def archive_item(sku: SkuPath, request: Request, uow: Uow, desk: Inventory
 
     Its SKU stays taken, and its ledger stays in the database.
     """
-
-    def guard(item: model.Item) -> None:
-        if "if-match" in request.headers:
-            require_match(request, item.version)
-
     await desk.items.mark_changing([sku])
-    await use_cases.archive_item(uow, desk.terms, sku, guard=guard)
+    await use_cases.archive_item(uow, desk.terms, sku, guard=lambda item: honour_match(request, item.version))
 
 
 @router.post(

@@ -20,7 +20,7 @@ from orders.states import FINAL, UNDECIDED, Status
 from orders.watching import is_decided
 from platform_sdk.runtime.auth import Admin, CurrentUser, Principal
 from platform_sdk.runtime.database import DatabaseUnavailable, Reader, UnitOfWork
-from platform_sdk.runtime.etag import etag_of, is_not_modified, require_match
+from platform_sdk.runtime.etag import etag_of, honour_match, is_not_modified
 from platform_sdk.runtime.idempotency import (
     REPLAYED_HEADER,
     Idempotency,
@@ -246,13 +246,14 @@ async def _move(
     *,
     reason: str | None = None,
 ) -> Response:
-    def check_version(version: int) -> None:
-        if "if-match" in request.headers:
-            require_match(request, version)
-
     async def produce() -> Reply:
         order = await use_cases.move_order(
-            uow, order_id, target, owner=_owner(user), reason=reason, check_version=check_version
+            uow,
+            order_id,
+            target,
+            owner=_owner(user),
+            reason=reason,
+            check_version=lambda version: honour_match(request, version),
         )
         return Reply(status=200, body=encode(order_body(order)), headers={**_JSON, "ETag": etag_of(order.version)})
 

@@ -12,13 +12,13 @@ from starlette.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from platform_sdk.runtime.app import Read, Uow
 from platform_sdk.runtime.auth import CurrentUser, Public
-from platform_sdk.runtime.etag import etag_of
+from platform_sdk.runtime.etag import etag_of, honour_match
 from platform_sdk.runtime.inputs import RequestModel, ResponseModel
 from platform_sdk.runtime.problems import problem_responses
 from users import authentication, model, sessions, use_cases
 from users.dependencies import LiveUser, ToolsOfProcess, lock_policy, per_minute
 from users.errors import log_in_locked, session_ended, wrong_old_password
-from users.inputs import Email, Name, NewPassword, PasswordText, UserOut, honour_if_match
+from users.inputs import Email, Name, NewPassword, PasswordText, UserOut
 from users.model import User
 from users.passwords import require_strong
 
@@ -76,7 +76,7 @@ async def patch_me(body: ProfileChanges, caller: LiveUser, uow: Uow, request: Re
     user = await model.lock_user(uow, caller.user_id)
     if user is None:
         raise session_ended()
-    honour_if_match(request, user.version)
+    honour_match(request, user.version)
     return _tagged(await use_cases.rename_user(uow, user, body.name), response)
 
 

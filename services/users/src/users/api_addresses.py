@@ -9,13 +9,13 @@ from pydantic import field_validator
 from starlette.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from platform_sdk.runtime.app import Uow
-from platform_sdk.runtime.etag import etag_of
+from platform_sdk.runtime.etag import etag_of, honour_match
 from platform_sdk.runtime.inputs import RequestModel, ResponseModel, Text
 from platform_sdk.runtime.pagination import Page
 from platform_sdk.runtime.problems import not_found, problem_responses
 from users import model, use_cases
 from users.dependencies import LiveUser, ToolsOfProcess
-from users.inputs import AbsentNotNull, absent, honour_if_match, refuse_null
+from users.inputs import AbsentNotNull, absent, refuse_null
 from users.model import Address, PostalAddress
 
 router = APIRouter(prefix="/users/me/addresses", tags=["addresses"])
@@ -97,7 +97,7 @@ async def patch_address(
 ) -> Address:
     """Changes the given fields of one address. With `If-Match`, only if the address is still that version."""
     address = _found(await model.lock_address(uow, caller.user_id, address_id))
-    honour_if_match(request, address.version)
+    honour_match(request, address.version)
     changes = body.model_dump(exclude_unset=True)
     return _tagged(await use_cases.change_address(uow, caller.user_id, address, changes), response)
 

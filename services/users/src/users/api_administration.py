@@ -7,13 +7,13 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import field_validator
 
 from platform_sdk.runtime.app import Uow
-from platform_sdk.runtime.etag import etag_of
+from platform_sdk.runtime.etag import etag_of, honour_match
 from platform_sdk.runtime.inputs import NO_NUL, Boolean, RequestModel
 from platform_sdk.runtime.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
 from platform_sdk.runtime.problems import not_found, problem_responses
 from users import model, use_cases
 from users.dependencies import LiveAdministrator, LiveOwnerOrAdministrator
-from users.inputs import AbsentNotNull, UserOut, absent, honour_if_match, refuse_null
+from users.inputs import AbsentNotNull, UserOut, absent, refuse_null
 from users.model import Role, User
 
 router = APIRouter(prefix="/users", tags=["administration"])
@@ -59,7 +59,7 @@ async def patch_user(
     Disabling ends the user's sessions. With `If-Match`, only if the user is still that version.
     """
     user = _found(await model.lock_user(uow, user_id))
-    honour_if_match(request, user.version)
+    honour_match(request, user.version)
     changed = await use_cases.administer_user(
         uow, user, administrator_id=caller.user_id, role=body.role, disabled=body.disabled
     )

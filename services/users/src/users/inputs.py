@@ -4,11 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from fastapi import Request
 from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
-from platform_sdk.runtime.etag import require_match
 from platform_sdk.runtime.inputs import NO_NUL, ResponseModel, Text
 from users.model import Role, normalise_email
 from users.passwords import COMMON, MAXIMUM_LENGTH, MINIMUM_LENGTH
@@ -68,13 +66,3 @@ class UserOut(ResponseModel):
     version: int
     created_at: datetime
     updated_at: datetime
-
-
-def honour_if_match(request: Request, version: int) -> None:
-    """Lets a change go on unless its `If-Match` names another version; without the header the last change wins.
-
-    Raises:
-        Problem: 412.
-    """
-    if "if-match" in request.headers:
-        require_match(request, version)

@@ -29,6 +29,16 @@ def require_match(request: Request, version: int) -> None:
         )
 
 
+def honour_match(request: Request, version: int) -> None:
+    """As `require_match`, where the header may be missing: then the last change wins.
+
+    Raises:
+        Problem: 412.
+    """
+    if "if-match" in request.headers:
+        require_match(request, version)
+
+
 def is_not_modified(request: Request, version: int) -> bool:
     """Whether a GET may be answered by 304: `If-None-Match` names this version (weak comparison)."""
     return _matches(request, "if-none-match", version, weak=True)
