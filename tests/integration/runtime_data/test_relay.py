@@ -235,10 +235,10 @@ async def test_a_stopping_relay_sends_what_is_due_first(
 async def test_trace_context_of_the_unit_of_work_travels_as_message_attributes(
     database: Database, sqs: Sqs, create_queue: Callable[..., QueuePair]
 ) -> None:
-    from platform_sdk.runtime.telemetry import current_trace_headers, producer_span
+    from platform_sdk.runtime.telemetry import consumer_span, current_trace_headers
 
     queue = create_queue()
-    with producer_span("a request"):
+    with consumer_span("process something"):
         expected = current_trace_headers()
         await publish(database, 1)
     await Relay(database, sqs, {"order.placed": [queue.name]}).relay_once()

@@ -5,7 +5,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
-from platform_sdk.runtime.telemetry import consumer_span, current_trace_headers, extract, producer_span, start_span
+from platform_sdk.runtime.telemetry import consumer_span, current_trace_headers, extract, start_span
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
@@ -43,9 +43,9 @@ def test_trace_context_exists_although_nothing_is_exported() -> None:
     assert not span.is_recording()
 
 
-def test_a_trace_goes_on_from_producer_to_consumer() -> None:
+def test_a_trace_goes_on_from_message_to_message() -> None:
     assert current_trace_headers() == {}
-    with producer_span("inventory send", {"traceparent": TRACEPARENT}):
+    with consumer_span("inventory send", {"traceparent": TRACEPARENT}):
         sent = current_trace_headers()
     assert sent["traceparent"].split("-")[1] == TRACE
     assert sent["traceparent"].split("-")[2] != SPAN

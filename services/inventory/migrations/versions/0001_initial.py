@@ -130,7 +130,3 @@ def upgrade() -> None:
         op.execute(statement)
     for statement in (MOVEMENTS_BY_SKU, REFUSE_CHANGE, APPEND_ONLY, LEDGER_DISCREPANCIES):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Migrations go forward only; undo one with a later one")

@@ -145,13 +145,6 @@ async def update_user(uow: UnitOfWork, user: User) -> User:
     return _user(row)
 
 
-async def find_password(reader: Reader, user_id: UUID) -> Password | None:
-    row = await reader.fetch_row(
-        "SELECT password_hash AS hash, password_version AS version FROM users WHERE id = $1", user_id
-    )
-    return Password(**dict(row)) if row else None
-
-
 async def replace_password(uow: UnitOfWork, user_id: UUID, *, old: Password, new_hash: str) -> bool:
     """Whether it was done: not if the password is no longer the one that was checked."""
     done = await uow.execute(

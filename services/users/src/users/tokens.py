@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from platform_sdk.runtime.messages import new_id
+from platform_sdk.runtime.tokens import ALGORITHM, TOKEN_TYPE
 
-ALGORITHM: Final = "EdDSA"
 REFRESH_TOKEN_BYTES: Final = 32
 
 _PEM_BLOCK: Final = re.compile(r"-----BEGIN (?P<label>[A-Z ]+)-----.+?-----END (?P=label)-----", re.DOTALL)
@@ -127,7 +127,7 @@ class TokenSigner:
             "nbf": now,
             "exp": now + self._lifetime_seconds,
         }
-        text = jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"typ": "at+jwt", "kid": self._key_id})
+        text = jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"typ": TOKEN_TYPE, "kid": self._key_id})
         return AccessToken(text=text, expires_in_seconds=self._lifetime_seconds)
 
 

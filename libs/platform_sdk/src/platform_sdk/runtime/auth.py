@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import Depends, Request
 
 from platform_sdk.runtime.problems import forbidden, unauthenticated
-from platform_sdk.runtime.tokens import ADMIN, Principal, TokenVerifier
+from platform_sdk.runtime.tokens import ADMIN, Principal
 
 __all__ = [
     "ADMIN",
@@ -26,8 +26,13 @@ __all__ = [
     "CurrentUser",
     "Principal",
     "Public",
+    "ServiceCaller",
+    "administrator",
+    "authenticated",
+    "public",
+    "require_role",
+    "service",
 ]
-__all__ += ["ServiceCaller", "TokenVerifier", "administrator", "authenticated", "public", "require_role", "service"]
 
 CUSTOMER: Final = "customer"
 SERVICE: Final = "service"

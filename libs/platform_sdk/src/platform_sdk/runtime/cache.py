@@ -90,9 +90,6 @@ class Cache:
             reset_seconds=max(1, round(window_seconds - into_window)),
         )
 
-    async def is_reachable(self) -> bool:
-        return bool(await self._run(lambda redis: redis.ping(), False))
-
     async def close(self) -> None:
         if self._client is not None:
             client, self._client = self._client, None

@@ -10,10 +10,8 @@ from typing import Final
 
 from platform_sdk.runtime.database import Database
 
-PARTITIONS: Final = 16
-"""Number of hash partitions of the outbox; relays share the work between them partition by partition."""
-
 OUTBOX: Final = (
+    # Relays share the work by its 16 partitions, which outbox.py counts too.
     """
     CREATE TABLE outbox (
         seq               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

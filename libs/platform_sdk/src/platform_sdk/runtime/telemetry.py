@@ -138,26 +138,12 @@ def start_span(
 
 
 @contextmanager
-def producer_span(name: str, headers: Mapping[str, str] | None = None) -> Iterator[Span]:
-    """A span around sending; its parent is in `headers`, or is the current span."""
-    parent = extract(headers) if headers else trace.get_current_span().get_span_context()
-    with _current(name, SpanKind.PRODUCER, parent if parent and parent.is_valid else None, ()) as span:
-        yield span
-
-
-@contextmanager
 def consumer_span(
     name: str, headers: Mapping[str, str] | None = None, links: Iterable[Mapping[str, str]] = ()
 ) -> Iterator[Span]:
     """A span around handling: one message is its parent (`headers`), the messages of a batch are its `links`."""
     contexts = [context for context in map(extract, links) if context is not None]
-    with _current(name, SpanKind.CONSUMER, extract(headers or {}), contexts) as span:
-        yield span
-
-
-@contextmanager
-def _current(name: str, kind: SpanKind, parent: SpanContext | None, links: Sequence[SpanContext]) -> Iterator[Span]:
-    span, context = start_span(name, kind, parent, links)
+    span, context = start_span(name, SpanKind.CONSUMER, extract(headers or {}), contexts)
     token = otel_context.attach(context)
     try:
         yield span
