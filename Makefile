@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PACKAGES := libs/platform_sdk libs/local_aws services/orders services/users services/inventory
-SOURCES := libs services tests benchmarks deploy
+SOURCES := libs services tests benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down reset test check format bench lock clean
