@@ -36,7 +36,7 @@ from inventory.settings import InventorySettings
 from inventory.use_cases import Terms
 from platform_sdk.runtime.app import Read, Resources, Uow
 from platform_sdk.runtime.auth import ADMIN, SERVICE, Administrator, Public, require_role
-from platform_sdk.runtime.etag import etag_of, honour_match, require_match
+from platform_sdk.runtime.etag import documented_match, etag_of, honour_match, require_match
 from platform_sdk.runtime.idempotency import OptionalIdempotencyKey, Reply
 from platform_sdk.runtime.inputs import INT8_MAX, NO_NUL
 from platform_sdk.runtime.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
@@ -53,12 +53,6 @@ Skus = Annotated[list[Sku], Query(min_length=1, max_length=MAX_LINES)]
 
 _ETAG = {"ETag": {"description": "The item's version, for If-Match", "schema": {"type": "string"}}}
 _LOCATION = {"Location": {"description": "The new resource", "schema": {"type": "string"}}}
-
-
-def _if_match(required: bool) -> dict[str, object]:
-    description = "the ETag that you read; 412 if the item has changed since"
-    parameter = {"name": "If-Match", "in": "header", "required": required, "description": description}
-    return {"parameters": [parameter | {"schema": {"type": "string"}}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +140,7 @@ async def create_item(body: NewItem, key: OptionalIdempotencyKey, uow: Uow) -> R
     dependencies=[Administrator],
     tags=["administration"],
     responses={200: {"headers": _ETAG}, **problem_responses(400, 401, 403, 404, 412, 413, 415, 422, 428, 503)},
-    openapi_extra=_if_match(required=True),
+    openapi_extra=documented_match(required=True),
 )
 async def change_item(
     sku: SkuPath, body: ItemChange, request: Request, response: Response, uow: Uow, desk: InventoryDesk
@@ -171,7 +165,7 @@ async def change_item(
     tags=["administration"],
     status_code=204,
     responses=problem_responses(401, 403, 404, 409, 412, 422, 503),
-    openapi_extra=_if_match(required=False),
+    openapi_extra=documented_match(required=False),
 )
 async def archive_item(sku: SkuPath, request: Request, uow: Uow, desk: InventoryDesk) -> None:
     """Take an item out of the catalogue for good; refused while stock is held for orders.

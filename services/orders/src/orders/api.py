@@ -20,7 +20,7 @@ from orders.states import FINAL, UNDECIDED, Status
 from orders.watching import is_decided
 from platform_sdk.runtime.auth import Admin, CurrentUser, Principal
 from platform_sdk.runtime.database import DatabaseUnavailable, Reader, UnitOfWork
-from platform_sdk.runtime.etag import etag_of, honour_match, is_not_modified
+from platform_sdk.runtime.etag import documented_match, etag_of, honour_match, is_not_modified
 from platform_sdk.runtime.idempotency import (
     REPLAYED_HEADER,
     Idempotency,
@@ -58,17 +58,7 @@ _STREAMED = {
     "properties": {"event": {"const": "status"}, "id": {"type": "string"}, "data": {"type": "string"}},
     "required": ["data"],
 }
-_IF_MATCH = {
-    "parameters": [
-        {
-            "name": "If-Match",
-            "in": "header",
-            "required": False,
-            "description": "the ETag that was read; 412 if the order has moved on since",
-            "schema": {"type": "string"},
-        }
-    ]
-}
+_IF_MATCH = documented_match(required=False)
 
 
 @router.post(

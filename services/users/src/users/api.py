@@ -12,7 +12,7 @@ from starlette.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from platform_sdk.runtime.app import Read, Uow
 from platform_sdk.runtime.auth import CurrentUser, Public
-from platform_sdk.runtime.etag import etag_of, honour_match
+from platform_sdk.runtime.etag import documented_match, etag_of, honour_match
 from platform_sdk.runtime.inputs import RequestModel, ResponseModel
 from platform_sdk.runtime.problems import problem_responses
 from users import authentication, model, sessions, use_cases
@@ -70,7 +70,12 @@ async def get_me(caller: LiveUser, uow: Uow, response: Response) -> User:
     return _tagged(await model.find_user(uow, caller.user_id), response)
 
 
-@router.patch("/me", response_model=UserOut, responses=problem_responses(401, 412, 422))
+@router.patch(
+    "/me",
+    response_model=UserOut,
+    responses=problem_responses(401, 412, 422),
+    openapi_extra=documented_match(required=False),
+)
 async def patch_me(body: ProfileChanges, caller: LiveUser, uow: Uow, request: Request, response: Response) -> User:
     """Changes the caller's name. With `If-Match`, only if the account is still that version."""
     user = await model.lock_user(uow, caller.user_id)

@@ -9,7 +9,7 @@ from pydantic import field_validator
 from starlette.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from platform_sdk.runtime.app import Uow
-from platform_sdk.runtime.etag import etag_of, honour_match
+from platform_sdk.runtime.etag import documented_match, etag_of, honour_match
 from platform_sdk.runtime.inputs import RequestModel, ResponseModel, Text
 from platform_sdk.runtime.pagination import Page
 from platform_sdk.runtime.problems import not_found, problem_responses
@@ -91,7 +91,12 @@ async def get_address(address_id: UUID, caller: LiveUser, uow: Uow, response: Re
     return _tagged(_found(await model.find_address(uow, caller.user_id, address_id)), response)
 
 
-@router.patch("/{address_id}", response_model=AddressOut, responses=problem_responses(401, 404, 412, 422))
+@router.patch(
+    "/{address_id}",
+    response_model=AddressOut,
+    responses=problem_responses(401, 404, 412, 422),
+    openapi_extra=documented_match(required=False),
+)
 async def patch_address(
     address_id: UUID, body: AddressChanges, caller: LiveUser, uow: Uow, request: Request, response: Response
 ) -> Address:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import field_validator
 
 from platform_sdk.runtime.app import Uow
-from platform_sdk.runtime.etag import etag_of, honour_match
+from platform_sdk.runtime.etag import documented_match, etag_of, honour_match
 from platform_sdk.runtime.inputs import NO_NUL, Boolean, RequestModel
 from platform_sdk.runtime.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
 from platform_sdk.runtime.problems import not_found, problem_responses
@@ -50,7 +50,12 @@ async def get_user(user_id: UUID, caller: LiveOwnerOrAdministrator, uow: Uow, re
     return _tagged(_found(await model.find_user(uow, user_id)), response)
 
 
-@router.patch("/{user_id:uuid}", response_model=UserOut, responses=problem_responses(401, 403, 404, 409, 412, 422))
+@router.patch(
+    "/{user_id:uuid}",
+    response_model=UserOut,
+    responses=problem_responses(401, 403, 404, 409, 412, 422),
+    openapi_extra=documented_match(required=False),
+)
 async def patch_user(
     user_id: UUID, body: Administration, caller: LiveAdministrator, uow: Uow, request: Request, response: Response
 ) -> User:

@@ -3,6 +3,8 @@
 A client that read version 3 sends `If-Match: "3"` with its change; if somebody else was faster, it learns so.
 """
 
+from typing import Any
+
 from starlette.requests import Request
 
 from platform_sdk.runtime.problems import Problem
@@ -37,6 +39,21 @@ def honour_match(request: Request, version: int) -> None:
     """
     if "if-match" in request.headers:
         require_match(request, version)
+
+
+def documented_match(*, required: bool) -> dict[str, Any]:
+    """For `openapi_extra=` of a route that takes `If-Match`; `required`: by `require_match`."""
+    return {
+        "parameters": [
+            {
+                "name": "If-Match",
+                "in": "header",
+                "required": required,
+                "description": "the ETag that you read; 412 if the resource has changed since",
+                "schema": {"type": "string"},
+            }
+        ]
+    }
 
 
 def is_not_modified(request: Request, version: int) -> bool:
