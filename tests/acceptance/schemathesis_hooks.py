@@ -7,7 +7,7 @@ import schemathesis
 
 
 @schemathesis.hook
-def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: schemathesis.HookContext, case: "schemathesis.Case[Any]", kwargs: dict[str, Any]) -> None:
     """A valid request has a key of its own, and a cursor only if it was handed one."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
