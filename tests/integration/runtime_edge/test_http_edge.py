@@ -106,23 +106,13 @@ async def get_stream(stopping: ShuttingDown) -> StreamingResponse:
     return StreamingResponse(content(), media_type="text/event-stream")
 
 
-@router.get("/download", dependencies=[Public])
-async def get_download() -> StreamingResponse:
-    async def content() -> AsyncIterator[bytes]:
-        yield b"first "
-        await asyncio.sleep(1)
-        yield b"last"
-
-    return StreamingResponse(content(), media_type="text/csv")
-
-
 # One server for all tests of this file: starting and stopping it takes longer than most of them.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def edge() -> AsyncIterator[Edge]:
-    limits = settings(request_timeout_seconds=0.5, max_body_bytes=1000, max_concurrent_requests=3)
+    limits = settings(request_timeout_seconds=0.5, max_body_bytes=1000)
     tokens = KnownTokens.from_public_keys({}, issuer="i", audience="a")
     async with serve(create_app(limits, title="Shop", routers=[router], tokens=tokens)) as edge:
         yield edge
@@ -343,37 +333,6 @@ async def test_a_body_that_does_not_arrive_is_408(edge: Edge) -> None:
 
 async def test_an_answer_that_takes_too_long_is_504(edge: Edge) -> None:
     assert (await edge.get("/shop/slow")).status == 504
-
-
-async def test_beyond_the_limit_requests_are_shed_but_health_answers(edge: Edge) -> None:
-    slow = [asyncio.create_task(edge.get("/shop/slow")) for _ in range(3)]
-    await asyncio.sleep(0.2)
-    answer = await edge.get("/shop/items")
-    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-    assert (await edge.get("/shop/readyz")).status == 200
-    assert [answer.status for answer in await asyncio.gather(*slow)] == [504] * 3
-    assert (await edge.get("/shop/items")).status == 200
-
-
-async def test_streams_do_not_take_the_places_of_requests(edge: Edge) -> None:
-    streams = [await asyncio.open_connection("127.0.0.1", edge.port) for _ in range(5)]
-    for reader, writer in streams:
-        writer.write(b"GET /shop/stream HTTP/1.1\r\nhost: x\r\n\r\n")
-        assert b" 200 " in await reader.readline()
-    assert (await edge.get("/shop/items")).status == 200
-    await asyncio.sleep(0.6)
-    for reader, writer in streams:
-        assert len(await reader.read(65_536)) > 0
-        writer.close()
-
-
-async def test_other_answers_keep_their_place_until_they_end(edge: Edge) -> None:
-    downloads = [asyncio.create_task(edge.get("/shop/download")) for _ in range(3)]
-    await asyncio.sleep(0.2)
-    assert (await edge.get("/shop/items")).status == 503
-    # Longer than an answer may take to start: the clock stops when it has.
-    assert [answer.body.count(b"last") for answer in await asyncio.gather(*downloads)] == [1] * 3
-    assert (await edge.get("/shop/items")).status == 200
 
 
 async def test_the_unexpected_is_500_and_says_nothing(edge: Edge) -> None:
