@@ -1,65 +1,82 @@
-"""reference.toml is the documentation of platform.toml: it and the code may not drift apart."""
+"""What `platform reference` prints documents platform.toml: a file that can itself be used, with every key in it."""
 
 import re
-from importlib.resources import files
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from platform_sdk.deploy.document import dotted, read_document
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.reference import reference
 from platform_sdk.deploy.render import task_definition
 from platform_sdk.deploy.spec import load_spec
+from platform_sdk.deploy.spec.keys import BY_PATH, ROOT
+from platform_sdk.deploy.spec.keys.kinds import Group
 from platform_sdk.deploy.spec.read import read_service
 
-REFERENCE = Path(str(files("platform_sdk.deploy").joinpath("reference.toml")))
-ROOT = Path(__file__).resolve().parents[2]
-
-NAMES_OF_THE_TEAM = {"environment": "*", "secrets": "*", "publishes": "*", "queues": "*"}
+ROOT_FOLDER = Path(__file__).resolve().parents[2]
 
 
-def written_keys(values: dict[str, object], path: tuple[str, ...] = ()) -> set[str]:
-    """Every key of the file, with `*` where the team chooses the name."""
-    keys: set[str] = set()
-    for name, value in values.items():
-        key = (*path, "*" if path and path[0] in NAMES_OF_THE_TEAM and len(path) == 1 else name)
-        keys.add(dotted(key))
-        if isinstance(value, dict):
-            keys |= written_keys(value, key)
-    return keys
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "platform.toml"
+    path.write_text(reference(), encoding="utf-8")
+    return path
 
 
-def test_reference_holds_exactly_the_keys_that_the_code_reads() -> None:
-    document = read_document(REFERENCE, "reference.toml")
-    read_service(document, REFERENCE.parent)
-    known = {re.sub(r"^queues\.orders", "queues.*", key) for key in document.known_keys()}
-    assert written_keys(dict(document.values)) == known
+def pattern_of(path: tuple[str | int, ...]) -> str:
+    """The path as the table of keys writes it: `*` for names of the team's, and no numbers of lists."""
+    steps: list[str] = []
+    group: Group | None = ROOT
+    named = False
+    for step in (step for step in path if isinstance(step, str)):
+        members = {} if group is None or named else group.members()
+        member = members.get(step)
+        steps.append(step if member is not None else "*")
+        if not named:
+            group = member if isinstance(member, Group) else None
+        named = not named and group is not None and group.form == "named"
+    return ".".join(steps)
 
 
-def test_reference_has_no_fault() -> None:
-    assert load_spec(REFERENCE).name == "orders"
+def test_reference_uses_every_key_and_no_other(file: Path) -> None:
+    document = read_document(file, "platform.toml")
+    written = {pattern_of(path) for path in document.lines if path[0] != "environments"}
+    assert written - {"queues.*"} == set(BY_PATH) - {"environments"}
+
+
+def test_every_key_is_read(file: Path) -> None:
+    document = read_document(file, "platform.toml").overlaid(("environments", "production"))
+    read_service(document, file.parent)
+    asked = {re.sub(r"\[\d+\]", "", key).replace("queues.orders", "queues.*") for key in document.known_keys()}
+    assert asked - {"queues.*"} == set(BY_PATH) - {"environments"}
+
+
+def test_reference_has_no_fault(file: Path) -> None:
+    assert load_spec(file).scaling.max_tasks == 6
+    assert load_spec(file, "production").scaling.max_tasks == 50
+
+
+def test_examples_and_defaults_are_what_the_reader_takes() -> None:
+    assert tomllib.loads(reference())["queues"]["orders"]["max_receive_count"] == 5
 
 
 @pytest.mark.parametrize("environment", ["local", "production", "staging"])
 @pytest.mark.parametrize("role", ["api", "worker"])
-def test_reference_renders(environment: str, role: str) -> None:
+def test_reference_renders(file: Path, environment: str, role: str) -> None:
     document = task_definition(
-        load_spec(REFERENCE),
-        load_environment(ROOT, environment),
+        load_spec(file, environment),
+        load_environment(ROOT_FOLDER, environment),
         image="orders:1",
         role="worker" if role == "worker" else "api",
     )
     assert document["cpu"] == ("256" if role == "worker" else "512")
 
 
-def test_every_key_is_explained_above_it() -> None:
-    """A comment stands between a key and the key before it, unless both belong to one explanation."""
-    text = REFERENCE.read_text(encoding="utf-8")
-    document = read_document(REFERENCE, "reference.toml")
-    lines = text.splitlines()
+def test_every_key_is_explained_above_it(file: Path) -> None:
+    document = read_document(file, "platform.toml")
+    lines = file.read_text(encoding="utf-8").splitlines()
     for path, line in document.lines.items():
-        if len(path) == 1:
-            continue
-        above = "\n".join(lines[: line - 1])
-        paragraph = above.rsplit("\n\n", 1)[-1] + lines[line - 1]
-        assert "#" in paragraph, dotted(path)
+        if isinstance(path[-1], str) and path[0] != "environments":
+            assert "#" in "\n".join(lines[: line - 1]).rsplit("\n\n", 1)[-1], dotted(path)

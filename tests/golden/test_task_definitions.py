@@ -25,7 +25,7 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
 def rendered() -> Iterator[tuple[Path, str]]:
     """Each golden's path, and what belongs there."""
     for environment in (load_environment(ROOT, name) for name in ENVIRONMENTS):
-        for spec in load_services(ROOT):
+        for spec in load_services(ROOT, environment.name):
             roles: tuple[Role, ...] = ("api",) if spec.worker is None else ("api", "worker")
             for role in roles:
                 image = (

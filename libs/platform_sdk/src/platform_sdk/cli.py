@@ -92,7 +92,7 @@ def complete_services(_context: click.Context, _parameter: click.Parameter, inco
 
 
 def complete_environments(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    from platform_sdk.deploy.environment import environment_names
+    from platform_sdk.deploy.repository import environment_names
 
     return starting_with(incomplete, lambda: environment_names(root()))
 
@@ -155,28 +155,31 @@ def render(service: str, environment_name: str, role: Any, image: str | None) ->
     from platform_sdk.deploy.render import task_definition
 
     document = task_definition(
-        spec_named(service), environment_named(environment_name), image=image or f"{service}:dev", role=role
+        spec_named(service, environment_name),
+        environment_named(environment_name),
+        image=image or f"{service}:dev",
+        role=role,
     )
     click.echo(json.dumps(document, indent=2))
 
 
-def spec_named(service: str) -> "ServiceSpec":
+def spec_named(service: str, environment_name: str) -> "ServiceSpec":
     from platform_sdk.deploy.repository import refuse_unknown, service_names
     from platform_sdk.deploy.spec import load_spec
 
     refuse_unknown("service", [service], service_names(root()))
-    return load_spec(root() / "services" / service / "platform.toml", root=root())
+    return load_spec(root() / "services" / service / "platform.toml", environment_name, root=root())
 
 
-@platform.command()
-def reference() -> None:
+@platform.command("reference")
+def print_reference() -> None:
     """Print a platform.toml that uses every key there is.
 
     Each key is explained where it stands: what it means, its default, its range, and what it becomes on AWS.
     """
-    from importlib.resources import files
+    from platform_sdk.deploy.reference import reference
 
-    click.echo(files("platform_sdk.deploy").joinpath("reference.toml").read_text(encoding="utf-8"), nl=False)
+    click.echo(reference(), nl=False)
 
 
 @platform.command()
@@ -233,7 +236,7 @@ def dead_letter_queue(queue: str, environment_name: str) -> tuple["DeadLetterQue
     from platform_sdk.deploy.repository import refuse_unknown
     from platform_sdk.deploy.spec import load_services
 
-    owners = queue_owners(load_services(root()))
+    owners = queue_owners(load_services(root(), environment_name))
     refuse_unknown("queue", [queue], owners)
     environment = environment_named(environment_name)
     sqs = gateway(environment)
@@ -248,8 +251,8 @@ def list_queues(environment_name: str, as_json: bool) -> None:
     from platform_sdk.deploy.dead_letters import depth, find, queue_owners
     from platform_sdk.deploy.spec import load_services
 
-    owners = queue_owners(load_services(root()))
     environment = environment_named(environment_name)
+    owners = queue_owners(load_services(root(), environment_name))
     sqs = gateway(environment)
     rows = []
     for queue in sorted(owners):

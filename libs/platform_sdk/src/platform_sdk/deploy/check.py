@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from platform_sdk.deploy.environment import Environment, environment_names, load_environment
+from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.faults import Fault, InvalidConfiguration
 from platform_sdk.deploy.render import task_definition
-from platform_sdk.deploy.repository import refuse_unknown, service_names
+from platform_sdk.deploy.repository import environment_names, refuse_unknown, service_names
 from platform_sdk.deploy.spec import ServiceSpec, load_services, load_spec
 
 

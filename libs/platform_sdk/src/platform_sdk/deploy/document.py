@@ -31,9 +31,11 @@ class Form:
 
     pattern: re.Pattern[str]
     description: str
+    lengths: tuple[int, int] | None = None
 
     def fits(self, text: str) -> bool:
-        return self.pattern.fullmatch(text) is not None
+        low, high = self.lengths or (0, len(text))
+        return low <= len(text) <= high and self.pattern.fullmatch(text) is not None
 
 
 ANY_TEXT: Final = Form(re.compile(r"[^\x00]+"), "a text that is not empty")
@@ -54,11 +56,15 @@ def name_of_type(value: object) -> str:
 
 @dataclass(slots=True)
 class Document:
-    """One file: its values, the lines of its keys, and the faults found so far."""
+    """One file: its values, the lines of its keys, and the faults found so far.
+
+    `written` leads from a path to the one at which the file says it, where those differ: see `overlaid`.
+    """
 
     file: str
     values: Mapping[str, Any] = field(default_factory=dict)
     lines: Mapping[TomlPath, int] = field(default_factory=dict)
+    written: Mapping[TomlPath, TomlPath] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     tables: list["Table"] = field(default_factory=list)
     faulty: set[TomlPath] = field(default_factory=set)
@@ -77,12 +83,20 @@ class Document:
         self, path: TomlPath, reason: str, suggestion: str | None = None, *, beside: TomlPath | None = None
     ) -> None:
         """Notes a fault at the path; its line is that of `beside`, or of the nearest place that the file does have."""
-        place = beside or path
-        line = next((self.lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in self.lines), None)
         self.faulty.add(path)
+        key = dotted(self.place_of(path)) or None
         self.faults.append(
-            Fault(file=self.file, line=line, key=dotted(path) or None, reason=reason, suggestion=suggestion)
+            Fault(file=self.file, line=self.line(beside or path), key=key, reason=reason, suggestion=suggestion)
         )
+
+    def place_of(self, path: TomlPath) -> TomlPath:
+        """Where the file writes what is at the path."""
+        heads = (path[:end] for end in range(len(path), 0, -1))
+        head = next((head for head in heads if head in self.written), ())
+        return (*self.written.get(head, ()), *path[len(head) :])
+
+    def line(self, path: TomlPath) -> int | None:
+        return next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), None)
 
     def is_sound(self, *path: str | int) -> bool:
         """Whether the file could be read and nothing at or below the path is at fault."""
@@ -100,9 +114,57 @@ class Document:
             for key in ({"*"} if "*" in table.known else table.known)
         }
 
+    def overlaid(self, layer: TomlPath) -> "Document":
+        """The same file read anew, with what its table `layer` says laid over the rest, and without that table."""
+        values = {key: value for key, value in self.values.items() if key != layer[0]}
+        document = Document(self.file, values, dict(self.lines), readable=self.readable, faults=list(self.faults))
+        over = value_at(self.values, layer)
+        if isinstance(over, dict):
+            document.values, document.written = overlay(values, over, layer)
+            document.lines = moved_lines(self.lines, document.written)
+        return document
+
     def refuse_faults(self, error: type[InvalidConfiguration]) -> None:
         if self.faults:
             raise error(self.faults)
+
+
+def value_at(values: Mapping[str, Any], path: TomlPath) -> object:
+    value: object = values
+    for step in path:
+        value = value.get(str(step)) if isinstance(value, dict) else None
+    return value
+
+
+def overlay(
+    base: Mapping[str, Any], over: Mapping[str, Any], layer: TomlPath, path: TomlPath = ()
+) -> tuple[dict[str, Any], dict[TomlPath, TomlPath]]:
+    """Tables are merged, key by key; everything else is replaced. Answers also where what was laid over is written."""
+    merged, written = dict(base), {}
+    for key, value in over.items():
+        own = (*path, key)
+        below = merged.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            merged[key], deeper = overlay(below, value, layer, own)
+            written.update(deeper)
+        else:
+            merged[key] = value
+            written[own] = (*layer, *own)
+    return merged, written
+
+
+def moved_lines(lines: Mapping[TomlPath, int], written: Mapping[TomlPath, TomlPath]) -> dict[TomlPath, int]:
+    """The lines of an overlaid document: those of replaced values are those of what replaces them."""
+    origins = {origin: path for path, origin in written.items()}
+    moved: dict[TomlPath, int] = {}
+    for path, line in lines.items():
+        heads = [path[:end] for end in range(1, len(path) + 1)]
+        origin = next((head for head in heads if head in origins), None)
+        if origin is not None:
+            moved[(*origins[origin], *path[len(origin) :])] = line
+        elif not any(head in written for head in heads):
+            moved.setdefault(path, line)
+    return moved
 
 
 class Table:
@@ -114,9 +176,16 @@ class Table:
         self.values = values
         self.absent = absent
         self.known: set[str] = set()
+        self.examples: Mapping[str, str] = {}
+        """Assignments such as `cpu = 512`, by key."""
 
     def fault(self, key: str | tuple[str | int, ...], reason: str, suggestion: str | None = None) -> None:
         self.document.fault((*self.path, *((key,) if isinstance(key, str) else key)), reason, suggestion)
+
+    def example(self, key: str) -> str | None:
+        """As a suggestion; the example with the name `*` is for every key of a table whose names the team chooses."""
+        written = self.examples.get(key) or self.examples.get("*")
+        return f"for example {written}" if written else None
 
     def are_sound(self, *keys: str) -> bool:
         return not self.absent and all(self.document.is_sound(*self.path, key) for key in keys)
@@ -126,15 +195,26 @@ class Table:
         if value is None:
             return 0 if isinstance(default, Required) else default
         if legal is not None and value not in legal:
-            self.fault(key, f"{value} is outside {legal.start} to {legal.stop - 1}")
+            closest = legal.start if value < legal.start else legal.stop - 1
+            self.fault(key, f"{value} is outside {legal.start} to {legal.stop - 1}", f"did you mean {closest}?")
         return int(value)
+
+    def number(self, key: str, low: float, high: float, *, default: float) -> float:
+        value = self.values.get(key)
+        kind = int if type(value) is int else float
+        value = self._value(key, kind, default)
+        if value is None:
+            return default
+        if not low <= value <= high:
+            self.fault(key, f"{value} is outside {low} to {high}", self.example(key))
+        return float(value)
 
     def text(self, key: str, form: Form = ANY_TEXT, *, default: D | Required = REQUIRED) -> str | D:
         value = self._value(key, str, default)
         if value is None:
             return "" if isinstance(default, Required) else default
         if not form.fits(value):
-            self.fault(key, f"must be {form.description}")
+            self.fault(key, f"must be {form.description}", self.example(key))
         return str(value)
 
     def choice(self, key: str, legal: Sequence[str], *, default: str | Required = REQUIRED) -> str:
@@ -142,7 +222,8 @@ class Table:
         if value is None:
             return legal[0] if isinstance(default, Required) else default
         if value not in legal:
-            self.fault(key, f"must be one of {listed(map(quoted, legal))}", did_you_mean(value, legal))
+            meant = did_you_mean(value, legal) or self.example(key)
+            self.fault(key, f"must be one of {listed(map(quoted, legal))}", meant)
             return legal[0]
         return str(value)
 
@@ -158,15 +239,16 @@ class Table:
         if value is None:
             return () if isinstance(default, Required) else default
         if not value and not may_be_empty:
-            self.fault(key, "must not be empty")
+            self.fault(key, "must not be empty", self.example(key))
         return tuple(self._elements(key, value, form))
 
     def _elements(self, key: str, elements: list[object], form: Form) -> Iterator[str]:
         for index, element in enumerate(elements):
             if not isinstance(element, str):
-                self.fault((key, index), f"must be a text in quotes, not {name_of_type(element)}")
+                reason = f"must be a text in quotes, not {name_of_type(element)}"
+                self.fault((key, index), reason, conversion(element, str) or self.example(key))
             elif not form.fits(element):
-                self.fault((key, index), f"must be {form.description}")
+                self.fault((key, index), f"must be {form.description}", self.example(key))
             else:
                 yield element
 
@@ -174,21 +256,39 @@ class Table:
         """A table that must be there; where it is missing, one fault stands for all that it should hold."""
         return self.optional_table(key) or self._missing_table(key)
 
+    def absent_table(self, key: str) -> "Table":
+        """Of a table that need not be there: empty, so that every key has its default."""
+        return self.document.open((*self.path, key), {}, absent=True)
+
+    def knows(self, key: str) -> bool:
+        """Whether the file has the key; notes it as known in any case."""
+        self.known.add(key)
+        return key in self.values
+
     def _missing_table(self, key: str) -> "Table":
         if key not in self.values and not self.absent:
-            self.fault(key, f"the table [{dotted((*self.path, key))}] is missing")
+            self.fault(key, f"the table [{dotted((*self.path, key))}] is missing", self.example(key))
         return self.document.open((*self.path, key), {}, absent=True)
 
     def optional_table(self, key: str) -> "Table | None":
         value = self._value(key, dict, None)
         return None if value is None else self.document.open((*self.path, key), value)
 
+    def tables(self, key: str) -> "Iterator[Table]":
+        """The tables of a list, `[[key]]`."""
+        value = self._value(key, list, None)
+        for index, element in enumerate(value or ()):
+            if isinstance(element, dict):
+                yield self.document.open((*self.path, key, index), element)
+            else:
+                self.fault((key, index), f"must be a table, not {name_of_type(element)}", f"write [[{key}]]")
+
     def names(self, form: Form) -> Iterator[str]:
         """The keys of a table whose names the team chooses."""
         self.known.add("*")
         for name in self.values:
             if not form.fits(name):
-                self.fault(name, f"the name must be {form.description}")
+                self.fault(name, f"the name must be {form.description}", self.example("*"))
             yield name
 
     def reject_unknown_keys(self) -> None:
@@ -205,12 +305,17 @@ class Table:
         self.known.add(key)
         if key not in self.values:
             if isinstance(default, Required) and not self.absent:
-                self.fault(key, "is missing")
+                self.fault(key, "is missing", self.example(key))
             return None
         value = self.values[key]
+        if type(value) is int and abs(value) >= 2**63:
+            # Larger than TOML promises; and Python refuses to write numbers of thousands of digits.
+            self.fault(key, "is too large a number", self.example(key))
+            return None
         if type(value) is kind:
             return value
-        self.fault(key, f"must be {NAMES_OF_TYPES[kind]}, not {name_of_type(value)}", conversion(value, kind))
+        suggestion = conversion(value, kind) or self.example(key)
+        self.fault(key, f"must be {NAMES_OF_TYPES[kind]}, not {name_of_type(value)}", suggestion)
         return None
 
 

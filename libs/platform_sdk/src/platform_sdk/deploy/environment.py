@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from platform_sdk.contract import DRAIN_DELAY_SECONDS, LOG_LEVELS, RECEIVE_WAIT_SECONDS
 from platform_sdk.deploy.document import Form, Table, read_document
 from platform_sdk.deploy.faults import InvalidConfiguration, did_you_mean, listed
+from platform_sdk.deploy.repository import environment_names
 from platform_sdk.errors import PlatformError
 
 FOLDER: Final = Path("deploy/environments")
@@ -139,11 +140,6 @@ def port_of(variables: Mapping[str, str], name: str) -> int | None:
 def on_port(url: str, port: int | None) -> str:
     parts = urlsplit(url)
     return url if port is None else parts._replace(netloc=f"{parts.hostname}:{port}").geturl()
-
-
-def environment_names(root: Path) -> list[str]:
-    """The environments that the repository has."""
-    return sorted(path.stem for path in (root / FOLDER).glob("*.toml"))
 
 
 def load_environment(root: Path, name: str) -> Environment:

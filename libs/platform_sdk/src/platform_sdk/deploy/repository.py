@@ -39,6 +39,11 @@ def service_names(root: Path) -> list[str]:
     return sorted(path.parent.name for path in root.glob("services/*/platform.toml"))
 
 
+def environment_names(root: Path) -> list[str]:
+    """The files of deploy/environments, whether or not they can be read."""
+    return sorted(path.stem for path in root.glob("deploy/environments/*.toml"))
+
+
 def refuse_unknown(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
     """Raises UnknownName for the first of the names that is not among the known ones."""
     known = sorted(known)

@@ -1,72 +1,142 @@
-"""platform.toml: read, validated and typed; every fault of every file at once."""
+"""platform.toml: read for an environment, validated and typed; every fault of every file at once."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from platform_sdk.deploy.document import read_document
-from platform_sdk.deploy.faults import Fault, InvalidSpec
+from platform_sdk.deploy.document import Document, read_document
+from platform_sdk.deploy.faults import Fault, InvalidSpec, did_you_mean, listed
+from platform_sdk.deploy.repository import environment_names
+from platform_sdk.deploy.spec.keys import ENVIRONMENTS
 from platform_sdk.deploy.spec.read import read_service
 from platform_sdk.deploy.spec.topology import Source, check_topology
 from platform_sdk.deploy.spec.types import (
+    SMOKE_TEST,
+    Alarm,
+    AlarmKind,
     Architecture,
     CacheNeeds,
     Commands,
     DatabaseNeeds,
+    HealthCheck,
+    LifecycleEvent,
+    Permission,
     Queue,
     Scaling,
+    ScheduledScaling,
     SecretReference,
     SecretStore,
     ServiceSpec,
+    Sidecar,
+    Sidecars,
+    StandaloneTask,
     TaskSize,
+    TrafficShift,
+    TrafficShiftType,
     Worker,
 )
 
 __all__ = [
+    "SMOKE_TEST",
+    "Alarm",
+    "AlarmKind",
     "Architecture",
     "CacheNeeds",
     "Commands",
     "DatabaseNeeds",
     "Fault",
+    "HealthCheck",
     "InvalidSpec",
+    "LifecycleEvent",
+    "Permission",
     "Queue",
     "Scaling",
+    "ScheduledScaling",
     "SecretReference",
     "SecretStore",
     "ServiceSpec",
+    "Sidecar",
+    "Sidecars",
+    "StandaloneTask",
     "TaskSize",
+    "TrafficShift",
+    "TrafficShiftType",
     "Worker",
     "load_services",
     "load_spec",
+    "read_files",
+    "sources_in",
 ]
 
 
-def load_spec(path: Path, *, root: Path | None = None) -> ServiceSpec:
-    """Reads one platform.toml by itself; faults name it by its path below `root`.
+def load_spec(path: Path, environment: str | None = None, *, root: Path | None = None) -> ServiceSpec:
+    """Reads one platform.toml by itself, as it is in the environment, or without regard to any.
+
+    Faults name the file by its path below `root`, and the line of the key that counts in the environment.
 
     Raises:
         InvalidSpec: with every fault of the file.
     """
-    source = read_source(path, root)
+    source = source_in(environment, read_file(path, root))
     source.document.refuse_faults(InvalidSpec)
     return source.spec
 
 
-def load_services(root: Path) -> tuple[ServiceSpec, ...]:
+def load_services(root: Path, environment: str | None = None) -> tuple[ServiceSpec, ...]:
     """Reads services/*/platform.toml below the repository's root and checks them against each other, by name.
 
     Raises:
         InvalidSpec: with every fault of every file.
     """
-    sources = [read_source(path, root) for path in sorted(root.glob("services/*/platform.toml"))]
-    if not sources:
-        raise InvalidSpec([Fault(file="services", line=None, key=None, reason="no service has a platform.toml")])
-    check_topology(sources)
+    sources = sources_in(environment, read_files(root))
     faults = [fault for source in sources for fault in source.document.faults]
     if faults:
         raise InvalidSpec(faults)
     return tuple(sorted((source.spec for source in sources), key=lambda spec: spec.name))
 
 
-def read_source(path: Path, root: Path | None) -> Source:
+def read_files(root: Path) -> list[tuple[Path, Document]]:
+    """Every platform.toml as it is written, for whatever environment, with the folder that it is in.
+
+    Raises:
+        InvalidSpec: there is none.
+    """
+    files = [read_file(path, root) for path in sorted(root.glob("services/*/platform.toml"))]
+    if not files:
+        raise InvalidSpec([Fault(file="services", line=None, key=None, reason="no service has a platform.toml")])
+    return files
+
+
+def read_file(path: Path, root: Path | None) -> tuple[Path, Document]:
     named = path.relative_to(root) if root is not None and path.is_relative_to(root) else path
     document = read_document(path, named.as_posix())
-    return Source(spec=read_service(document, path.parent), document=document)
+    check_environments(document, environment_names(root) if root else [])
+    return path.parent, document
+
+
+def check_environments(document: Document, known: Iterable[str]) -> None:
+    """The heads of `[environments.…]`; what is below them is read with the environment."""
+    known = list(known)
+    table = document.root().optional_table(ENVIRONMENTS.name)
+    if table is None or ENVIRONMENTS.names is None:
+        return
+    table.examples = {"*": f"[{ENVIRONMENTS.name}.{ENVIRONMENTS.example}.scaling]"}
+    for name in table.names(ENVIRONMENTS.names):
+        layer = table.optional_table(name)
+        if layer is not None and ENVIRONMENTS.name in layer.values:
+            layer.fault(ENVIRONMENTS.name, "an environment does not hold others", "move it to the end of the file")
+        if known and name not in known:
+            suggestion = did_you_mean(name, known) or f"the environments are {listed(known)}"
+            table.fault(name, "there is no such environment", suggestion)
+
+
+def sources_in(environment: str | None, files: Iterable[tuple[Path, Document]]) -> list[Source]:
+    """The files as they are in the environment, checked against each other; the faults are in the documents."""
+    sources = [source_in(environment, file) for file in files]
+    check_topology(sources)
+    return sources
+
+
+def source_in(environment: str | None, file: tuple[Path, Document]) -> Source:
+    folder, document = file
+    merged = document.overlaid((ENVIRONMENTS.name, environment or ""))
+    return Source(spec=read_service(merged, folder), document=merged)

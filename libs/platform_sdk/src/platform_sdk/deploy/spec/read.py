@@ -1,108 +1,118 @@
-"""platform.toml to ServiceSpec. A new key starts here, and in deploy/reference.toml, which a test compares with it."""
+"""platform.toml to ServiceSpec. A new key starts in the table of keys, is read here, and is a field in types.py."""
 
-import re
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, cast
 
-from platform_sdk.contract import CONTAINER_PORT, STOP_TIMEOUT_SECONDS
-from platform_sdk.deploy.document import Document, Form, Table
+from platform_sdk.deploy.document import Document
 from platform_sdk.deploy.fargate import MEMORY_MIB_BY_CPU, nearest
-from platform_sdk.deploy.faults import listed
+from platform_sdk.deploy.spec.described import Described, described
+from platform_sdk.deploy.spec.read_release import read_alarms, read_health_check, read_hooks, read_traffic_shift
+from platform_sdk.deploy.spec.read_resources import (
+    read_database,
+    read_log_retention,
+    read_permissions,
+    read_publishes,
+    read_queues,
+)
+from platform_sdk.deploy.spec.schedules import check_schedule
 from platform_sdk.deploy.spec.types import (
-    ARCHITECTURES,
     Architecture,
     CacheNeeds,
     Commands,
-    DatabaseNeeds,
-    Queue,
     Scaling,
+    ScheduledScaling,
     ServiceSpec,
+    Sidecar,
+    Sidecars,
+    StandaloneTask,
     TaskSize,
     Worker,
 )
 from platform_sdk.deploy.spec.variables import read_environment, read_secrets
 
-# The service's name becomes part of names whose limits are 32 (target group) and 63 (database role) characters.
-SERVICE_NAME: Final = Form(
-    re.compile(r"(?=.{2,20}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"),
-    "2 to 20 lower-case letters, digits and single hyphens, starting with a letter",
-)
-# A listener rule's path pattern holds 128 characters and treats `*` and `?` as wildcards.
-PATH: Final = Form(
-    re.compile(r"(?=.{3,100}$)(/[a-z0-9]([a-z0-9_-]*[a-z0-9])?)+"),
-    'lower-case segments such as "/orders", without a slash at the end',
-)
-# SQS allows 80 characters, of which environment, prefix and "-dead-letter" take their part.
-QUEUE_NAME: Final = Form(
-    re.compile(r"(?=.{2,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"),
-    "2 to 40 lower-case letters, digits and single hyphens, starting with a letter",
-)
-EVENT_TYPE: Final = Form(
-    re.compile(r"(?=.{3,100}$)[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+"), 'an event type such as "order.placed"'
-)
-ARGUMENT: Final = Form(re.compile(r"[^\x00]+", re.DOTALL), "a text that is not empty")
-
-PORTS: Final = range(1024, 65536)
 PORTS_OF_SIDECARS: Final = frozenset({2000, 2020, 4314, 4315, 4316, 4317, 4318, 8125, 24224, 25888})
-TASK_COUNTS: Final = range(1, 5001)
-STOP_TIMEOUTS: Final = range(2, 121)
-VISIBILITY_TIMEOUTS: Final = range(1, 43201)
-RECEIVE_COUNTS: Final = range(1, 1001)
-CONNECTIONS: Final = range(1, 101)
+DEREGISTRATION_DELAY_SECONDS: Final = 30
+
+# Rules below 1000 are left to what the platform itself may answer on the listener.
+PRIORITIES: Final = range(1000, 50_000)
 
 
 def read_service(document: Document, directory: Path) -> ServiceSpec:
     """The whole file, with placeholders where a value is at fault; the faults are in the document."""
-    root = document.root()
-    service = root.table("service")
-    task = read_task(root.table("task"))
-    worker = read_worker(root.optional_table("worker"), task)
-    environment = read_environment(root.optional_table("environment"))
+    root = described(document)
+    service = root.part("service")
+    name = service.text("name")
+    task = read_task(root.part("task"))
+    worker = read_worker(root.present("worker"), task)
+    environment = read_environment(root.part("environment"))
+    queues = tuple(read_queues(root))
     spec = ServiceSpec(
-        name=service.text("name", SERVICE_NAME),
-        path=service.text("path", PATH),
+        name=name,
+        path=service.text("path"),
         port=read_port(service),
+        priority=read_priority(service, name),
         directory=directory,
         task=task,
-        scaling=read_scaling(root.table("scaling")),
-        commands=read_commands(root.table("commands"), has_database="database" in root.values),
+        sidecars=read_sidecars(root.part("sidecars"), task, worker),
+        scaling=read_scaling(root.part("scaling")),
+        commands=read_commands(root.part("commands"), has_database=root.says("database")),
         worker=worker,
+        tasks=tuple(read_tasks(root, task)),
+        traffic_shift=read_traffic_shift(root.part("traffic_shift")),
+        alarms=tuple(read_alarms(root.part("alarms"), [queue.name for queue in queues])),
+        hooks=read_hooks(root.part("hooks")),
+        health_check=read_health_check(root.part("health_check")),
+        log_retention_days=read_log_retention(root.part("logs")),
         environment=environment,
-        secrets=read_secrets(root.optional_table("secrets"), environment),
-        database=read_database(root.optional_table("database")),
-        cache=None if root.optional_table("cache") is None else CacheNeeds(),
-        queues=tuple(read_queues(root.optional_table("queues"))),
-        publishes=read_publishes(root.optional_table("publishes")),
+        secrets=read_secrets(root.part("secrets"), environment),
+        database=read_database(root.present("database")),
+        cache=None if root.present("cache") is None else CacheNeeds(),
+        queues=queues,
+        publishes=read_publishes(root.part("publishes")),
+        permissions=tuple(read_permissions(root)),
     )
-    if spec.queues and "worker" not in root.values:
-        reason = "the table [worker] is missing, though queues are consumed"
-        document.fault(("worker",), reason, beside=("queues",))
+    if spec.queues and not root.says("worker"):
+        reason, suggestion = "the table [worker] is missing, though queues are consumed", root.table.example("worker")
+        document.fault(("worker",), reason, suggestion, beside=("queues",))
     document.reject_unknown_keys()
     return spec
 
 
-def read_port(service: Table) -> int:
-    port = service.integer("port", legal=PORTS, default=CONTAINER_PORT)
+def read_port(service: Described) -> int:
+    port = service.integer("port")
     if port in PORTS_OF_SIDECARS:
-        service.fault("port", f"{port} is taken by the CloudWatch agent or the log router of the same task")
+        reason = f"{port} is taken by the CloudWatch agent or the log router of the same task"
+        service.fault("port", reason, "leave it out, which is 3000")
     return port
 
 
-def read_task(task: Table) -> TaskSize:
-    cpu = task.integer("cpu")
-    memory_mib = task.integer("memory_mib")
+def read_priority(service: Described, name: str) -> int:
+    """A function of the name alone: were it of a service's place among all, a new service would change the rules of
+    others, and CloudFormation writes a changed rule with the target group of its template, whichever is live.
+    """
+    return service.optional_integer("priority") or PRIORITIES[zlib.crc32(name.encode()) % len(PRIORITIES)]
+
+
+def read_task(task: Described) -> TaskSize:
+    cpu, memory_mib = task.integer("cpu"), task.integer("memory_mib")
     check_size(task, cpu, memory_mib)
+    stop_timeout = task.integer("stop_timeout_seconds")
+    delay = task.optional_integer("deregistration_delay_seconds")
+    if delay is not None and delay > stop_timeout and task.are_sound("deregistration_delay_seconds"):
+        reason = f"{delay} is above task.stop_timeout_seconds, which is {stop_timeout}: the task is gone before"
+        task.fault("deregistration_delay_seconds", reason, f"did you mean {stop_timeout}?")
     return TaskSize(
         cpu=cpu,
         memory_mib=memory_mib,
-        architecture=cast(Architecture, task.choice("architecture", ARCHITECTURES, default="x86_64")),
-        stop_timeout_seconds=task.integer("stop_timeout_seconds", legal=STOP_TIMEOUTS, default=STOP_TIMEOUT_SECONDS),
+        architecture=cast(Architecture, task.choice("architecture")),
+        stop_timeout_seconds=stop_timeout,
+        deregistration_delay_seconds=min(DEREGISTRATION_DELAY_SECONDS, stop_timeout) if delay is None else delay,
     )
 
 
-def check_size(table: Table, cpu: int, memory_mib: int) -> None:
+def check_size(table: Described, cpu: int, memory_mib: int) -> None:
     """Fargate sells certain sizes only."""
     if not table.are_sound("cpu", "memory_mib"):
         return
@@ -119,77 +129,139 @@ def listed_with_or(numbers: list[int]) -> str:
     return " or ".join(str(number) for number in numbers)
 
 
-def read_scaling(table: Table) -> Scaling:
-    min_tasks = table.integer("min_tasks", legal=TASK_COUNTS)
-    max_tasks = table.integer("max_tasks", legal=TASK_COUNTS)
-    if table.are_sound("min_tasks", "max_tasks") and min_tasks > max_tasks:
-        table.fault("min_tasks", f"{min_tasks} is above max_tasks, which is {max_tasks}", "swap them?")
-    return Scaling(min_tasks=min_tasks, max_tasks=max_tasks)
+def read_sidecars(table: Described, task: TaskSize, worker: Worker | None) -> Sidecars:
+    sidecars = Sidecars(
+        cloudwatch_agent=read_sidecar(table.part("cloudwatch_agent")), log_router=read_sidecar(table.part("log_router"))
+    )
+    if not table.table.document.is_sound("task") or not table.table.document.is_sound("sidecars"):
+        return sidecars
+    for what, cpu, memory_mib in (
+        ("task", task.cpu, task.memory_mib),
+        *((("worker", worker.cpu, worker.memory_mib),) if worker else ()),
+    ):
+        check_room(table, sidecars, what, cpu, memory_mib)
+    return sidecars
 
 
-def read_commands(table: Table, *, has_database: bool) -> Commands:
+def read_sidecar(table: Described) -> Sidecar:
+    return Sidecar(
+        enabled=table.boolean("enabled"),
+        cpu=table.optional_integer("cpu"),
+        memory_mib=table.optional_integer("memory_mib"),
+    )
+
+
+def check_room(table: Described, sidecars: Sidecars, what: str, cpu: int, memory_mib: int) -> None:
+    """The app keeps at least half of the CPU and 256 MiB."""
+    both = (sidecars.cloudwatch_agent, sidecars.log_router)
+    taken_mib, taken_cpu = sum(one.memory_mib_in(memory_mib) for one in both), sum(one.cpu_in(cpu) for one in both)
+    largest = "log_router" if (both[1].memory_mib or 0) > (both[0].memory_mib or 0) else "cloudwatch_agent"
+    if memory_mib - taken_mib < 256:
+        reason = f"the sidecars take {taken_mib} of the {memory_mib} MiB of [{what}], and the app needs 256"
+        table.fault((largest, "memory_mib"), reason, f"raise {what}.memory_mib, or lower this")
+    largest = "log_router" if (both[1].cpu or 0) > (both[0].cpu or 0) else "cloudwatch_agent"
+    if 2 * taken_cpu > cpu:
+        reason = f"the sidecars take {taken_cpu} of the {cpu} CPU units of [{what}], more than half"
+        table.fault((largest, "cpu"), reason, f"raise {what}.cpu, or lower this")
+
+
+def read_bounds(table: Described) -> tuple[int, int]:
+    low, high = table.integer("min_tasks"), table.integer("max_tasks")
+    if table.are_sound("min_tasks", "max_tasks") and low > high:
+        if table.is_overridden("max_tasks") and not table.is_overridden("min_tasks"):
+            table.fault("max_tasks", f"{high} is below min_tasks, which is {low}", f"give min_tasks here too, or {low}")
+        else:
+            table.fault("min_tasks", f"{low} is above max_tasks, which is {high}", "swap them?")
+    return low, high
+
+
+def read_scaling(table: Described) -> Scaling:
+    low, high = read_bounds(table)
+    scaling = Scaling(
+        min_tasks=low,
+        max_tasks=high,
+        target_cpu_percent=table.target("target_cpu_percent"),
+        target_memory_percent=table.target("target_memory_percent"),
+        target_requests_per_task=table.target("target_requests_per_task"),
+        scale_out_cooldown_seconds=table.integer("scale_out_cooldown_seconds"),
+        scale_in_cooldown_seconds=table.integer("scale_in_cooldown_seconds"),
+        scheduled=tuple(read_scheduled(table)),
+    )
+    targets = (scaling.target_cpu_percent, scaling.target_memory_percent, scaling.target_requests_per_task)
+    if low < high and not any(targets):
+        table.fault("target_cpu_percent", "no target is left, so the number of tasks would never change", "60 is usual")
+    return scaling
+
+
+def read_scheduled(table: Described) -> Iterator[ScheduledScaling]:
+    seen: set[str] = set()
+    for entry in table.parts("scheduled"):
+        low, high = read_bounds(entry)
+        yield ScheduledScaling(
+            name=unique_name(entry, seen),
+            schedule=check_schedule(entry) or "",
+            timezone=entry.text("timezone"),
+            min_tasks=low,
+            max_tasks=high,
+        )
+
+
+def unique_name(entry: Described, seen: set[str]) -> str:
+    name = entry.text("name")
+    if name in seen and entry.are_sound("name"):
+        entry.fault("name", f'"{name}" is the name of an entry above as well', f"for example {name}-2")
+    seen.add(name)
+    return name
+
+
+def read_commands(table: Described, *, has_database: bool) -> Commands:
     commands = Commands(
-        api=table.texts("api", ARGUMENT),
-        migrate=table.texts("migrate", ARGUMENT, default=None),
-        demo=table.texts("demo", ARGUMENT, default=None),
+        api=table.texts("api"), migrate=table.optional_texts("migrate"), demo=table.optional_texts("demo")
     )
     if has_database and commands.migrate is None and table.are_sound("migrate"):
-        table.fault("migrate", "is missing, though there is a [database]")
+        table.fault("migrate", "is missing, though there is a [database]", table.table.example("migrate"))
     return commands
 
 
-def read_worker(table: Table | None, task: TaskSize) -> Worker | None:
+def read_own_size(table: Described, task: TaskSize) -> tuple[int, int]:
+    """CPU units and MiB of tasks that have the size of `[task]` unless they say otherwise."""
+    cpu, memory_mib = table.optional_integer("cpu"), table.optional_integer("memory_mib")
+    size = (task.cpu if cpu is None else cpu, task.memory_mib if memory_mib is None else memory_mib)
+    if (cpu is not None or memory_mib is not None) and table.table.document.is_sound("task"):
+        check_size(table, *size)
+    return size
+
+
+def read_worker(table: Described | None, task: TaskSize) -> Worker | None:
     if table is None:
         return None
-    cpu = table.integer("cpu", default=task.cpu)
-    memory_mib = table.integer("memory_mib", default=task.memory_mib)
-    if {"cpu", "memory_mib"} & set(table.values) and table.document.is_sound("task"):
-        check_size(table, cpu, memory_mib)
-    scaling = read_scaling(table)
+    low, high = read_bounds(table)
+    cpu, memory_mib = read_own_size(table, task)
     return Worker(
-        command=table.texts("command", ARGUMENT),
-        min_tasks=scaling.min_tasks,
-        max_tasks=scaling.max_tasks,
+        command=table.texts("command"),
+        min_tasks=low,
+        max_tasks=high,
+        backlog_per_task=table.integer("backlog_per_task"),
+        scale_out_cooldown_seconds=table.integer("scale_out_cooldown_seconds"),
+        scale_in_cooldown_seconds=table.integer("scale_in_cooldown_seconds"),
+        scheduled=tuple(read_scheduled(table)),
         cpu=cpu,
         memory_mib=memory_mib,
     )
 
 
-def read_database(table: Table | None) -> DatabaseNeeds | None:
-    if table is None:
-        return None
-    return DatabaseNeeds(max_connections=table.integer("max_connections", legal=CONNECTIONS, default=10))
-
-
-def read_queues(table: Table | None) -> Iterator[Queue]:
-    if table is None:
-        return
-    for name in table.names(QUEUE_NAME):
-        queue = table.optional_table(name)
-        if queue is None:
-            continue
-        yield Queue(
+def read_tasks(root: Described, task: TaskSize) -> Iterator[StandaloneTask]:
+    seen: set[str] = set()
+    for entry in root.parts("tasks"):
+        name = unique_name(entry, seen)
+        if name in ("worker", "migrate"):
+            entry.fault("name", f'"{name}" is the platform\'s own name for a task', "choose another name")
+        cpu, memory_mib = read_own_size(entry, task)
+        yield StandaloneTask(
             name=name,
-            consumes=read_list(queue, "consumes", EVENT_TYPE),
-            visibility_timeout_seconds=queue.integer(
-                "visibility_timeout_seconds", legal=VISIBILITY_TIMEOUTS, default=60
-            ),
-            max_receive_count=queue.integer("max_receive_count", legal=RECEIVE_COUNTS, default=5),
+            command=entry.texts("command"),
+            schedule=check_schedule(entry),
+            timezone=entry.text("timezone"),
+            cpu=cpu,
+            memory_mib=memory_mib,
         )
-
-
-def read_publishes(table: Table | None) -> Mapping[str, tuple[str, ...]]:
-    if table is None:
-        return MappingProxyType({})
-    return MappingProxyType(
-        {event: read_list(table, event, QUEUE_NAME, may_be_empty=True) for event in table.names(EVENT_TYPE)}
-    )
-
-
-def read_list(table: Table, key: str, form: Form, *, may_be_empty: bool = False) -> tuple[str, ...]:
-    """A list in which nothing stands twice."""
-    values = table.texts(key, form, may_be_empty=may_be_empty)
-    twice = sorted({value for value in values if values.count(value) > 1})
-    if twice:
-        table.fault(key, f"{listed(twice)} is listed twice", "remove one")
-    return values

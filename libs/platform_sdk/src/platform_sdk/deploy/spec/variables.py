@@ -6,16 +6,8 @@ from types import MappingProxyType
 from typing import Final
 
 from platform_sdk.contract import LOG_LEVELS, Variable
-from platform_sdk.deploy.document import Form, Table
+from platform_sdk.deploy.spec.described import Described
 from platform_sdk.deploy.spec.types import SecretReference, SecretStore
-
-VARIABLE_NAME: Final = Form(
-    re.compile(r"[A-Z][A-Z0-9_]{0,127}"), "capital letters, digits and underscores, starting with a letter"
-)
-SECRET_NAME: Final = Form(
-    re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*(:[A-Za-z0-9_.-]+)?|(/[A-Za-z0-9_.-]+)+"),
-    '"name" or "name:json_key" of Secrets Manager (letters, digits, _ and /), or "/path" of Parameter Store',
-)
 
 LOOKS_LIKE_A_SECRET: Final = re.compile(
     r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|(API|PRIVATE|SECRET|SIGNING|ENCRYPTION|ACCESS)_?KEY)$"
@@ -36,28 +28,24 @@ RESERVED_PREFIXES: Final = ("AWS_", "ECS_", "FLUENT_")
 """What Fargate and FireLens put into a container themselves."""
 
 
-def read_environment(table: Table | None) -> Mapping[str, str]:
+def read_environment(table: Described) -> Mapping[str, str]:
     """`[environment]`; LOG_LEVEL is the one variable of the platform's own that a team may set here."""
-    if table is None:
-        return MappingProxyType({})
     variables = {}
-    for name in table.names(VARIABLE_NAME):
+    for name in table.names():
         refuse_reserved(table, name, allowed={Variable.LOG_LEVEL})
-        value = table.text(name, Form(re.compile(r"[^\x00]*", re.DOTALL), "a text without NUL"))
+        value = table.text(name)
         if LOOKS_LIKE_A_SECRET.search(name) or CONTAINS_A_SECRET.search(value):
             table.fault(name, "looks like a secret, which plain variables do not keep", "move it to [secrets]")
         if name == Variable.LOG_LEVEL:
-            table.choice(name, LOG_LEVELS)
+            table.table.choice(name, LOG_LEVELS)
         variables[name] = value
     return MappingProxyType(variables)
 
 
-def read_secrets(table: Table | None, environment: Mapping[str, str]) -> Mapping[str, SecretReference]:
+def read_secrets(table: Described, environment: Mapping[str, str]) -> Mapping[str, SecretReference]:
     """`[secrets]`: names of secrets, never their values."""
-    if table is None:
-        return MappingProxyType({})
     references = {}
-    for name in table.names(VARIABLE_NAME):
+    for name in table.names():
         refuse_reserved(table, name)
         if name in environment:
             table.fault(name, "is in [environment] as well; ECS refuses a name given twice", "remove one of them")
@@ -65,19 +53,19 @@ def read_secrets(table: Table | None, environment: Mapping[str, str]) -> Mapping
     return MappingProxyType(references)
 
 
-def secret_reference(table: Table, name: str) -> SecretReference:
-    value = table.values[name]
+def secret_reference(table: Described, name: str) -> SecretReference:
+    value = table.table.values[name]
     if isinstance(value, str) and value.startswith("arn:"):
         table.fault(name, "must be a name, not an ARN", "the environment adds account, region and prefix")
         return SecretReference(store=SecretStore.SECRETS_MANAGER, name="")
-    text = table.text(name, SECRET_NAME)
+    text = table.text(name)
     if text.startswith("/"):
         return SecretReference(store=SecretStore.PARAMETER_STORE, name=text.removeprefix("/"))
     secret, _, json_key = text.partition(":")
     return SecretReference(store=SecretStore.SECRETS_MANAGER, name=secret, json_key=json_key or None)
 
 
-def refuse_reserved(table: Table, name: str, allowed: frozenset[str] | set[str] = frozenset()) -> None:
+def refuse_reserved(table: Described, name: str, allowed: frozenset[str] | set[str] = frozenset()) -> None:
     if name in SET_BY_THE_PLATFORM - allowed:
         table.fault(name, "is set by the platform", "remove it, or choose another name")
     elif name.startswith(RESERVED_PREFIXES) and name not in allowed:
