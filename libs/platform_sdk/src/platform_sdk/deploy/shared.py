@@ -39,15 +39,18 @@ class SharedParameter:
     """Names of the Systems Manager parameters below `/platform/<environment>/` that the shared stacks write."""
 
     VPC_ID: Final = "network/vpc-id"
+    CIDR: Final = "network/cidr"
+    DEFAULT_SECURITY_GROUP_ID: Final = "network/default-security-group-id"
     PUBLIC_SUBNET_IDS: Final = "network/public-subnet-ids"
     PRIVATE_SUBNET_IDS: Final = "network/private-subnet-ids"
     DATA_SUBNET_IDS: Final = "network/data-subnet-ids"
-    LOAD_BALANCER_SECURITY_GROUP_ID: Final = "network/load-balancer-security-group-id"
-    TASK_SECURITY_GROUP_ID: Final = "network/task-security-group-id"
-    HOOK_SECURITY_GROUP_ID: Final = "network/hook-security-group-id"
+
+    LOAD_BALANCER_SECURITY_GROUP_ID: Final = "security/load-balancer-security-group-id"
+    TASK_SECURITY_GROUP_ID: Final = "security/task-security-group-id"
+    HOOK_SECURITY_GROUP_ID: Final = "security/hook-security-group-id"
     """Of the function that tests the replacement tasks: it reaches the load balancer's test listener."""
-    DATABASE_SECURITY_GROUP_ID: Final = "network/database-security-group-id"
-    CACHE_SECURITY_GROUP_ID: Final = "network/cache-security-group-id"
+    DATABASE_SECURITY_GROUP_ID: Final = "security/database-security-group-id"
+    CACHE_SECURITY_GROUP_ID: Final = "security/cache-security-group-id"
 
     CLUSTER_NAME: Final = "cluster/name"
     CLUSTER_ARN: Final = "cluster/arn"
@@ -77,6 +80,30 @@ class SharedParameter:
         return f"registry/{service}/repository-uri"
 
 
+FOUND: Final[Mapping[str, Mapping[str, str]]] = {
+    "security": {
+        "VpcId": SharedParameter.VPC_ID,
+        "Cidr": SharedParameter.CIDR,
+        "DefaultSecurityGroupId": SharedParameter.DEFAULT_SECURITY_GROUP_ID,
+        "PrivateSubnetIds": SharedParameter.PRIVATE_SUBNET_IDS,
+    },
+    "data": {
+        "DataSubnetIds": SharedParameter.DATA_SUBNET_IDS,
+        "DatabaseSecurityGroupId": SharedParameter.DATABASE_SECURITY_GROUP_ID,
+        "CacheSecurityGroupId": SharedParameter.CACHE_SECURITY_GROUP_ID,
+        "AlarmTopicArn": SharedParameter.ALARM_TOPIC_ARN,
+    },
+    "edge": {
+        "VpcId": SharedParameter.VPC_ID,
+        "PrivateSubnetIds": SharedParameter.PRIVATE_SUBNET_IDS,
+        "LoadBalancerSecurityGroupId": SharedParameter.LOAD_BALANCER_SECURITY_GROUP_ID,
+        "AlarmTopicArn": SharedParameter.ALARM_TOPIC_ARN,
+    },
+    "secrets": {"CacheSecretArn": SharedParameter.CACHE_SECRET_ARN},
+}
+"""By template: its parameters that CloudFormation looks up by a name of `SharedParameter`."""
+
+
 def shared_parameter(environment: Environment, name: str) -> str:
     """The full name of a parameter of `SharedParameter`, for example `/platform/staging/network/vpc-id`."""
     return f"/platform/{environment.name}/{name}"
@@ -89,7 +116,6 @@ class SharedStack:
     name: str
     template: Path
     parameters: Mapping[str, str]
-    needs_named_roles: bool
 
 
 def load_shared_stacks(
@@ -129,17 +155,23 @@ def every_stack(
     refuse_large(settings, agent_configuration)
     where = settings.table("network")
     zones = {"Zones": ",".join(zones_of(where, environment))}
+    yield stack("network", environment, network(where) | zones | logs)
+    yield stack("security", environment, security(where, environment) | ports(services) | logs)
     cluster = {"CloudWatchAgentConfiguration": agent_configuration}
-    yield stack("network", environment, network(where) | ports(services) | zones | logs)
     yield stack("cluster", environment, cluster_settings(settings.table("cluster")) | cluster | logs)
     yield stack("data", environment, data(settings.table("data"), environment) | zones | logs)
     yield stack("edge", environment, edge(settings.table("edge"), environment) | logs)
-    shared_pipeline = pipeline(settings.table("pipeline"), environment)
+    every_pipeline = pipeline(settings.table("pipeline"), environment)
     for spec in services:
-        yield stack("registry", environment, {}, spec)
-        if spec.database is not None or spec.cache is not None:
-            yield stack("secrets", environment, {}, spec)
-        yield stack("pipeline", environment, shared_pipeline | logs, spec)
+        yield from stacks_of(spec, environment, every_pipeline | logs)
+
+
+def stacks_of(spec: ServiceSpec, environment: Environment, every_pipeline: Mapping[str, str]) -> Iterator[SharedStack]:
+    """The shared templates of which every service has a stack, so that a new service changes no other's."""
+    yield stack("registry", environment, {}, spec)
+    if spec.database is not None or spec.cache is not None:
+        yield stack("secrets", environment, {}, spec)
+    yield stack("pipeline", environment, {"Architecture": spec.task.architecture} | every_pipeline, spec)
 
 
 def stack(
@@ -147,6 +179,7 @@ def stack(
 ) -> SharedStack:
     """`platform-<environment>-<template>`, and with the service's name where every service has a stack of its own."""
     name = f"platform-{environment.name}-{template}"
+    found = {name: shared_parameter(environment, place) for name, place in FOUND.get(template, {}).items()}
     return SharedStack(
         name=name if spec is None else f"{name}-{spec.name}",
         template=TEMPLATES / f"{template}.yaml",
@@ -154,8 +187,8 @@ def stack(
             "Environment": environment.name,
             **({} if spec is None else {"Service": spec.name}),
             **parameters,
+            **found,
         },
-        needs_named_roles=template == "pipeline",
     )
 
 
@@ -176,6 +209,12 @@ def network(table: Table) -> dict[str, str]:
     return {
         "Cidr": table.text("cidr", CIDR),
         "Nat": table.choice("nat", ("none", "one", "per_zone")),
+    }
+
+
+def security(table: Table, environment: Environment) -> dict[str, str]:
+    return {
+        "DatabasePort": str(environment.database.port),
         "InterfaceEndpoints": boolean(table.boolean("interface_endpoints", default=False)),
         "CloudFrontPrefixList": table.text("cloudfront_prefix_list", PREFIX_LIST),
     }
