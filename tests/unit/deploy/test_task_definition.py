@@ -15,7 +15,7 @@ from platform_sdk.deploy.fargate import MEMORY_MIB_BY_CPU
 from platform_sdk.deploy.render import Role, family_of, task_definition
 from platform_sdk.deploy.render.task_definition import NoWorker, StopTimeoutTooShort, TaskDefinitionTooLarge
 from platform_sdk.deploy.render.variables import version_of
-from platform_sdk.deploy.spec import SecretReference, SecretStore, ServiceSpec, load_services
+from platform_sdk.deploy.spec import SecretReference, SecretStore, ServiceSpec, Sidecar, Sidecars, load_services
 
 ROOT = Path(__file__).resolve().parents[3]
 SPECS = {spec.name: spec for spec in load_services(ROOT)}
@@ -255,3 +255,21 @@ def test_a_document_above_the_limit_names_the_largest_variables() -> None:
     assert "ECS registers at most 65536" in caught.value.what
     assert caught.value.because is not None
     assert "LARGER (50000 bytes), LARGE (40000 bytes)" in caught.value.because
+
+
+def test_sidecars_can_be_switched_off() -> None:
+    off = Sidecar(enabled=False, cpu=None, memory_mib=None)
+    spec = replace(SPECS["orders"], sidecars=Sidecars(cloudwatch_agent=off, log_router=off))
+    document: Any = task_definition(spec, ENVIRONMENTS["production"], image="orders:1")
+    [app] = document["containerDefinitions"]
+    assert (app["cpu"], app["memoryReservation"], app["dependsOn"]) == (512, 1024, [])
+    assert app["logConfiguration"]["options"]["awslogs-group"] == "/platform/production/orders"
+    assert Variable.OTLP_ENDPOINT not in variables(document)
+
+
+def test_sidecars_have_the_size_that_a_team_gives_them() -> None:
+    large = Sidecar(enabled=True, cpu=128, memory_mib=512)
+    spec = replace(SPECS["orders"], sidecars=replace(SPECS["orders"].sidecars, log_router=large))
+    document = task_definition(spec, ENVIRONMENTS["production"], image="orders:1")
+    assert (container(document, "log-router")["cpu"], container(document, "log-router")["memory"]) == (128, 512)
+    assert (container(document)["cpu"], container(document)["memoryReservation"]) == (512 - 64 - 128, 1024 - 256 - 512)

@@ -1,4 +1,4 @@
-"""The two containers beside every app: the CloudWatch agent takes its telemetry, the log router (FireLens) its logs."""
+"""The two containers beside an app: the CloudWatch agent takes its telemetry, the log router (FireLens) its logs."""
 
 from typing import Final
 
@@ -19,16 +19,6 @@ FLUSH_SECONDS: Final = 30
 MAX_STOP_TIMEOUT_SECONDS: Final = 120
 
 
-def memory_limit_mib(task_memory_mib: int) -> int:
-    """Of each sidecar: a quarter of the smallest task, which leaves the app 256 MiB; 256 MiB is ample anywhere."""
-    return min(256, task_memory_mib // 4)
-
-
-def sidecar_cpu(task_cpu: int) -> int:
-    """CPU units of each sidecar, an eighth of the task and at most 64; a share under contention, not a limit."""
-    return min(64, task_cpu // 8)
-
-
 def cloudwatch_agent(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_mib: int) -> dict[str, object]:
     return {
         "name": CLOUDWATCH_AGENT,
@@ -36,9 +26,9 @@ def cloudwatch_agent(spec: ServiceSpec, environment: Environment, *, cpu: int, m
         # Without telemetry the app still serves; an agent that dies is started again, and never ends the task.
         "essential": False,
         "restartPolicy": {"enabled": True, "restartAttemptPeriod": 60},
-        "cpu": sidecar_cpu(cpu),
-        "memory": memory_limit_mib(memory_mib),
-        "memoryReservation": memory_limit_mib(memory_mib) // 2,
+        "cpu": spec.sidecars.cloudwatch_agent.cpu_in(cpu),
+        "memory": spec.sidecars.cloudwatch_agent.memory_mib_in(memory_mib),
+        "memoryReservation": spec.sidecars.cloudwatch_agent.memory_mib_in(memory_mib) // 2,
         # It translates its configuration into files below /opt/aws that belong to root: it needs that user and a root
         # file system that it may write, and no capability of root's. The image holds no shell, so no health check.
         "user": "0:1338",
@@ -48,7 +38,7 @@ def cloudwatch_agent(spec: ServiceSpec, environment: Environment, *, cpu: int, m
             {"name": "CW_CONFIG_CONTENT", "valueFrom": f"/platform/{environment.name}/{CLOUDWATCH_AGENT}"},
         ],
         "stopTimeout": FLUSH_SECONDS,
-        "logConfiguration": own_logs(spec, environment),
+        "logConfiguration": to_cloudwatch(spec, environment, group="/sidecars", prefix="sidecar"),
     }
 
 
@@ -58,9 +48,9 @@ def log_router(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_
         "image": LOG_ROUTER_IMAGE,
         # A task whose router has died would go on without leaving a trace.
         "essential": True,
-        "cpu": sidecar_cpu(cpu),
-        "memory": memory_limit_mib(memory_mib),
-        "memoryReservation": memory_limit_mib(memory_mib) // 2,
+        "cpu": spec.sidecars.log_router.cpu_in(cpu),
+        "memory": spec.sidecars.log_router.memory_mib_in(memory_mib),
+        "memoryReservation": spec.sidecars.log_router.memory_mib_in(memory_mib) // 2,
         # FireLens asks that nobody else in the task has this user.
         "user": LOG_ROUTER_USER,
         "readonlyRootFilesystem": True,
@@ -84,20 +74,20 @@ def log_router(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_
         },
         "startTimeout": 60,
         "stopTimeout": min(spec.task.stop_timeout_seconds + FLUSH_SECONDS, MAX_STOP_TIMEOUT_SECONDS),
-        "logConfiguration": own_logs(spec, environment),
+        "logConfiguration": to_cloudwatch(spec, environment, group="/sidecars", prefix="sidecar"),
     }
 
 
-def own_logs(spec: ServiceSpec, environment: Environment) -> dict[str, object]:
-    """What a sidecar says of itself goes straight to CloudWatch. Without `non-blocking` a slow CloudWatch would stop
-    the sidecar; ECS has changed the default before, so it is said here.
+def to_cloudwatch(spec: ServiceSpec, environment: Environment, *, group: str, prefix: str) -> dict[str, object]:
+    """Straight, without the log router. Without `non-blocking` a slow CloudWatch would stop the container; ECS has
+    changed the default before, so it is said here.
     """
     return {
         "logDriver": "awslogs",
         "options": {
-            "awslogs-group": f"/platform/{environment.name}/{spec.name}/sidecars",
+            "awslogs-group": f"/platform/{environment.name}/{spec.name}{group}",
             "awslogs-region": environment.region,
-            "awslogs-stream-prefix": "sidecar",
+            "awslogs-stream-prefix": prefix,
             "mode": "non-blocking",
             "max-buffer-size": "4m",
         },

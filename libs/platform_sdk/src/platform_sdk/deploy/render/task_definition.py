@@ -5,6 +5,7 @@ description of a task, not two.
 """
 
 import json
+from collections.abc import Iterator
 from typing import Final, Literal
 
 from platform_sdk.contract import LIVENESS_PATH
@@ -14,8 +15,7 @@ from platform_sdk.deploy.render.sidecars import (
     LOG_ROUTER,
     cloudwatch_agent,
     log_router,
-    memory_limit_mib,
-    sidecar_cpu,
+    to_cloudwatch,
 )
 from platform_sdk.deploy.render.variables import app_environment, app_secrets
 from platform_sdk.deploy.spec.types import ServiceSpec
@@ -79,8 +79,7 @@ def render_task_definition(
         "volumes": [{"name": TEMPORARY_FILES}],
         "containerDefinitions": [
             app(spec, environment, image, role, cpu=cpu, memory_mib=memory_mib),
-            cloudwatch_agent(spec, environment, cpu=cpu, memory_mib=memory_mib),
-            log_router(spec, environment, cpu=cpu, memory_mib=memory_mib),
+            *sidecars(spec, environment, cpu=cpu, memory_mib=memory_mib),
         ],
         "tags": tags(spec, environment, role),
     }
@@ -108,30 +107,42 @@ def role_arn(spec: ServiceSpec, environment: Environment, purpose: Literal["exec
     return f"arn:{environment.partition}:iam::{environment.account_id}:role/{name}"
 
 
+def sidecars(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_mib: int) -> Iterator[Json]:
+    if spec.sidecars.cloudwatch_agent.enabled:
+        yield cloudwatch_agent(spec, environment, cpu=cpu, memory_mib=memory_mib)
+    if spec.sidecars.log_router.enabled:
+        yield log_router(spec, environment, cpu=cpu, memory_mib=memory_mib)
+
+
 def app(
     spec: ServiceSpec, environment: Environment, image: str, role: Role, *, cpu: int, memory_mib: int
 ) -> dict[str, object]:
+    beside = (spec.sidecars.cloudwatch_agent, spec.sidecars.log_router)
     return {
         "name": APP,
         "image": image,
         "essential": True,
         # Sidecars end at their hard limits, so that much is the app's for certain; without a limit of its own it may
         # take what they leave.
-        "cpu": cpu - 2 * sidecar_cpu(cpu),
-        "memoryReservation": memory_mib - 2 * memory_limit_mib(memory_mib),
+        "cpu": cpu - sum(sidecar.cpu_in(cpu) for sidecar in beside),
+        "memoryReservation": memory_mib - sum(sidecar.memory_mib_in(memory_mib) for sidecar in beside),
         "command": command_of(spec, role),
         **confinement(),
         **(port_and_health(spec) if role == "api" else {}),
         "environment": app_environment(spec, environment, image, role),
         "secrets": app_secrets(spec, environment),
-        "dependsOn": [
-            # The agent's image holds no shell and nothing to ask it with, so nobody can wait for its health.
-            {"containerName": CLOUDWATCH_AGENT, "condition": "START"},
-            {"containerName": LOG_ROUTER, "condition": "HEALTHY"},
-        ],
+        "dependsOn": list(dependencies(spec)),
         "stopTimeout": spec.task.stop_timeout_seconds,
         "logConfiguration": app_logs(spec, environment, role),
     }
+
+
+def dependencies(spec: ServiceSpec) -> Iterator[Json]:
+    if spec.sidecars.cloudwatch_agent.enabled:
+        # The agent's image holds no shell and nothing to ask it with, so nobody can wait for its health.
+        yield {"containerName": CLOUDWATCH_AGENT, "condition": "START"}
+    if spec.sidecars.log_router.enabled:
+        yield {"containerName": LOG_ROUTER, "condition": "HEALTHY"}
 
 
 def command_of(spec: ServiceSpec, role: Role) -> list[str]:
@@ -165,7 +176,7 @@ def port_and_health(spec: ServiceSpec) -> dict[str, object]:
             "interval": 15,
             "timeout": 5,
             "retries": 3,
-            "startPeriod": 60,
+            "startPeriod": spec.health_check.start_period_seconds,
         },
     }
 
@@ -184,6 +195,8 @@ def health_program(spec: ServiceSpec) -> str:
 
 
 def app_logs(spec: ServiceSpec, environment: Environment, role: Role) -> dict[str, object]:
+    if not spec.sidecars.log_router.enabled:
+        return to_cloudwatch(spec, environment, group="", prefix=role)
     return {
         "logDriver": "awsfirelens",
         "options": {

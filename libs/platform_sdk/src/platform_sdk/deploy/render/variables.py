@@ -23,7 +23,7 @@ def app_environment(
         **data_stores(spec, environment),
         **messaging(spec, environment),
         **tokens(environment),
-        **telemetry(environment),
+        **telemetry(spec, environment),
         **spec.environment,
     }
     return [{"name": name, "value": variables[name]} for name in sorted(variables)]
@@ -96,8 +96,8 @@ def tokens(environment: Environment) -> dict[str, str]:
     }
 
 
-def telemetry(environment: Environment) -> dict[str, str]:
-    endpoint = environment.otlp_endpoint
+def telemetry(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
+    endpoint = environment.otlp_endpoint if spec.sidecars.cloudwatch_agent.enabled else None
     return {} if endpoint is None else {Variable.OTLP_ENDPOINT: endpoint}
 
 
