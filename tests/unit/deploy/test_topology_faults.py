@@ -58,7 +58,8 @@ def test_a_repository_without_services_is_a_fault(tmp_path: Path) -> None:
 def test_a_service_is_called_like_its_folder(repository_of_two: Repository) -> None:
     repository_of_two.change("stock", 'name = "stock"', 'name = "stocks"')
     assert repository_of_two.faults() == [
-        'services/stock/platform.toml:2: service.name: "stocks" is not the name of its folder, which is "stock"'
+        'services/stock/platform.toml:2: service.name: "stocks" is not the name of its folder, which is "stock"; '
+        "did you mean stock?"
     ]
 
 
@@ -111,7 +112,8 @@ def test_publishing_to_a_queue_that_nobody_owns(repository_of_two: Repository) -
 def test_a_queue_that_nobody_publishes_to(repository_of_two: Repository) -> None:
     repository_of_two.change("shop", '["stock"]', "[]")
     assert repository_of_two.faults() == [
-        "services/stock/platform.toml:16: queues.stock: nobody publishes to this queue"
+        "services/stock/platform.toml:16: queues.stock: nobody publishes to this queue; "
+        'list "stock" in the [publishes] of some service'
     ]
 
 

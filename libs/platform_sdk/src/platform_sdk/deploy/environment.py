@@ -28,6 +28,8 @@ REDIS_URL: Final = Form(
 URL_PATH: Final = Form(re.compile(r"(/[A-Za-z0-9_.~-]+)+"), "a path that starts with a slash")
 SSL_MODES: Final = ("disable", "require", "verify-ca", "verify-full")
 SECRET_KINDS: Final = ("ed25519_private_key", "password")
+READ_BY_OTHERS: Final = frozenset({"stacks", "cost"})
+"""Tables of the same file that shared.py and cost.py read."""
 SECRET_PATH: Final = Form(re.compile(r"[a-z][a-z0-9-]*(/[A-Za-z0-9_]+)+"), '"<service>/<secret name>"')
 
 
@@ -158,7 +160,9 @@ def load_environment(root: Path, name: str) -> Environment:
             hint=closest,
         )
     document = read_document(root / FOLDER / f"{name}.toml", f"{FOLDER}/{name}.toml")
-    environment = read_environment_file(document.root(), name)
+    outermost = document.root()
+    outermost.known |= READ_BY_OTHERS
+    environment = read_environment_file(outermost, name)
     document.reject_unknown_keys()
     document.refuse_faults(InvalidEnvironment)
     return environment

@@ -1,4 +1,4 @@
-"""What must hold between services: their paths, and which events reach which queue."""
+"""What must hold between services: their paths and names, and which events reach which queue."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,6 +36,8 @@ def check_topology(sources: Sequence[Source]) -> None:
     all_events_are_known = all(source.events_are_known() for source in sources)
     for source in sources:
         check_folder(source)
+    check_priorities(sources)
+    check_families(sources)
     for earlier, later in pairs(sources):
         check_names(earlier, later)
         check_paths(earlier, later)
@@ -50,12 +52,44 @@ def pairs(values: Sequence[T]) -> Iterator[tuple[T, T]]:
     return ((earlier, later) for place, later in enumerate(values) for earlier in values[:place])
 
 
+def check_priorities(sources: Sequence[Source]) -> None:
+    """Of the rules on the listener that all services share. Which is first does not matter: no paths overlap."""
+    taken: dict[int, Source] = {}
+    for source in sources:
+        priority = source.spec.priority
+        other = taken.setdefault(priority, source)
+        if other is not source and source.spec.name != other.spec.name and source.document.is_sound("service"):
+            free = next(number for number in range(priority + 1, 100_000) if number not in taken)
+            reason = f"the rule's priority would be {priority}, as that of {other.place('service', 'priority')}"
+            source.document.fault(("service", "priority"), reason, f"give priority = {free % 50_000 or 1}")
+
+
+def check_families(sources: Sequence[Source]) -> None:
+    """The worker of `orders` and a service `orders-worker` would both be the family <environment>-orders-worker."""
+    taken = {source.spec.name: source for source in sources if source.spec.name}
+    for source in sources:
+        name = source.spec.name
+        for part, path in parts_of(source.spec):
+            other = taken.get(f"{name}-{part}")
+            if other is not None:
+                reason = f"its task definition would have the name of the service at {other.place('service', 'name')}"
+                source.document.fault(path, reason, f"rename one of the two: both are {name}-{part}")
+
+
+def parts_of(spec: ServiceSpec) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """What has a task definition of its own beside the service, and where it says so."""
+    if spec.worker is not None:
+        yield "worker", ("worker",)
+    for index, task in enumerate(spec.tasks):
+        yield task.name, ("tasks", index, "name")
+
+
 def check_folder(source: Source) -> None:
     """The command line finds a service by the name of its folder."""
     folder = source.spec.directory.name
     if source.document.is_sound("service", "name") and source.spec.name not in ("", folder):
         reason = f'"{source.spec.name}" is not the name of its folder, which is "{folder}"'
-        source.document.fault(("service", "name"), reason)
+        source.document.fault(("service", "name"), reason, f"did you mean {folder}?")
 
 
 def check_names(earlier: Source, later: Source) -> None:
@@ -102,7 +136,8 @@ def check_consumption(source: Source, sources: Sequence[Source]) -> None:
             event for other in sources for event, queues in other.spec.publishes.items() if queue.name in queues
         }
         if not arriving:
-            source.document.fault(("queues", queue.name), "nobody publishes to this queue")
+            hint = f'list "{queue.name}" in the [publishes] of some service'
+            source.document.fault(("queues", queue.name), "nobody publishes to this queue", hint)
             continue
         for index, event in enumerate(queue.consumes):
             if event not in arriving:
@@ -115,4 +150,4 @@ def how_to_receive(event: str, queue: str, arriving: set[str], sources: Sequence
     for other in sources:
         if event in other.spec.publishes:
             return f'add "{queue}" to {dotted(("publishes", event))} at {other.place("publishes", event)}'
-    return did_you_mean(event, arriving)
+    return did_you_mean(event, arriving) or f"arriving there: {listed(sorted(arriving))}"
