@@ -59,9 +59,9 @@ def stacks(environment: str) -> tuple[SharedStack, ...]:
     return load_shared_stacks(ROOT, load_environment(ROOT, environment), load_services(ROOT))
 
 
-def without(template: Template, types: Collection[str]) -> Template:
-    """The template without the resources of these types; what names one of them gets its name instead."""
-    left_out = {name for name, body in template["Resources"].items() if body["Type"] in types}
+def without(template: Template, unwanted: Collection[str]) -> Template:
+    """The template without the resources of these types or names; what names one of them gets its name instead."""
+    left_out = {name for name, body in template["Resources"].items() if name in unwanted or body["Type"] in unwanted}
     kept = {name: body for name, body in template["Resources"].items() if name not in left_out}
     return {**template, "Resources": {name: named(depends(body, left_out), left_out) for name, body in kept.items()}}
 

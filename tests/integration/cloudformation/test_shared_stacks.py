@@ -1,0 +1,191 @@
+"""The shared stacks of every environment, created in their order on an emulator that refuses what it does not know.
+
+Of what it knows, everything must come into being. What it does not know is listed here by name, and a list that is
+too long fails as one that is too short does.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.backing.aws import AwsServer
+from local_aws.ports import free_port
+from platform_sdk.deploy.shared import SharedStack
+from tests.support.cloudformation import ENVIRONMENTS, ROOT, stacks, template_of, without
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+
+NOT_CREATED = {
+    "network": {"AWS::EC2::EIP", "AWS::EC2::FlowLog", "AWS::EC2::NatGateway"},
+    "security": {"AWS::EC2::SecurityGroupEgress", "AWS::EC2::SecurityGroupIngress"},
+    "edge": {
+        "AWS::CloudFront::VpcOrigin",
+        "AWS::Logs::Delivery",
+        "AWS::Logs::DeliveryDestination",
+        "AWS::Logs::DeliverySource",
+        "AWS::WAFv2::LoggingConfiguration",
+    },
+    "pipeline": {"AWS::CodePipeline::Pipeline"},
+}
+"""By template: the types that the emulator does not know. They are linted and read by the contract tests only."""
+
+# The emulator's clusters have no attribute MasterUserSecret.SecretArn.
+NAMED_BY_AWS_ONLY = {"DatabaseSecretArnParameter"}
+
+# The id of the zone is AWS's to give: the emulator's stands for the one in the environment's file.
+GIVEN_BY_AWS = "HostedZoneId"
+
+
+class Account:
+    """One emulated account, and what was created in it."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self.endpoint_url = endpoint_url
+        self.ssm: SSMClient = boto3.client("ssm", endpoint_url=endpoint_url)
+        self.ec2 = boto3.client("ec2", endpoint_url=endpoint_url)
+        self._cloudformation = boto3.client("cloudformation", endpoint_url=endpoint_url)
+        zone = boto3.client("route53", endpoint_url=endpoint_url).create_hosted_zone(
+            Name="example.com", CallerReference="the account's"
+        )
+        self._zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
+
+    def refused_types(self, stack: SharedStack) -> set[str]:
+        """What the emulator does not know of a template."""
+        try:
+            self._create(stack, (ROOT / stack.template).read_text(encoding="utf-8"), suffix="-whole")
+        except ClientError as error:
+            refused = re.search(r"Unrecognized resource types: \[(.*)\]", str(error))
+            assert refused, error
+            return set(refused[1].split(", "))
+        return set()
+
+    def create(self, stack: SharedStack, left_out: set[str]) -> dict[str, str]:
+        """By logical name: the physical name of everything in the stack."""
+        self._create(stack, json.dumps(without(template_of(ROOT / stack.template), left_out | NAMED_BY_AWS_ONLY)))
+        deadline = time.monotonic() + 60
+        while (status := self._status(stack.name)).endswith("_IN_PROGRESS") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert status == "CREATE_COMPLETE", self._failures(stack.name)
+        created = self._cloudformation.describe_stack_resources(StackName=stack.name)["StackResources"]
+        return {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in created}
+
+    def _create(self, stack: SharedStack, body: str, suffix: str = "") -> None:
+        values = {**stack.parameters}
+        if GIVEN_BY_AWS in values:
+            values[GIVEN_BY_AWS] = self._zone_id
+        self._cloudformation.create_stack(
+            StackName=stack.name + suffix,
+            TemplateBody=body,
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+
+    def _status(self, name: str) -> str:
+        return str(self._cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+
+    def _failures(self, name: str) -> list[tuple[str, str]]:
+        events = self._cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+        return [
+            (event["LogicalResourceId"], event.get("ResourceStatusReason", ""))
+            for event in events
+            if event["ResourceStatus"].endswith("FAILED")
+        ]
+
+
+@pytest.fixture(scope="module", params=ENVIRONMENTS)
+def environment(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def account(environment: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """An account for each environment, as on AWS."""
+    server = AwsServer(tmp_path_factory.mktemp(environment), free_port())
+    server.start()
+    yield Account(server.endpoint_url)
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def created(account: Account, environment: str) -> dict[str, dict[str, str]]:
+    """By stack: what came into being."""
+    return {
+        stack.name: account.create(stack, NOT_CREATED.get(stack.template.stem, set())) for stack in stacks(environment)
+    }
+
+
+def test_everything_that_the_emulator_knows_comes_into_being(created: dict[str, dict[str, str]]) -> None:
+    nameless = [(stack, name) for stack, names in created.items() for name, physical in names.items() if not physical]
+    assert nameless == []
+
+
+def test_what_is_not_created_is_listed_by_name(
+    account: Account, environment: str, created: dict[str, dict[str, str]]
+) -> None:
+    refusing = {stack.template.stem: stack for stack in stacks(environment) if stack.template.stem in NOT_CREATED}
+    assert {name: account.refused_types(stack) for name, stack in refusing.items()} == NOT_CREATED
+
+
+def test_stacks_find_each_other_by_parameters_that_hold_what_was_created(
+    account: Account, environment: str, created: dict[str, dict[str, str]]
+) -> None:
+    def value(name: str) -> str:
+        return account.ssm.get_parameter(Name=f"/platform/{environment}/{name}")["Parameter"]["Value"]
+
+    network = created[f"platform-{environment}-network"]
+    assert value("network/vpc-id") == network["Vpc"]
+    assert value("network/private-subnet-ids").split(",") == [network[f"PrivateSubnet{n}"] for n in (1, 2, 3)]
+    edge = created[f"platform-{environment}-edge"]
+    assert value("edge/production-listener-arn") == edge["ProductionListener"]
+    assert json.loads(value("cloudwatch-agent"))["traces"]
+    assert value("registry/orders/repository-uri").endswith("/orders")
+
+
+def test_nine_subnets_share_three_zones_and_do_not_overlap(
+    account: Account, environment: str, created: dict[str, dict[str, str]]
+) -> None:
+    vpc = created[f"platform-{environment}-network"]["Vpc"]
+    subnets = account.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+    assert len({subnet["CidrBlock"] for subnet in subnets}) == 9
+    assert sorted(subnet["AvailabilityZone"] for subnet in subnets) == sorted(
+        ["us-east-1a", "us-east-1b", "us-east-1c"] * 3
+    )
+
+
+def test_the_default_security_group_is_closed(
+    account: Account, environment: str, created: dict[str, dict[str, str]]
+) -> None:
+    group = created[f"platform-{environment}-security"]["DefaultSecurityGroupClosed"]
+    (found,) = account.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    assert found["GroupName"] == "default"
+    assert (found["IpPermissions"], found["IpPermissionsEgress"]) == ([], [])
+
+
+def test_each_service_has_its_own_password_and_the_cache_is_the_same_for_all(
+    account: Account, environment: str, created: dict[str, dict[str, str]]
+) -> None:
+    client = boto3.client("secretsmanager", endpoint_url=account.endpoint_url)
+
+    def secret(name: str) -> str:
+        return str(client.get_secret_value(SecretId=f"platform/{environment}/{name}")["SecretString"])
+
+    services = ("inventory", "orders", "users")
+    databases = [json.loads(secret(f"{service}/database")) for service in services]
+    assert [database["username"] for database in databases] == list(services)
+    assert len({database["password"] for database in databases}) == 3
+    # Compared as text: the emulator makes up punctuation that the template excludes, and that JSON would escape.
+    cache = json.loads(secret("cache"))["password"]
+    assert {secret(f"{service}/cache") for service in services} == {f'{{"password": "{cache}"}}'}
+
+
+def test_templates_are_small_enough_to_be_sent_without_a_bucket() -> None:
+    templates = sorted((ROOT / Path("deploy/cloudformation")).glob("*.yaml"))
+    assert [path.name for path in templates if path.stat().st_size > 51_200] == []
