@@ -60,10 +60,10 @@ def test_check_prints_every_fault_on_stderr() -> None:
     result = run("check")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines() == [
-        "services/orders/platform.toml:8: task.cpu: 300 is not a Fargate size; did you mean 256 or 512?",
-        "services/orders/platform.toml:11: scaling.min_tasks: is missing; for example min_tasks = 2",
-        "services/orders/platform.toml:12: scaling.min_task: unknown key; did you mean min_tasks?",
-        'services/users/platform.toml:5: service.path: must be lower-case segments such as "/orders", '
+        "services/orders/platform.toml:9: task.cpu: 300 is not a Fargate size; did you mean 256 or 512?",
+        "services/orders/platform.toml:12: scaling.min_tasks: is missing; for example min_tasks = 2",
+        "services/orders/platform.toml:13: scaling.min_task: unknown key; did you mean min_tasks?",
+        'services/users/platform.toml:6: service.path: must be lower-case segments such as "/orders", '
         'without a slash at the end; for example path = "/orders"',
         "error: 4 faults in 2 files",
         "hint: `platform reference` explains every key of platform.toml",
@@ -149,7 +149,18 @@ def test_services_environments_and_queues_are_completed() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("check",), ("render",), ("reference",), ("dlq",), ("dlq", "redrive"), ("completion",)]
+    "command",
+    [
+        (),
+        ("check",),
+        ("render",),
+        ("reference",),
+        ("explain",),
+        ("schema",),
+        ("dlq",),
+        ("dlq", "redrive"),
+        ("completion",),
+    ],
 )
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     result = run(*command, "--help")
