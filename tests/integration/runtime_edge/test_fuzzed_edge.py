@@ -20,6 +20,7 @@ async def test_no_generated_request_finds_a_contradiction(tmp_path: Path) -> Non
             "--include-path-regex",
             "^/shop/(items|sku|orders|public)",
             "--max-examples=15",
+            "--seed=1",
             "--header=Authorization: Bearer known",
             "--suppress-health-check=all",
             cwd=tmp_path,

@@ -59,7 +59,7 @@ ATTACKS: dict[str, Callable[[Json], str]] = {
     "body changed": tampered,
     "expired": changed(exp=int(time.time()) - 120),
     "never expires": changed(exp=None),
-    "not yet valid": changed(nbf=int(time.time()) + 600),
+    "not yet valid": changed(nbf=int(time.time()) + 86_400),
     "other issuer": changed(iss="https://evil.test"),
     "no issuer": changed(iss=None),
     "other audience": changed(aud="another"),
