@@ -39,7 +39,6 @@ class SharedParameter:
     """Names of the Systems Manager parameters below `/platform/<environment>/` that the shared stacks write."""
 
     VPC_ID: Final = "network/vpc-id"
-    CIDR: Final = "network/cidr"
     DEFAULT_SECURITY_GROUP_ID: Final = "network/default-security-group-id"
     PUBLIC_SUBNET_IDS: Final = "network/public-subnet-ids"
     PRIVATE_SUBNET_IDS: Final = "network/private-subnet-ids"
@@ -83,7 +82,6 @@ class SharedParameter:
 FOUND: Final[Mapping[str, Mapping[str, str]]] = {
     "security": {
         "VpcId": SharedParameter.VPC_ID,
-        "Cidr": SharedParameter.CIDR,
         "DefaultSecurityGroupId": SharedParameter.DEFAULT_SECURITY_GROUP_ID,
         "PrivateSubnetIds": SharedParameter.PRIVATE_SUBNET_IDS,
     },
@@ -171,7 +169,7 @@ def stacks_of(spec: ServiceSpec, environment: Environment, every_pipeline: Mappi
     yield stack("registry", environment, {}, spec)
     if spec.database is not None or spec.cache is not None:
         yield stack("secrets", environment, {}, spec)
-    yield stack("pipeline", environment, {"Architecture": spec.task.architecture} | every_pipeline, spec)
+    yield stack("pipeline", environment, {**every_pipeline, "Architecture": spec.task.architecture}, spec)
 
 
 def stack(
@@ -214,6 +212,7 @@ def network(table: Table) -> dict[str, str]:
 
 def security(table: Table, environment: Environment) -> dict[str, str]:
     return {
+        "Cidr": table.text("cidr", CIDR),
         "DatabasePort": str(environment.database.port),
         "InterfaceEndpoints": boolean(table.boolean("interface_endpoints", default=False)),
         "CloudFrontPrefixList": table.text("cloudfront_prefix_list", PREFIX_LIST),

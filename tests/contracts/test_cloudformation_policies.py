@@ -1,0 +1,144 @@
+"""Every IAM policy in the shared templates: valid, and for named resources wherever AWS knows a name."""
+
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.cloudformation import ROOT, Resource, resources, values_of
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", ResourceWarning)  # it never closes its list of actions
+    from parliament import analyze_policy_string
+
+ACCOUNT = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "111122223333"}
+
+ARNS = {
+    "Artifacts": "arn:aws:s3:::artifacts",
+    "ConnectionArn": "arn:aws:codeconnections:us-east-1:111122223333:connection/1234",
+    "Project": "arn:aws:codebuild:us-east-1:111122223333:project/project",
+}
+"""Of what policies name by `!Ref` or `!GetAtt`."""
+
+NAMELESS = {
+    "application-autoscaling:DescribeScalableTargets",
+    "codedeploy:BatchGetDeploymentTargets",
+    "codedeploy:ContinueDeployment",
+    "codedeploy:GetDeploymentTarget",
+    "codedeploy:ListDeploymentTargets",
+    "codedeploy:StopDeployment",
+    "ec2:DescribeSecurityGroupRules",
+    "ecr:GetAuthorizationToken",
+    "ecs:DescribeTaskDefinition",
+    "elasticloadbalancing:DescribeListeners",
+    "elasticloadbalancing:DescribeRules",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "elasticloadbalancing:DescribeTargetHealth",
+}
+"""Actions that may be for `*`: AWS knows no narrower resource for them (service authorization reference)."""
+
+
+def policies() -> list[tuple[Resource, dict[str, Any]]]:
+    return list(policies_of_roles())
+
+
+def policies_of_roles() -> Iterator[tuple[Resource, dict[str, Any]]]:
+    for resource in resources():
+        if resource.type == "AWS::IAM::Policy":
+            yield resource, written_out(resource.properties["PolicyDocument"])
+        for policy in resource.properties.get("Policies", []) if resource.type == "AWS::IAM::Role" else []:
+            yield resource, written_out(policy["PolicyDocument"])
+
+
+def written_out(value: Any) -> Any:
+    """The policy as IAM gets it, with made-up names."""
+    match value:
+        case {"Ref": name} | {"Fn::GetAtt": [name, "Arn"]}:
+            return ARNS[name]
+        case {"Fn::Sub": [text, dict()]} | {"Fn::Sub": text}:
+            return re.sub(r"\$\{([\w:]+)(?:\.\w+)?\}", lambda m: ACCOUNT.get(m[1], ARNS.get(m[1], "name")), text)
+        case dict():
+            return {key: written_out(inner) for key, inner in value.items()}
+        case list():
+            return [written_out(inner) for inner in value]
+        case _:
+            return value
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(
+    ("resource", "policy"), policies(), ids=lambda value: str(value) if isinstance(value, Resource) else ""
+)
+def test_parliament_finds_nothing(resource: Resource, policy: dict[str, Any]) -> None:
+    found = analyze_policy_string(json.dumps(policy)).findings
+    assert [f"{finding.issue}: {finding.detail}" for finding in found] == []
+
+
+def test_parliament_would_find_something() -> None:
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:sqs:us-east-1:111122223333:queue"}
+    assert analyze_policy_string(json.dumps({"Version": "2012-10-17", "Statement": [statement]})).findings
+
+
+def test_only_what_has_no_name_is_allowed_for_every_resource() -> None:
+    for_all = {
+        action
+        for _, policy in policies()
+        for statement in policy["Statement"]
+        if "*" in listed(statement["Resource"])
+        for action in listed(statement["Action"])
+    }
+    assert for_all == NAMELESS
+
+
+def test_no_policy_allows_every_action_of_a_service() -> None:
+    wild = [
+        f"{resource}: {action}"
+        for resource, policy in policies()
+        for statement in policy["Statement"]
+        for action in listed(statement["Action"])
+        if "*" in action
+    ]
+    assert wild == []
+
+
+def test_roles_are_passed_to_tasks_only() -> None:
+    passing = [
+        statement
+        for _, policy in policies()
+        for statement in policy["Statement"]
+        if "iam:PassRole" in listed(statement["Action"])
+    ]
+    assert passing
+    for statement in passing:
+        assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+        assert all(re.search(r":role/[\w-]+$", arn) for arn in statement["Resource"])
+
+
+def test_only_aws_services_assume_the_roles_and_only_for_this_account() -> None:
+    for resource in resources():
+        for document in values_of(resource.properties, "AssumeRolePolicyDocument"):
+            (statement,) = document["Statement"]
+            assert list(statement["Principal"]) == ["Service"], resource
+            # Lambda assumes the role of a function of the same account only, and sends no source account.
+            if statement["Principal"]["Service"] != "lambda.amazonaws.com":
+                assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}, (
+                    resource
+                )
+
+
+def test_every_star_in_a_policy_has_a_comment_beside_it() -> None:
+    bare = []
+    for path in sorted((ROOT / "deploy/cloudformation").glob("*.yaml")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines):
+            if re.search(r'Resource: "\*"', line):
+                near = lines[max(0, number - 16) : number + 1]
+                if not any("#" in one for one in near):
+                    bare.append(f"{path.name}:{number + 1}")
+    assert bare == []
