@@ -66,7 +66,7 @@ def test_check_prints_every_fault_on_stderr() -> None:
         'services/users/platform.toml:6: service.path: must be lower-case segments such as "/orders", '
         'without a slash at the end; for example path = "/orders"',
         "error: 4 faults in 2 files",
-        "hint: `platform reference` explains every key of platform.toml",
+        "hint: `platform explain KEY` tells what a key does",
     ]
 
 

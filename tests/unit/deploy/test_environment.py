@@ -87,7 +87,7 @@ def test_a_name_is_never_a_path(tmp_path: Path, name: str) -> None:
         ('"111122223333"', '"1111"', "qa.toml:3: aws.account_id: must be the 12 digits of an AWS account"),
         ('"eu-central-1"', '"europe"', 'qa.toml:4: aws.region: must be an AWS region such as "us-east-1"'),
         ("[aws]", "[asw]", "qa.toml:2: asw: unknown table; did you mean aws?"),
-        ("[aws]", "[asw]", "qa.toml: aws: the table [aws] is missing"),
+        ("[aws]", "[asw]", "qa.toml:1: aws: the table [aws] is missing"),
         (
             '"https://qa.example.com"',
             '"https://qa.example.com/"',
@@ -108,7 +108,8 @@ def test_a_name_is_never_a_path(tmp_path: Path, name: str) -> None:
         (
             "[tokens]",
             '[generated_secrets]\n"users/key" = "rsa"\n[tokens]',
-            'qa.toml:15: generated_secrets."users/key": must be one of "ed25519_private_key" and "password"',
+            'qa.toml:15: generated_secrets."users/key": must be one of "ed25519_private_key" and "password"; '
+            'for example "users/key" = "ed25519_private_key"',
         ),
     ],
 )

@@ -63,14 +63,6 @@ def test_a_service_is_called_like_its_folder(repository_of_two: Repository) -> N
     ]
 
 
-def test_two_services_of_one_name(repository_of_two: Repository) -> None:
-    repository_of_two.change("stock", 'name = "stock"', 'name = "shop"')
-    assert (
-        'services/stock/platform.toml:2: service.name: "shop" is the name of services/shop/platform.toml:2 as well; '
-        "choose another name"
-    ) in repository_of_two.faults()
-
-
 def test_two_services_on_one_path(repository_of_two: Repository) -> None:
     repository_of_two.change("stock", '"/stock"', '"/shop"')
     assert repository_of_two.faults() == [

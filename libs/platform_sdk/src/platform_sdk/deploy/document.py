@@ -82,7 +82,12 @@ class Document:
     def fault(
         self, path: TomlPath, reason: str, suggestion: str | None = None, *, beside: TomlPath | None = None
     ) -> None:
-        """Notes a fault at the path; its line is that of `beside`, or of the nearest place that the file does have."""
+        """Notes a fault at the path, the first that is found there.
+
+        Its line is that of `beside`, or of the nearest place that the file does have.
+        """
+        if path in self.faulty:
+            return
         self.faulty.add(path)
         key = dotted(self.place_of(path)) or None
         self.faults.append(
@@ -96,7 +101,8 @@ class Document:
         return (*self.written.get(head, ()), *path[len(head) :])
 
     def line(self, path: TomlPath) -> int | None:
-        return next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), None)
+        heads = (path[:end] for end in range(len(path), 0, -1))
+        return next((self.lines[head] for head in heads if head in self.lines), 1 if self.lines else None)
 
     def is_sound(self, *path: str | int) -> bool:
         """Whether the file could be read and nothing at or below the path is at fault."""
@@ -120,6 +126,7 @@ class Document:
         document = Document(self.file, values, dict(self.lines), readable=self.readable, faults=list(self.faults))
         over = value_at(self.values, layer)
         if isinstance(over, dict):
+            over = {key: value for key, value in over.items() if key != layer[0]}
             document.values, document.written = overlay(values, over, layer)
             document.lines = moved_lines(self.lines, document.written)
         return document
@@ -222,7 +229,7 @@ class Table:
         if value is None:
             return legal[0] if isinstance(default, Required) else default
         if value not in legal:
-            meant = did_you_mean(value, legal) or self.example(key)
+            meant = did_you_mean(value, legal) or f'for example {dotted((key,))} = "{legal[0]}"'
             self.fault(key, f"must be one of {listed(map(quoted, legal))}", meant)
             return legal[0]
         return str(value)
@@ -297,8 +304,8 @@ class Table:
         for key, value in self.values.items():
             if key not in self.known:
                 kind = "table" if isinstance(value, dict) else "key"
-                known = did_you_mean(key, self.known) or f"known here: {listed(sorted(self.known))}"
-                self.fault(key, f"unknown {kind}", known)
+                others = f"known here: {listed(sorted(self.known))}" if self.known else "remove it"
+                self.fault(key, f"unknown {kind}", did_you_mean(key, self.known) or others)
 
     def _value(self, key: str, kind: type, default: object) -> Any:
         """The value where it is there and of its type; else None, with the fault noted."""

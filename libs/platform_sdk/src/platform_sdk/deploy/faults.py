@@ -23,7 +23,12 @@ class Fault:
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         said = self.reason if self.suggestion is None else f"{self.reason}; {self.suggestion}"
-        return ": ".join(part for part in (place, self.key, said) if part)
+        return visible(": ".join(part for part in (place, self.key, said) if part))
+
+
+def visible(text: str) -> str:
+    """What files say may be repeated, but may not steer the terminal that it is printed on."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 class InvalidConfiguration(PlatformError):
@@ -34,7 +39,7 @@ class InvalidConfiguration(PlatformError):
         files = len({fault.file for fault in self.faults})
         super().__init__(
             f"{counted(len(self.faults), 'fault')} in {counted(files, 'file')}",
-            hint="`platform reference` explains every key of platform.toml",
+            hint="`platform explain KEY` tells what a key does",
         )
 
     def __str__(self) -> str:

@@ -123,7 +123,7 @@ def check_environments(document: Document, known: Iterable[str]) -> None:
     for name in table.names(ENVIRONMENTS.names):
         layer = table.optional_table(name)
         if layer is not None and ENVIRONMENTS.name in layer.values:
-            layer.fault(ENVIRONMENTS.name, "an environment does not hold others", "move it to the end of the file")
+            layer.fault(ENVIRONMENTS.name, "an environment does not hold others", "write it by itself")
         if known and name not in known:
             suggestion = did_you_mean(name, known) or f"the environments are {listed(known)}"
             table.fault(name, "there is no such environment", suggestion)

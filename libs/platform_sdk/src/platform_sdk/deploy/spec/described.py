@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TypeVar
 
-from platform_sdk.deploy.document import REQUIRED, Document, Required, Table
+from platform_sdk.deploy.document import REQUIRED, Document, Required, Table, dotted
 from platform_sdk.deploy.faults import listed
 from platform_sdk.deploy.spec.keys import ANY_NAME, ROOT
 from platform_sdk.deploy.spec.keys.kinds import Boolean, Choice, Group, Integer, Key, Number, Text, Texts
@@ -19,7 +19,7 @@ class Described:
     def __init__(self, table: Table, group: Group) -> None:
         self.table = table
         self.group = group
-        table.examples = examples_of(group)
+        table.examples = examples_of(group, dotted(step for step in table.path if isinstance(step, str)))
 
     def fault(self, key: str | tuple[str | int, ...], reason: str, suggestion: str | None = None) -> None:
         self.table.fault(key, reason, suggestion)
@@ -146,15 +146,16 @@ class Described:
 
 
 @cache
-def examples_of(group: Group) -> dict[str, str]:
-    """An assignment, or the head of a table, for each key."""
-    return {name: example_of(member, group) for name, member in group.members().items()}
+def examples_of(group: Group, path: str) -> dict[str, str]:
+    """An assignment, or the head of a table, for each key of the group, which stands at the path."""
+    return {name: example_of(member, group, path) for name, member in group.members().items()}
 
 
-def example_of(member: Key | Group, group: Group) -> str:
+def example_of(member: Key | Group, group: Group, path: str) -> str:
     if isinstance(member, Key):
         return f"{group.example if member.name == ANY_NAME else member.name} = {member.example}"
-    head = f"[[{member.name}]]" if member.form == "list" else f"[{member.name}]"
+    own = f"{path}.{member.name}" if path else member.name
+    head = f"[[{own}]]" if member.form == "list" else f"[{own}]"
     required = [key.name for key in member.keys if isinstance(key, Key) and isinstance(key.default, Required)]
     return f"{head} with {listed(required)}" if required else head
 

@@ -30,7 +30,7 @@ from platform_sdk.deploy.spec.types import (
     TaskSize,
     Worker,
 )
-from platform_sdk.deploy.spec.variables import read_environment, read_secrets
+from platform_sdk.deploy.spec.variables import read_environment, read_secrets, refuse_secrets_in
 
 PORTS_OF_SIDECARS: Final = frozenset({2000, 2020, 4314, 4315, 4316, 4317, 4318, 8125, 24224, 25888})
 DEREGISTRATION_DELAY_SECONDS: Final = 30
@@ -218,6 +218,8 @@ def read_commands(table: Described, *, has_database: bool) -> Commands:
     commands = Commands(
         api=table.texts("api"), migrate=table.optional_texts("migrate"), demo=table.optional_texts("demo")
     )
+    for key, command in (("api", commands.api), ("migrate", commands.migrate), ("demo", commands.demo)):
+        refuse_secrets_in(table, key, command)
     if has_database and commands.migrate is None and table.are_sound("migrate"):
         table.fault("migrate", "is missing, though there is a [database]", table.table.example("migrate"))
     return commands

@@ -21,6 +21,13 @@ from platform_sdk.deploy.spec.types import (
 MAX_SHIFT_MINUTES: Final = 2880
 MAX_ALARMS: Final = 10
 
+STEPS_OF_CODEDEPLOY: Final = {
+    "install": "after_install",
+    "allowtesttraffic": "after_allow_test_traffic",
+    "allowtraffic": "before_allow_traffic",
+}
+"""Lifecycle events without a hook, to the one that a team may have meant."""
+
 THRESHOLDS: Final[Mapping[AlarmKind, str | None]] = {
     "error_rate": "threshold_percent",
     "latency_p99": "threshold_ms",
@@ -62,7 +69,10 @@ def read_alarms(table: Described, queues: Sequence[str]) -> Iterator[Alarm]:
     watched = sum(alarm.roll_back for alarm in alarms)
     if watched > MAX_ALARMS:
         reason = f"{counted(watched, 'alarm')} would roll back, and CodeDeploy watches at most {MAX_ALARMS}"
-        table.table.document.fault(table.table.path, reason, "set roll_back = false below [alarms.dead_letters]")
+        suggestion = "set roll_back = false below [alarms.dead_letters]"
+        table.table.document.fault(
+            ("alarms",), reason, suggestion, beside=("alarms",) if table.table.values else ("queues",)
+        )
     yield from alarms
 
 
@@ -96,11 +106,10 @@ def refuse_names_of_aws(table: Described) -> None:
         plain = key.replace("_", "").lower()
         if key in LIFECYCLE_EVENTS:
             continue
-        if plain in ("install", "allowtesttraffic", "allowtraffic"):
-            table.table.known.add(key)
-            table.fault(key, "is CodeDeploy's own step, at which nothing can be called", f"before or after_{key}?")
+        if plain in STEPS_OF_CODEDEPLOY:
+            reason = "is CodeDeploy's own step, at which nothing can be called"
+            table.fault(key, reason, f"did you mean {STEPS_OF_CODEDEPLOY[plain]}?")
         elif plain in ours:
-            table.table.known.add(key)
             table.fault(key, "unknown key", f"did you mean {ours[plain]}?")
 
 

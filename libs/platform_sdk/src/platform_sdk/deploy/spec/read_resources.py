@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from platform_sdk.deploy.fargate import nearest
+from platform_sdk.deploy.faults import counted
 from platform_sdk.deploy.spec.described import Described
 from platform_sdk.deploy.spec.keys.resources import LOG_RETENTION_DAYS
 from platform_sdk.deploy.spec.types import DatabaseNeeds, Permission, Queue
@@ -76,7 +77,9 @@ def check_alarm_age(table: Described, queue: Queue) -> None:
         reason = f"{age} is not above visibility_timeout_seconds, which is {visibility}: a second try would set it off"
         table.fault("alarm_age_seconds", reason, f"did you mean {5 * visibility}?")
     elif age >= queue.retention_days * DAY_SECONDS:
-        reason = f"{age} is not below the {queue.retention_days} days of retention_days: the message is gone before"
+        reason = (
+            f"{age} is not below retention_days, {counted(queue.retention_days, 'day')}: the message is gone before"
+        )
         table.fault("alarm_age_seconds", reason, f"did you mean {ALARM_AGE_SECONDS}?")
 
 

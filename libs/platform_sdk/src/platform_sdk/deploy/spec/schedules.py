@@ -42,14 +42,14 @@ def fault_of_cron(text: str) -> tuple[str, str] | None:
     """Reason and suggestion."""
     fields = text.split()
     if len(fields) == 5:
-        return "AWS's cron has six fields: the last is the year", f"cron({text} *), with ? for one of the two days"
+        return "AWS's cron has six fields: the last is the year", with_question_mark([*fields, "*"])
     if len(fields) != 6:
         return f"cron needs six fields, not {len(fields)}", "for example cron(30 2 * * ? *)"
     for value, (name, low, high, names, special) in zip(fields, FIELDS, strict=True):
         if not re.fullmatch(special, value) and not all(
             is_item(item, low, high, names, special) for item in value.split(",")
         ):
-            return f'"{value}" is not a {name} of {low} to {high}', "for example cron(30 2 * * ? *)"
+            return f'the {name} "{value}" is not within {low} to {high}', "for example cron(30 2 * * ? *)"
     if (fields[2] == "?") == (fields[4] == "?"):
         return "exactly one of day of month and day of week must be ?", with_question_mark(fields)
     return None

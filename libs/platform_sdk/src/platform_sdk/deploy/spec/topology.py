@@ -39,7 +39,6 @@ def check_topology(sources: Sequence[Source]) -> None:
     check_priorities(sources)
     check_families(sources)
     for earlier, later in pairs(sources):
-        check_names(earlier, later)
         check_paths(earlier, later)
         check_owners(earlier, later)
     if all_events_are_known:
@@ -90,12 +89,6 @@ def check_folder(source: Source) -> None:
     if source.document.is_sound("service", "name") and source.spec.name not in ("", folder):
         reason = f'"{source.spec.name}" is not the name of its folder, which is "{folder}"'
         source.document.fault(("service", "name"), reason, f"did you mean {folder}?")
-
-
-def check_names(earlier: Source, later: Source) -> None:
-    if earlier.spec.name and earlier.spec.name == later.spec.name:
-        reason = f'"{later.spec.name}" is the name of {earlier.place("service", "name")} as well'
-        later.document.fault(("service", "name"), reason, "choose another name")
 
 
 def check_paths(earlier: Source, later: Source) -> None:

@@ -21,6 +21,9 @@ CONTAINS_A_SECRET: Final = re.compile(
     r"|^[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@"  # URLs with a password
 )
 
+MADE_BY_CHANCE: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9]{20,}|[0-9a-f]{32,}")
+"""No name that a person would choose."""
+
 SET_BY_THE_PLATFORM: Final = frozenset(
     value for name, value in vars(Variable).items() if not name.startswith("_") and isinstance(value, str)
 )
@@ -59,10 +62,19 @@ def secret_reference(table: Described, name: str) -> SecretReference:
         table.fault(name, "must be a name, not an ARN", "the environment adds account, region and prefix")
         return SecretReference(store=SecretStore.SECRETS_MANAGER, name="")
     text = table.text(name)
+    if CONTAINS_A_SECRET.search(text) or MADE_BY_CHANCE.fullmatch(text):
+        table.fault(name, "looks like the secret itself", "give the name under which Secrets Manager keeps it")
     if text.startswith("/"):
         return SecretReference(store=SecretStore.PARAMETER_STORE, name=text.removeprefix("/"))
     secret, _, json_key = text.partition(":")
     return SecretReference(store=SecretStore.SECRETS_MANAGER, name=secret, json_key=json_key or None)
+
+
+def refuse_secrets_in(table: Described, key: str, texts: tuple[str, ...] | None) -> None:
+    """In the words of a command, which anybody may read who may see the task definition."""
+    for index, text in enumerate(texts or ()):
+        if CONTAINS_A_SECRET.search(text):
+            table.fault((key, index), "looks like a secret, which commands do not keep", "read it from a variable")
 
 
 def refuse_reserved(table: Described, name: str, allowed: frozenset[str] | set[str] = frozenset()) -> None:
