@@ -5,8 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+CHECKOV := .venv-checkov
 PACKAGES := libs/platform_sdk libs/local_aws services/orders services/users services/inventory
-SOURCES := libs services tests benchmarks
+SOURCES := libs services tests benchmarks deploy
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down reset test check format bench lock clean
@@ -32,11 +33,17 @@ reset: $(STAMP) ## Stop the system and empty its data
 test: $(STAMP) ## Run all tests (T=path or PYTEST_ARGS="-k name" for some)
 	@$(BIN)/python -m pytest $(T) $(PYTEST_ARGS)
 
-check: $(STAMP) ## Lint, format, types, import boundaries, platform.toml
+# Apart, because it pins a boto3 that is older than ours.
+$(CHECKOV)/.installed: requirements/checkov.txt
+	@echo "check: installing checkov (about a minute the first time)"; $(PYTHON) -m venv $(CHECKOV)
+	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
+
+check: $(STAMP) $(CHECKOV)/.installed ## Lint, format, types, import boundaries, platform.toml, templates
 	@echo "check: ruff"; $(BIN)/ruff check $(SOURCES) && $(BIN)/ruff format --check --quiet $(SOURCES)
 	@echo "check: mypy --strict"; $(BIN)/mypy $(SOURCES)
 	@echo "check: import-linter"; $(BIN)/lint-imports
 	@echo "check: platform.toml"; $(BIN)/platform check
+	@echo "check: checkov"; $(CHECKOV)/bin/checkov --directory deploy/cloudformation --framework cloudformation --quiet --compact --skip-download
 
 format: $(STAMP) ## Format the code
 	@$(BIN)/ruff check --fix --quiet $(SOURCES); $(BIN)/ruff format $(SOURCES)
@@ -48,4 +55,4 @@ lock: $(STAMP) ## Compile requirements/*.in to hashed locks
 	@requirements/lock.sh $(BIN)
 
 clean: ## Remove .venv and caches (the system's data stays)
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(CHECKOV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

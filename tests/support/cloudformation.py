@@ -56,7 +56,7 @@ def resources() -> tuple[Resource, ...]:
 
 @cache
 def stacks(environment: str) -> tuple[SharedStack, ...]:
-    return load_shared_stacks(ROOT, load_environment(ROOT, environment), load_services(ROOT))
+    return load_shared_stacks(ROOT, load_environment(ROOT, environment), load_services(ROOT, environment))
 
 
 def without(template: Template, unwanted: Collection[str]) -> Template:
