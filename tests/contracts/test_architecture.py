@@ -1,0 +1,98 @@
+"""docs/architecture.md against the files that it names: each row's property is there, with its value."""
+
+import json
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cloudformation import ROOT, template_of
+
+PAGE = ROOT / "docs" / "architecture.md"
+ROW = re.compile(r"^\| (?P<line>[^|]+) \| (?P<file>[^|]+) \| `(?P<property>[^`]+)` \| `(?P<value>[^`]+)` \|$", re.M)
+STEP = re.compile(r"(?P<key>[^.\[\]]+)|\[(?:(?P<index>\d+)|(?P<name>[^=\]]+)=(?P<wanted>[^\]]+))\]")
+
+LINES = (
+    "Fargate",
+    "scan on push",
+    "immutable tags",
+    "lifecycle",
+    "ALB over HTTPS",
+    "Serverless v2",
+    "Multi-AZ",
+    "to zero",
+    "cluster mode disabled",
+    "one replica",
+    "CodePipeline",
+    "CodeBuild",
+    "Container Insights",
+    "log aggregation",
+    "service metrics",
+    "one task definition",
+    "Route 53",
+    "CloudFront",
+    "WAF in front",
+)
+"""What the architecture asks for, in its own words."""
+
+
+def rows() -> list[dict[str, str]]:
+    return [match.groupdict() for match in ROW.finditer(PAGE.read_text(encoding="utf-8"))]
+
+
+@cache
+def content(file: str) -> Any:
+    path = ROOT / file
+    if path.suffix == ".toml":
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    if path.suffix == ".json":
+        return json.loads(path.read_text(encoding="utf-8"))
+    return {name: body.get("Properties", {}) for name, body in template_of(path)["Resources"].items()}
+
+
+def found(value: Any, path: str) -> Any:
+    """Follows a path such as `WebAcl.Rules[Name=rate].Priority`."""
+    for step in STEP.finditer(path):
+        if step["key"]:
+            value = value[step["key"]]
+        elif step["index"]:
+            value = value[int(step["index"])]
+        else:
+            (value,) = [one for one in value if str(one[step["name"]]) == step["wanted"]]
+    return value
+
+
+def written(value: Any) -> str:
+    """As the page writes it: of `!Ref` and the like, what they name."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case {"Ref": str(name)} | {"Fn::Sub": str(name)}:
+            return name
+        case {"Fn::GetAtt": [*names]}:
+            return ".".join(names)
+        case {"Fn::Select": [index, choice]}:
+            return f"{index}, {written(choice)}"
+        case _:
+            return str(value)
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: f"{Path(row['file']).name}:{row['property']}")
+def test_the_property_of_a_row_is_there_with_its_value(row: dict[str, str]) -> None:
+    text = written(found(content(row["file"]), row["property"]))
+    # A document inside a property, such as a policy, holds the value; everything else is it.
+    assert row["value"] in text if "\n" in text else row["value"] == text
+
+
+def test_every_row_of_the_page_is_read() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    told = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| line ")]
+    assert len(told) == len(rows())
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_line_of_the_architecture_has_a_row(line: str) -> None:
+    assert any(line in row["line"] for row in rows())
