@@ -27,8 +27,8 @@ def schedule_name(environment: str, service: str, task: str) -> str:
 
 def limited_names(spec: ServiceSpec, environment: str) -> Iterator[tuple[str, str, int, tuple[str | int, ...]]]:
     """Kind, name, the most characters that AWS takes, and the key of platform.toml that it comes from."""
-    for colour in COLOURS:
-        yield "target group", target_group_name(environment, spec.name, colour), 32, ("service", "name")
+    longest = max((target_group_name(environment, spec.name, colour) for colour in COLOURS), key=len)
+    yield "target group", longest, 32, ("service", "name")
     yield "role", role_name(environment, spec.name, "execution"), 64, ("service", "name")
     for queue in spec.queues:
         yield "queue", dead_letter_queue_name(environment, queue.name), 80, ("queues", queue.name)
