@@ -6,7 +6,6 @@ imported when it runs: `platform --help` must not wait for boto3, nor `platform 
 
 import json
 from collections.abc import Callable
-from importlib.metadata import entry_points, version
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -18,6 +17,7 @@ from platform_sdk.cli_arguments import (
     environment_named,
     root,
 )
+from platform_sdk.cli_cost import cost
 from platform_sdk.cli_dead_letters import dlq
 from platform_sdk.errors import PlatformError
 
@@ -46,6 +46,9 @@ class PlatformGroup(click.Group):
         if self.plugins_loaded:
             return
         self.plugins_loaded = True
+        # Costs 30 ms, which the commands that are built in need not wait for.
+        from importlib.metadata import entry_points
+
         for plugin in entry_points(group=PLUGINS):
             try:
                 register: Callable[[click.Group], None] = plugin.load()
@@ -76,7 +79,7 @@ def print_error(error: PlatformError) -> None:
 
 
 @click.group(cls=PlatformGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("platform-sdk"), prog_name="platform")
+@click.version_option(package_name="platform-sdk", prog_name="platform")
 def platform() -> None:
     """Run, check and look after the services of this repository.
 
@@ -188,6 +191,7 @@ def completion(shell: str) -> None:
     click.echo(kind(platform, {}, "platform", "_PLATFORM_COMPLETE").source())
 
 
+platform.add_command(cost)
 platform.add_command(dlq)
 
 
