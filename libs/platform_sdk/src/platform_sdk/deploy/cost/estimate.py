@@ -1,0 +1,96 @@
+"""Puts the lines of services and shared stacks together into one estimate."""
+
+from collections.abc import Collection, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from platform_sdk.deploy.cost.assumptions import Assumptions, load_assumptions
+from platform_sdk.deploy.cost.lines import Estimate
+from platform_sdk.deploy.cost.prices import PriceTable, load_prices
+from platform_sdk.deploy.cost.service_lines import (
+    DELIVERY,
+    FARGATE,
+    MONITORING,
+    REGISTRY,
+    SECRETS,
+    average_tasks,
+    service_lines,
+    task_groups,
+)
+from platform_sdk.deploy.cost.shared_lines import (
+    CACHE,
+    DATABASE,
+    EDGE,
+    LOAD_BALANCER,
+    NETWORK,
+    QUEUES,
+    SharedResources,
+    shared_lines,
+    shared_resources,
+)
+from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.repository import refuse_unknown
+from platform_sdk.deploy.shared import load_shared_stacks
+from platform_sdk.deploy.spec import load_services
+from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.errors import PlatformError
+
+SECTIONS: Final = (
+    FARGATE, LOAD_BALANCER, REGISTRY, DATABASE, CACHE, DELIVERY, QUEUES, MONITORING, NETWORK, EDGE, SECRETS,
+)  # fmt: skip
+"""In the order of the architecture's estimate, then what it leaves out."""
+
+
+class NothingToEstimate(PlatformError):
+    """The environment is on this machine, and AWS bills nothing for it."""
+
+
+def load_estimate(root: Path, environment_name: str, names: Collection[str] = ()) -> Estimate:
+    """Reads everything below the repository's root; of the named services alone, or of all and what they share.
+
+    Raises:
+        UnknownEnvironment, UnknownName, UnknownRegion, UnknownPrice: no such environment, service, region or price.
+        NothingToEstimate: the environment is not on AWS.
+        InvalidConfiguration: with every fault of a file.
+    """
+    environment = load_environment(root, environment_name)
+    if environment.aws_endpoint_url is not None:
+        raise NothingToEstimate(
+            f"{environment.name} costs nothing", because="it runs on this machine", hint="name another one with --env"
+        )
+    services = load_services(root, environment.name)
+    refuse_unknown("service", names, [spec.name for spec in services])
+    shared = shared_resources(load_shared_stacks(root, environment, services))
+    assumptions = load_assumptions(root, environment.name, services)
+    return estimate(environment, services, shared, assumptions, load_prices(root, environment.region), names)
+
+
+def estimate(
+    environment: Environment,
+    services: Sequence[ServiceSpec],
+    shared: SharedResources,
+    assumptions: Assumptions,
+    prices: PriceTable,
+    names: Collection[str] = (),
+) -> Estimate:
+    """As `load_estimate`, from values.
+
+    Raises:
+        UnknownPrice
+    """
+    chosen = [spec for spec in services if spec.name in names] if names else services
+    lines = [line for spec in chosen for line in service_lines(spec, assumptions, prices)]
+    if not names:
+        lines.extend(shared_lines(services, shared, assumptions, prices))
+    return Estimate(
+        environment=environment.name,
+        region=environment.region,
+        compiled=prices.compiled,
+        average_tasks=sum(tasks_of(chosen, assumptions), Decimal(0)),
+        lines=tuple(sorted(lines, key=lambda line: SECTIONS.index(line.section))),
+    )
+
+
+def tasks_of(services: Sequence[ServiceSpec], assumptions: Assumptions) -> Iterator[Decimal]:
+    return (average_tasks(group, assumptions) for spec in services for group in task_groups(spec))

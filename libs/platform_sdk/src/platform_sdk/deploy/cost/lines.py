@@ -1,0 +1,135 @@
+"""The values of an estimate: charges make lines, lines make an estimate, and two estimates make a difference."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+
+from platform_sdk.deploy.cost.prices import Price
+
+HOURS_PER_MONTH: Final = Decimal(730)
+"""A twelfth of a year, as AWS's own calculator counts."""
+
+CENT: Final = Decimal("0.01")
+
+
+def cents(usd: Decimal) -> Decimal:
+    """US dollars, rounded to the cent."""
+    return usd.quantize(CENT, ROUND_HALF_UP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """`quantity` units of the price are used in a month."""
+
+    price: Price
+    quantity: Decimal
+
+    @property
+    def billed_quantity(self) -> Decimal:
+        """What is beyond the free units."""
+        return max(Decimal(0), self.quantity - self.price.free)
+
+    @property
+    def usd_per_month(self) -> Decimal:
+        """Not rounded."""
+        return self.billed_quantity * self.price.usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of an estimate. `service` is None for what all services share; `basis` tells the quantities in words."""
+
+    section: str
+    name: str
+    service: str | None = None
+    charges: tuple[Charge, ...]
+    basis: str
+
+    @property
+    def usd_per_month(self) -> Decimal:
+        """Rounded to the cent, so that the sum of the lines is what a reader adds up."""
+        return cents(sum((charge.usd_per_month for charge in self.charges), Decimal(0)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What an environment, or some of its services, cost in a month of 730 hours."""
+
+    environment: str
+    region: str
+    compiled: str
+    """The date of the price table."""
+    average_tasks: Decimal
+    """Of all its services together."""
+    lines: tuple[Line, ...]
+
+    @property
+    def usd_per_month(self) -> Decimal:
+        return sum((line.usd_per_month for line in self.lines), Decimal(0))
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """In the order of the lines."""
+        return tuple(dict.fromkeys(line.section for line in self.lines))
+
+    def section(self, name: str) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if line.section == name)
+
+    def usd_per_month_of(self, section: str) -> Decimal:
+        return sum((line.usd_per_month for line in self.section(section)), Decimal(0))
+
+    def uncertain_prices(self) -> tuple[Price, ...]:
+        """The prices in use whose confidence is not high, by name."""
+        used = {charge.price.name: charge.price for line in self.lines for charge in line.charges if charge.quantity}
+        return tuple(used[name] for name in sorted(used) if used[name].confidence != "high")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineDifference:
+    """One line that is not the same; `before` or `after` is None where the line is new or gone."""
+
+    section: str
+    name: str
+    before: Line | None
+    after: Line | None
+
+    @property
+    def usd_per_month(self) -> Decimal:
+        """What it costs more."""
+        return usd_of(self.after) - usd_of(self.before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostDifference:
+    before_usd_per_month: Decimal
+    after_usd_per_month: Decimal
+    lines: tuple[LineDifference, ...]
+
+    @property
+    def usd_per_month(self) -> Decimal:
+        """What the later estimate costs more."""
+        return self.after_usd_per_month - self.before_usd_per_month
+
+
+def usd_of(line: Line | None) -> Decimal:
+    return Decimal(0) if line is None else line.usd_per_month
+
+
+def cost_difference(before: Estimate, after: Estimate) -> CostDifference:
+    """The lines whose amount or basis differs: those of `after` in their order, then those that are gone."""
+    return CostDifference(
+        before_usd_per_month=before.usd_per_month,
+        after_usd_per_month=after.usd_per_month,
+        lines=tuple(changed_lines(before, after)),
+    )
+
+
+def changed_lines(before: Estimate, after: Estimate) -> Iterator[LineDifference]:
+    old = {(line.section, line.name): line for line in before.lines}
+    new = {(line.section, line.name): line for line in after.lines}
+    for key in dict.fromkeys((*new, *old)):
+        earlier, later = old.get(key), new.get(key)
+        same = earlier and later and (earlier.usd_per_month, earlier.basis) == (later.usd_per_month, later.basis)
+        if not same:
+            yield LineDifference(section=key[0], name=key[1], before=earlier, after=later)

@@ -1,0 +1,131 @@
+"""An estimate as text for people and as JSON for programs."""
+
+import textwrap
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from platform_sdk.deploy.cost.comparison import AVERAGE_TASKS, Comparison
+from platform_sdk.deploy.cost.lines import Charge, Estimate, Line
+from platform_sdk.deploy.cost.service_lines import plain
+
+NAME_WIDTH: Final = 30
+WIDTH: Final = 120
+
+
+def as_text(estimate: Estimate, comparison: Comparison | None = None) -> str:
+    """Amounts are US dollars a month; the lines add up to the total."""
+    lines = [*estimate_text(estimate), *(comparison_text(comparison) if comparison else ())]
+    return "\n".join(lines) + "\n"
+
+
+def estimate_text(estimate: Estimate) -> Iterator[str]:
+    yield (
+        f"{estimate.environment} in {estimate.region}: US dollars a month of 730 hours, "
+        f"at list prices as of {estimate.compiled}"
+    )
+    for section in estimate.sections:
+        yield ""
+        yield row(section, estimate.usd_per_month_of(section))
+        for line in estimate.section(section):
+            yield row(f"  {line.name}", line.usd_per_month, f"  {line.basis}")
+    yield ""
+    yield row("total", estimate.usd_per_month)
+    uncertain = [f"{price.name} ({price.confidence})" for price in estimate.uncertain_prices()]
+    if uncertain:
+        yield ""
+        yield from paragraph(f"Less certain prices: {', '.join(uncertain)}.")
+
+
+def comparison_text(comparison: Comparison) -> Iterator[str]:
+    yield ""
+    yield f"Beside the architecture's estimate for {AVERAGE_TASKS} tasks on average"
+    if comparison.average_tasks != AVERAGE_TASKS:
+        yield f"(these assumptions have {plain(comparison.average_tasks)})"
+    yield ""
+    yield f"{'':<{NAME_WIDTH}}{'estimate':>10}{'today':>10}{'more':>10}"
+    for line in comparison.compared:
+        yield f"{line.section:<{NAME_WIDTH}}{line.architecture_usd:>10}{line.today_usd:>10}{line.difference_usd:>+10}"
+        yield from indented(line.reason)
+    more = comparison.compared_usd - comparison.architecture_usd
+    yield f"{'together':<{NAME_WIDTH}}{comparison.architecture_usd:>10}{comparison.compared_usd:>10}{more:>+10}"
+    yield ""
+    yield "What that estimate leaves out"
+    yield ""
+    for gap in comparison.left_out:
+        yield f"{gap.name:<{NAME_WIDTH}}{'':>10}{gap.today_usd:>10}"
+        yield from indented(gap.reason)
+    yield f"{'together':<{NAME_WIDTH}}{'':>10}{comparison.left_out_usd:>10}"
+
+
+def row(name: str, usd: Decimal, basis: str = "") -> str:
+    return f"{name:<{NAME_WIDTH}}{usd:>10,.2f}{basis}"
+
+
+def paragraph(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
+
+
+def indented(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+
+
+def as_json(estimate: Estimate, comparison: Comparison | None = None) -> dict[str, object]:
+    """Amounts are texts, so that no reader rounds them. `comparison` is there where one was asked for."""
+    document: dict[str, object] = {
+        "environment": estimate.environment,
+        "region": estimate.region,
+        "prices_compiled": estimate.compiled,
+        "average_tasks": str(estimate.average_tasks),
+        "usd_per_month": str(estimate.usd_per_month),
+        "lines": [line_json(line) for line in estimate.lines],
+    }
+    if comparison is not None:
+        document["comparison"] = comparison_json(comparison)
+    return document
+
+
+def line_json(line: Line) -> dict[str, object]:
+    return {
+        "section": line.section,
+        "name": line.name,
+        "service": line.service,
+        "usd_per_month": str(line.usd_per_month),
+        "basis": line.basis,
+        "charges": [charge_json(charge) for charge in line.charges],
+    }
+
+
+def charge_json(charge: Charge) -> dict[str, object]:
+    price = charge.price
+    return {
+        "price": price.name,
+        "quantity": str(charge.quantity),
+        "billed_quantity": str(charge.billed_quantity),
+        "per": price.per,
+        "usd": str(price.usd),
+        "usd_per_month": str(charge.usd_per_month),
+        "date": price.date,
+        "source": price.source,
+        "confidence": price.confidence,
+    }
+
+
+def comparison_json(comparison: Comparison) -> dict[str, object]:
+    return {
+        "average_tasks_of_architecture": AVERAGE_TASKS,
+        "architecture_usd_per_month": str(comparison.architecture_usd),
+        "lines": [
+            {
+                "section": line.section,
+                "architecture_usd_per_month": str(line.architecture_usd),
+                "usd_per_month": str(line.today_usd),
+                "difference_usd_per_month": str(line.difference_usd),
+                "reason": line.reason,
+            }
+            for line in comparison.compared
+        ],
+        "left_out": [
+            {"name": gap.name, "usd_per_month": str(gap.today_usd), "reason": gap.reason} for gap in comparison.left_out
+        ],
+    }

@@ -1,0 +1,226 @@
+"""What one service costs by itself: its tasks, the second set of them during a release, its images, builds and logs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from platform_sdk.deploy.cost.assumptions import Assumptions
+from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Charge, Line
+from platform_sdk.deploy.cost.prices import PriceTable
+from platform_sdk.deploy.faults import counted
+from platform_sdk.deploy.spec.types import AlarmKind, SecretStore, ServiceSpec, TrafficShift
+
+FARGATE: Final = "Fargate"
+REGISTRY: Final = "ECR"
+DELIVERY: Final = "CodePipeline and CodeBuild"
+MONITORING: Final = "CloudWatch"
+SECRETS: Final = "Secrets and keys"
+
+METRICS_OF_ALARM: Final[dict[AlarmKind, int]] = {
+    "error_rate": 4,
+    "latency_p99": 2,
+    "unhealthy_tasks": 2,
+    "dead_letters": 1,
+    "queue_age": 1,
+}
+"""An alarm is billed by the metrics that it reads. Requests, errors, latencies and hosts are metrics of a target group,
+of which a service has two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskGroup:
+    """Tasks of one size. `name` is that of their ECS service, without the environment."""
+
+    service: str
+    name: str
+    role: str
+    cpu: int
+    memory_mib: int
+    architecture: str
+    smallest_count: int
+
+    @property
+    def vcpu(self) -> Decimal:
+        return Decimal(self.cpu) / 1024
+
+    @property
+    def memory_gb(self) -> Decimal:
+        """Fargate's GB have 1024 MiB."""
+        return Decimal(self.memory_mib) / 1024
+
+    @property
+    def size(self) -> str:
+        return f"{plain(self.vcpu)} vCPU and {plain(self.memory_gb)} GB, {self.architecture}"
+
+
+def service_lines(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
+    for group in task_groups(spec):
+        yield running_tasks(group, assumptions, prices)
+    yield overlap(spec, assumptions, prices)
+    yield images(spec, assumptions, prices)
+    yield builds(spec, assumptions, prices)
+    yield logs(spec.name, spec.name, assumptions.log_gb_per_service, spec.log_retention_days, assumptions, prices)
+    yield metrics(spec, assumptions, prices)
+    yield alarms(spec, prices)
+    yield secrets(spec, prices)
+
+
+def task_groups(spec: ServiceSpec) -> Iterator[TaskGroup]:
+    def group(role: str, cpu: int, memory_mib: int, count: int) -> TaskGroup:
+        return TaskGroup(
+            service=spec.name,
+            name=spec.name if role == "api" else f"{spec.name}-{role}",
+            role=role,
+            cpu=cpu,
+            memory_mib=memory_mib,
+            architecture=spec.task.architecture,
+            smallest_count=count,
+        )
+
+    yield group("api", spec.task.cpu, spec.task.memory_mib, spec.scaling.min_tasks)
+    if spec.worker is not None:
+        yield group("worker", spec.worker.cpu, spec.worker.memory_mib, spec.worker.min_tasks)
+    for task in spec.tasks:
+        yield group(task.name, task.cpu, task.memory_mib, 0)
+
+
+def average_tasks(group: TaskGroup, assumptions: Assumptions) -> Decimal:
+    return assumptions.average_tasks.get(group.name, Decimal(group.smallest_count))
+
+
+def running_tasks(group: TaskGroup, assumptions: Assumptions, prices: PriceTable) -> Line:
+    tasks = average_tasks(group, assumptions)
+    spot = assumptions.spot_percent.get(group.name, Decimal(0))
+    hours = tasks * HOURS_PER_MONTH
+    charges = (
+        *task_charges(group, hours * (100 - spot) / 100, "fargate", prices),
+        *(task_charges(group, hours * spot / 100, "fargate_spot", prices) if spot else ()),
+    )
+    by_spot = f", {plain(spot)} % of the time on Spot" if spot else ""
+    basis = f"{plain(tasks)} on average of {group.size}{by_spot}"
+    return Line(
+        section=FARGATE, name=f"{group.service} {group.role}", service=group.service, charges=charges, basis=basis
+    )
+
+
+def task_charges(group: TaskGroup, task_hours: Decimal, kind: str, prices: PriceTable) -> tuple[Charge, Charge]:
+    return (
+        Charge(price=prices[f"{kind}_{group.architecture}_vcpu_hour"], quantity=task_hours * group.vcpu),
+        Charge(price=prices[f"{kind}_{group.architecture}_gb_hour"], quantity=task_hours * group.memory_gb),
+    )
+
+
+def overlap(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Line:
+    """The replacement tasks beside the original ones, from their start to the end of the bake time."""
+    group = next(task_groups(spec))
+    tasks = average_tasks(group, assumptions)
+    minutes = release_minutes(spec, assumptions)
+    releases = assumptions.releases_per_month
+    task_hours = tasks * minutes * releases / 60
+    return Line(
+        section=FARGATE,
+        name=f"{spec.name} blue/green overlap",
+        service=spec.name,
+        charges=task_charges(group, task_hours, "fargate", prices),
+        basis=f"{plain(releases)} releases, in each {plain(tasks)} tasks more for {plain(minutes)} minutes",
+    )
+
+
+def release_minutes(spec: ServiceSpec, assumptions: Assumptions) -> Decimal:
+    """How long a deployment takes: until the new tasks are healthy, the shift, and the bake time."""
+    shift = spec.traffic_shift
+    return assumptions.start_minutes + shift_minutes(shift) + shift.bake_minutes
+
+
+def shift_minutes(shift: TrafficShift) -> int:
+    """Linear waits between its steps, which are as many as it takes to reach 100 percent; a canary waits once."""
+    match shift.type:
+        case "canary":
+            return shift.interval_minutes
+        case "linear":
+            return (-(-100 // shift.percent) - 1) * shift.interval_minutes
+        case "all_at_once":
+            return 0
+
+
+def images(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Line:
+    charge = Charge(price=prices["ecr_gb_month"], quantity=assumptions.image_gb_per_service)
+    basis = f"{plain(charge.quantity)} GB; no release expires"
+    return Line(section=REGISTRY, name=f"{spec.name} images", service=spec.name, charges=(charge,), basis=basis)
+
+
+def builds(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Line:
+    """The build follows its release to the end, so it is billed for the shift and the bake time too."""
+    waiting = release_minutes(spec, assumptions)
+    minutes = (assumptions.build_minutes + waiting) * assumptions.releases_per_month
+    return Line(
+        section=DELIVERY,
+        name=f"{spec.name} builds",
+        service=spec.name,
+        charges=(Charge(price=prices[f"codebuild_{spec.task.architecture}_medium_minute"], quantity=minutes),),
+        basis=f"{plain(assumptions.releases_per_month)} of {plain(assumptions.build_minutes)} minutes, and "
+        f"{plain(waiting)} following the release",
+    )
+
+
+def logs(
+    name: str, service: str | None, gb: Decimal, retention_days: int, assumptions: Assumptions, prices: PriceTable
+) -> Line:
+    """In the long run: as much is kept as came in during the retention."""
+    kept = gb * retention_days * 12 / 365 * assumptions.log_stored_percent / 100
+    return Line(
+        section=MONITORING,
+        name=f"{name} logs",
+        service=service,
+        charges=(
+            Charge(price=prices["logs_ingested_gb"], quantity=gb),
+            Charge(price=prices["logs_stored_gb_month"], quantity=kept),
+        ),
+        basis=f"{plain(gb)} GB, kept {retention_days} days at {plain(assumptions.log_stored_percent)} % of its size",
+    )
+
+
+def metrics(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Line:
+    charge = Charge(price=prices["metric_month"], quantity=assumptions.metrics_per_service)
+    basis = f"{plain(charge.quantity)} by the CloudWatch agent"
+    return Line(section=MONITORING, name=f"{spec.name} metrics", service=spec.name, charges=(charge,), basis=basis)
+
+
+def alarms(spec: ServiceSpec, prices: PriceTable) -> Line:
+    own = sum(METRICS_OF_ALARM[alarm.kind] for alarm in spec.alarms)
+    scaling = 2 * tracked_metrics(spec)
+    return Line(
+        section=MONITORING,
+        name=f"{spec.name} alarms",
+        service=spec.name,
+        charges=(Charge(price=prices["alarm_metric_month"], quantity=Decimal(own + scaling)),),
+        basis=f"{counted(len(spec.alarms), 'alarm')} reading {own} metrics, those of scaling {scaling}",
+    )
+
+
+def tracked_metrics(spec: ServiceSpec) -> int:
+    """What target tracking reads; it makes two alarms of each, to scale out and in.
+
+    Requests are tracked as a sum over both target groups and the number of tasks, the backlog as that of the queues.
+    """
+    scaling = spec.scaling
+    cpu = scaling.target_cpu_percent is not None
+    memory = scaling.target_memory_percent is not None
+    requests = 3 if scaling.target_requests_per_task is not None else 0
+    backlog = len(spec.queues) + 1 if spec.worker is not None else 0
+    return cpu + memory + requests + backlog
+
+
+def secrets(spec: ServiceSpec, prices: PriceTable) -> Line:
+    own = {secret.name for secret in spec.secrets.values() if secret.store is SecretStore.SECRETS_MANAGER}
+    given = {name for name, needs in (("database", spec.database), ("cache", spec.cache)) if needs is not None}
+    names = sorted(own | given)
+    charge = Charge(price=prices["secret_month"], quantity=Decimal(len(names)))
+    basis = ", ".join(names) or "none"
+    return Line(section=SECRETS, name=f"{spec.name} secrets", service=spec.name, charges=(charge,), basis=basis)
+
+
+def plain(number: Decimal) -> str:
+    """Without zeros at the end, with commas, and with two decimals at most."""
+    return f"{number.quantize(Decimal('0.01')).normalize():,f}"

@@ -1,0 +1,299 @@
+"""What all services cost together: load balancer, database, cache, queues, network and edge, from the shared stacks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from platform_sdk.contract import RECEIVE_WAIT_SECONDS
+from platform_sdk.deploy.cost.assumptions import Assumptions
+from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Charge, Line
+from platform_sdk.deploy.cost.prices import PriceTable
+from platform_sdk.deploy.cost.service_lines import (
+    DELIVERY,
+    MONITORING,
+    SECRETS,
+    average_tasks,
+    logs,
+    plain,
+    release_minutes,
+    task_groups,
+)
+from platform_sdk.deploy.shared import SharedStack
+from platform_sdk.deploy.spec.types import ServiceSpec
+
+LOAD_BALANCER: Final = "ALB"
+DATABASE: Final = "Aurora"
+CACHE: Final = "ElastiCache"
+QUEUES: Final = "SQS"
+NETWORK: Final = "Network"
+EDGE: Final = "Edge"
+
+SECONDS_PER_MONTH: Final = HOURS_PER_MONTH * 3600
+
+ZONES: Final = 3
+INTERFACE_ENDPOINTS: Final = 8
+CACHE_NODES: Final = 2
+WAF_RULES: Final = 5
+HOSTED_ZONES: Final = 2
+SHARED_ALARMS: Final = 3
+SHARED_SECRETS: Final = 2
+"""The cache's password, and that of the database's master user, which RDS keeps."""
+KEYS: Final = 1
+
+# elasticloadbalancing's price page: what one LCU holds, of which the dearest dimension is billed.
+CONNECTIONS_PER_SECOND_PER_LCU: Final = 25
+GB_PER_HOUR_PER_LCU: Final = 1
+RULES_PER_SECOND_PER_LCU: Final = 1000
+FREE_RULES: Final = 10
+
+# CloudWatch's list of Container Insights metrics for ECS, counted by what they are about.
+INSIGHTS_PER_CLUSTER: Final = 2
+INSIGHTS_PER_SERVICE: Final = 16
+INSIGHTS_PER_TASK: Final = 15
+INSIGHTS_PER_CONTAINER: Final = 11
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedResources:
+    """What is billed of the shared stacks, as their parameters say it."""
+
+    nat_gateways: int
+    interface_endpoints: int
+    container_insights: str
+    min_acu: Decimal
+    max_acu: Decimal
+    database_instances: int
+    cache_node_type: str
+    log_retention_days: int
+
+
+def shared_resources(stacks: Sequence[SharedStack]) -> SharedResources:
+    """From the parameters of platform_sdk.deploy.shared; the numbers that the templates fix are constants above."""
+    parameters: dict[str, Mapping[str, str]] = {stack.template.stem: stack.parameters for stack in stacks}
+    data = parameters["data"]
+    return SharedResources(
+        nat_gateways={"none": 0, "one": 1, "per_zone": ZONES}[parameters["network"]["Nat"]],
+        interface_endpoints=INTERFACE_ENDPOINTS if parameters["security"]["InterfaceEndpoints"] == "true" else 0,
+        container_insights=parameters["cluster"]["ContainerInsights"],
+        min_acu=Decimal(data["MinCapacityAcu"]),
+        max_acu=Decimal(data["MaxCapacityAcu"]),
+        database_instances=int(data["DatabaseInstances"]),
+        cache_node_type=data["CacheNodeType"],
+        log_retention_days=int(data["LogRetentionDays"]),
+    )
+
+
+def shared_lines(
+    services: Sequence[ServiceSpec], shared: SharedResources, assumptions: Assumptions, prices: PriceTable
+) -> Iterator[Line]:
+    yield from load_balancer(services, assumptions, prices)
+    yield from database(shared, assumptions, prices)
+    yield cache(shared, prices)
+    yield queues(services, assumptions, prices)
+    yield pipelines(services, assumptions, prices)
+    yield from monitoring(services, shared, assumptions, prices)
+    yield from network(shared, assumptions, prices)
+    yield from edge(assumptions, prices)
+    yield secrets(prices)
+    yield keys(prices)
+
+
+def load_balancer(services: Sequence[ServiceSpec], assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
+    hours = Charge(price=prices["alb_hour"], quantity=HOURS_PER_MONTH)
+    yield Line(section=LOAD_BALANCER, name="load balancer", charges=(hours,), basis="one, all month")
+    lcu = average_lcu(len(services), assumptions)
+    yield Line(
+        section=LOAD_BALANCER,
+        name="capacity units",
+        charges=(Charge(price=prices["alb_lcu_hour"], quantity=lcu * HOURS_PER_MONTH),),
+        basis=f"{lcu:.3f} LCU on average, for {plain(assumptions.requests_per_month)} requests",
+    )
+
+
+def average_lcu(rules: int, assumptions: Assumptions) -> Decimal:
+    """Of new connections, bytes and rules the dimension that costs most.
+
+    Active connections never do: one LCU holds those that come new in two minutes, and CloudFront lets none idle longer.
+    """
+    requests_per_second = assumptions.requests_per_month / SECONDS_PER_MONTH
+    gb_per_hour = gb_of_requests(assumptions) / HOURS_PER_MONTH
+    return max(
+        requests_per_second / assumptions.requests_per_connection / CONNECTIONS_PER_SECOND_PER_LCU,
+        gb_per_hour / GB_PER_HOUR_PER_LCU,
+        requests_per_second * max(0, rules - FREE_RULES) / RULES_PER_SECOND_PER_LCU,
+    )
+
+
+def gb_of_requests(assumptions: Assumptions) -> Decimal:
+    return assumptions.requests_per_month * assumptions.kilobytes_per_request / 1_000_000
+
+
+def database(shared: SharedResources, assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
+    """An instance that never pauses is billed for its least capacity at least, one that does for its hours awake."""
+    hours = HOURS_PER_MONTH if shared.min_acu else assumptions.database_hours
+    acu = min(max(assumptions.database_average_acu, shared.min_acu), shared.max_acu)
+    instances = shared.database_instances
+    yield Line(
+        section=DATABASE,
+        name="capacity",
+        charges=(Charge(price=prices["aurora_acu_hour"], quantity=acu * instances * hours),),
+        basis=f"{instances} x {plain(acu)} ACU for {plain(hours)} hours; "
+        f"never below {plain(shared.min_acu)}, never above {plain(shared.max_acu)}",
+    )
+    storage = assumptions.database_storage_gb
+    yield single(DATABASE, "storage", prices, "aurora_storage_gb_month", storage, "GB, stored once for all instances")
+    yield single(
+        DATABASE, "I/O", prices, "aurora_io_million", assumptions.database_million_ios, "million reads and writes"
+    )
+
+
+def cache(shared: SharedResources, prices: PriceTable) -> Line:
+    price = prices[f"valkey_{shared.cache_node_type.replace('.', '_')}_hour"]
+    charge = Charge(price=price, quantity=HOURS_PER_MONTH * CACHE_NODES)
+    basis = f"{CACHE_NODES} x {shared.cache_node_type}, Valkey: primary and replica"
+    return Line(section=CACHE, name="nodes", charges=(charge,), basis=basis)
+
+
+def queues(services: Sequence[ServiceSpec], assumptions: Assumptions, prices: PriceTable) -> Line:
+    """A message is sent, received and deleted, and an idle worker asks again whenever its wait has ended."""
+    idle = sum((idle_receives(spec, assumptions) for spec in services), Decimal(0))
+    requests = (3 * assumptions.messages_per_month + idle) / 1_000_000
+    basis = f"{plain(requests)} million: three for a message, and the receives of idle workers"
+    return Line(
+        section=QUEUES,
+        name="requests",
+        charges=(Charge(price=prices["sqs_request_million"], quantity=requests),),
+        basis=basis,
+    )
+
+
+def idle_receives(spec: ServiceSpec, assumptions: Assumptions) -> Decimal:
+    workers = (average_tasks(group, assumptions) for group in task_groups(spec) if group.role == "worker")
+    return sum(workers, Decimal(0)) * len(spec.queues) * SECONDS_PER_MONTH / RECEIVE_WAIT_SECONDS
+
+
+def pipelines(services: Sequence[ServiceSpec], assumptions: Assumptions, prices: PriceTable) -> Line:
+    """Source takes a minute, and the build action is billed as long as the build goes on."""
+    each = (1 + assumptions.build_minutes + release_minutes(spec, assumptions) for spec in services)
+    minutes = sum(each, Decimal(0)) * assumptions.releases_per_month
+    return single(DELIVERY, "pipelines", prices, "codepipeline_action_minute", minutes, "action-minutes of type V2")
+
+
+def monitoring(
+    services: Sequence[ServiceSpec], shared: SharedResources, assumptions: Assumptions, prices: PriceTable
+) -> Iterator[Line]:
+    yield logs("shared", None, assumptions.log_gb_shared, shared.log_retention_days, assumptions, prices)
+    alarms = Decimal(SHARED_ALARMS)
+    yield single(
+        MONITORING, "shared alarms", prices, "alarm_metric_month", alarms, "alarms on database, cache and load balancer"
+    )
+    dashboards = Decimal(len(services))
+    yield single(MONITORING, "dashboards", prices, "dashboard_month", dashboards, "dashboards, one a service")
+    traces = assumptions.requests_per_month * assumptions.traced_percent / 100 / 1_000_000
+    yield single(MONITORING, "traces", prices, "trace_million", traces, "million recorded")
+    yield container_insights(services, shared, assumptions, prices)
+
+
+def container_insights(
+    services: Sequence[ServiceSpec], shared: SharedResources, assumptions: Assumptions, prices: PriceTable
+) -> Line:
+    groups = [(spec, group) for spec in services for group in task_groups(spec) if group.smallest_count]
+    each_service = Decimal(INSIGHTS_PER_CLUSTER + INSIGHTS_PER_SERVICE * len(groups))
+    match shared.container_insights:
+        case "enhanced":
+            price = prices["insights_enhanced_metric_month"]
+            tasks = (
+                average_tasks(group, assumptions) * (INSIGHTS_PER_TASK + INSIGHTS_PER_CONTAINER * containers(spec))
+                for spec, group in groups
+            )
+            quantity = sum(tasks, each_service)
+        case "enabled":
+            price, quantity = prices["metric_month"], each_service
+        case _:
+            price, quantity = prices["metric_month"], Decimal(0)
+    basis = f"{shared.container_insights}: {plain(quantity)} metrics"
+    charge = Charge(price=price, quantity=quantity)
+    return Line(section=MONITORING, name="Container Insights", charges=(charge,), basis=basis)
+
+
+def containers(spec: ServiceSpec) -> int:
+    """Of a task: the app, and the sidecars that are on."""
+    return 1 + spec.sidecars.cloudwatch_agent.enabled + spec.sidecars.log_router.enabled
+
+
+def network(shared: SharedResources, assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
+    """What goes to AWS's own services takes the endpoints where there are any, and the NAT gateways otherwise."""
+    endpoints = shared.interface_endpoints
+    gateways = shared.nat_gateways
+    by_nat = (assumptions.internet_gb + (0 if endpoints else assumptions.aws_gb)) if gateways else Decimal(0)
+    hours = gateways * HOURS_PER_MONTH
+    yield Line(
+        section=NETWORK,
+        name="NAT gateways",
+        charges=(
+            Charge(price=prices["nat_gateway_hour"], quantity=hours),
+            Charge(price=prices["nat_gateway_gb"], quantity=by_nat),
+        ),
+        basis=f"{gateways}, and {plain(by_nat)} GB through them",
+    )
+    addresses = "of the NAT gateways; load balancer and tasks have none"
+    yield Line(
+        section=NETWORK,
+        name="public IPv4 addresses",
+        charges=(Charge(price=prices["public_ipv4_hour"], quantity=hours),),
+        basis=f"{gateways}, {addresses}",
+    )
+    by_endpoint = assumptions.aws_gb if endpoints else Decimal(0)
+    yield Line(
+        section=NETWORK,
+        name="interface endpoints",
+        charges=(
+            Charge(price=prices["interface_endpoint_zone_hour"], quantity=endpoints * ZONES * HOURS_PER_MONTH),
+            Charge(price=prices["interface_endpoint_gb"], quantity=by_endpoint),
+        ),
+        basis=f"{endpoints} in {ZONES} zones, and {plain(by_endpoint)} GB through them; that of S3 is free",
+    )
+    yield single(NETWORK, "between zones", prices, "cross_zone_gb", assumptions.cross_zone_gb, "GB, out and in")
+
+
+def edge(assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
+    requests = assumptions.requests_per_month / 1_000_000
+    yield Line(
+        section=EDGE,
+        name="WAF",
+        charges=(
+            Charge(price=prices["waf_acl_month"], quantity=Decimal(1)),
+            Charge(price=prices["waf_rule_month"], quantity=Decimal(WAF_RULES)),
+            Charge(price=prices["waf_request_million"], quantity=requests),
+        ),
+        basis=f"one web ACL with {WAF_RULES} rules, {plain(requests)} million requests",
+    )
+    gb = gb_of_requests(assumptions)
+    yield Line(
+        section=EDGE,
+        name="CloudFront",
+        charges=(
+            Charge(price=prices["cloudfront_gb"], quantity=gb),
+            Charge(price=prices["cloudfront_request_million"], quantity=requests),
+        ),
+        basis=f"{plain(requests)} million requests and {plain(gb)} GB, less what is free",
+    )
+    zones = Decimal(HOSTED_ZONES)
+    yield single(EDGE, "Route 53", prices, "route53_zone_month", zones, "hosted zones, one of them inside the network")
+
+
+def secrets(prices: PriceTable) -> Line:
+    basis = "secrets: the password of the database's owner, and that of the cache"
+    return single(SECRETS, "shared secrets", prices, "secret_month", Decimal(SHARED_SECRETS), basis)
+
+
+def keys(prices: PriceTable) -> Line:
+    return single(SECRETS, "KMS keys", prices, "kms_key_month", Decimal(KEYS), "key, for database, cache and backups")
+
+
+def single(section: str, name: str, prices: PriceTable, price: str, quantity: Decimal, of_what: str) -> Line:
+    """A line of one charge, with its free units told."""
+    charge = Charge(price=prices[price], quantity=quantity)
+    free = f"; {plain(charge.price.free)} free" if charge.price.free else ""
+    return Line(section=section, name=name, charges=(charge,), basis=f"{plain(quantity)} {of_what}{free}")

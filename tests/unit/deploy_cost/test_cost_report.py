@@ -1,0 +1,89 @@
+"""What `platform cost` prints, and the comparison with the architecture's own estimate."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from platform_sdk.cli import platform
+from platform_sdk.deploy.cost import as_text, compare, load_estimate
+from platform_sdk.deploy.cost.comparison import ARCHITECTURE_USD, LEFT_OUT
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(platform, ("cost", *arguments), prog_name="platform")
+
+
+def test_the_architectures_estimate_is_as_it_was_given() -> None:
+    assert list(ARCHITECTURE_USD.values()) == [200, 22, 5, 100, 30, 15]
+    assert sum(ARCHITECTURE_USD.values()) == 372
+
+
+@pytest.mark.parametrize("environment", ["production", "staging"])
+def test_every_line_is_either_compared_or_left_out(environment: str) -> None:
+    estimate = load_estimate(ROOT, environment)
+    comparison = compare(estimate)
+    assert comparison.compared_usd + comparison.left_out_usd == estimate.usd_per_month
+    for line in estimate.lines:
+        places = [name for name, section, ends, _ in LEFT_OUT if section == line.section and line.name.endswith(ends)]
+        assert len(places) == (line.section not in ARCHITECTURE_USD), line.name
+
+
+def test_every_difference_has_a_reason() -> None:
+    comparison = compare(load_estimate(ROOT, "production"))
+    assert all(len(line.reason) > 40 for line in comparison.compared)
+    assert all(gap.reason for gap in comparison.left_out)
+
+
+def test_production_never_falls_below_two_units_in_two_zones() -> None:
+    aurora = next(line for line in compare(load_estimate(ROOT, "production")).compared if line.section == "Aurora")
+    assert aurora.reason.startswith("the estimate is 1.14 ACU all month")  # 100 / 730 / 0.12
+    assert "2 x 2 ACU for 730 hours" in aurora.reason
+
+
+def test_lines_fit_a_terminal() -> None:
+    estimate = load_estimate(ROOT, "production")
+    assert max(map(len, as_text(estimate, compare(estimate)).splitlines())) <= 120
+
+
+def test_command_prints_a_table() -> None:
+    result = run("--env", "staging")
+    assert result.exit_code == 0
+    assert result.stdout == as_text(load_estimate(ROOT, "staging"))
+    assert "Beside the architecture's estimate" not in result.stdout
+
+
+def test_command_prints_one_service() -> None:
+    result = run("--env", "staging", "users")
+    assert "users api" in result.stdout
+    assert "orders" not in result.stdout
+    assert "NAT" not in result.stdout
+
+
+def test_json_holds_every_price_with_its_date_and_source() -> None:
+    document = json.loads(run("--env", "staging", "--compare", "--json").stdout)
+    charges = [charge for line in document["lines"] for charge in line["charges"]]
+    assert all({"date", "source", "confidence", "usd", "quantity"} <= set(charge) for charge in charges)
+    assert Decimal(document["usd_per_month"]) == sum(Decimal(line["usd_per_month"]) for line in document["lines"])
+    assert document["comparison"]["architecture_usd_per_month"] == "372"
+
+
+def test_comparison_of_one_service_is_refused() -> None:
+    result = run("--env", "staging", "--compare", "users")
+    assert result.exit_code == 2
+    assert "for all services together" in result.stderr
+
+
+def test_local_has_no_price() -> None:
+    result = run("--env", "local")
+    assert result.exit_code == 1
+    assert "error: local costs nothing" in result.stderr
