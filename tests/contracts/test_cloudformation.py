@@ -21,6 +21,8 @@ from platform_sdk.deploy.spec import load_services
 from tests.support.cloudformation import ENVIRONMENTS, ROOT, TEMPLATES, Template, resources, stacks, template_of
 
 LOOKED_UP = "AWS::SSM::Parameter::Value<"
+CARRIED = shared.Carried(agent_configuration="{}", smoke_test="")
+
 STORED: dict[str, str | list[str]] = {
     "AWS::EC2::VPC::Id": "vpc-0123456789abcdef0",
     "AWS::EC2::SecurityGroup::Id": "sg-0123456789abcdef0",
@@ -104,9 +106,12 @@ def test_no_template_uses_what_locks_stacks_together_or_what_cloudformation_cann
         assert not re.search(r"(: |- )[&*][a-z]", text), f"{path.name}: CloudFormation reads no YAML aliases"
 
 
-def test_the_agents_configuration_fits_a_parameter() -> None:
-    text = (ROOT / shared.AGENT_CONFIGURATION).read_text(encoding="utf-8")
-    assert len(json.dumps(json.loads(text)).encode()) < shared.MAX_PARAMETER_BYTES
+@pytest.mark.parametrize("name", ["agent_configuration", "smoke_test"])
+def test_a_text_that_no_parameter_holds_is_refused(name: str) -> None:
+    document = read_document(ROOT / FOLDER / "staging.toml", "staging.toml")
+    large = replace(CARRIED, **{name: " " * 4097})
+    with pytest.raises(InvalidConfiguration, match="takes 4097 bytes, and a parameter at most 4096"):
+        shared_stacks(document, load_environment(ROOT, "staging"), load_services(ROOT), large)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +136,9 @@ def test_a_mistake_in_the_environments_file_is_a_fault_with_its_line(
     file = tmp_path_factory.mktemp("faults") / "staging.toml"
     file.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(InvalidConfiguration) as raised:
-        shared_stacks(read_document(file, "staging.toml"), load_environment(ROOT, "staging"), load_services(ROOT), "{}")
+        shared_stacks(
+            read_document(file, "staging.toml"), load_environment(ROOT, "staging"), load_services(ROOT), CARRIED
+        )
     assert said in str(raised.value)
     assert re.search(r"^staging\.toml:\d+: ", str(raised.value), re.M)
 
@@ -140,7 +147,7 @@ def test_an_edge_outside_of_us_east_1_is_refused() -> None:
     elsewhere = replace(load_environment(ROOT, "staging"), region="eu-west-1")
     document = read_document(ROOT / FOLDER / "staging.toml", "staging.toml")
     with pytest.raises(InvalidConfiguration, match="needs a stack of its own in us-east-1"):
-        shared_stacks(document, elsewhere, load_services(ROOT), "{}")
+        shared_stacks(document, elsewhere, load_services(ROOT), CARRIED)
 
 
 def test_every_suppressed_finding_says_why() -> None:

@@ -29,6 +29,7 @@ NAMELESS = {
     "codedeploy:ContinueDeployment",
     "codedeploy:GetDeploymentTarget",
     "codedeploy:ListDeploymentTargets",
+    "codedeploy:PutLifecycleEventHookExecutionStatus",
     "codedeploy:StopDeployment",
     "ec2:DescribeSecurityGroupRules",
     "ecr:GetAuthorizationToken",

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from platform_sdk.contract import READINESS_PATH
 from platform_sdk.deploy.document import Document, Form, Table, read_document
 from platform_sdk.deploy.environment import FOLDER, Environment, InvalidEnvironment
 from platform_sdk.deploy.spec.types import ServiceSpec
 
 TEMPLATES: Final = Path("deploy/cloudformation")
 AGENT_CONFIGURATION: Final = TEMPLATES / "cloudwatch-agent.json"
+SMOKE_TEST: Final = Path("deploy/hooks/smoke_test.py")
 TABLE: Final = "stacks"
 
 # CloudFormation's limit for a parameter's value, and Parameter Store's for a standard parameter.
@@ -97,6 +99,10 @@ FOUND: Final[Mapping[str, Mapping[str, str]]] = {
         "LoadBalancerSecurityGroupId": SharedParameter.LOAD_BALANCER_SECURITY_GROUP_ID,
         "AlarmTopicArn": SharedParameter.ALARM_TOPIC_ARN,
     },
+    "hooks": {
+        "PrivateSubnetIds": SharedParameter.PRIVATE_SUBNET_IDS,
+        "HookSecurityGroupId": SharedParameter.HOOK_SECURITY_GROUP_ID,
+    },
     "secrets": {"CacheSecretArn": SharedParameter.CACHE_SECRET_ARN},
 }
 """By template: its parameters that CloudFormation looks up by a name of `SharedParameter`."""
@@ -116,6 +122,14 @@ class SharedStack:
     parameters: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """Files whose whole text is a parameter of a template: what the CloudWatch agent reads, and what the hook runs."""
+
+    agent_configuration: str
+    smoke_test: str
+
+
 def load_shared_stacks(
     root: Path, environment: Environment, services: Sequence[ServiceSpec]
 ) -> tuple[SharedStack, ...]:
@@ -125,21 +139,25 @@ def load_shared_stacks(
         InvalidEnvironment: with every fault of the tables.
     """
     file = FOLDER / f"{environment.name}.toml"
-    agent = json.dumps(json.loads((root / AGENT_CONFIGURATION).read_text(encoding="utf-8")), separators=(",", ":"))
-    return shared_stacks(read_document(root / file, str(file)), environment, services, agent)
+    agent = json.loads((root / AGENT_CONFIGURATION).read_text(encoding="utf-8"))
+    carried = Carried(
+        agent_configuration=json.dumps(agent, separators=(",", ":")),
+        smoke_test=(root / SMOKE_TEST).read_text(encoding="utf-8"),
+    )
+    return shared_stacks(read_document(root / file, str(file)), environment, services, carried)
 
 
 def shared_stacks(
-    document: Document, environment: Environment, services: Sequence[ServiceSpec], agent_configuration: str
+    document: Document, environment: Environment, services: Sequence[ServiceSpec], carried: Carried
 ) -> tuple[SharedStack, ...]:
-    """As `load_shared_stacks`, from values. `agent_configuration` is JSON text.
+    """As `load_shared_stacks`, from values.
 
     Raises:
         InvalidEnvironment
     """
     root = document.root()
     settings = root.table(TABLE)
-    stacks = tuple(every_stack(settings, environment, services, agent_configuration))
+    stacks = tuple(every_stack(settings, environment, services, carried))
     document.tables.remove(root)  # the other tables are the environment's own
     document.reject_unknown_keys()
     document.refuse_faults(InvalidEnvironment)
@@ -147,18 +165,19 @@ def shared_stacks(
 
 
 def every_stack(
-    settings: Table, environment: Environment, services: Sequence[ServiceSpec], agent_configuration: str
+    settings: Table, environment: Environment, services: Sequence[ServiceSpec], carried: Carried
 ) -> Iterator[SharedStack]:
     logs = {"LogRetentionDays": log_retention(settings)}
-    refuse_large(settings, agent_configuration)
+    refuse_large(settings, carried)
     where = settings.table("network")
     zones = {"Zones": ",".join(zones_of(where, environment))}
     yield stack("network", environment, network(where) | zones | logs)
     yield stack("security", environment, security(where, environment) | ports(services) | logs)
-    cluster = {"CloudWatchAgentConfiguration": agent_configuration}
+    cluster = {"CloudWatchAgentConfiguration": carried.agent_configuration}
     yield stack("cluster", environment, cluster_settings(settings.table("cluster")) | cluster | logs)
     yield stack("data", environment, data(settings.table("data"), environment) | zones | logs)
     yield stack("edge", environment, edge(settings.table("edge"), environment) | logs)
+    yield stack("hooks", environment, hooks(environment, services, carried) | logs)
     every_pipeline = pipeline(settings.table("pipeline"), environment)
     for spec in services:
         yield from stacks_of(spec, environment, every_pipeline | logs)
@@ -197,10 +216,11 @@ def log_retention(settings: Table) -> str:
     return str(days)
 
 
-def refuse_large(settings: Table, agent_configuration: str) -> None:
-    size = len(agent_configuration.encode())
-    if size > MAX_PARAMETER_BYTES:
-        settings.fault((), f"{AGENT_CONFIGURATION} takes {size} bytes without spaces, above {MAX_PARAMETER_BYTES}")
+def refuse_large(settings: Table, carried: Carried) -> None:
+    for file, text in ((AGENT_CONFIGURATION, carried.agent_configuration), (SMOKE_TEST, carried.smoke_test)):
+        size = len(text.encode())
+        if size > MAX_PARAMETER_BYTES:
+            settings.fault((), f"{file} takes {size} bytes, and a parameter at most {MAX_PARAMETER_BYTES}")
 
 
 def network(table: Table) -> dict[str, str]:
@@ -270,6 +290,16 @@ def edge(table: Table, environment: Environment) -> dict[str, str]:
         "HostedZoneId": table.text("hosted_zone_id", HOSTED_ZONE),
         "RequestsPerAddress": str(table.integer("requests_per_address", legal=range(10, 2_000_000_001))),
         "PriceClass": table.choice("price_class", ("PriceClass_100", "PriceClass_200", "PriceClass_All")),
+    }
+
+
+def hooks(environment: Environment, services: Sequence[ServiceSpec], carried: Carried) -> dict[str, str]:
+    """The smoke test is told a service by its CodeDeploy application, which is named after environment and service."""
+    paths = {f"{environment.name}-{spec.name}": f"{spec.path}{READINESS_PATH}" for spec in services}
+    return {
+        "Domain": environment.domain,
+        "SmokeTestCode": carried.smoke_test,
+        "ReadinessPaths": json.dumps(paths, sort_keys=True),
     }
 
 
