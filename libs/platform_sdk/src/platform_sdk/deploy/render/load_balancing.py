@@ -1,0 +1,62 @@
+"""Two target groups, and the rules that bring a service's paths to them on both listeners."""
+
+from typing import Final
+
+from platform_sdk.contract import CONTAINER_PORT
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.names import COLOURS, Colour, target_group_name
+from platform_sdk.deploy.render.cloudformation import Json, checkov_skip, ref, resource
+from platform_sdk.deploy.render.stack_names import target_group
+from platform_sdk.deploy.spec.types import ServiceSpec
+
+LISTENERS: Final = {"ProductionRule": "ProductionListenerArn", "TestRule": "TestListenerArn"}
+LIVE_IS_GREEN: Final = "LiveIsGreen"
+
+
+def load_balancing(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    groups = {target_group(colour): target_group_of(spec, environment, colour) for colour in COLOURS}
+    return groups | {name: rule(spec, listener) for name, listener in LISTENERS.items()}
+
+
+def target_group_of(spec: ServiceSpec, environment: Environment, colour: Colour) -> Json:
+    check = spec.health_check
+    properties: Json = {
+        "Name": target_group_name(environment.name, spec.name, colour),
+        "VpcId": ref("VpcId"),
+        "TargetType": "ip",
+        "Protocol": "HTTP",
+        # Every task is registered with its own port. This is only the default, and changing it would replace the group.
+        "Port": CONTAINER_PORT,
+        "HealthCheckProtocol": "HTTP",
+        "HealthCheckPort": "traffic-port",
+        "HealthCheckPath": f"{spec.path}{check.path}",
+        "HealthCheckIntervalSeconds": check.interval_seconds,
+        "HealthCheckTimeoutSeconds": check.timeout_seconds,
+        "HealthyThresholdCount": check.healthy_threshold,
+        "UnhealthyThresholdCount": check.unhealthy_threshold,
+        "Matcher": {"HttpCode": "200"},
+        "TargetGroupAttributes": [
+            {"Key": "deregistration_delay.timeout_seconds", "Value": str(spec.task.deregistration_delay_seconds)}
+        ],
+    }
+    reason = "TLS ends at the load balancer; the way to the task is inside the VPC, between two security groups."
+    return resource(
+        "AWS::ElasticLoadBalancingV2::TargetGroup", properties, Metadata=checkov_skip("CKV_AWS_378", reason)
+    )
+
+
+def rule(spec: ServiceSpec, listener: str) -> Json:
+    properties: Json = {
+        "ListenerArn": ref(listener),
+        "Priority": spec.priority,
+        # The load balancer does not take /orders for a case of /orders/*.
+        "Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"Values": [spec.path, f"{spec.path}/*"]}}],
+        "Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": [weighted(colour) for colour in COLOURS]}}],
+    }
+    return resource("AWS::ElasticLoadBalancingV2::ListenerRule", properties)
+
+
+def weighted(colour: Colour) -> Json:
+    """In the form that CodeDeploy leaves behind: both groups, one of them with all the weight."""
+    green, blue = (100, 0) if colour == "green" else (0, 100)
+    return {"TargetGroupArn": ref(target_group(colour)), "Weight": {"Fn::If": [LIVE_IS_GREEN, green, blue]}}

@@ -1,0 +1,151 @@
+"""Who may do what: the roles of a service's tasks, of ECS starting them, and of CodeDeploy shifting their traffic.
+
+Nothing is granted that platform.toml does not imply, and no resource is `*` where AWS knows a name.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from platform_sdk.contract import dead_letter_queue_name, queue_name
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.names import role_name
+from platform_sdk.deploy.render.cloudformation import Json, allow, policy, ref, resource
+from platform_sdk.deploy.render.load_balancing import LISTENERS
+from platform_sdk.deploy.render.sidecars import CLOUDWATCH_AGENT
+from platform_sdk.deploy.render.stack_names import arn, cluster_name, hook_function_name, log_group, service_name
+from platform_sdk.deploy.render.variables import secrets_of
+from platform_sdk.deploy.spec.types import SecretStore, ServiceSpec
+
+METRICS_NAMESPACE: Final = "Platform"
+"""The namespace in deploy/cloudformation/cloudwatch-agent.json."""
+
+# Secrets Manager puts a hyphen and six characters after a name.
+SUFFIX: Final = "-??????"
+
+
+def roles(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    return {
+        "ExecutionRole": role(spec, environment, "execution", "ecs-tasks.amazonaws.com"),
+        "ExecutionPolicy": attached("Execution", execution(spec, environment)),
+        "TaskRole": role(spec, environment, "task", "ecs-tasks.amazonaws.com"),
+        "TaskPolicy": attached("Task", task(spec, environment)),
+        "DeployRole": role(spec, environment, "deploy", "codedeploy.amazonaws.com"),
+        "DeployPolicy": attached("Deploy", deploy(spec, environment)),
+    }
+
+
+def role(spec: ServiceSpec, environment: Environment, purpose: str, principal: str) -> Json:
+    trust: Json = {"Effect": "Allow", "Principal": {"Service": principal}, "Action": "sts:AssumeRole"}
+    if principal != "codedeploy.amazonaws.com":
+        # CodeDeploy does not document that it says for whom it asks.
+        trust["Condition"] = {"StringEquals": {"aws:SourceAccount": environment.account_id}}
+    properties: Json = {
+        "RoleName": role_name(environment.name, spec.name, purpose),
+        "AssumeRolePolicyDocument": policy([trust]),
+    }
+    return resource("AWS::IAM::Role", properties)
+
+
+def attached(purpose: str, statements: Iterator[Json]) -> Json:
+    properties: Json = {
+        "PolicyName": purpose.lower(),
+        "Roles": [ref(f"{purpose}Role")],
+        "PolicyDocument": policy(list(statements)),
+    }
+    return resource("AWS::IAM::Policy", properties)
+
+
+def execution(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
+    """What ECS needs before the app starts: image, secrets, the sidecars' logs."""
+    # A token is for the registry, not for a repository: AWS knows no narrower resource.
+    yield allow(["ecr:GetAuthorizationToken"], ["*"])
+    yield allow(
+        ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        [arn(environment, "ecr", f"repository/{spec.name}")],
+    )
+    groups = ["/sidecars"] if spec.sidecars.log_router.enabled else ["", "/sidecars"]
+    yield write_logs(environment, [log_group(spec, environment, suffix) for suffix in groups])
+    secrets, parameters = places(spec, environment)
+    if secrets:
+        yield allow(["secretsmanager:GetSecretValue"], secrets)
+    if parameters:
+        yield allow(["ssm:GetParameters"], parameters)
+
+
+def places(spec: ServiceSpec, environment: Environment) -> tuple[list[str], list[str]]:
+    """ARNs of the secrets and of the parameters that ECS puts into the containers."""
+    secrets, parameters = set(), set()
+    for _, secret in secrets_of(spec, environment):
+        name = f"platform/{environment.name}/{spec.name}/{secret.name}"
+        if secret.store is SecretStore.SECRETS_MANAGER:
+            secrets.add(arn(environment, "secretsmanager", f"secret:{name}{SUFFIX}"))
+        else:
+            parameters.add(arn(environment, "ssm", f"parameter/{name}"))
+    if spec.sidecars.cloudwatch_agent.enabled:
+        parameters.add(arn(environment, "ssm", f"parameter/platform/{environment.name}/{CLOUDWATCH_AGENT}"))
+    return sorted(secrets), sorted(parameters)
+
+
+def write_logs(environment: Environment, groups: list[str]) -> Json:
+    resources = [arn(environment, "logs", f"log-group:{group}:*") for group in groups]
+    return allow(["logs:CreateLogStream", "logs:PutLogEvents"], resources)
+
+
+def task(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
+    """What the containers may do while they run: the app and, in the same task, its sidecars."""
+    yield from messages(spec, environment)
+    # The log router writes what the app says, and the agent what it takes as embedded metrics.
+    yield write_logs(environment, [log_group(spec, environment)])
+    if spec.sidecars.cloudwatch_agent.enabled:
+        namespace: Json = {"cloudwatch:namespace": METRICS_NAMESPACE}
+        yield allow(["cloudwatch:PutMetricData"], ["*"], StringEquals=namespace)
+        yield allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"])
+    for permission in spec.permissions:
+        resources = permission.resources_in(
+            environment=environment.name, region=environment.region, account_id=environment.account_id
+        )
+        yield allow(permission.actions, resources)
+
+
+def messages(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
+    consumed = [queue_name(environment.name, queue.name) for queue in spec.queues]
+    dead = [dead_letter_queue_name(environment.name, queue.name) for queue in spec.queues]
+    if consumed:
+        actions = ["ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl", "ReceiveMessage"]
+        yield allow([f"sqs:{action}" for action in actions], [arn(environment, "sqs", name) for name in consumed])
+    published = {queue_name(environment.name, queue) for to in spec.publishes.values() for queue in to}
+    filled = sorted(published | set(dead))
+    if filled:
+        yield allow(["sqs:GetQueueUrl", "sqs:SendMessage"], [arn(environment, "sqs", name) for name in filled])
+
+
+def deploy(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
+    """What CodeDeploy does in a blue/green deployment, as in AWS's AWSCodeDeployRoleForECS, of this service only."""
+    name = service_name(spec, environment)
+    service = arn(environment, "ecs", f"service/{cluster_name(environment)}/{name}")
+    yield allow(["ecs:DescribeServices", "ecs:UpdateServicePrimaryTaskSet"], [service])
+    yield allow(["ecs:DeleteTaskSet"], [arn(environment, "ecs", f"task-set/{cluster_name(environment)}/{name}/*")])
+    # A task set has no name before it exists: AWS knows no resource for it, only whose it will be.
+    yield allow(["ecs:CreateTaskSet"], ["*"], ArnEquals={"ecs:service": service})
+    describe = ("DescribeListeners", "DescribeRules", "DescribeTargetGroups")
+    yield allow([f"elasticloadbalancing:{action}" for action in describe], ["*"])
+    yield allow(["elasticloadbalancing:ModifyListener"], [ref(listener) for listener in LISTENERS.values()])
+    yield allow(["elasticloadbalancing:ModifyRule"], [ref(rule) for rule in LISTENERS])
+    # It asks for several alarms at a time, which AWS allows or refuses as a whole.
+    yield allow(["cloudwatch:DescribeAlarms"], [arn(environment, "cloudwatch", "alarm:*")])
+    functions = sorted({hook_function_name(environment, hook) for hook in spec.hooks.values()})
+    if functions:
+        yield allow(
+            ["lambda:InvokeFunction"], [arn(environment, "lambda", f"function:{function}") for function in functions]
+        )
+    yield pass_roles(spec, environment)
+
+
+def pass_roles(spec: ServiceSpec, environment: Environment) -> Json:
+    """To the tasks, and to nothing else."""
+    names = [role_name(environment.name, spec.name, purpose) for purpose in ("execution", "task")]
+    return allow(
+        ["iam:PassRole"],
+        [arn(environment, "iam", f"role/{name}", regional=False) for name in names],
+        StringEquals={"iam:PassedToService": "ecs-tasks.amazonaws.com"},
+    )

@@ -1,0 +1,123 @@
+"""The CloudFormation template of one service in one environment, beside the shared ones in deploy/cloudformation.
+
+Pure, and plain: `aws cloudformation deploy` takes what comes out. It can be created before the service has an image,
+and finds the shared stacks through Systems Manager parameters. What a release changes afterwards it leaves alone: see
+stack_update.py and decision 0014.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.render.alarms import alarms
+from platform_sdk.deploy.render.cloudformation import Json
+from platform_sdk.deploy.render.codedeploy import codedeploy
+from platform_sdk.deploy.render.dashboard import dashboard
+from platform_sdk.deploy.render.load_balancing import LIVE_IS_GREEN, load_balancing
+from platform_sdk.deploy.render.logs import log_groups
+from platform_sdk.deploy.render.queues import queues
+from platform_sdk.deploy.render.roles import roles
+from platform_sdk.deploy.render.scaling import scaling
+from platform_sdk.deploy.render.schedules import schedules
+from platform_sdk.deploy.render.services import HAS_WORKER_REVISION, ecs_services
+from platform_sdk.deploy.shared import SharedParameter, shared_parameter
+from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.errors import PlatformError
+
+MAX_RESOURCES: Final = 500
+MAX_BYTES: Final = 1_000_000
+
+FOUND: Final[Mapping[str, tuple[str, str]]] = {
+    "VpcId": ("AWS::EC2::VPC::Id", SharedParameter.VPC_ID),
+    "PrivateSubnetIds": ("List<AWS::EC2::Subnet::Id>", SharedParameter.PRIVATE_SUBNET_IDS),
+    "TaskSecurityGroupId": ("AWS::EC2::SecurityGroup::Id", SharedParameter.TASK_SECURITY_GROUP_ID),
+    "ClusterName": ("String", SharedParameter.CLUSTER_NAME),
+    "ClusterArn": ("String", SharedParameter.CLUSTER_ARN),
+    "AlarmTopicArn": ("String", SharedParameter.ALARM_TOPIC_ARN),
+    "LoadBalancerFullName": ("String", SharedParameter.LOAD_BALANCER_FULL_NAME),
+    "ProductionListenerArn": ("String", SharedParameter.PRODUCTION_LISTENER_ARN),
+    "TestListenerArn": ("String", SharedParameter.TEST_LISTENER_ARN),
+}
+"""Parameters that CloudFormation looks up: their type, and where a shared stack has written the value."""
+
+
+class StackTooLarge(PlatformError):
+    """More than CloudFormation takes in one template."""
+
+
+def render_service_stack(spec: ServiceSpec, environment: Environment) -> Json:
+    """The template as a JSON object.
+
+    Raises:
+        StackTooLarge: above 500 resources.
+    """
+    resources = resources_of(spec, environment)
+    if len(resources) > MAX_RESOURCES:
+        raise StackTooLarge(
+            f"the stack of {spec.name} has {len(resources)} resources, and CloudFormation takes {MAX_RESOURCES}",
+            hint="give some of its queues or scheduled tasks to another service",
+        )
+    conditions: Json = {LIVE_IS_GREEN: {"Fn::Equals": [{"Ref": "LiveTargetGroup"}, "green"]}}
+    if spec.worker is not None:
+        conditions[HAS_WORKER_REVISION] = {"Fn::Not": [{"Fn::Equals": [{"Ref": "WorkerTaskDefinition"}, ""]}]}
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"{spec.name} in {environment.name}",
+        "Parameters": {**found(spec, environment), **given(spec)},
+        "Conditions": conditions,
+        "Resources": resources,
+    }
+
+
+def resources_of(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    return {
+        **load_balancing(spec, environment),
+        **ecs_services(spec, environment),
+        **codedeploy(spec, environment),
+        **scaling(spec, environment),
+        **queues(spec, environment),
+        **schedules(spec, environment),
+        **alarms(spec, environment),
+        **dashboard(spec, environment),
+        **log_groups(spec, environment),
+        **roles(spec, environment),
+    }
+
+
+def found(spec: ServiceSpec, environment: Environment) -> Json:
+    """Each has a default, so that the stack is created without a parameter on the command line."""
+    by_schedule = any(task.schedule is not None for task in spec.tasks)
+    return {
+        name: {"Type": f"AWS::SSM::Parameter::Value<{kind}>", "Default": shared_parameter(environment, place)}
+        for name, (kind, place) in FOUND.items()
+        if name != "ClusterArn" or by_schedule
+    }
+
+
+def given(spec: ServiceSpec) -> Json:
+    """What a release changes, and what cannot be changed in a stack: an update keeps all of them as they are."""
+    parameters: Json = {
+        "LiveTargetGroup": {
+            "Type": "String",
+            "Description": "The target group with the production traffic, when the stack last wrote its listener rules",
+            "AllowedValues": ["blue", "green"],
+            "Default": "blue",
+        },
+        "ContainerPort": {
+            "Type": "Number",
+            "Description": "Of the placeholder with which the service is created; a release brings its own",
+            "Default": spec.port,
+        },
+        "HealthCheckGracePeriodSeconds": {
+            "Type": "Number",
+            "Description": "When the service is created; a release brings its own",
+            "Default": spec.health_check.grace_period_seconds,
+        },
+    }
+    if spec.worker is not None:
+        parameters["WorkerTaskDefinition"] = {
+            "Type": "String",
+            "Description": "The worker's revision when the stack last wrote its service; empty before a release",
+            "Default": "",
+        }
+    return parameters

@@ -1,0 +1,159 @@
+"""The ECS services, and the placeholder with which they come into being.
+
+CloudFormation creates them and then leaves what a release changes alone: see decision 0014.
+"""
+
+from typing import Final
+
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.names import role_name
+from platform_sdk.deploy.render.alarms import alarm_id
+from platform_sdk.deploy.render.cloudformation import Json, checkov_skip, ref, resource, tags
+from platform_sdk.deploy.render.load_balancing import LISTENERS
+from platform_sdk.deploy.render.stack_names import (
+    PLATFORM_VERSION,
+    arn,
+    log_group,
+    network,
+    service_name,
+    target_group,
+    worker_service_name,
+)
+from platform_sdk.deploy.render.task_definition import APP, APP_USER
+from platform_sdk.deploy.spec.types import ServiceSpec
+
+HAS_WORKER_REVISION: Final = "HasWorkerRevision"
+
+PLACEHOLDER_IMAGE: Final = "public.ecr.aws/docker/library/python:3.13-slim"
+
+# Healthy to the load balancer whatever the path of its check is, and unavailable to everybody else.
+PLACEHOLDER_PROGRAM: Final = """\
+import http.server, os
+class Placeholder(http.server.BaseHTTPRequestHandler):
+    def answer(self):
+        check = self.headers.get("user-agent", "").startswith("ELB-HealthChecker")
+        self.send_response(200 if check else 503)
+        self.send_header("content-length", "0")
+        self.end_headers()
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Placeholder).serve_forever()
+"""
+
+
+def ecs_services(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    resources = {"Placeholder": placeholder(spec, environment), "Service": api_service(spec, environment)}
+    if spec.worker is not None:
+        resources["WorkerService"] = worker_service(spec, environment)
+    return resources
+
+
+def placeholder(spec: ServiceSpec, environment: Environment) -> Json:
+    """What runs until the first release: it needs no image, secret or database of the service.
+
+    Nothing in it may follow from what a team can change, or the service would be updated with it.
+    """
+    properties: Json = {
+        "Family": f"{service_name(spec, environment)}-placeholder",
+        "RequiresCompatibilities": ["FARGATE"],
+        "NetworkMode": "awsvpc",
+        "Cpu": "256",
+        "Memory": "512",
+        "ExecutionRoleArn": execution_role(spec, environment),
+        "ContainerDefinitions": [placeholder_container(spec, environment)],
+    }
+    reason = "It calls nothing on AWS, so it has no role."
+    return resource(
+        "AWS::ECS::TaskDefinition",
+        properties,
+        DependsOn=["ExecutionRole", "ExecutionPolicy", "SidecarLogs"],
+        Metadata=checkov_skip("CKV_AWS_249", reason),
+    )
+
+
+def execution_role(spec: ServiceSpec, environment: Environment) -> str:
+    return arn(environment, "iam", f"role/{role_name(environment.name, spec.name, 'execution')}", regional=False)
+
+
+def placeholder_container(spec: ServiceSpec, environment: Environment) -> Json:
+    return {
+        "Name": APP,
+        "Image": PLACEHOLDER_IMAGE,
+        "Essential": True,
+        "User": APP_USER,
+        "ReadonlyRootFilesystem": True,
+        "LinuxParameters": {"InitProcessEnabled": True, "Capabilities": {"Drop": ["ALL"]}},
+        "Command": ["python", "-c", PLACEHOLDER_PROGRAM],
+        "PortMappings": [{"ContainerPort": ref("ContainerPort"), "Protocol": "tcp"}],
+        "Environment": [{"Name": "PORT", "Value": ref("ContainerPort")}],
+        "LogConfiguration": {
+            "LogDriver": "awslogs",
+            "Options": {
+                "awslogs-group": log_group(spec, environment, "/sidecars"),
+                "awslogs-region": environment.region,
+                "awslogs-stream-prefix": "placeholder",
+                "mode": "non-blocking",
+                "max-buffer-size": "4m",
+            },
+        },
+    }
+
+
+def api_service(spec: ServiceSpec, environment: Environment) -> Json:
+    """Under CODE_DEPLOY an update of it would be refused, as it names the first revision and target group again; so
+    its text is the same whatever the spec is. Both parameters are given when the stack is created, and then kept.
+    """
+    properties: Json = {
+        **common(spec, environment, "api"),
+        "ServiceName": service_name(spec, environment),
+        "DeploymentController": {"Type": "CODE_DEPLOY"},
+        "TaskDefinition": ref("Placeholder"),
+        "LoadBalancers": [
+            {
+                "TargetGroupArn": ref(target_group("blue")),
+                "ContainerName": APP,
+                "ContainerPort": ref("ContainerPort"),
+            }
+        ],
+        "HealthCheckGracePeriodSeconds": ref("HealthCheckGracePeriodSeconds"),
+    }
+    # ECS refuses a target group that no listener knows yet.
+    return resource("AWS::ECS::Service", properties, DependsOn=list(LISTENERS))
+
+
+def worker_service(spec: ServiceSpec, environment: Environment) -> Json:
+    """Without a load balancer there is no blue and green: ECS replaces task by task, and goes back by itself."""
+    alarms = [ref(name) for name in sorted(rolling_back(spec))]
+    deployment: Json = {
+        "MinimumHealthyPercent": 100,
+        "MaximumPercent": 200,
+        "DeploymentCircuitBreaker": {"Enable": True, "Rollback": True},
+    }
+    if alarms:
+        deployment["Alarms"] = {"AlarmNames": alarms, "Enable": True, "Rollback": True}
+    properties: Json = {
+        **common(spec, environment, "worker"),
+        "ServiceName": worker_service_name(spec, environment),
+        "DeploymentController": {"Type": "ECS"},
+        "DeploymentConfiguration": deployment,
+        "TaskDefinition": {"Fn::If": [HAS_WORKER_REVISION, ref("WorkerTaskDefinition"), ref("Placeholder")]},
+    }
+    return resource("AWS::ECS::Service", properties)
+
+
+def rolling_back(spec: ServiceSpec) -> list[str]:
+    """Logical names of the alarms that take a worker's release back: those of the queues that it consumes."""
+    return [alarm_id(alarm) for alarm in spec.alarms if alarm.roll_back and alarm.queue is not None]
+
+
+def common(spec: ServiceSpec, environment: Environment, role: str) -> Json:
+    """No desired count: scaling owns it, and an update of the stack would set it back."""
+    values = {"environment": environment.name, "service": spec.name, "role": role}
+    return {
+        "Cluster": ref("ClusterName"),
+        "LaunchType": "FARGATE",
+        "PlatformVersion": PLATFORM_VERSION,
+        "NetworkConfiguration": network(),
+        "EnableECSManagedTags": True,
+        "PropagateTags": "TASK_DEFINITION",
+        "Tags": tags({f"platform:{key}": value for key, value in values.items()}),
+    }

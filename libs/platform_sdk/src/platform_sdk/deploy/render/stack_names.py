@@ -1,0 +1,73 @@
+"""Names and ARNs by which the resources of a service's stack, and what acts on them, find each other."""
+
+from typing import Final
+
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.names import Colour
+from platform_sdk.deploy.render.cloudformation import Json, get, ref
+from platform_sdk.deploy.render.task_definition import family_of
+from platform_sdk.deploy.spec.types import SMOKE_TEST, ServiceSpec
+
+# Fargate's platform version, said in the service and again in every AppSpec.
+PLATFORM_VERSION: Final = "1.4.0"
+
+
+def arn(environment: Environment, service: str, resource: str, *, regional: bool = True) -> str:
+    """`resource` is what follows the account: `role/staging-orders-task`."""
+    region = environment.region if regional else ""
+    return f"arn:{environment.partition}:{service}:{region}:{environment.account_id}:{resource}"
+
+
+def cluster_name(environment: Environment) -> str:
+    return f"platform-{environment.name}"
+
+
+def log_group(spec: ServiceSpec, environment: Environment, suffix: str = "") -> str:
+    return f"/platform/{environment.name}/{spec.name}{suffix}"
+
+
+def service_name(spec: ServiceSpec, environment: Environment) -> str:
+    """Of the ECS service that answers requests, of its CodeDeploy application and of its deployment group."""
+    return family_of(spec, environment)
+
+
+def worker_service_name(spec: ServiceSpec, environment: Environment) -> str:
+    return family_of(spec, environment, "worker")
+
+
+def hook_function_name(environment: Environment, hook: str) -> str:
+    """Of a team's own function as it is written; the platform's is one for all services of an environment."""
+    return f"platform-{environment.name}-smoke-test" if hook == SMOKE_TEST else hook
+
+
+def target_group(colour: Colour) -> str:
+    """The logical name."""
+    return f"{colour.capitalize()}TargetGroup"
+
+
+def of_target_group(colour: Colour) -> dict[str, object]:
+    """Dimensions of its metrics."""
+    return {
+        "LoadBalancer": ref("LoadBalancerFullName"),
+        "TargetGroup": get(target_group(colour), "TargetGroupFullName"),
+    }
+
+
+def of_service(name: str) -> dict[str, object]:
+    """Dimensions of an ECS service's metrics."""
+    return {"ClusterName": ref("ClusterName"), "ServiceName": name}
+
+
+def logical(*words: str) -> str:
+    """A logical name of letters and digits only: `("dead_letters", "price-changes")` to `DeadLettersPriceChanges`."""
+    return "".join(part.capitalize() for word in words for part in word.replace("-", "_").split("_"))
+
+
+def network() -> Json:
+    return {
+        "AwsvpcConfiguration": {
+            "Subnets": ref("PrivateSubnetIds"),
+            "SecurityGroups": [ref("TaskSecurityGroupId")],
+            "AssignPublicIp": "DISABLED",
+        }
+    }

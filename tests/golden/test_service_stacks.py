@@ -1,0 +1,152 @@
+"""Every rendered stack, compared with the file that was reviewed, and read by AWS's own linters.
+
+After a change that is meant, write the files anew and review the difference:
+
+    UPDATE_GOLDENS=1 .venv/bin/pytest tests/golden && git diff tests/golden
+"""
+
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint
+from cfnlint.config import ManualArgs
+
+from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.reference import reference
+from platform_sdk.deploy.render.service_stack import MAX_BYTES, MAX_RESOURCES, render_service_stack
+from platform_sdk.deploy.render.yaml import to_yaml
+from platform_sdk.deploy.spec import ServiceSpec, load_services, load_spec
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDENS = Path(__file__).parent / "stacks"
+ENVIRONMENTS = tuple(load_environment(ROOT, name) for name in ("production", "staging"))
+SERVICES = [(environment, spec) for environment in ENVIRONMENTS for spec in load_services(ROOT, environment.name)]
+
+# `*` stands for the kind of load balancer, of which the linter wants all that there are.
+LISTENER = "arn:aws:elasticloadbalancing:us-east-1:111122223333:listener/*/platform/0123456789abcdef/0123456789abcdef"
+RULE = f"{LISTENER.replace(':listener/', ':listener-rule/')}/0123456789abcdef"
+NAMED_BY_AWS = {
+    "ProductionListenerArn": LISTENER,
+    "TestListenerArn": LISTENER,
+    "ProductionRule": RULE,
+    "TestRule": RULE,
+    "ClusterArn": "arn:aws:ecs:us-east-1:111122223333:cluster/platform-production",
+}
+
+# Actions for which AWS knows no resource (its service authorization reference).
+WITHOUT_RESOURCE = {
+    "cloudwatch:PutMetricData",
+    "ecr:GetAuthorizationToken",
+    "ecs:CreateTaskSet",
+    "elasticloadbalancing:DescribeListeners",
+    "elasticloadbalancing:DescribeRules",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+
+
+def rendered() -> Iterator[tuple[Path, str]]:
+    """Each golden's path, and what belongs there."""
+    for environment, spec in SERVICES:
+        yield GOLDENS / environment.name / f"{spec.name}.yaml", to_yaml(render_service_stack(spec, environment))
+
+
+def every_key(folder: Path, environment: Environment) -> ServiceSpec:
+    """A service that uses every key of platform.toml."""
+    file = folder / "platform.toml"
+    file.write_text(reference(), encoding="utf-8")
+    return load_spec(file, environment.name)
+
+
+def findings(template: str, environment: Environment) -> list[str]:
+    found = lint(template, config=ManualArgs(regions=[environment.region], include_checks=["I"]))
+    return [f"{match.rule.id} {match.linenumber}: {match.message}" for match in found]
+
+
+def literal(value: Any) -> Any:
+    match value:
+        case {"Ref": name}:
+            return NAMED_BY_AWS[name]
+        case dict():
+            return {key: literal(inner) for key, inner in value.items()}
+        case list():
+            return [literal(inner) for inner in value]
+    return value
+
+
+def policies(template: dict[str, Any]) -> Iterator[Any]:
+    for body in template["Resources"].values():
+        if body["Type"] == "AWS::IAM::Policy":
+            yield literal(body["Properties"]["PolicyDocument"])
+
+
+def faults_of(policy: Any) -> list[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # it opens its configuration and never closes it
+        from parliament import analyze_policy_string
+    return [str(finding) for finding in analyze_policy_string(json.dumps(policy)).findings]
+
+
+@pytest.mark.parametrize(
+    ("golden", "text"),
+    list(rendered()),
+    ids=lambda value: f"{value.parent.name}-{value.stem}" if isinstance(value, Path) else "",
+)
+def test_stack_is_as_reviewed(golden: Path, text: str) -> None:
+    if os.environ.get("UPDATE_GOLDENS"):
+        golden.parent.mkdir(parents=True, exist_ok=True)
+        golden.write_text(text, encoding="utf-8")
+    assert golden.exists(), "UPDATE_GOLDENS=1 writes it"
+    assert golden.read_text(encoding="utf-8") == text, "UPDATE_GOLDENS=1 writes it anew; review the difference"
+
+
+def test_no_stack_is_left_over() -> None:
+    assert set(GOLDENS.glob("*/*.yaml")) == {path for path, _ in rendered()}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
+def test_the_linter_says_nothing_even_for_information(environment: Environment, tmp_path: Path) -> None:
+    specs = [spec for of, spec in SERVICES if of == environment] + [every_key(tmp_path, environment)]
+    found = {spec.name: findings(to_yaml(render_service_stack(spec, environment)), environment) for spec in specs}
+    assert found == {spec.name: [] for spec in specs}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
+def test_the_policy_linter_finds_nothing_and_no_resource_is_a_star_where_aws_knows_a_name(
+    environment: Environment, tmp_path: Path
+) -> None:
+    specs = [spec for of, spec in SERVICES if of == environment] + [every_key(tmp_path, environment)]
+    documents = [policy for spec in specs for policy in policies(render_service_stack(spec, environment))]
+    assert [fault for policy in documents for fault in faults_of(policy)] == []
+    unnamed = {
+        action
+        for policy in documents
+        for statement in policy["Statement"]
+        if "*" in statement["Resource"]
+        for action in statement["Action"]
+    }
+    assert unnamed <= WITHOUT_RESOURCE
+
+
+@pytest.mark.parametrize(("environment", "spec"), SERVICES, ids=lambda value: value.name)
+def test_stack_is_within_the_limits_of_cloudformation(environment: Environment, spec: ServiceSpec) -> None:
+    template = render_service_stack(spec, environment)
+    resources = template["Resources"]
+    assert isinstance(resources, dict)
+    assert len(resources) <= MAX_RESOURCES // 5
+    assert len(to_yaml(template).encode()) <= MAX_BYTES // 10
+    # Larger ones can be sent by way of a bucket only.
+    assert len(json.dumps(template, separators=(",", ":")).encode()) <= 51_200
+
+
+def test_stacks_find_each_other_by_parameters_and_never_lock_each_other() -> None:
+    for _, text in rendered():
+        assert "ImportValue" not in text
+        assert "Export" not in text
+        assert "AWS::SSM::Parameter::Value<" in text
