@@ -12,6 +12,7 @@ from platform_sdk.deploy.cost.assumptions import AMOUNTS, Assumptions
 from platform_sdk.deploy.cost.estimate import estimate
 from platform_sdk.deploy.cost.lines import Charge, Estimate, Line, cents, cost_difference
 from platform_sdk.deploy.cost.prices import Price, PriceTable, UnknownPrice, load_prices
+from platform_sdk.deploy.cost.service_stack import StackNumbers, numbers_of
 from platform_sdk.deploy.cost.shared_lines import SharedResources
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.spec import ServiceSpec, TrafficShift, load_services
@@ -203,6 +204,33 @@ def test_container_insights(setting: str, expected: str) -> None:
 def test_dashboards_beyond_three_are_billed() -> None:
     services = [replace(USERS, name=f"users{number}") for number in range(5)]
     assert usd("dashboards", estimated(*services)) == "6.00"
+
+
+def test_alarms_are_billed_by_the_metrics_that_they_read() -> None:
+    metric: dict[str, object] = {"MetricStat": {}}
+    math: list[dict[str, object]] = [metric, metric, {"Expression": "blue + green"}]
+    tracking = "TargetTrackingScalingPolicyConfiguration"
+    properties: dict[str, tuple[str, object]] = {
+        "Plain": ("AWS::CloudWatch::Alarm", {"MetricName": "CPUUtilization"}),
+        "Math": ("AWS::CloudWatch::Alarm", {"Metrics": math}),
+        "Cpu": ("AWS::ApplicationAutoScaling::ScalingPolicy", {tracking: {"PredefinedMetricSpecification": {}}}),
+        "Sum": (
+            "AWS::ApplicationAutoScaling::ScalingPolicy",
+            {tracking: {"CustomizedMetricSpecification": {"Metrics": math}}},
+        ),
+        "Dashboard": ("AWS::CloudWatch::Dashboard", {}),
+    }
+    template = {"Resources": {name: {"Type": kind, "Properties": body} for name, (kind, body) in properties.items()}}
+    # Two alarms read 1 + 2 metrics; each of the two policies makes two more, which read 2 x (1 + 2).
+    assert numbers_of(template) == StackNumbers(alarms=2, alarm_metrics=3, scaling_metrics=6, dashboards=1)
+
+
+def test_alarms_of_a_service_are_those_of_its_stack() -> None:
+    found = line("users alarms", estimated(USERS))
+    assert found.usd_per_month == sum(charge.quantity for charge in found.charges) / 10
+    less = replace(USERS, scaling=replace(USERS.scaling, target_cpu_percent=None))
+    # Without the tracked CPU there are two alarms of one metric less.
+    assert line("users alarms", estimated(less)).usd_per_month == found.usd_per_month - Decimal("0.20")
 
 
 def test_one_service_comes_without_what_all_share() -> None:

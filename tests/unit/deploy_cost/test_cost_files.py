@@ -58,7 +58,7 @@ def test_numbers_that_the_shared_templates_fix() -> None:
 
 
 def test_numbers_of_resources_in_all_shared_templates() -> None:
-    shared_by_all = ("network", "security", "cluster", "data", "edge")
+    shared_by_all = ("network", "security", "cluster", "data", "edge", "hooks")
     assert sum(resources(name, "AWS::CloudWatch::Alarm") for name in shared_by_all) == shared.SHARED_ALARMS
     assert sum(resources(name, "AWS::KMS::Key") for name in shared_by_all) == shared.KEYS
     secrets = sum(resources(name, "AWS::SecretsManager::Secret") for name in shared_by_all)

@@ -1,6 +1,6 @@
-"""What an environment costs a month: specs, shared stacks, assumptions and a dated price table in, an estimate out.
+"""What an environment costs a month: specs, stacks, assumptions and a dated price table in, an estimate out.
 
-    platform.toml ─▶ spec ───────────────┐
+    platform.toml ─▶ spec ─▶ stack ──────┐
     [stacks] ─▶ parameters of templates ─┤
     [cost] ─▶ assumptions ───────────────┼─▶ lines ─▶ estimate ─▶ report, comparison, difference
     deploy/prices/<region>.toml ─▶ prices┘

@@ -18,6 +18,7 @@ from platform_sdk.deploy.cost.service_lines import (
     service_lines,
     task_groups,
 )
+from platform_sdk.deploy.cost.service_stack import numbers_of
 from platform_sdk.deploy.cost.shared_lines import (
     CACHE,
     DATABASE,
@@ -30,6 +31,7 @@ from platform_sdk.deploy.cost.shared_lines import (
     shared_resources,
 )
 from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.repository import refuse_unknown
 from platform_sdk.deploy.shared import load_shared_stacks
 from platform_sdk.deploy.spec import load_services
@@ -80,9 +82,11 @@ def estimate(
         UnknownPrice
     """
     chosen = [spec for spec in services if spec.name in names] if names else services
-    lines = [line for spec in chosen for line in service_lines(spec, assumptions, prices)]
+    stacks = {spec.name: numbers_of(render_service_stack(spec, environment)) for spec in chosen}
+    lines = [line for spec in chosen for line in service_lines(spec, stacks[spec.name], assumptions, prices)]
     if not names:
-        lines.extend(shared_lines(services, shared, assumptions, prices))
+        dashboards = sum(stack.dashboards for stack in stacks.values())
+        lines.extend(shared_lines(services, dashboards, shared, assumptions, prices))
     return Estimate(
         environment=environment.name,
         region=environment.region,

@@ -8,24 +8,14 @@ from typing import Final
 from platform_sdk.deploy.cost.assumptions import Assumptions
 from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Charge, Line
 from platform_sdk.deploy.cost.prices import PriceTable
-from platform_sdk.deploy.faults import counted
-from platform_sdk.deploy.spec.types import AlarmKind, SecretStore, ServiceSpec, TrafficShift
+from platform_sdk.deploy.cost.service_stack import StackNumbers
+from platform_sdk.deploy.spec.types import SecretStore, ServiceSpec, TrafficShift
 
 FARGATE: Final = "Fargate"
 REGISTRY: Final = "ECR"
 DELIVERY: Final = "CodePipeline and CodeBuild"
 MONITORING: Final = "CloudWatch"
 SECRETS: Final = "Secrets and keys"
-
-METRICS_OF_ALARM: Final[dict[AlarmKind, int]] = {
-    "error_rate": 4,
-    "latency_p99": 2,
-    "unhealthy_tasks": 2,
-    "dead_letters": 1,
-    "queue_age": 1,
-}
-"""An alarm is billed by the metrics that it reads. Requests, errors, latencies and hosts are metrics of a target group,
-of which a service has two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +44,9 @@ class TaskGroup:
         return f"{plain(self.vcpu)} vCPU and {plain(self.memory_gb)} GB, {self.architecture}"
 
 
-def service_lines(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
+def service_lines(
+    spec: ServiceSpec, stack: StackNumbers, assumptions: Assumptions, prices: PriceTable
+) -> Iterator[Line]:
     for group in task_groups(spec):
         yield running_tasks(group, assumptions, prices)
     yield overlap(spec, assumptions, prices)
@@ -62,7 +54,7 @@ def service_lines(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTabl
     yield builds(spec, assumptions, prices)
     yield logs(spec.name, spec.name, assumptions.log_gb_per_service, spec.log_retention_days, assumptions, prices)
     yield metrics(spec, assumptions, prices)
-    yield alarms(spec, prices)
+    yield alarms(spec, stack, prices)
     yield secrets(spec, prices)
 
 
@@ -187,29 +179,15 @@ def metrics(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> 
     return Line(section=MONITORING, name=f"{spec.name} metrics", service=spec.name, charges=(charge,), basis=basis)
 
 
-def alarms(spec: ServiceSpec, prices: PriceTable) -> Line:
-    own = sum(METRICS_OF_ALARM[alarm.kind] for alarm in spec.alarms)
-    scaling = 2 * tracked_metrics(spec)
+def alarms(spec: ServiceSpec, stack: StackNumbers, prices: PriceTable) -> Line:
+    metrics = Decimal(stack.alarm_metrics + stack.scaling_metrics)
     return Line(
         section=MONITORING,
         name=f"{spec.name} alarms",
         service=spec.name,
-        charges=(Charge(price=prices["alarm_metric_month"], quantity=Decimal(own + scaling)),),
-        basis=f"{counted(len(spec.alarms), 'alarm')} reading {own} metrics, those of scaling {scaling}",
+        charges=(Charge(price=prices["alarm_metric_month"], quantity=metrics),),
+        basis=f"{stack.alarms} that read {stack.alarm_metrics} metrics; those of scaling read {stack.scaling_metrics}",
     )
-
-
-def tracked_metrics(spec: ServiceSpec) -> int:
-    """What target tracking reads; it makes two alarms of each, to scale out and in.
-
-    Requests are tracked as a sum over both target groups and the number of tasks, the backlog as that of the queues.
-    """
-    scaling = spec.scaling
-    cpu = scaling.target_cpu_percent is not None
-    memory = scaling.target_memory_percent is not None
-    requests = 3 if scaling.target_requests_per_task is not None else 0
-    backlog = len(spec.queues) + 1 if spec.worker is not None else 0
-    return cpu + memory + requests + backlog
 
 
 def secrets(spec: ServiceSpec, prices: PriceTable) -> Line:

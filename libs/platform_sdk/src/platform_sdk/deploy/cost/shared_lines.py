@@ -85,14 +85,21 @@ def shared_resources(stacks: Sequence[SharedStack]) -> SharedResources:
 
 
 def shared_lines(
-    services: Sequence[ServiceSpec], shared: SharedResources, assumptions: Assumptions, prices: PriceTable
+    services: Sequence[ServiceSpec],
+    dashboards: int,
+    shared: SharedResources,
+    assumptions: Assumptions,
+    prices: PriceTable,
 ) -> Iterator[Line]:
+    """`dashboards` are those of all services: the first ones are free, whosever they are."""
     yield from load_balancer(services, assumptions, prices)
     yield from database(shared, assumptions, prices)
     yield cache(shared, prices)
     yield queues(services, assumptions, prices)
     yield pipelines(services, assumptions, prices)
-    yield from monitoring(services, shared, assumptions, prices)
+    yield from monitoring(shared, assumptions, prices)
+    yield single(MONITORING, "dashboards", prices, "dashboard_month", Decimal(dashboards), "in the services' stacks")
+    yield container_insights(services, shared, assumptions, prices)
     yield from network(shared, assumptions, prices)
     yield from edge(assumptions, prices)
     yield secrets(prices)
@@ -180,19 +187,14 @@ def pipelines(services: Sequence[ServiceSpec], assumptions: Assumptions, prices:
     return single(DELIVERY, "pipelines", prices, "codepipeline_action_minute", minutes, "action-minutes of type V2")
 
 
-def monitoring(
-    services: Sequence[ServiceSpec], shared: SharedResources, assumptions: Assumptions, prices: PriceTable
-) -> Iterator[Line]:
+def monitoring(shared: SharedResources, assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
     yield logs("shared", None, assumptions.log_gb_shared, shared.log_retention_days, assumptions, prices)
     alarms = Decimal(SHARED_ALARMS)
     yield single(
         MONITORING, "shared alarms", prices, "alarm_metric_month", alarms, "alarms on database, cache and load balancer"
     )
-    dashboards = Decimal(len(services))
-    yield single(MONITORING, "dashboards", prices, "dashboard_month", dashboards, "dashboards, one a service")
     traces = assumptions.requests_per_month * assumptions.traced_percent / 100 / 1_000_000
     yield single(MONITORING, "traces", prices, "trace_million", traces, "million recorded")
-    yield container_insights(services, shared, assumptions, prices)
 
 
 def container_insights(
