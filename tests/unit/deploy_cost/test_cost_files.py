@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from platform_sdk.deploy.cost import shared_lines as shared
 from platform_sdk.deploy.cost.assumptions import AMOUNTS, load_assumptions
 from platform_sdk.deploy.environment import InvalidEnvironment
 from platform_sdk.deploy.repository import UnknownName
-from platform_sdk.deploy.spec import load_services
+from platform_sdk.deploy.spec import ScheduledScaling, load_services
 
 ROOT = Path(__file__).resolve().parents[3]
 TEMPLATES = ROOT / "deploy" / "cloudformation"
@@ -76,7 +77,7 @@ def test_every_price_has_a_date_and_a_source() -> None:
     assert len(table.prices) > 40
     for price in table.prices.values():
         assert price.usd > 0, price.name
-        assert "2026-01" <= price.date <= table.compiled, price.name
+        assert "2026" <= price.date <= table.compiled, price.name
         assert len(price.source) > 10, price.name
 
 
@@ -134,6 +135,8 @@ def test_assumptions_are_exact(tmp_path: Path) -> None:
             complete_cost_table() + "[cost.average_tasks]\norder = 1\n",
             "no service has such tasks; did you mean orders?",
         ),
+        (complete_cost_table() + "[cost.average_tasks]\nusers = 9\n", "cost.average_tasks.users: 9 is outside 2 to 4"),
+        (complete_cost_table() + "[cost.average_tasks]\nusers = 1\n", "cost.average_tasks.users: 1 is outside 2 to 4"),
         (complete_cost_table() + "[cost.spot_percent]\norders = 101\n", "cost.spot_percent.orders: 101 is outside 0"),
     ],
 )
@@ -141,6 +144,15 @@ def test_faulty_assumptions_are_told(tmp_path: Path, text: str, reason: str) -> 
     with pytest.raises(InvalidEnvironment) as raised:
         load_assumptions(cost_file(tmp_path, text), "staging", load_services(ROOT))
     assert reason in str(raised.value)
+
+
+def test_average_tasks_may_be_what_a_schedule_allows(tmp_path: Path) -> None:
+    inventory, orders, users = load_services(ROOT)
+    night = ScheduledScaling(name="night", schedule="cron(0 22 * * ? *)", timezone="UTC", min_tasks=0, max_tasks=1)
+    users = replace(users, scaling=replace(users.scaling, scheduled=(night,)))
+    text = complete_cost_table() + "[cost.average_tasks]\nusers = 0.5\n"
+    assumptions = load_assumptions(cost_file(tmp_path, text), "staging", [inventory, orders, users])
+    assert assumptions.average_tasks == {"users": Decimal("0.5")}
 
 
 @pytest.mark.parametrize("environment", ON_AWS)

@@ -13,11 +13,12 @@ from typing import Final
 from platform_sdk.deploy.document import Document, Form, Table, read_document
 from platform_sdk.deploy.environment import FOLDER, InvalidEnvironment
 from platform_sdk.deploy.faults import did_you_mean, listed
-from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.deploy.spec.types import Scaling, ServiceSpec, Worker
 
 TABLE: Final = "cost"
 GROUP: Final = Form(re.compile(r"[a-z][a-z0-9-]*"), "a service, or `<service>-worker`, or `<service>-<task>`")
 MOST: Final = 1e12
+MOST_STANDALONE: Final = 1000
 
 AMOUNTS: Final[Mapping[str, str]] = {
     "requests_per_month": "requests_per_month = 5_000_000",
@@ -98,11 +99,11 @@ def read_assumptions(document: Document, services: Sequence[ServiceSpec]) -> Ass
     root = document.root()
     table = root.table(TABLE)
     table.examples = AMOUNTS
-    groups = groups_of(services)
+    bounds = bounds_of(services)
     assumptions = Assumptions(
         **{key: number(table, key, *LIMITS.get(key, (0, MOST))) for key in AMOUNTS},
-        average_tasks=by_group(table, "average_tasks", 5000, groups),
-        spot_percent=by_group(table, "spot_percent", 100, groups),
+        average_tasks=by_group(table, "average_tasks", bounds),
+        spot_percent=by_group(table, "spot_percent", dict.fromkeys(bounds, (0, 100))),
     )
     document.tables.remove(root)  # the other tables are read by others
     document.reject_unknown_keys()
@@ -116,26 +117,32 @@ def number(table: Table, key: str, low: float, high: float) -> Decimal:
     return Decimal(str(table.number(key, low, high, default=low)))
 
 
-def by_group(table: Table, key: str, high: float, known: Sequence[str]) -> Mapping[str, Decimal]:
+def by_group(table: Table, key: str, bounds: Mapping[str, tuple[int, int]]) -> Mapping[str, Decimal]:
     groups = table.optional_table(key)
     if groups is None:
         return {}
     found = {}
     for group in groups.names(GROUP):
-        if group not in known:
-            groups.fault(group, "no service has such tasks", did_you_mean(group, known) or f"there are {listed(known)}")
-        found[group] = number(groups, group, 0, high)
+        if group in bounds:
+            found[group] = number(groups, group, *bounds[group])
+        else:
+            there_are = f"there are {listed(bounds)}"
+            groups.fault(group, "no service has such tasks", did_you_mean(group, bounds) or there_are)
     return found
 
 
-def groups_of(services: Sequence[ServiceSpec]) -> list[str]:
-    """Every group of tasks: of each service its API, its worker and its standalone tasks."""
-    return [
-        name
-        for spec in services
-        for name in (
-            spec.name,
-            *([f"{spec.name}-worker"] if spec.worker else []),
-            *(f"{spec.name}-{task.name}" for task in spec.tasks),
-        )
-    ]
+def bounds_of(services: Sequence[ServiceSpec]) -> Mapping[str, tuple[int, int]]:
+    """The fewest and the most tasks of every group: of each service its API, its worker and its standalone tasks."""
+    bounds: dict[str, tuple[int, int]] = {}
+    for spec in services:
+        bounds[spec.name] = fewest_and_most(spec.scaling)
+        if spec.worker is not None:
+            bounds[f"{spec.name}-worker"] = fewest_and_most(spec.worker)
+        bounds |= {f"{spec.name}-{task.name}": (0, MOST_STANDALONE) for task in spec.tasks}
+    return bounds
+
+
+def fewest_and_most(scaling: Scaling | Worker) -> tuple[int, int]:
+    """Whatever the hour: scheduled changes have bounds of their own."""
+    at_any_time = (scaling, *scaling.scheduled)
+    return min(bounds.min_tasks for bounds in at_any_time), max(bounds.max_tasks for bounds in at_any_time)

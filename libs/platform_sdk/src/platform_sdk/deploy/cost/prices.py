@@ -15,7 +15,7 @@ FOLDER: Final = Path("deploy/prices")
 
 NAME: Final = Form(re.compile(r"[a-z][a-z0-9_]*"), "lower-case letters, digits and underscores")
 AMOUNT: Final = Form(re.compile(r"\d{1,9}(\.\d{1,9})?"), 'a decimal number in quotes, such as "0.04048"')
-DATE: Final = Form(re.compile(r"\d{4}-\d{2}(-\d{2})?"), 'a date such as "2026-11" or "2026-11-22"')
+DATE: Final = Form(re.compile(r"\d{4}(-\d{2}(-\d{2})?)?"), 'a date such as "2026-11-22", or its first part')
 CONFIDENCES: Final = ("high", "medium", "low")
 
 
