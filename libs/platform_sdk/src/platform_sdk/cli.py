@@ -4,25 +4,16 @@ Data goes to stdout and talk to stderr. A PlatformError ends a command here and 
 imported when it runs: `platform --help` must not wait for boto3, nor `platform check` for the plug-ins.
 """
 
-import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
-from platform_sdk.cli_arguments import (
-    complete_environments,
-    complete_keys,
-    complete_services,
-    environment_named,
-    root,
-)
+from platform_sdk.cli_arguments import complete_keys, complete_services, root
 from platform_sdk.cli_cost import cost
 from platform_sdk.cli_dead_letters import dlq
+from platform_sdk.cli_render import render
 from platform_sdk.errors import PlatformError
-
-if TYPE_CHECKING:
-    from platform_sdk.deploy.spec import ServiceSpec
 
 PLUGINS: Final = "platform.commands"
 """Entry points, each a callable that adds its commands to the group that it is given."""
@@ -105,38 +96,6 @@ def check(services: tuple[str, ...]) -> None:
     click.echo(f"ok: {counted(len(names), 'service')} ({listed(names)}), rendered for {listed(environments)}")
 
 
-@platform.command()
-@click.argument("service", shell_complete=complete_services)
-@click.option("--env", "environment_name", default="local", show_default=True, metavar="NAME",
-              shell_complete=complete_environments, help="The environment to render for.")  # fmt: skip
-@click.option("--role", type=click.Choice(["api", "worker"]), default="api", show_default=True,
-              help="The tasks that answer requests, or those that consume queues.")  # fmt: skip
-@click.option("--image", metavar="IMAGE", help="The image to put in; SERVICE:dev if left out.")
-def render(service: str, environment_name: str, role: Any, image: str | None) -> None:
-    """Print the ECS task definition of a service, as JSON.
-
-    It is exactly what `aws ecs register-task-definition --cli-input-json` takes, so it works without this tool, and
-    what `platform up` starts tasks from. Nothing is sent anywhere.
-    """
-    from platform_sdk.deploy.render import task_definition
-
-    document = task_definition(
-        spec_named(service, environment_name),
-        environment_named(environment_name),
-        image=image or f"{service}:dev",
-        role=role,
-    )
-    click.echo(json.dumps(document, indent=2))
-
-
-def spec_named(service: str, environment_name: str) -> "ServiceSpec":
-    from platform_sdk.deploy.repository import refuse_unknown, service_names
-    from platform_sdk.deploy.spec import load_spec
-
-    refuse_unknown("service", [service], service_names(root()))
-    return load_spec(root() / "services" / service / "platform.toml", environment_name, root=root())
-
-
 @platform.command("reference")
 def print_reference() -> None:
     """Print a platform.toml that uses every key there is.
@@ -193,6 +152,7 @@ def completion(shell: str) -> None:
 
 platform.add_command(cost)
 platform.add_command(dlq)
+platform.add_command(render)
 
 
 def main() -> None:
