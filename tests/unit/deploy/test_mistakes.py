@@ -177,6 +177,8 @@ ADDED: list[tuple[str, list[str]]] = [
     ('[secrets]\nA = "/"\n', ['13: secrets.A: must be "name" or "name:json_key" of Secrets Manager (letters, digits, _ and /), or "/path" of Parameter Store; for example PAYMENT_KEY = "payment:api_key"']),
     ('[secrets]\nA = "a//b"\n', ['13: secrets.A: must be "name" or "name:json_key" of Secrets Manager (letters, digits, _ and /), or "/path" of Parameter Store; for example PAYMENT_KEY = "payment:api_key"']),
     ('[secrets]\nA = "a:b:c"\n', ['13: secrets.A: must be "name" or "name:json_key" of Secrets Manager (letters, digits, _ and /), or "/path" of Parameter Store; for example PAYMENT_KEY = "payment:api_key"']),
+    ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.orders-dead-letter]\nconsumes = ["stock.low"]\n', ['16: queues.orders-dead-letter: ends as the names of dead-letter queues do, of which every queue has one; choose another name']),
+    ('[[tasks]]\nname = "books"\ncommand = ["b"]\ncpu = 256\nmemory_mib = 512\n[sidecars.log_router]\nmemory_mib = 256\n', ['18: sidecars.log_router.memory_mib: the sidecars take 384 of the 512 MiB of [tasks], and the app needs 256; raise tasks.memory_mib, or lower this']),
 ]
 """What is written below the file, and the faults."""
 # fmt: on

@@ -168,3 +168,34 @@ MADE = st.builds("{} = {}".format, NAMES, SCALARS)
 def test_no_mixture_of_lines_gives_a_traceback(tmp_path: Path, lines: list[str]) -> None:
     with suppress(InvalidSpec):
         load(tmp_path, "\n".join(lines))
+
+
+def test_the_alarms_of_queues_exist_once_for_each(tmp_path: Path) -> None:
+    spec = load(tmp_path, VALID + WORKER + QUEUE + "alarm_age_seconds = 900\n[alarms.latency_p99]\nenabled = false\n")
+    assert [(alarm.kind, alarm.threshold, alarm.queue, alarm.roll_back) for alarm in spec.alarms] == [
+        ("error_rate", 1.0, None, True),
+        ("unhealthy_tasks", 1.0, None, True),
+        ("dead_letters", 1.0, "orders", True),
+        ("queue_age", 900.0, "orders", False),
+    ]
+
+
+def test_a_release_is_tested_unless_a_team_says_otherwise(tmp_path: Path) -> None:
+    assert dict(load(tmp_path, VALID).hooks) == {"AfterAllowTestTraffic": "smoke_test"}
+    hooks = '[hooks]\nafter_allow_test_traffic = "none"\nafter_install = "orders-check"\n'
+    assert dict(load(tmp_path, VALID + hooks).hooks) == {"AfterInstall": "orders-check"}
+
+
+def test_permissions_name_the_environment(tmp_path: Path) -> None:
+    arn = "arn:aws:sns:{region}:{account_id}:{environment}-x"
+    text = f'[[permissions]]\nactions = ["sns:Publish"]\nresources = ["{arn}"]\n'
+    [permission] = load(tmp_path, VALID + text).permissions
+    assert permission.resources_in(environment="qa", region="eu-west-1", account_id="111122223333") == (
+        "arn:aws:sns:eu-west-1:111122223333:qa-x",
+    )
+
+
+def test_a_target_of_zero_is_not_tracked(tmp_path: Path) -> None:
+    scaling = load(tmp_path, VALID.replace("max_tasks = 6", "max_tasks = 6\ntarget_memory_percent = 0")).scaling
+    targets = (scaling.target_cpu_percent, scaling.target_memory_percent, scaling.target_requests_per_task)
+    assert targets == (60, None, None)

@@ -35,7 +35,9 @@ class InvalidConfiguration(PlatformError):
     """Files that cannot be used; `faults` holds every reason, in the order of the files' lines."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(sorted(set(faults), key=lambda fault: (fault.file, fault.line or 0, fault.key or "")))
+        self.faults = tuple(
+            sorted(set(faults), key=lambda fault: (fault.file, fault.line or 0, fault.key or "", fault.reason))
+        )
         files = len({fault.file for fault in self.faults})
         super().__init__(
             f"{counted(len(self.faults), 'fault')} in {counted(files, 'file')}",

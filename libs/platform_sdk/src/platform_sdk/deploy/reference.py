@@ -50,14 +50,15 @@ def table(group: Group, path: str) -> Iterator[str]:
     if keys or not group.keys:
         yield f"[[{path}]]\n" if group.form == "list" else f"[{path}]\n"
     for key in keys:
-        yield "\n".join(commented(about(key)))
+        yield "\n".join(commented(key.meaning) + commented(limits_of(key)))
         yield f"{group.example if key.name == ANY_NAME else key.name} = {key.example}\n"
     yield from tables(group, path)
 
 
 def heading(group: Group, path: str) -> Iterator[str]:
-    needed = "required" if group.required else "not required"
-    yield "\n" + "\n".join(commented(f"[{path}]: {group.meaning} ({needed})"))
+    needed = " (required)" if group.required else ""
+    head = f"[[{path}]]" if group.form == "list" else f"[{path}]"
+    yield "\n" + "\n".join(commented(f"{head}: {group.meaning}{needed}"))
 
 
 def commented(text: str) -> list[str]:
@@ -66,8 +67,12 @@ def commented(text: str) -> list[str]:
 
 def about(key: Key) -> str:
     """What a key does, what it may hold, its default, and what becomes of it."""
-    becomes = f" Becomes: {key.becomes}." if key.becomes else ""
-    return f"{key.meaning} {said_of(key.kind)} {default_of(key)}{becomes}"
+    return f"{key.meaning} {limits_of(key)}"
+
+
+def limits_of(key: Key) -> str:
+    becomes = f"Becomes: {key.becomes}." if key.becomes else ""
+    return " ".join(part for part in (said_of(key.kind), default_of(key), becomes) if part)
 
 
 def default_of(key: Key) -> str:

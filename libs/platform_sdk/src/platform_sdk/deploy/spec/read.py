@@ -1,7 +1,7 @@
 """platform.toml to ServiceSpec. A new key starts in the table of keys, is read here, and is a field in types.py."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -46,6 +46,7 @@ def read_service(document: Document, directory: Path) -> ServiceSpec:
     name = service.text("name")
     task = read_task(root.part("task"))
     worker = read_worker(root.present("worker"), task)
+    tasks = tuple(read_tasks(root, task))
     environment = read_environment(root.part("environment"))
     queues = tuple(read_queues(root))
     spec = ServiceSpec(
@@ -55,13 +56,13 @@ def read_service(document: Document, directory: Path) -> ServiceSpec:
         priority=read_priority(service, name),
         directory=directory,
         task=task,
-        sidecars=read_sidecars(root.part("sidecars"), task, worker),
+        sidecars=read_sidecars(root.part("sidecars"), task, worker, tasks),
         scaling=read_scaling(root.part("scaling")),
         commands=read_commands(root.part("commands"), has_database=root.says("database")),
         worker=worker,
-        tasks=tuple(read_tasks(root, task)),
+        tasks=tasks,
         traffic_shift=read_traffic_shift(root.part("traffic_shift")),
-        alarms=tuple(read_alarms(root.part("alarms"), [queue.name for queue in queues])),
+        alarms=tuple(read_alarms(root.part("alarms"), queues)),
         hooks=read_hooks(root.part("hooks")),
         health_check=read_health_check(root.part("health_check")),
         log_retention_days=read_log_retention(root.part("logs")),
@@ -129,17 +130,17 @@ def listed_with_or(numbers: list[int]) -> str:
     return " or ".join(str(number) for number in numbers)
 
 
-def read_sidecars(table: Described, task: TaskSize, worker: Worker | None) -> Sidecars:
+def read_sidecars(table: Described, task: TaskSize, worker: Worker | None, tasks: Sequence[StandaloneTask]) -> Sidecars:
     sidecars = Sidecars(
         cloudwatch_agent=read_sidecar(table.part("cloudwatch_agent")), log_router=read_sidecar(table.part("log_router"))
     )
-    if not table.table.document.is_sound("task") or not table.table.document.is_sound("sidecars"):
-        return sidecars
-    for what, cpu, memory_mib in (
-        ("task", task.cpu, task.memory_mib),
-        *((("worker", worker.cpu, worker.memory_mib),) if worker else ()),
-    ):
-        check_room(table, sidecars, what, cpu, memory_mib)
+    document = table.table.document
+    if all(document.is_sound(key) for key in ("task", "worker", "tasks", "sidecars")):
+        check_room(table, sidecars, "task", task)
+        if worker is not None:
+            check_room(table, sidecars, "worker", worker)
+        for own in tasks:
+            check_room(table, sidecars, "tasks", own)
     return sidecars
 
 
@@ -151,8 +152,9 @@ def read_sidecar(table: Described) -> Sidecar:
     )
 
 
-def check_room(table: Described, sidecars: Sidecars, what: str, cpu: int, memory_mib: int) -> None:
+def check_room(table: Described, sidecars: Sidecars, what: str, size: TaskSize | Worker | StandaloneTask) -> None:
     """The app keeps at least half of the CPU and 256 MiB."""
+    cpu, memory_mib = size.cpu, size.memory_mib
     both = (sidecars.cloudwatch_agent, sidecars.log_router)
     taken_mib, taken_cpu = sum(one.memory_mib_in(memory_mib) for one in both), sum(one.cpu_in(cpu) for one in both)
     largest = "log_router" if (both[1].memory_mib or 0) > (both[0].memory_mib or 0) else "cloudwatch_agent"

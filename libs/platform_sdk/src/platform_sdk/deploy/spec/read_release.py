@@ -13,6 +13,7 @@ from platform_sdk.deploy.spec.types import (
     AlarmKind,
     HealthCheck,
     LifecycleEvent,
+    Queue,
     TrafficShift,
     TrafficShiftType,
 )
@@ -63,7 +64,7 @@ def refuse_steps(table: Described) -> None:
             table.fault(key, "all_at_once has no steps", f"remove {key}, or choose another type")
 
 
-def read_alarms(table: Described, queues: Sequence[str]) -> Iterator[Alarm]:
+def read_alarms(table: Described, queues: Sequence[Queue]) -> Iterator[Alarm]:
     """One of each kind that is not switched off, or one for each queue."""
     alarms = [alarm for kind in THRESHOLDS for alarm in read_alarm(table.part(kind), kind, queues)]
     watched = sum(alarm.roll_back for alarm in alarms)
@@ -76,14 +77,18 @@ def read_alarms(table: Described, queues: Sequence[str]) -> Iterator[Alarm]:
     yield from alarms
 
 
-def read_alarm(table: Described, kind: AlarmKind, queues: Sequence[str]) -> Iterator[Alarm]:
+def read_alarm(table: Described, kind: AlarmKind, queues: Sequence[Queue]) -> Iterator[Alarm]:
     enabled, minutes, roll_back = table.boolean("enabled"), table.integer("minutes"), table.boolean("roll_back")
     key = THRESHOLDS[kind]
     threshold = 0.0 if key is None else table.number(key)
     if not enabled:
         return
-    for queue in queues if kind in ALARMS_OF_QUEUES else (None,):
-        yield Alarm(kind=kind, threshold=threshold, minutes=minutes, roll_back=roll_back, queue=queue)
+    if kind not in ALARMS_OF_QUEUES:
+        yield Alarm(kind=kind, threshold=threshold, minutes=minutes, roll_back=roll_back)
+        return
+    for queue in queues:
+        own = float(queue.alarm_age_seconds) if key is None else threshold
+        yield Alarm(kind=kind, threshold=own, minutes=minutes, roll_back=roll_back, queue=queue.name)
 
 
 def read_hooks(table: Described) -> Mapping[LifecycleEvent, str]:

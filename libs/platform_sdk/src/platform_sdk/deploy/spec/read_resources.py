@@ -51,6 +51,9 @@ def read_queues(root: Described) -> Iterator[Queue]:
             dead_letter_retention_days=table.integer("dead_letter_retention_days"),
             alarm_age_seconds=max(ALARM_AGE_SECONDS, 5 * visibility) if age is None else age,
         )
+        if queue.name.endswith("-dead-letter"):
+            reason = "ends as the names of dead-letter queues do, of which every queue has one"
+            root.fault(("queues", queue.name), reason, "choose another name")
         check_times(table, queue)
         yield queue
 
