@@ -1,4 +1,4 @@
-"""The shared stacks of every environment, created in their order on an emulator that refuses what it does not know.
+"""The stacks of every environment, created in their order on an emulator that refuses what it does not know.
 
 Of what it knows, everything must come into being. What it does not know is listed here by name, and a list that is
 too long fails as one that is too short does.
@@ -34,6 +34,13 @@ NOT_CREATED = {
         "AWS::WAFv2::LoggingConfiguration",
     },
     "pipeline": {"AWS::CodePipeline::Pipeline"},
+}
+NOT_CREATED_OF_SERVICES = {
+    "AWS::ApplicationAutoScaling::ScalableTarget",
+    "AWS::ApplicationAutoScaling::ScalingPolicy",
+    "AWS::CodeDeploy::Application",
+    "AWS::CodeDeploy::DeploymentConfig",
+    "AWS::CodeDeploy::DeploymentGroup",
 }
 """By template: the types that the emulator does not know. They are linted and read by the contract tests only."""
 
@@ -180,6 +187,58 @@ def test_each_service_has_its_own_password_and_the_cache_is_the_same_for_all(
     # Compared as text: the emulator makes up punctuation that the template excludes, and that JSON would escape.
     cache = json.loads(secret("cache"))["password"]
     assert {secret(f"{service}/cache") for service in services} == {f'{{"password": "{cache}"}}'}
+
+
+@pytest.fixture(scope="module")
+def services(account: Account, environment: str, created: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """By service: what came into being of its stack, as it was reviewed."""
+    return {stack.name: account.create(stack, unknown_of(stack)) for stack in stacks_of_services(environment)}
+
+
+def stacks_of_services(environment: str) -> list[SharedStack]:
+    goldens = sorted((ROOT / "tests" / "golden" / "stacks" / environment).glob("*.yaml"))
+    assert goldens
+    return [SharedStack(name=golden.stem, template=golden.relative_to(ROOT), parameters={}) for golden in goldens]
+
+
+def unknown_of(stack: SharedStack) -> set[str]:
+    """The types that the emulator does not know, and alarms by their names: it knows none that compute."""
+    computing = {
+        name
+        for name, body in template_of(ROOT / stack.template)["Resources"].items()
+        if body["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in body["Properties"]
+    }
+    return NOT_CREATED_OF_SERVICES | computing
+
+
+def test_a_services_stack_comes_into_being_beside_the_shared_ones(services: dict[str, dict[str, str]]) -> None:
+    nameless = [(stack, name) for stack, names in services.items() for name, physical in names.items() if not physical]
+    assert nameless == []
+
+
+def test_what_is_not_created_of_a_service_is_listed_by_name(
+    account: Account, environment: str, services: dict[str, dict[str, str]]
+) -> None:
+    for stack in stacks_of_services(environment):
+        types = {body["Type"] for body in template_of(ROOT / stack.template)["Resources"].values()}
+        assert account.refused_types(stack) == NOT_CREATED_OF_SERVICES & types
+
+
+def test_nothing_is_listed_that_no_service_has() -> None:
+    services = [stack for environment in ENVIRONMENTS for stack in stacks_of_services(environment)]
+    templates = [template_of(ROOT / stack.template) for stack in services]
+    assert {body["Type"] for template in templates for body in template["Resources"].values()} > NOT_CREATED_OF_SERVICES
+
+
+def test_services_are_behind_the_shared_listeners_each_below_its_path(
+    account: Account, environment: str, created: dict[str, dict[str, str]], services: dict[str, dict[str, str]]
+) -> None:
+    client = boto3.client("elbv2", endpoint_url=account.endpoint_url)
+    for listener in ("ProductionListener", "TestListener"):
+        arn = created[f"platform-{environment}-edge"][listener]
+        rules = [rule for rule in client.describe_rules(ListenerArn=arn)["Rules"] if not rule["IsDefault"]]
+        paths = {path for rule in rules for path in rule["Conditions"][0]["PathPatternConfig"]["Values"]}
+        assert paths == {path for service in services for path in (f"/{service}", f"/{service}/*")}
 
 
 def test_templates_are_small_enough_to_be_sent_without_a_bucket() -> None:
