@@ -88,11 +88,22 @@ def test_every_price_is_used() -> None:
         assert f'"{name}"' in sources or name.startswith(tuple(built)), name
 
 
-def test_an_unknown_region_is_refused_by_name(tmp_path: Path) -> None:
+def test_an_unknown_region_is_refused_by_name() -> None:
     with pytest.raises(UnknownRegion) as raised:
         load_prices(ROOT, "us-east-2")
     assert "there are no prices for the region `us-east-2`" in str(raised.value)
     assert "did you mean us-east-1?" in str(raised.value)
+
+
+def test_an_environment_in_a_region_without_prices_is_refused(tmp_path: Path) -> None:
+    for file in (*ROOT.glob("deploy/environments/*.toml"), *ROOT.glob("deploy/prices/*.toml")):
+        copy = tmp_path / file.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(file.read_text("utf-8").replace('region = "us-east-1"', 'region = "eu-west-1"'), "utf-8")
+    with pytest.raises(UnknownRegion) as raised:
+        load_estimate(tmp_path, "staging")
+    assert "there are no prices for the region `eu-west-1`" in str(raised.value)
+    assert "deploy/prices holds us-east-1" in str(raised.value)
 
 
 @pytest.mark.parametrize(

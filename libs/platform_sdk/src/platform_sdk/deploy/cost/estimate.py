@@ -61,11 +61,12 @@ def load_estimate(root: Path, environment_name: str, names: Collection[str] = ()
         raise NothingToEstimate(
             f"{environment.name} costs nothing", because="it runs on this machine", hint="name another one with --env"
         )
+    prices = load_prices(root, environment.region)
     services = load_services(root, environment.name)
     refuse_unknown("service", names, [spec.name for spec in services])
     shared = shared_resources(load_shared_stacks(root, environment, services))
     assumptions = load_assumptions(root, environment.name, services)
-    return estimate(environment, services, shared, assumptions, load_prices(root, environment.region), names)
+    return estimate(environment, services, shared, assumptions, prices, names)
 
 
 def estimate(
