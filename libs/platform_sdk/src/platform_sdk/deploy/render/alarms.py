@@ -5,8 +5,9 @@ from typing import Final
 
 from platform_sdk.contract import dead_letter_queue_name, queue_name
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.names import COLOURS, Colour
 from platform_sdk.deploy.render.cloudformation import Json, dimensions, ref, resource
-from platform_sdk.deploy.render.metrics import PERIOD_SECONDS, computed, measured, of_both
+from platform_sdk.deploy.render.metrics import PERIOD_SECONDS, between, computed, measured, of_both
 from platform_sdk.deploy.render.stack_names import logical, of_service, service_name, worker_service_name
 from platform_sdk.deploy.spec.types import Alarm, Scaling, ServiceSpec, Worker
 
@@ -60,20 +61,26 @@ def watched_by(alarm: Alarm, environment: Environment) -> tuple[str, Json]:
 
 def error_rate() -> list[Json]:
     """Of each group by itself: a canary that fails all of its ten percent would be one tenth of the two together."""
-    rates = ", ".join(
-        f"IF(FILL({colour}_all, 0) >= {MIN_REQUESTS_PER_MINUTE}, 100 * FILL({colour}_failed, 0) / {colour}_all, 0)"
-        for colour in ("blue", "green")
-    )
     return [
         *of_both(measured, "RequestCount", "Sum", "_all"),
         *of_both(measured, "HTTPCode_Target_5XX_Count", "Sum", "_failed"),
-        computed(f"MAX([{rates}])", "Answers with 5xx, percent"),
+        *(between(colour, rate_of(colour)) for colour in COLOURS),
+        computed(larger("blue", "green"), "Answers with 5xx, percent"),
     ]
+
+
+def rate_of(colour: Colour) -> str:
+    rate = f"100 * FILL({colour}_failed, 0) / FILL({colour}_all, 1)"
+    return f"IF(FILL({colour}_all, 0) >= {MIN_REQUESTS_PER_MINUTE}, {rate}, 0)"
 
 
 def latency_p99() -> list[Json]:
     both = of_both(measured, "TargetResponseTime", "p99")
-    return [*both, computed("1000 * MAX([FILL(blue, 0), FILL(green, 0)])", "p99, milliseconds")]
+    return [*both, computed(f"1000 * {larger('FILL(blue, 0)', 'FILL(green, 0)')}", "p99, milliseconds")]
+
+
+def larger(one: str, other: str) -> str:
+    return f"IF({one} > {other}, {one}, {other})"
 
 
 def unhealthy_tasks() -> list[Json]:

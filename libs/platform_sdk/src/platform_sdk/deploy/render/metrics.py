@@ -37,6 +37,11 @@ def computed(expression: str, label: str) -> Json:
     return {"Id": "result", "Expression": expression, "Label": label, "ReturnData": True}
 
 
+def between(name: str, expression: str) -> Json:
+    """A figure that another expression uses."""
+    return {"Id": name, "Expression": expression, "ReturnData": False}
+
+
 def of_both(measure: Measure, metric: str, statistic: str, suffix: str = "") -> Iterator[Json]:
     """A metric of the load balancer, of both target groups: `blue` and `green`, with the suffix."""
     for colour in COLOURS:
