@@ -169,3 +169,12 @@ def test_an_override_is_checked_in_its_environment_alone(tmp_path: Path, write: 
         "services/orders/platform.toml:13: environments.staging.task.memory_mib: 512 is not a Fargate size with 512 "
         "CPU units, which take 1024 to 4096 MiB; did you mean 1024?"
     ]
+
+
+def test_a_stack_has_room_for_500_resources(tmp_path: Path, write: Write) -> None:
+    tasks = "".join(
+        f'[[tasks]]\nname = "t{number:03}"\ncommand = ["t"]\nschedule = "rate(1 day)"\n' for number in range(500)
+    )
+    write("service", "orders", service("orders", tasks))
+    [fault] = faults(tmp_path)
+    assert "resources, and CloudFormation takes 500; give some of its queues or scheduled tasks to another" in fault

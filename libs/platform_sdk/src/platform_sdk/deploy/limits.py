@@ -8,6 +8,7 @@ from typing import Final
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.names import limited_names
 from platform_sdk.deploy.render import Role, task_definition
+from platform_sdk.deploy.render.service_stack import StackTooLarge, render_service_stack
 from platform_sdk.deploy.render.task_definition import StopTimeoutTooShort, TaskDefinitionTooLarge
 from platform_sdk.deploy.spec.topology import Source
 
@@ -29,6 +30,7 @@ def check_limits(sources: Sequence[Source], environment: Environment) -> None:
         check_names(source, environment)
         for role in roles_of(source):
             check_task_definition(source, environment, role)
+        check_stack(source, environment)
 
 
 def refuse_one_more(source: Source, environment: Environment, count: int) -> None:
@@ -77,3 +79,10 @@ def check_task_definition(source: Source, environment: Environment, role: Role) 
         )
         key = "environment" if spec.environment else "secrets"
         source.document.fault((key,), reason, "put several into one JSON value")
+
+
+def check_stack(source: Source, environment: Environment) -> None:
+    try:
+        render_service_stack(source.spec, environment)
+    except StackTooLarge as error:
+        source.document.fault(("queues",), error.what, error.hint)
