@@ -62,11 +62,15 @@ def render(
 
 
 def every_document(spec: "ServiceSpec", environment: "Environment", image: str, revision: int) -> Iterator[str]:
+    from platform_sdk.deploy.render import standalone_task
     from platform_sdk.deploy.render.yaml import to_yaml
 
     yield f"# The task definition of the API.\n{to_yaml(task_definition(spec, environment, image, 'api'))}"
     if spec.worker is not None:
         yield f"# The task definition of the worker.\n{to_yaml(task_definition(spec, environment, image, 'worker'))}"
+    for task in spec.tasks:
+        document = standalone_task(spec, environment, task, image=image)
+        yield f"# The task definition of the task {task.name}.\n{to_yaml(document)}"
     yield appspec(spec, environment, revision)
     yield f"# The stack, for CloudFormation.\n{stack(spec, environment)}"
 

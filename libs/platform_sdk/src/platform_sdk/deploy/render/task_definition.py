@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from platform_sdk.contract import LIVENESS_PATH
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.names import schedule_name
 from platform_sdk.deploy.render.sidecars import (
     CLOUDWATCH_AGENT,
     LOG_ROUTER,
@@ -18,7 +19,7 @@ from platform_sdk.deploy.render.sidecars import (
     to_cloudwatch,
 )
 from platform_sdk.deploy.render.variables import app_environment, app_secrets
-from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.deploy.spec.types import ServiceSpec, StandaloneTask
 from platform_sdk.errors import PlatformError
 
 Role = Literal["api", "worker"]
@@ -62,10 +63,47 @@ def render_task_definition(
         StopTimeoutTooShort: the environment's drain delay leaves no time to close.
         TaskDefinitionTooLarge: the document is above ECS's limit.
     """
-    refuse_short_stop(spec, environment)
     cpu, memory_mib = size_of(spec, role)
+    container = app(spec, environment, image, role, cpu=cpu, memory_mib=memory_mib)
+    family = family_of(spec, environment, role)
+    return document_of(spec, environment, container, family=family, role=role, cpu=cpu, memory_mib=memory_mib)
+
+
+def render_standalone_task(
+    spec: ServiceSpec, environment: Environment, task: StandaloneTask, *, image: str
+) -> dict[str, object]:
+    """Renders the task definition of a `[[tasks]]` entry: what a worker gets, with a command that comes to an end.
+
+    Its family is what the schedule in the service's stack names.
+
+    Raises:
+        StopTimeoutTooShort, TaskDefinitionTooLarge: as above.
+    """
+    container = {
+        **app(spec, environment, image, "worker", cpu=task.cpu, memory_mib=task.memory_mib),
+        "command": list(task.command),
+        "logConfiguration": app_logs(spec, environment, task.name),
+    }
+    family = schedule_name(environment.name, spec.name, task.name)
+    return document_of(
+        spec, environment, container, family=family, role=task.name, cpu=task.cpu, memory_mib=task.memory_mib
+    )
+
+
+def document_of(
+    spec: ServiceSpec,
+    environment: Environment,
+    container: Json,
+    *,
+    family: str,
+    role: str,
+    cpu: int,
+    memory_mib: int,
+) -> Json:
+    """Around the app's container: the task, and the sidecars."""
+    refuse_short_stop(spec, environment)
     document: Json = {
-        "family": family_of(spec, environment, role),
+        "family": family,
         "requiresCompatibilities": ["FARGATE"],
         "networkMode": "awsvpc",
         "cpu": str(cpu),
@@ -77,10 +115,7 @@ def render_task_definition(
         "executionRoleArn": role_arn(spec, environment, "execution"),
         "taskRoleArn": role_arn(spec, environment, "task"),
         "volumes": [{"name": TEMPORARY_FILES}],
-        "containerDefinitions": [
-            app(spec, environment, image, role, cpu=cpu, memory_mib=memory_mib),
-            *sidecars(spec, environment, cpu=cpu, memory_mib=memory_mib),
-        ],
+        "containerDefinitions": [container, *sidecars(spec, environment, cpu=cpu, memory_mib=memory_mib)],
         "tags": tags(spec, environment, role),
     }
     refuse_oversize(document, spec)
@@ -194,7 +229,7 @@ def health_program(spec: ServiceSpec) -> str:
     )
 
 
-def app_logs(spec: ServiceSpec, environment: Environment, role: Role) -> dict[str, object]:
+def app_logs(spec: ServiceSpec, environment: Environment, role: str) -> dict[str, object]:
     if not spec.sidecars.log_router.enabled:
         return to_cloudwatch(spec, environment, group="", prefix=role)
     return {
@@ -212,7 +247,7 @@ def app_logs(spec: ServiceSpec, environment: Environment, role: Role) -> dict[st
     }
 
 
-def tags(spec: ServiceSpec, environment: Environment, role: Role) -> list[dict[str, str]]:
+def tags(spec: ServiceSpec, environment: Environment, role: str) -> list[dict[str, str]]:
     values = {"environment": environment.name, "service": spec.name, "role": role}
     return [{"key": f"platform:{key}", "value": value} for key, value in values.items()]
 
