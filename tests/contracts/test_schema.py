@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from platform_sdk.deploy.reference import reference
 from platform_sdk.deploy.schema import FILE, schema, schema_text
-from platform_sdk.deploy.spec import load_spec
+from platform_sdk.deploy.spec import InvalidSpec, load_spec
 from platform_sdk.deploy.spec.keys import BY_PATH, ROOT
 from platform_sdk.deploy.spec.keys.kinds import Key
 
@@ -108,3 +109,22 @@ def test_an_example_is_a_legal_value(tmp_path: Path) -> None:
     file = tmp_path / "platform.toml"
     file.write_text(reference(), encoding="utf-8")
     assert load_spec(file).tasks[0].name == "close-the-books"
+
+
+VALUES = ["0", "1", "60", "1.5", "true", '""', '"orders"', '"/orders"', '["orders"]', "[]", '"rate(1 day)"']
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_what_the_reader_accepts_the_schema_accepts(tmp_path: Path, value: str) -> None:
+    """Every line of the reference in turn, with another value."""
+    file = tmp_path / "platform.toml"
+    lines = reference().partition("# [environments]")[0].splitlines()
+    for place, line in enumerate(lines):
+        key, is_key, _ = line.partition(" = ")
+        if not is_key or line.startswith("#"):
+            continue
+        text = "\n".join([*lines[:place], f"{key} = {value}", *lines[place + 1 :]])
+        file.write_text(text, encoding="utf-8")
+        with suppress(InvalidSpec):
+            load_spec(file)
+            assert mistakes(text) == [], line
