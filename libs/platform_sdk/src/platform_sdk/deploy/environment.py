@@ -11,12 +11,11 @@ from urllib.parse import urlsplit
 from platform_sdk.contract import DRAIN_DELAY_SECONDS, LOG_LEVELS, RECEIVE_WAIT_SECONDS
 from platform_sdk.deploy.document import Form, Table, read_document
 from platform_sdk.deploy.faults import InvalidConfiguration, did_you_mean, listed
-from platform_sdk.deploy.repository import environment_names
+from platform_sdk.deploy.repository import ENVIRONMENT_NAME, environment_names
 from platform_sdk.errors import PlatformError
 
 FOLDER: Final = Path("deploy/environments")
 
-ENVIRONMENT_NAME: Final = Form(re.compile(r"[a-z][a-z0-9]{1,11}"), "2 to 12 lower-case letters and digits")
 ACCOUNT_ID: Final = Form(re.compile(r"\d{12}"), "the 12 digits of an AWS account")
 REGION: Final = Form(re.compile(r"[a-z]{2}(-[a-z]+)+-\d"), 'an AWS region such as "us-east-1"')
 HOST: Final = Form(re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"), "a host name or an address")

@@ -1,13 +1,15 @@
 """Where the repository is, and what the command line finds in it by name."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final
 
+from platform_sdk.deploy.document import Form
 from platform_sdk.deploy.faults import did_you_mean, listed
 from platform_sdk.errors import PlatformError
 
-T = TypeVar("T")
+ENVIRONMENT_NAME: Final = Form(re.compile(r"[a-z][a-z0-9]{1,11}"), "2 to 12 lower-case letters and digits")
 
 
 class NotInRepository(PlatformError):

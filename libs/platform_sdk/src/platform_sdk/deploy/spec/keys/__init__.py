@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from platform_sdk.deploy.spec.keys import forms, releases, resources, tasks
+from platform_sdk.deploy.repository import ENVIRONMENT_NAME
+from platform_sdk.deploy.spec.keys import releases, resources, tasks
 from platform_sdk.deploy.spec.keys.kinds import ANY_NAME, Group, Key, walk
 
 ENVIRONMENTS: Final = Group(
@@ -10,7 +11,7 @@ ENVIRONMENTS: Final = Group(
     meaning="what is different in one environment; any key of this file, below the environment's name. A list replaces "
     "the whole list",
     form="named",
-    names=forms.ENVIRONMENT_NAME,
+    names=ENVIRONMENT_NAME,
     example="production",
 )
 

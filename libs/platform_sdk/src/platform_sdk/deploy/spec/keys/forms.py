@@ -63,4 +63,3 @@ RESOURCE: Final = Form(
     'an ARN such as "arn:aws:s3:::receipts-{environment}/*"',
     lengths=(1, 500),
 )
-ENVIRONMENT_NAME: Final = Form(re.compile(r"[a-z][a-z0-9]{1,11}"), "2 to 12 lower-case letters and digits")
