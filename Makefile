@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CHECKOV := .venv-checkov
+CDK := .venv-cdk
 PACKAGES := libs/platform_sdk libs/local_aws services/orders services/users services/inventory
 SOURCES := libs services tests benchmarks deploy
 
@@ -33,10 +34,10 @@ reset: $(STAMP) ## Stop the system and empty its data
 test: $(STAMP) ## Run all tests (T=path or PYTEST_ARGS="-k name" for some)
 	@$(BIN)/python -m pytest $(T) $(PYTEST_ARGS)
 
-# Apart, because it pins a boto3 that is older than ours.
-$(CHECKOV)/.installed: requirements/checkov.txt
-	@echo "check: installing checkov (about a minute the first time)"; $(PYTHON) -m venv $(CHECKOV)
-	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
+# Apart: checkov pins a boto3 that is older than ours, and the CDK is only what we compare with (`make bench B=cdk`).
+.venv-%/.installed: requirements/%.txt
+	@echo "make: installing $* (about a minute the first time)" >&2; $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
 
 check: $(STAMP) $(CHECKOV)/.installed ## Lint, format, types, import boundaries, platform.toml, templates
 	@echo "check: ruff"; $(BIN)/ruff check $(SOURCES) && $(BIN)/ruff format --check --quiet $(SOURCES)
@@ -55,4 +56,4 @@ lock: $(STAMP) ## Compile requirements/*.in to hashed locks
 	@requirements/lock.sh $(BIN)
 
 clean: ## Remove .venv and caches (the system's data stays)
-	@rm -rf $(VENV) $(CHECKOV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(CHECKOV) $(CDK) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

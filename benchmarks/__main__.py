@@ -6,7 +6,7 @@ import time
 
 from benchmarks.table import Row, render
 
-NAMES = ("up", "orders", "consumer", "latency", "check")
+NAMES = ("up", "orders", "consumer", "latency", "check", "cdk")
 
 
 def main(arguments: list[str]) -> int:

@@ -15,6 +15,7 @@ class Row:
         samples: one per round, in order.
         compared_with: the row that the ratio is against; its samples are of the same rounds.
         aim: what we want, in words.
+        left_out: why there are no samples.
     """
 
     figure: str
@@ -22,6 +23,7 @@ class Row:
     samples: Sequence[float]
     compared_with: "Row | None" = None
     aim: str = ""
+    left_out: str = ""
 
     def ratio(self) -> str:
         """Median of the round by round ratios."""
@@ -31,6 +33,8 @@ class Row:
         return f"{statistics.median(own / other for own, other in pairs):.2f} x {self.compared_with.figure}"
 
     def cells(self) -> tuple[str, ...]:
+        if self.left_out:
+            return (self.figure, "left out", self.left_out, "", self.aim)
         low, high = min(self.samples), max(self.samples)
         return (
             self.figure,
