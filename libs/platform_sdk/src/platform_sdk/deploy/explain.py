@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
+from platform_sdk.deploy.document import Required
 from platform_sdk.deploy.faults import did_you_mean
 from platform_sdk.deploy.reference import capitalised, default_of, said_of
 from platform_sdk.deploy.spec.keys import ANY_NAME, BY_PATH, ENVIRONMENTS
@@ -63,7 +64,9 @@ def lines_of_key(path: str, key: Key) -> Iterator[str]:
     yield from textwrap.wrap(key.meaning, 100)
     yield ""
     yield f"range:    {said_of(key.kind)}"
-    if key.name != ANY_NAME:
+    if isinstance(key.default, Required):
+        yield "default:  none: it must be given"
+    elif key.name != ANY_NAME:
         yield f"default:  {default_of(key).removeprefix('Default: ').removesuffix('.')}"
     yield f"becomes:  {key.becomes or 'nothing on AWS'}"
 
