@@ -120,6 +120,23 @@ def test_render_of_a_service_without_worker_is_an_error() -> None:
     assert result.stderr.startswith("error: users has no worker\n")
 
 
+def test_render_of_what_is_shared_prints_every_stack_in_order_with_its_parameters() -> None:
+    stream = run("render", "--shared", "--env", "production").stdout
+    heads = [line for line in stream.splitlines() if line.startswith("# The stack ")]
+    kinds = ("network", "security", "cluster", "data", "edge", "hooks", "registry", "secrets", "pipeline")
+    assert all(any(f"deploy/cloudformation/{kind}.yaml" in head for head in heads) for kind in kinds)
+    assert "network" in heads[0]
+    assert stream.count("AWSTemplateFormatVersion") == len(heads)
+    assert "Type: AWS::CloudFront::Distribution" in stream
+
+
+@pytest.mark.parametrize("arguments", [(), ("orders", "--shared"), ("--shared", "--role", "api")])
+def test_render_wants_a_service_or_what_is_shared(arguments: tuple[str, ...]) -> None:
+    result = run("render", *arguments, "--env", "production")
+    assert result.exit_code == 2
+    assert "--shared" in result.stderr
+
+
 def test_render_for_an_unknown_environment_is_an_error() -> None:
     result = run("render", "users", "--env", "prod")
     assert result.exit_code == 1

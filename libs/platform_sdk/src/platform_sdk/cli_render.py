@@ -1,4 +1,4 @@
-"""`platform render`: the documents of a service, as AWS takes them."""
+"""`platform render`: the documents of a service, or of what all services share, as AWS takes them."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,8 @@ DOCUMENTS: Final = ("task-definition", "appspec", "stack")
 
 
 @click.command()
-@click.argument("service", shell_complete=complete_services)
+@click.argument("service", required=False, shell_complete=complete_services)
+@click.option("--shared", is_flag=True, help="Instead of a service's documents: the stacks that all services share.")
 @click.option("--env", "environment_name", default="local", show_default=True, metavar="NAME",
               shell_complete=complete_environments, help="The environment to render for.")  # fmt: skip
 @click.option("--document", type=click.Choice(DOCUMENTS), help="This document alone; all of them if left out.")
@@ -28,14 +29,15 @@ DOCUMENTS: Final = ("task-definition", "appspec", "stack")
 @click.option("--revision", type=click.IntRange(1), default=1, show_default=True,
               help="The revision of the task definition that the AppSpec names.")  # fmt: skip
 def render(
-    service: str,
+    service: str | None,
+    shared: bool,
     environment_name: str,
     document: Document | None,
     role: "Role | None",
     image: str | None,
     revision: int,
 ) -> None:
-    """Print the task definitions, AppSpec and stack of a service.
+    """Print the task definitions, AppSpec and stack of a service, or the shared stacks.
 
     \b
     task-definition   JSON, for `aws ecs register-task-definition --cli-input-json`; of --role worker, or of the API
@@ -43,8 +45,15 @@ def render(
     stack             YAML, for `aws cloudformation deploy --capabilities CAPABILITY_NAMED_IAM`
 
     Without --document or --role, all of them in one stream of YAML. They work without this tool; `platform up` starts
-    its tasks from the same ones. Nothing is sent anywhere.
+    its tasks from the same ones. --shared prints network, data, cluster, edge, pipeline and the other shared stacks in
+    the order in which to create them, each with its parameters. Nothing is sent anywhere.
     """
+    if service is None or shared:
+        if service is not None or not shared or document or role:
+            raise click.UsageError("name a service, or say --shared and an environment alone")
+        for text in shared_stacks(environment_named(environment_name)):
+            click.echo(f"---\n{text}", nl=False)
+        return
     if role is not None and document not in (None, "task-definition"):
         raise click.UsageError(f"--role is of a task definition, and there is one {document} for both")
     spec, environment = spec_named(service, environment_name), environment_named(environment_name)
@@ -59,6 +68,17 @@ def render(
         case None:
             for text in every_document(spec, environment, image, revision):
                 click.echo(f"---\n{text}", nl=False)
+
+
+def shared_stacks(environment: "Environment") -> Iterator[str]:
+    """The template of each shared stack, below its name and parameters as comments."""
+    from platform_sdk.deploy.shared import load_shared_stacks
+    from platform_sdk.deploy.spec import load_services
+
+    for stack in load_shared_stacks(root(), environment, load_services(root(), environment.name)):
+        parameters = [f"#   {name}: {json.dumps(value)}\n" for name, value in stack.parameters.items()]
+        head = f"# The stack {stack.name}, from {stack.template}, with these parameters:\n{''.join(parameters)}"
+        yield head + (root() / stack.template).read_text(encoding="utf-8")
 
 
 def every_document(spec: "ServiceSpec", environment: "Environment", image: str, revision: int) -> Iterator[str]:
