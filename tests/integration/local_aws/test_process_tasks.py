@@ -99,6 +99,14 @@ def test_program_that_is_not_there_is_named(tmp_path: Path) -> None:
         start_task(container, name="app", directory=tmp_path, port=1, secrets={}, log=tmp_path / "log")
 
 
+def test_program_that_may_not_be_run_is_named(tmp_path: Path) -> None:
+    program = tmp_path / "not-executable"
+    program.write_text("#!/bin/sh\n")
+    container = AppContainer(command=(str(program),), environment={}, secrets={}, stop_timeout_seconds=5)
+    with pytest.raises(TaskDoesNotStart, match="not-executable"):
+        start_task(container, name="app", directory=tmp_path, port=1, secrets={}, log=tmp_path / "log")
+
+
 def test_task_is_in_a_session_of_its_own(tmp_path: Path) -> None:
     task = start(tmp_path, "import time; time.sleep(60)")
     assert os.getsid(task.pid) == task.pid != os.getsid(0)

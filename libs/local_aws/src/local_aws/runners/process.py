@@ -99,14 +99,16 @@ def start_task(
         secrets: resolved values of `container.secrets`.
 
     Raises:
-        TaskDoesNotStart: the command's program, or the folder, is not there.
+        TaskDoesNotStart: the command's program, or the folder, is not there or may not be run.
     """
     environment = {**base_environment(), **container.environment, **secrets, Variable.PORT: str(port)}
     wanted = command or container.command
     try:
         process = processes.spawn(wanted, log=log, environment=environment, directory=directory)
-    except FileNotFoundError as error:
-        raise TaskDoesNotStart(f"{name} cannot be started", because=f"there is no `{error.filename}`") from error
+    except (FileNotFoundError, PermissionError) as error:
+        # Permission is what a search of PATH ends with, too, if one of its folders may not be read.
+        what = f"there is no `{error.filename}`" if isinstance(error, FileNotFoundError) else str(error)
+        raise TaskDoesNotStart(f"{name} cannot be started", because=what) from error
     return ProcessTask(name=name, port=port, process=process, stop_timeout_seconds=container.stop_timeout_seconds)
 
 
