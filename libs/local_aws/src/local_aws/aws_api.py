@@ -1,6 +1,6 @@
 """A small client of the three AWS APIs that start-up needs: SQS, Secrets Manager, Systems Manager parameters.
 
-Signed as AWS asks, so that any endpoint understands it; without boto3, whose 25 MB and 300 ms the supervisor would
+Signed as AWS asks, so that any endpoint understands it; without boto3, whose memory and start the supervisor would
 carry for a dozen calls.
 """
 
