@@ -1,0 +1,68 @@
+"""What CloudFormation says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackResource:
+    logical_id: str
+    physical_id: str
+    type: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackEvent:
+    id: str
+    at: datetime
+    logical_id: str
+    physical_id: str
+    type: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """`parameters` are as given, `template` as the stack has it now, parsed where it is JSON or YAML."""
+
+    name: str
+    id: str
+    status: str
+    status_reason: str
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+    tags: Mapping[str, str]
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceChange:
+    """One line of a change set."""
+
+    action: Literal["Add", "Modify", "Remove", "Import", "Dynamic"]
+    logical_id: str
+    physical_id: str
+    type: str
+    replacement: Literal["True", "False", "Conditional", ""]
+    scope: tuple[str, ...]
+    properties: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeSet:
+    name: str
+    stack: str
+    status: str
+    status_reason: str
+    execution_status: str
+    changes: tuple[ResourceChange, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """CloudFormation fails a change set that changes nothing, and tells only in words."""
+        words = ("didn't contain changes", "No updates are to be performed")
+        return self.status == "FAILED" and any(each in self.status_reason for each in words)
