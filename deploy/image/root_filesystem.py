@@ -1,8 +1,8 @@
 """Assembles what lies below the packages in every service's image: Python, and of Debian only what Python needs.
 
-Runs while an image is built, in the python image, as its first stage: `python root_filesystem.py <target>`. No shell, no
-package manager, no program that changes its user comes along, because nothing is copied that is not named here. dpkg's
-record of the packages does, so that a scanner finds their versions.
+Runs in the first stage of each service's Dockerfile, inside the python image: `python root_filesystem.py <target>`. No
+shell, no package manager and no program that changes its user comes along, because nothing is copied that is not named
+here. dpkg's record of these packages does, so that a scanner finds their versions.
 """
 
 import re
@@ -36,52 +36,56 @@ DEBIAN_PACKAGES: Final = (
 """What the interpreter, its modules and the wheels of the locks link to, and what they look things up in."""
 
 MADE_AT_INSTALLATION: Final = (
-    "/etc/ssl/certs",
-    "/usr/lib/ssl",
     "/etc/ld.so.conf",
     "/etc/ld.so.conf.d",
     "/etc/nsswitch.conf",
+    "/etc/ssl/certs",
+    "/usr/lib/ssl",
 )
-"""Of these packages too, but written by their scripts, or by a program that stays behind."""
+"""Needed too, but written by the packages' scripts, or part of a package that stays behind."""
 
 NOT_NEEDED: Final = re.compile(
-    r"/usr/share/(doc/.*(?<!/copyright)|man/.*|info/.*|lintian/.*|locale/.*|bug/.*)|/usr/sbin/.*|.*/gconv/.*"
+    r"/usr/share/doc/.*(?<!/copyright)"
+    r"|/usr/share/(bug|info|lintian|locale|man)/.*"
+    r"|/usr/s?bin/.*"
+    r"|.*/gconv/.*"
 )
 
-PYTHON_LEFT_OUT: Final = frozenset(
-    {"__pycache__", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages", "test", "tkinter", "turtledemo"}
+PYTHON_LEFT_OUT: Final = re.compile(
+    r"config-.*|ensurepip|idlelib|lib2to3|pydoc_data|site-packages|test|tkinter|turtle(demo|\.py)"
 )
+"""Of the standard library."""
+
+PACKAGE_RECORDS: Final = Path("/var/lib/dpkg")
 
 ACCOUNTS: Final = {
-    "/etc/passwd": "root:x:0:0:root:/root:/usr/sbin/nologin\napp:x:10001:10001:app:/app:/usr/sbin/nologin\n",
-    "/etc/group": "root:x:0:\napp:x:10001:\n",
+    "etc/passwd": "root:x:0:0:root:/root:/usr/sbin/nologin\napp:x:10001:10001:app:/app:/usr/sbin/nologin\n",
+    "etc/group": "root:x:0:\napp:x:10001:\n",
 }
 
 
 def assemble(target: Path) -> None:
+    target.mkdir()
     for link in ("bin", "lib", "lib64", "sbin"):
-        if Path("/", link).is_symlink():
-            target.mkdir(parents=True, exist_ok=True)
-            (target / link).symlink_to(Path("/", link).readlink())
+        copy(Path("/", link), target)
     for package in DEBIAN_PACKAGES:
         for file in files_of(package):
             copy(file, target)
-    for made in MADE_AT_INSTALLATION:
-        for file in (Path(made), *sorted(Path(made).rglob("*"))):
+    for made in map(Path, MADE_AT_INSTALLATION):
+        for file in (made, *sorted(made.rglob("*"))):
             copy(file, target)
-    for file, text in ACCOUNTS.items():
-        (target / file[1:]).write_text(text)
-    write_package_record(target / "var/lib/dpkg/status")
-    copy_python(target)
+    for name, text in ACCOUNTS.items():
+        (target / name).write_text(text)
+    write_package_record(target)
+    copy_python(target / "usr/local")
 
 
 def files_of(package: str) -> Iterator[Path]:
-    lists = [*Path("/var/lib/dpkg/info").glob(f"{package}.list"), *Path("/var/lib/dpkg/info").glob(f"{package}:*.list")]
-    if not lists:
-        sys.exit(
-            f"error: the base image has no package {package}\nhint: it must be a Debian bookworm, as python:3.13-slim-bookworm"
-        )
-    for line in lists[0].read_text().splitlines():
+    info = PACKAGE_RECORDS / "info"
+    listed = next((path for name in (package, f"{package}:*") for path in info.glob(f"{name}.list")), None)
+    if listed is None:
+        sys.exit(f"error: the base image has no package {package}\nhint: DEBIAN_PACKAGES names those of bookworm")
+    for line in listed.read_text().splitlines():
         if line != "/." and not NOT_NEEDED.fullmatch(line):
             yield Path(line)
 
@@ -89,45 +93,38 @@ def files_of(package: str) -> Iterator[Path]:
 def copy(file: Path, target: Path) -> None:
     """With its mode. Debian's lists say /lib where the file is in /usr/lib, so the folder is resolved first."""
     place = target / file.parent.resolve().relative_to("/") / file.name
-    if file.is_symlink():
-        if not place.is_symlink():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.symlink_to(file.readlink())
-    elif file.is_dir():
+    if file.is_dir() and not file.is_symlink():
         place.mkdir(parents=True, exist_ok=True)
         place.chmod(file.stat().st_mode)
-    elif file.is_file():
+    elif not place.is_symlink():
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(file, place)
+        shutil.copy2(file, place, follow_symlinks=False)
 
 
-def write_package_record(place: Path) -> None:
-    stanzas = Path("/var/lib/dpkg/status").read_text().split("\n\n")
+def write_package_record(target: Path) -> None:
+    stanzas = (PACKAGE_RECORDS / "status").read_text().split("\n\n")
     kept = [stanza for stanza in stanzas if stanza.partition("\n")[0].removeprefix("Package: ") in DEBIAN_PACKAGES]
+    place = target / PACKAGE_RECORDS.relative_to("/") / "status"
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text("\n\n".join(kept) + "\n")
 
 
 def copy_python(target: Path) -> None:
     library = Path(sysconfig.get_path("stdlib"))
-    name = library.name
-    local = target / "usr/local"
-    for folder in ("bin", "lib"):
-        (local / folder).mkdir(parents=True, exist_ok=True)
-    for program in (name, "python3", "python"):
-        shutil.copy2(library.parents[1] / "bin" / program, local / "bin" / program, follow_symlinks=False)
+    installed = library.parents[1]
+    for program in (library.name, "python3", "python"):
+        copy(installed / "bin" / program, target.parents[1])
     for shared in library.parent.glob("libpython*.so*"):
-        shutil.copy2(shared, local / "lib" / shared.name, follow_symlinks=False)
+        copy(shared, target.parents[1])
 
-    def left_out(folder: str, names: list[str]) -> set[str]:
-        top = Path(folder) == library
-        return {
-            one
-            for one in names
-            if one in PYTHON_LEFT_OUT and (top or one == "__pycache__") or one.startswith("config-")
-        }
+    def left_out(folder: str, names: list[str]) -> list[str]:
+        return [
+            name
+            for name in names
+            if name == "__pycache__" or (Path(folder) == library and PYTHON_LEFT_OUT.fullmatch(name))
+        ]
 
-    shutil.copytree(library, local / "lib" / name, symlinks=True, ignore=left_out)
+    shutil.copytree(library, target / "lib" / library.name, symlinks=True, ignore=left_out)
 
 
 if __name__ == "__main__":
