@@ -1,0 +1,66 @@
+"""What a container image does once it runs, and what a hook answers: given by the test, played by ECS and CodeDeploy."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "good",
+    "crashes",
+    "never_healthy",
+    "answers_500",
+    "slow",
+    "out_of_memory",
+    "missing",
+    "no_secret",
+]
+
+Verdict = Literal["Succeeded", "Failed", "silent"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """How a task of an image behaves.
+
+    Args:
+        kind: `missing` is an image that is in no registry; with `no_secret` the task's secret cannot be read.
+        exit_code: of `crashes`; of a good task when it is stopped it is 0.
+        dies_after_seconds: after the start, of `crashes` and `out_of_memory`.
+        log_lines: what the app writes when it starts.
+        start_seconds: from the request for a task until it runs: network interface and pull of the image.
+        healthy_after_seconds: after the start, until health checks pass.
+        health_check: which one fails of `never_healthy`; a task without a load balancer has the container's only.
+        health_status: with which it answers the load balancer's check; 0 is no answer at all.
+        migration_exit_code, migration_log_lines, migration_seconds: when it is run by RunTask, not by a service.
+    """
+
+    kind: Kind = "good"
+    exit_code: int = 1
+    dies_after_seconds: float = 3
+    log_lines: tuple[str, ...] = ()
+    start_seconds: float = 20
+    healthy_after_seconds: float = 5
+    health_check: Literal["load_balancer", "container"] = "load_balancer"
+    health_status: int = 503
+    migration_exit_code: int = 0
+    migration_log_lines: tuple[str, ...] = ()
+    migration_seconds: float = 10
+
+    @property
+    def dies(self) -> bool:
+        return self.kind in ("crashes", "out_of_memory")
+
+    @property
+    def never_starts(self) -> bool:
+        return self.kind in ("missing", "no_secret")
+
+
+GOOD = Behaviour()
+MISSING = Behaviour(kind="missing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """A Lambda function that CodeDeploy calls. `silent` is one that never reports."""
+
+    verdict: Verdict = "Succeeded"
+    after_seconds: float = 5

@@ -1,0 +1,63 @@
+"""The time that the control plane lives in: it passes only while somebody sleeps, and then a second at a time."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+STEP = timedelta(seconds=1)
+
+
+class Listener(Protocol):
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing would happen, however long one waits without calling."""
+
+    def step(self) -> None:
+        """A second has passed."""
+
+
+class SteppedClock:
+    """A `platform_sdk.deploy.clock.Clock` that waits for nobody.
+
+    Args:
+        start: in UTC, with its zone.
+    """
+
+    def __init__(self, start: datetime) -> None:
+        if start.tzinfo is None:
+            raise ValueError("a stepped clock starts at a moment with its zone")
+        self._now = start
+        self._stepped_to = start
+        self._listeners: list[Listener] = []
+        self._planned: list[tuple[datetime, Callable[[], None]]] = []
+
+    def now(self) -> datetime:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        """Listeners are stepped once for each whole second. Where all of them are quiet, what remains is skipped."""
+        end = self._now + timedelta(seconds=seconds)
+        while self._stepped_to + STEP <= end:
+            if not self._planned and all(listener.quiet for listener in self._listeners):
+                self._stepped_to += STEP * ((end - self._stepped_to) // STEP - 1)
+            self._stepped_to += STEP
+            self._now = max(self._now, self._stepped_to)
+            self._step()
+        self._now = max(self._now, end)
+
+    def listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Calls it once, when so many seconds have passed. What it raises comes out of the `sleep` that was under way,
+        which is how a test ends a process at a moment.
+        """
+        self._planned.append((self._now + timedelta(seconds=seconds), action))
+
+    def _step(self) -> None:
+        for listener in self._listeners:
+            listener.step()
+        due = [action for moment, action in self._planned if moment <= self._now]
+        self._planned = [(moment, action) for moment, action in self._planned if moment > self._now]
+        for action in due:
+            action()

@@ -1,0 +1,85 @@
+"""Whether a request or an answer is what botocore's model of the service says, more strictly than botocore itself.
+
+ParamValidator knows names, types, what is required and lower bounds; enumerations, upper bounds and patterns are here.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from botocore.model import OperationModel, Shape
+from botocore.validate import ParamValidator
+
+
+def check_answer(operation: OperationModel, answer: Mapping[str, Any]) -> None:
+    """Raises:
+    AssertionError: naming what is wrong, with its path: a fault of the control plane, not of its caller.
+    """
+    shape = operation.output_shape
+    if shape is None:
+        assert not answer, f"{operation.name} answers nothing, not {sorted(answer)}"
+        return
+    report = ParamValidator().validate(dict(answer), shape)
+    found = [report.generate_report()] if report.has_errors() else list(enumerations(answer, shape, ""))
+    assert not found, f"the answer to {operation.name} is none of AWS's: {'; '.join(found)}"
+
+
+def faults_in(operation: OperationModel, request: Mapping[str, Any]) -> list[str]:
+    """What AWS would say about values that botocore lets through."""
+    shape = operation.input_shape
+    return [] if shape is None else [*enumerations(request, shape, ""), *bounds(request, shape, "")]
+
+
+def members(value: Any, shape: Shape, path: str) -> Iterator[tuple[Any, Shape, str]]:
+    match shape.type_name:
+        case "structure":
+            for name, member in shape.members.items():
+                if value.get(name) is not None:
+                    yield value[name], member, f"{path}.{name}".lstrip(".")
+        case "list":
+            for index, member in enumerate(value):
+                yield member, shape.member, f"{path}.{index + 1}.member"
+        case "map":
+            for key, member in value.items():
+                yield key, shape.key, f"{path}.key"
+                yield member, shape.value, f"{path}.{key}"
+
+
+def enumerations(value: Any, shape: Shape, path: str) -> Iterator[str]:
+    allowed = getattr(shape, "enum", None)
+    if allowed and value not in allowed:
+        yield violation(value, path, f"Member must satisfy enum value set: [{', '.join(allowed)}]")
+    for member, its_shape, its_path in members(value, shape, path):
+        yield from enumerations(member, its_shape, its_path)
+
+
+def bounds(value: Any, shape: Shape, path: str) -> Iterator[str]:
+    upper, pattern = shape.metadata.get("max"), shape.metadata.get("pattern")
+    size = value if shape.type_name in ("integer", "long", "float", "double") else None
+    if upper is not None and size is not None and size > upper:
+        yield violation(value, path, f"Member must have value less than or equal to {upper}")
+    if upper is not None and size is None and len(value) > upper:
+        yield violation(value, path, f"Member must have length less than or equal to {upper}")
+    if pattern and isinstance(value, str) and not matches(pattern, value):
+        yield violation(value, path, f"Member must satisfy regular expression pattern: {pattern}")
+    for member, its_shape, its_path in members(value, shape, path):
+        yield from bounds(member, its_shape, its_path)
+
+
+def violation(value: Any, path: str, constraint: str) -> str:
+    return f"Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"
+
+
+def matches(pattern: str, value: str) -> bool:
+    compiled = python_pattern(pattern)
+    return compiled is None or compiled.fullmatch(value) is not None
+
+
+@cache
+def python_pattern(pattern: str) -> re.Pattern[str] | None:
+    """The models' patterns are Java's: the few that Python cannot read are not checked."""
+    try:
+        return re.compile(pattern)
+    except re.error:
+        return None
