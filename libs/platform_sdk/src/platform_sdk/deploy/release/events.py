@@ -1,0 +1,165 @@
+"""What is told while a release goes on. Who listens decides what to print; the driver prints nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from platform_sdk.deploy.release.check import Check
+from platform_sdk.deploy.release.outcome import Outcome, Stage
+from platform_sdk.deploy.release.target import Release
+from platform_sdk.deploy.state import (
+    Alarm,
+    Deployment,
+    DeploymentTarget,
+    LogLine,
+    RollingDeployment,
+    Suspended,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    release: Release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """For somebody else to end: told on every poll. `subject` says for what, such as `the release of 4f2a9c1 by ci`."""
+
+    subject: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    check: Check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """`role` is api, worker, or the name of one of `[[tasks]]`; `reused` says that the document existed already."""
+
+    role: str
+    revision: str
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrating:
+    """Told on every poll. `new_lines` are the log lines since the last one."""
+
+    task: str
+    last_status: str
+    new_lines: tuple[LogLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerProgress:
+    """Told on every poll. `deployment` is None until ECS lists the new revision's."""
+
+    service: str
+    revision: str
+    deployment: RollingDeployment | None
+    former: tuple[RollingDeployment, ...]
+    at: datetime
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingHeld:
+    resource: str
+    before: Suspended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingRestored:
+    resource: str
+    now: Suspended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentCreated:
+    """`adopted` says that it was there already: of this version, by a release that did not come to its end."""
+
+    deployment_id: str
+    revision: str
+    adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shifting:
+    """Told on every poll of CodeDeploy. `target` is None until it has begun.
+
+    `healthy_tasks` counts those of the replacement that the load balancer finds healthy, None where it does not tell;
+    `rolls_back` says that this is the deployment that takes another one back.
+    """
+
+    deployment: Deployment
+    target: DeploymentTarget | None
+    alarms: tuple[Alarm, ...]
+    healthy_tasks: int | None
+    at: datetime
+    started_at: datetime
+    deadline: datetime
+    rolls_back: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficShifted:
+    """All users are on the new revision; the former tasks stay for the bake time."""
+
+    deployment_id: str
+    bake_minutes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollingBack:
+    """`deployment_id` is the one that is taken back, empty for a worker's."""
+
+    deployment_id: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    what: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptedBySignal:
+    signal_number: int
+    rolls_back: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageEnded:
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The last one of every release."""
+
+    outcome: Outcome
+
+
+ReleaseEvent = (
+    Started
+    | Waiting
+    | Checked
+    | Registered
+    | Migrating
+    | WorkerProgress
+    | ScalingHeld
+    | ScalingRestored
+    | DeploymentCreated
+    | Shifting
+    | TrafficShifted
+    | RollingBack
+    | Warned
+    | InterruptedBySignal
+    | StageEnded
+    | Ended
+)
+Tell = Callable[[ReleaseEvent], None]

@@ -1,0 +1,89 @@
+"""How a release ended: one value, with the exit code that a pipeline reads and the command that goes on from here."""
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final, Literal
+
+from platform_sdk.deploy.release.check import Check
+from platform_sdk.deploy.release.evidence import Explanation
+from platform_sdk.deploy.release.target import Release
+
+OutcomeKind = Literal[
+    "released",
+    "traffic_shifted",
+    "detached",
+    "failed_unchanged",
+    "nothing_to_do",
+    "refused",
+    "failed_rolled_back",
+    "rollback_failed",
+    "timed_out",
+    "superseded",
+    "locked",
+    "interrupted",
+]
+
+EXIT_CODES: Final[Mapping[OutcomeKind, int]] = MappingProxyType(
+    {
+        "released": 0,
+        "traffic_shifted": 0,
+        "detached": 0,
+        "failed_unchanged": 1,
+        "nothing_to_do": 10,
+        "refused": 11,
+        "failed_rolled_back": 12,
+        "rollback_failed": 13,
+        "timed_out": 14,
+        "superseded": 15,
+        "locked": 16,
+    }
+)
+"""Of all but an interruption, which ends as the shell says: 128 and the signal's number."""
+
+StageName = Literal["register", "migrate", "worker", "shift", "bake", "roll back"]
+StageStatus = Literal["done", "skipped", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A part of a release; `reason` says why it was skipped or how it failed."""
+
+    name: StageName
+    status: StageStatus
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """`what` is one sentence that says what runs now. Revisions are ARNs, and empty where it did not come to one.
+
+    `resume` is the command that goes on, `signal_number` the signal of an interruption.
+    """
+
+    kind: OutcomeKind
+    what: str
+    release: Release
+    started_at: datetime
+    ended_at: datetime
+    checks: tuple[Check, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    revision: str = ""
+    previous_revision: str = ""
+    worker_revision: str = ""
+    deployment_id: str = ""
+    rollback_deployment_id: str = ""
+    explanation: Explanation | None = None
+    resume: str | None = None
+    signal_number: int = signal.SIGINT
+
+    @property
+    def exit_code(self) -> int:
+        return 128 + self.signal_number if self.kind == "interrupted" else EXIT_CODES[self.kind]
+
+    @property
+    def duration_seconds(self) -> float:
+        return (self.ended_at - self.started_at).total_seconds()
