@@ -1,0 +1,37 @@
+"""Fixtures of the container tests. Where no engine answers, each of these tests is skipped and says so."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+# Read when testcontainers is imported. Its reaper is an image of its own, which not every machine can pull; what a
+# killed run leaves behind has the label org.testcontainers=true.
+os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
+
+from testcontainers.core.network import Network
+
+from tests.support.containers import NO_ENGINE, build_image, engine_answers
+
+Image = Callable[[str], str]
+"""Service to the tag of its image."""
+
+
+@pytest.fixture(scope="session")
+def engine() -> None:
+    """A container engine answers."""
+    if not engine_answers():
+        pytest.skip(NO_ENGINE)
+
+
+@pytest.fixture(scope="session")
+def image(engine: None) -> Image:
+    """Builds a service's image, once a run."""
+    return lambda service: build_image(f"platform-test/{service}:built", f"services/{service}/Dockerfile")
+
+
+@pytest.fixture(scope="session")
+def network(engine: None) -> Iterator[Network]:
+    """A network of this run's own."""
+    with Network() as network:
+        yield network
