@@ -1,54 +1,46 @@
-"""The one line that a release leaves with CodeDeploy, for people in the console and for us to read again.
-
-`4f2a9c1 of 0123456789ab as production-orders:42 by ci [release 1f2e3d4c, worker from 7]`. Nothing else that AWS keeps
-as free text is ever read.
-"""
+"""The one line of our own that every deployment carries: who released what, for the history and for recognising it."""
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
-LONGEST: Final = 256
-"""What CodeDeploy keeps (docs.aws.amazon.com/codedeploy, "Quotas")."""
+MAX_LENGTH: Final = 256
+"""CodeDeploy's, for a deployment's description."""
 
 LINE: Final = re.compile(
-    r"(?P<version>\S+)( of (?P<commit>[0-9a-f]+))? as (?P<family>[\w-]+):(?P<revision>\d+) by (?P<by>.*) "
-    r"\[release (?P<release_id>\w+)(, worker from (?P<worker_before>\d+))?\]"
+    r"(?P<kind>release|rollback) (?P<version>\S+) of (?P<commit>\S+) as (?P<revision>\S+:\d+) by (?P<by>.+) \((?P<id>\w+)\)"
 )
+UNKNOWN: Final = "-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """`worker_before` is the number of the worker's revision to go back to, None where there is none."""
+    """`version` is the image's tag, `revision` is `family:number`, `id` is the release's own and unlike any other's."""
 
+    kind: Literal["release", "rollback"]
     version: str
     commit: str | None
-    family: str
-    revision: int
+    revision: str
     by: str
-    release_id: str
-    worker_before: int | None = None
+    id: str
 
-    def line(self) -> str:
-        commit = f" of {self.commit[:12]}" if self.commit else ""
-        head = f"{self.version}{commit} as {self.family}:{self.revision} by "
-        worker = "" if self.worker_before is None else f", worker from {self.worker_before}"
-        tail = f" [release {self.release_id}{worker}]"
-        return head + " ".join(self.by.split())[: LONGEST - len(head) - len(tail)] + tail
+    def text(self) -> str:
+        """At most 256 characters; a long name gives way, the id never does."""
+        head = f"{self.kind} {self.version} of {(self.commit or UNKNOWN)[:12]} as {self.revision} by "
+        tail = f" ({self.id})"
+        return f"{head}{self.by[: MAX_LENGTH - len(head) - len(tail)]}{tail}"
 
 
-def read_description(text: str) -> Description | None:
-    """None of a deployment that somebody else made, or AWS."""
+def parse_description(text: str) -> Description | None:
+    """None for a deployment that was not made by a release of ours."""
     found = LINE.fullmatch(text)
     if found is None:
         return None
-    worker = found["worker_before"]
     return Description(
+        kind="rollback" if found["kind"] == "rollback" else "release",
         version=found["version"],
-        commit=found["commit"],
-        family=found["family"],
-        revision=int(found["revision"]),
+        commit=None if found["commit"] == UNKNOWN else found["commit"],
+        revision=found["revision"],
         by=found["by"],
-        release_id=found["release_id"],
-        worker_before=None if worker is None else int(worker),
+        id=found["id"],
     )

@@ -33,12 +33,18 @@ def alarm_id(alarm: Alarm) -> str:
     return logical(alarm.kind, *([alarm.queue] if alarm.queue else []), "alarm")
 
 
+def alarm_name(alarm: Alarm, spec: ServiceSpec, environment: Environment) -> str:
+    """`production-orders-error-rate`, and with the queue's name for those of queues."""
+    words = [service_name(spec, environment), *([alarm.queue] if alarm.queue else []), alarm.kind.replace("_", "-")]
+    return "-".join(words)
+
+
 def alarm_of(alarm: Alarm, spec: ServiceSpec, environment: Environment) -> Json:
     """One of platform.toml: at its threshold or above it, for its minutes in a row."""
-    words = [service_name(spec, environment), *([alarm.queue] if alarm.queue else []), alarm.kind.replace("_", "-")]
+    name = alarm_name(alarm, spec, environment)
     description, watched = watched_by(alarm, environment)
     return alarm_resource(
-        "-".join(words), f"{description} (alarms.{alarm.kind} of {spec.name})", watched, alarm.threshold, alarm.minutes
+        name, f"{description} (alarms.{alarm.kind} of {spec.name})", watched, alarm.threshold, alarm.minutes
     )
 
 

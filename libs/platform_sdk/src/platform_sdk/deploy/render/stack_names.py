@@ -26,6 +26,15 @@ def log_group(spec: ServiceSpec, environment: Environment, suffix: str = "") -> 
     return f"/platform/{environment.name}/{spec.name}{suffix}"
 
 
+def log_stream(spec: ServiceSpec, role: str, container: str, task_id: str) -> str:
+    """In which a container of a task writes: FireLens tags its lines `<container>-firelens-<task>`, and Fluent Bit puts
+    the prefix before the tag; the awslogs driver parts prefix, container and task by slashes.
+    """
+    if spec.sidecars.log_router.enabled:
+        return f"{role}/{container}-firelens-{task_id}"
+    return f"{role}/{container}/{task_id}"
+
+
 def service_name(spec: ServiceSpec, environment: Environment) -> str:
     """Of the ECS service that answers requests, of its CodeDeploy application and of its deployment group."""
     return family_of(spec, environment)
