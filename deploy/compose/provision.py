@@ -1,0 +1,83 @@
+"""The one-off jobs of compose.yaml that come before the migrations; both can be done again.
+
+make_up_secrets ─▶ (PostgreSQL, the AWS endpoint) ─▶ provision ─▶ migrations
+
+A secret is a file, `/secrets/<service>/<VARIABLE>`, in a volume that only that service mounts beside these jobs. On AWS
+the same variables come from Secrets Manager.
+"""
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from local_aws.aws_api import AwsApi
+from local_aws.provision.database import prepare_database
+from local_aws.provision.queues import create_queues
+from local_aws.provision.secrets import ed25519_private_key
+from platform_sdk.contract import Variable
+from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.render.variables import secrets_of
+from platform_sdk.deploy.repository import find_root
+from platform_sdk.deploy.spec import ServiceSpec, load_services
+from platform_sdk.errors import ended_by_errors
+
+SECRETS: Final = Path("/secrets")
+SUPERUSER: Final = Path("postgres/POSTGRES_PASSWORD")
+
+
+def make_up_secrets(specs: list[ServiceSpec], environment: Environment, root: Path = SECRETS) -> list[Path]:
+    """Writes every secret that a task definition names and that is not there yet; returns the new files."""
+    kinds = {SUPERUSER: "password"}
+    for spec in specs:
+        for variable, reference in secrets_of(spec, environment):
+            kind = environment.generated_secrets.get(f"{spec.name}/{reference.name}", "password")
+            kinds[Path(spec.name, variable)] = kind
+    missing = [path for path in kinds if not (root / path).exists()]
+    for path in missing:
+        write_secret(root / path, kinds[path])
+    return missing
+
+
+def write_secret(path: Path, kind: str) -> None:
+    new = path.with_suffix(".new")
+    new.write_text(ed25519_private_key() if kind == "ed25519_private_key" else secrets.token_urlsafe(24))
+    new.chmod(0o444)  # its reader has another user, and nobody else mounts the volume
+    new.rename(path)
+
+
+def provision(specs: list[ServiceSpec], environment: Environment, variables: Mapping[str, str]) -> None:
+    """Creates roles, schemas and queues, or corrects what is there.
+
+    Raises:
+        PlatformError: the database or the AWS endpoint did not take it.
+    """
+    names = [spec.name for spec in specs if spec.database is not None]
+    passwords = {name: (SECRETS / name / Variable.DATABASE_PASSWORD).read_text() for name in names}
+    host, password = variables["POSTGRES_HOST"], (SECRETS / SUPERUSER).read_text()
+    url = f"postgresql://postgres:{password}@{host}:5432/postgres"
+    asyncio.run(prepare_database(url, specs, environment, passwords=passwords, create=True))
+    create_queues(AwsApi(variables[Variable.AWS_ENDPOINT_URL], environment.region), specs, environment)
+
+
+def main(job: str) -> None:
+    root = find_root(Path.cwd())
+    environment = load_environment(root, "local")
+    specs = list(load_services(root, environment.name))
+    match job:
+        case "secrets":
+            made = [str(path) for path in make_up_secrets(specs, environment)]
+            sys.stderr.write(f"secrets: {'made up ' + ', '.join(made) if made else 'all there'}\n")
+        case "provision":
+            provision(specs, environment, os.environ)
+            sys.stderr.write("provision: roles, schemas and queues are there\n")
+        case _:
+            raise SystemExit(f"there is no job `{job}`; the jobs are secrets and provision")
+
+
+if __name__ == "__main__":
+    with ended_by_errors():
+        main(sys.argv[1])
