@@ -22,6 +22,11 @@ def cluster_name(environment: Environment) -> str:
     return f"platform-{environment.name}"
 
 
+def stack_name(spec: ServiceSpec, environment: Environment) -> str:
+    """Of the stack that is the service's own, beside the shared ones of shared.py."""
+    return f"platform-{environment.name}-{spec.name}"
+
+
 def log_group(spec: ServiceSpec, environment: Environment, suffix: str = "") -> str:
     return f"/platform/{environment.name}/{spec.name}{suffix}"
 

@@ -26,7 +26,7 @@ from platform_sdk.deploy.state.deployments import (
 )
 from platform_sdk.deploy.state.images import Finding, Image, Scan
 from platform_sdk.deploy.state.service import ServiceState
-from platform_sdk.deploy.state.stacks import ChangeSet, ResourceChange, Stack, StackEvent, StackResource
+from platform_sdk.deploy.state.stacks import ChangeSet, DeployedStack, ResourceChange, Stack, StackEvent, StackResource
 from platform_sdk.deploy.state.tasks import (
     ContainerState,
     EcsService,
@@ -45,6 +45,7 @@ __all__ = [
     "Alarm",
     "ChangeSet",
     "ContainerState",
+    "DeployedStack",
     "Deployment",
     "DeploymentConfiguration",
     "DeploymentGroup",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from platform_sdk.deploy.state.tasks import Json
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackResource:
@@ -66,3 +68,11 @@ class ChangeSet:
         """CloudFormation fails a change set that changes nothing, and tells only in words."""
         words = ("didn't contain changes", "No updates are to be performed")
         return self.status == "FAILED" and any(each in self.status_reason for each in words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployedStack:
+    """A stack with the template that it was given last: parsed where that is JSON, else its text."""
+
+    stack: Stack
+    template: Json | str

@@ -1,0 +1,173 @@
+"""All that a service has on AWS."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.names import COLOURS, schedule_name, target_group_name
+from platform_sdk.deploy.render.stack_names import cluster_name, service_name, stack_name, worker_service_name
+from platform_sdk.deploy.shared import SharedParameter, shared_parameter
+from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.deploy.state import (
+    RUNNING,
+    Alarm,
+    Deployment,
+    EcsService,
+    Json,
+    ListenerRule,
+    ScalableTarget,
+    ServiceState,
+    Stack,
+    TargetGroup,
+    TaskDefinition,
+)
+from platform_sdk.errors import PlatformError
+
+if TYPE_CHECKING:
+    from platform_sdk.deploy.aws.session import Aws
+
+
+class UnreadableTemplate(PlatformError):
+    """A service's stack was given a template that is no JSON, so not by this tool."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Together:
+    """What is asked for all services at once, by the names and ARNs of AWS."""
+
+    stacks: Mapping[str, Stack]
+    templates: Mapping[str, Json]
+    services: Mapping[str, EcsService]
+    target_groups: Mapping[str, TargetGroup]
+    scaling: Mapping[str, ScalableTarget]
+    alarms: Mapping[str, Alarm]
+    production_rules: Sequence[ListenerRule]
+    test_rules: Sequence[ListenerRule]
+
+
+def observe_service(spec: ServiceSpec, environment: Environment, aws: "Aws") -> ServiceState:
+    """One service. What is not there is None or empty.
+
+    Raises:
+        AwsCallFailed: AWS did not answer, or refused to.
+        UnreadableTemplate
+    """
+    return observe_services([spec], environment, aws)[spec.name]
+
+
+def observe_services(specs: Sequence[ServiceSpec], environment: Environment, aws: "Aws") -> Mapping[str, ServiceState]:
+    """By the name of the service; as `observe_service`."""
+    together = observe_together(specs, environment, aws)
+    return {spec.name: state_of(spec, environment, together, aws) for spec in specs}
+
+
+def observe_together(specs: Sequence[ServiceSpec], environment: Environment, aws: "Aws") -> Together:
+    stacks = {spec.name: aws.stacks.stack(stack_name(spec, environment)) for spec in specs}
+    found = {name: stack for name, stack in stacks.items() if stack is not None}
+    templates = {name: template_of(stack, aws) for name, stack in found.items()}
+    cluster = cluster_name(environment)
+    services = [name for spec in specs for name in ecs_services(spec, environment)]
+    groups = [target_group_name(environment.name, spec.name, colour) for spec in specs for colour in COLOURS]
+    production, test = listeners(environment, aws)
+    return Together(
+        stacks=found,
+        templates=templates,
+        services=aws.ecs.services(cluster, services),
+        target_groups=aws.load_balancing.target_groups(groups),
+        scaling=aws.scaling.targets([f"service/{cluster}/{service}" for service in services]),
+        alarms=aws.alarms.alarms([name for template in templates.values() for name in alarm_names(template)]),
+        production_rules=aws.load_balancing.rules(production) if production else (),
+        test_rules=aws.load_balancing.rules(test) if test else (),
+    )
+
+
+def template_of(stack: Stack, aws: "Aws") -> Json:
+    template = aws.stacks.template(stack.name)
+    if isinstance(template, str):
+        raise UnreadableTemplate(
+            f"the template of the stack {stack.name} is no JSON",
+            because="it was given as YAML, by another tool than `platform apply`",
+            hint="give it as JSON once: `aws cloudformation get-template`, convert it, and update the stack with it",
+        )
+    return template
+
+
+def ecs_services(spec: ServiceSpec, environment: Environment) -> list[str]:
+    """A worker may still be there that platform.toml no longer has."""
+    return [service_name(spec, environment), worker_service_name(spec, environment)]
+
+
+def alarm_names(template: Json) -> Iterable[str]:
+    resources = template["Resources"]
+    assert isinstance(resources, dict), "a template has resources"
+    for body in resources.values():
+        if body["Type"] == "AWS::CloudWatch::Alarm":
+            yield body["Properties"]["AlarmName"]
+
+
+def listeners(environment: Environment, aws: "Aws") -> tuple[str | None, str | None]:
+    """ARNs of the production and the test listener, where the edge stack has written them."""
+    production = shared_parameter(environment, SharedParameter.PRODUCTION_LISTENER_ARN)
+    test = shared_parameter(environment, SharedParameter.TEST_LISTENER_ARN)
+    values = aws.parameters.values([production, test])
+    return values.get(production), values.get(test)
+
+
+def state_of(spec: ServiceSpec, environment: Environment, together: Together, aws: "Aws") -> ServiceState:
+    api_name, worker_name = ecs_services(spec, environment)
+    api, worker = together.services.get(api_name), together.services.get(worker_name)
+    names = [target_group_name(environment.name, spec.name, colour) for colour in COLOURS]
+    groups = tuple(together.target_groups[name] for name in names if name in together.target_groups)
+    template = together.templates.get(spec.name)
+    revisions = {"api": revisions_of(api, aws), "worker": revisions_of(worker, aws)}
+    resource = f"service/{cluster_name(environment)}"
+    return ServiceState(
+        stack=together.stacks.get(spec.name),
+        template=template,
+        api=api,
+        worker=worker,
+        api_revision=revisions["api"][0],
+        worker_revision=revisions["worker"][0],
+        newer_revisions={role: newer for role, (_, newer) in revisions.items() if newer is not None},
+        standalone_revisions=standalone_revisions(spec, environment, aws) if template is not None else {},
+        production_rule=rule_of(spec, groups, together.production_rules),
+        test_rule=rule_of(spec, groups, together.test_rules),
+        target_groups=groups,
+        scaling=together.scaling.get(f"{resource}/{api_name}"),
+        worker_scaling=together.scaling.get(f"{resource}/{worker_name}"),
+        deployment_group=aws.codedeploy.group(api_name, api_name) if api is not None else None,
+        running_deployment=running_deployment(api_name, aws) if api is not None else None,
+        alarms=tuple(together.alarms[name] for name in alarm_names(template or NOTHING) if name in together.alarms),
+    )
+
+
+NOTHING: Json = {"Resources": {}}
+
+
+def revisions_of(service: EcsService | None, aws: "Aws") -> tuple[TaskDefinition | None, TaskDefinition | None]:
+    """The live one, and the newest of the family of releases where that is another one."""
+    if service is None:
+        return None, None
+    newest = aws.ecs.revision(service.name)
+    if newest is not None and newest.arn == service.task_definition:
+        return newest, None
+    return aws.ecs.revision(service.task_definition), newest
+
+
+def standalone_revisions(spec: ServiceSpec, environment: Environment, aws: "Aws") -> dict[str, TaskDefinition]:
+    families = {task.name: schedule_name(environment.name, spec.name, task.name) for task in spec.tasks}
+    found = {name: aws.ecs.revision(family) for name, family in families.items()}
+    return {name: revision for name, revision in found.items() if revision is not None}
+
+
+def rule_of(spec: ServiceSpec, groups: Sequence[TargetGroup], rules: Sequence[ListenerRule]) -> ListenerRule | None:
+    """As CodeDeploy finds it: by a target group of the pair. Else by its path, which somebody has sent elsewhere."""
+    arns = {group.arn for group in groups}
+    by_group = (rule for rule in rules if arns & set(rule.weights))
+    by_path = (rule for rule in rules if spec.path in rule.paths)
+    return next(by_group, None) or next(by_path, None)
+
+
+def running_deployment(name: str, aws: "Aws") -> Deployment | None:
+    return next(iter(aws.codedeploy.deployments(name, name, most=1, statuses=RUNNING)), None)
