@@ -8,14 +8,19 @@ MAX_LENGTH: Final = 256
 """CodeDeploy's, for a deployment's description."""
 
 LINE: Final = re.compile(
-    r"(?P<kind>release|rollback) (?P<version>\S+) of (?P<commit>\S+) as (?P<revision>\S+:\d+) by (?P<by>.+) \((?P<id>\w+)\)"
+    r"(?P<kind>release|rollback) (?P<version>\S+) of (?P<commit>\S+) "
+    r"as (?P<revision>\S+:\d+)"
+    r"(?: with worker (?P<worker>\d+)(?: after (?P<worker_before>\d+))?)? by (?P<by>.+) \((?P<id>\w+)\)"
 )
 UNKNOWN: Final = "-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """`version` is the image's tag, `revision` is `family:number`, `id` is the release's own and unlike any other's."""
+    """`version` is the image's tag, `revision` is `family:number`, `id` is the release's own and unlike any other's.
+
+    `worker` is the number of the worker's revision, `worker_before` the one that it goes back to if the API does.
+    """
 
     kind: Literal["release", "rollback"]
     version: str
@@ -23,12 +28,19 @@ class Description:
     revision: str
     by: str
     id: str
+    worker: int | None = None
+    worker_before: int | None = None
 
     def text(self) -> str:
         """At most 256 characters; a long name gives way, the id never does."""
-        head = f"{self.kind} {self.version} of {(self.commit or UNKNOWN)[:12]} as {self.revision} by "
+        head = f"{self.kind} {self.version} of {(self.commit or UNKNOWN)[:12]} as {self.revision}{self.beside()} by "
         tail = f" ({self.id})"
         return f"{head}{self.by[: MAX_LENGTH - len(head) - len(tail)]}{tail}"
+
+    def beside(self) -> str:
+        if self.worker is None:
+            return ""
+        return f" with worker {self.worker}" + (f" after {self.worker_before}" if self.worker_before else "")
 
 
 def parse_description(text: str) -> Description | None:
@@ -43,4 +55,10 @@ def parse_description(text: str) -> Description | None:
         revision=found["revision"],
         by=found["by"],
         id=found["id"],
+        worker=number(found["worker"]),
+        worker_before=number(found["worker_before"]),
     )
+
+
+def number(digits: str | None) -> int | None:
+    return None if digits is None else int(digits)
