@@ -1,0 +1,199 @@
+"""One service's image: named by its content, built and pushed unless the registry has it, let through by its scan."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from platform_sdk.deploy.build.docker import BuildRequest, DockerFailed, Login
+from platform_sdk.deploy.build.dockerfile import BASE_IMAGE_ARGUMENT
+from platform_sdk.deploy.build.git import Git
+from platform_sdk.deploy.build.inputs import load_inputs, read_inputs
+from platform_sdk.deploy.build.scan import Gate, judge
+from platform_sdk.deploy.build.tag import SourceFile, content_tag
+from platform_sdk.deploy.clock import Clock
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.spec.types import Architecture
+from platform_sdk.deploy.state import Image, Scan
+from platform_sdk.errors import PlatformError
+
+PLATFORMS: Final[Mapping[Architecture, str]] = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
+"""Docker's names for ours."""
+
+APPEAR_SECONDS: Final = 10
+"""How long a pushed image may take until the registry tells of it."""
+
+
+class ImageMissing(PlatformError):
+    """The registry does not have what was pushed."""
+
+
+class Builder(Protocol):
+    """`docker.Docker`, or what stands for it in a test."""
+
+    def build(self, request: BuildRequest) -> None: ...
+    def login(self, login: Login) -> None: ...
+    def push(self, reference: str) -> None: ...
+
+
+class Registry(Protocol):
+    """`aws.ecr.Ecr`, or what stands for it in a test. `repository` is its name, which is the service's."""
+
+    def image(self, repository: str, tag: str) -> Image | None: ...
+    def scan(self, repository: str, digest: str) -> Scan: ...
+    def login(self) -> Login: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What an image is made from, read once: the same bytes give the tag and the build context.
+
+    `commit` and `origin`, the address of the repository, are empty in a folder that is no clone.
+    """
+
+    service: str
+    dockerfile: str
+    files: tuple[SourceFile, ...]
+    architecture: Architecture
+    base_image: str
+    commit: str
+    origin: str
+
+    @property
+    def tag(self) -> str:
+        return content_tag(self.files, architecture=self.architecture, base_image=self.base_image)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedImage:
+    """In the registry. `repository` is its address; `reused` says that nothing was built or pushed."""
+
+    service: str
+    tag: str
+    digest: str
+    repository: str
+    commit: str
+    reused: bool
+    scan: Scan | None
+
+    @property
+    def uri(self) -> str:
+        """What a task definition names: the digest decides, the tag is for who reads it."""
+        return f"{self.repository}:{self.tag}@{self.digest}"
+
+
+def read_source(root: Path, service: str, architecture: Architecture, base_image: str | None = None) -> Source:
+    """Reads the files of the service's image.
+
+    Args:
+        base_image: instead of the Dockerfile's default; a mirror of it does not change the tag.
+
+    Raises:
+        NoDockerfile, InvalidDockerfile, GitFailed
+    """
+    inputs = load_inputs(root, service)
+    git = Git(root)
+    return Source(
+        service=service,
+        dockerfile=inputs.path,
+        files=read_inputs(root, inputs),
+        architecture=architecture,
+        base_image=base_image or inputs.dockerfile.base_image,
+        commit=git.commit() if git.is_clone() else "",
+        origin=git.origin() if git.is_clone() else "",
+    )
+
+
+def repository_address(environment: Environment, service: str) -> str:
+    """Of the service's images in ECR, without a tag (docs.aws.amazon.com/AmazonECR, "Private registry")."""
+    suffix = "amazonaws.com.cn" if environment.partition == "aws-cn" else "amazonaws.com"
+    return f"{environment.account_id}.dkr.ecr.{environment.region}.{suffix}/{service}"
+
+
+def build(source: Source, reference: str, builder: Builder) -> None:
+    """Raises DockerMissing or DockerFailed."""
+    arguments = {"VERSION": source.tag, BASE_IMAGE_ARGUMENT: source.base_image}
+    labels = {"REVISION": source.commit, "SOURCE": source.origin}
+    arguments |= {name: value for name, value in labels.items() if value}
+    builder.build(
+        BuildRequest(
+            dockerfile=source.dockerfile,
+            files=source.files,
+            platform=PLATFORMS[source.architecture],
+            arguments=arguments,
+            reference=reference,
+        )
+    )
+
+
+def build_and_push(
+    source: Source,
+    environment: Environment,
+    *,
+    registry: Registry,
+    builder: Builder,
+    clock: Clock,
+    gate: Gate,
+    tell: Callable[[str], None],
+) -> PublishedImage:
+    """Does again only what is missing: may be repeated, and run beside another that publishes the same content.
+
+    Raises:
+        DockerMissing, DockerFailed: the registry does not have the image, and it cannot be built or pushed.
+        ImageMissing, ScanMissing, ImageRefused, AwsCallFailed
+    """
+    found = registry.image(source.service, source.tag)
+    reused = found is not None
+    if found is not None:
+        tell(f"{source.service}: {source.tag} is in the registry; nothing to build")
+    else:
+        found, reused = publish(source, environment, registry, builder, clock, tell)
+    scan = judge(registry, source.service, found.digest, gate, clock, tell)
+    return PublishedImage(
+        service=source.service,
+        tag=source.tag,
+        digest=found.digest,
+        repository=repository_address(environment, source.service),
+        commit=source.commit,
+        reused=reused,
+        scan=scan,
+    )
+
+
+def publish(
+    source: Source,
+    environment: Environment,
+    registry: Registry,
+    builder: Builder,
+    clock: Clock,
+    tell: Callable[[str], None],
+) -> tuple[Image, bool]:
+    """The image in the registry, and whether somebody else pushed it."""
+    reference = f"{repository_address(environment, source.service)}:{source.tag}"
+    tell(f"{source.service}: building {source.tag} for {PLATFORMS[source.architecture]}")
+    build(source, reference, builder)
+    builder.login(registry.login())
+    tell(f"{source.service}: pushing {reference}")
+    try:
+        builder.push(reference)
+    except DockerFailed:
+        # Tags are immutable. Who loses the race is refused, and has what it wanted.
+        winner = registry.image(source.service, source.tag)
+        if winner is None:
+            raise
+        tell(f"{source.service}: another build has pushed {source.tag} meanwhile; it is the same content")
+        return winner, True
+    return pushed(source, registry, clock), False
+
+
+def pushed(source: Source, registry: Registry, clock: Clock) -> Image:
+    for _ in range(APPEAR_SECONDS):
+        found = registry.image(source.service, source.tag)
+        if found is not None:
+            return found
+        clock.sleep(1)
+    raise ImageMissing(
+        f"the registry does not know {source.service}:{source.tag}",
+        because="it was pushed, but cannot be found",
+        hint=f"run `platform build {source.service} --push` again",
+    )
