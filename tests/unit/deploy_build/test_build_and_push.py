@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from platform_sdk.deploy.build.docker import DockerFailed
-from platform_sdk.deploy.build.publish import ImageMissing, PublishedImage, build_and_push, repository_address
+from platform_sdk.deploy.build.publish import (
+    ImageMissing,
+    NoRegistry,
+    PublishedImage,
+    build_and_push,
+    repository_address,
+)
 from platform_sdk.deploy.build.record import record_of, write_record
 from platform_sdk.deploy.build.scan import Gate, ImageRefused
 from platform_sdk.deploy.environment import load_environment
@@ -118,6 +124,11 @@ def test_an_image_that_the_scan_refuses_is_refused_though_it_was_there_before() 
 )
 def test_the_registrys_address_follows_from_account_and_region(region: str, host: str) -> None:
     assert repository_address(replace(STAGING, region=region), "orders") == f"{host}/orders"
+
+
+def test_the_laptop_has_no_registry() -> None:
+    with pytest.raises(NoRegistry):
+        repository_address(load_environment(ROOT, "local"), "orders")
 
 
 def test_the_record_says_what_was_pushed_and_replaces_the_last_one(tmp_path: Path) -> None:

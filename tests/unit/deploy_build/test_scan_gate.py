@@ -2,7 +2,7 @@
 
 import pytest
 
-from platform_sdk.deploy.build.scan import Gate, ImageRefused, ScanMissing, judge
+from platform_sdk.deploy.build.scan import FailOn, Gate, ImageRefused, ScanMissing, judge
 from platform_sdk.deploy.state import Finding, Scan
 from tests.unit.deploy_build.publishing import DIGEST, Clock, Registry, scan_of
 
@@ -48,17 +48,17 @@ def test_a_continuous_scan_has_a_result() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fail_on", "counts", "refused"),
+    ("fail_on", "scan", "refused"),
     [
-        ("critical", {"critical": 1}, True),
-        ("critical", {"high": 9, "medium": 9}, False),
-        ("high", {"high": 1}, True),
-        ("high", {"critical": 1}, True),
-        ("high", {"medium": 9, "low": 9}, False),
+        ("critical", scan_of(critical=1), True),
+        ("critical", scan_of(high=9, medium=9), False),
+        ("high", scan_of(high=1), True),
+        ("high", scan_of(critical=1), True),
+        ("high", scan_of(medium=9, low=9), False),
     ],
 )
-def test_the_severity_decides(fail_on: str, counts: dict[str, int], refused: bool) -> None:
-    judged = Judged(scan_of(**counts), gate=Gate(fail_on="critical" if fail_on == "critical" else "high"))
+def test_the_severity_decides(fail_on: FailOn, scan: Scan, refused: bool) -> None:
+    judged = Judged(scan, gate=Gate(fail_on=fail_on))
     if refused:
         with pytest.raises(ImageRefused):
             judged.judge()

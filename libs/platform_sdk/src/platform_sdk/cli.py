@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from platform_sdk.cli_arguments import complete_keys, complete_services, root
+from platform_sdk.cli_build import build, changed
 from platform_sdk.cli_cost import cost
 from platform_sdk.cli_dead_letters import dlq
 from platform_sdk.cli_render import render
@@ -150,6 +151,8 @@ def completion(shell: str) -> None:
     click.echo(kind(platform, {}, "platform", "_PLATFORM_COMPLETE").source())
 
 
+platform.add_command(build)
+platform.add_command(changed)
 platform.add_command(cost)
 platform.add_command(dlq)
 platform.add_command(render)

@@ -7,8 +7,9 @@ from typing import Final, Protocol
 
 from platform_sdk.deploy.build.docker import BuildRequest, DockerFailed, Login
 from platform_sdk.deploy.build.dockerfile import BASE_IMAGE_ARGUMENT
+from platform_sdk.deploy.build.files import read_inputs
 from platform_sdk.deploy.build.git import Git
-from platform_sdk.deploy.build.inputs import load_inputs, read_inputs
+from platform_sdk.deploy.build.inputs import load_inputs
 from platform_sdk.deploy.build.scan import Gate, judge
 from platform_sdk.deploy.build.tag import SourceFile, content_tag
 from platform_sdk.deploy.clock import Clock
@@ -26,6 +27,10 @@ APPEAR_SECONDS: Final = 10
 
 class ImageMissing(PlatformError):
     """The registry does not have what was pushed."""
+
+
+class NoRegistry(PlatformError):
+    """The environment is on the laptop."""
 
 
 class Builder(Protocol):
@@ -105,7 +110,17 @@ def read_source(root: Path, service: str, architecture: Architecture, base_image
 
 
 def repository_address(environment: Environment, service: str) -> str:
-    """Of the service's images in ECR, without a tag (docs.aws.amazon.com/AmazonECR, "Private registry")."""
+    """Of the service's images in ECR, without a tag (docs.aws.amazon.com/AmazonECR, "Private registry").
+
+    Raises:
+        NoRegistry
+    """
+    if environment.aws_endpoint_url is not None:
+        raise NoRegistry(
+            f"the environment {environment.name} has no registry",
+            because="it is on this machine",
+            hint=f"leave out --push, or name another environment: `platform build {service} --env staging --push`",
+        )
     suffix = "amazonaws.com.cn" if environment.partition == "aws-cn" else "amazonaws.com"
     return f"{environment.account_id}.dkr.ecr.{environment.region}.{suffix}/{service}"
 
@@ -140,20 +155,21 @@ def build_and_push(
 
     Raises:
         DockerMissing, DockerFailed: the registry does not have the image, and it cannot be built or pushed.
-        ImageMissing, ScanMissing, ImageRefused, AwsCallFailed
+        NoRegistry, ImageMissing, ScanMissing, ImageRefused, AwsCallFailed
     """
+    address = repository_address(environment, source.service)
     found = registry.image(source.service, source.tag)
     reused = found is not None
     if found is not None:
         tell(f"{source.service}: {source.tag} is in the registry; nothing to build")
     else:
-        found, reused = publish(source, environment, registry, builder, clock, tell)
+        found, reused = publish(source, f"{address}:{source.tag}", registry, builder, clock, tell)
     scan = judge(registry, source.service, found.digest, gate, clock, tell)
     return PublishedImage(
         service=source.service,
         tag=source.tag,
         digest=found.digest,
-        repository=repository_address(environment, source.service),
+        repository=address,
         commit=source.commit,
         reused=reused,
         scan=scan,
@@ -162,14 +178,13 @@ def build_and_push(
 
 def publish(
     source: Source,
-    environment: Environment,
+    reference: str,
     registry: Registry,
     builder: Builder,
     clock: Clock,
     tell: Callable[[str], None],
 ) -> tuple[Image, bool]:
     """The image in the registry, and whether somebody else pushed it."""
-    reference = f"{repository_address(environment, source.service)}:{source.tag}"
     tell(f"{source.service}: building {source.tag} for {PLATFORMS[source.architecture]}")
     build(source, reference, builder)
     builder.login(registry.login())
