@@ -25,6 +25,7 @@ from platform_sdk.deploy.state.deployments import (
     TaskSetProgress,
 )
 from platform_sdk.deploy.state.images import Finding, Image, Scan
+from platform_sdk.deploy.state.locks import Held, LockItem, Taken
 from platform_sdk.deploy.state.service import ServiceState
 from platform_sdk.deploy.state.stacks import ChangeSet, DeployedStack, ResourceChange, Stack, StackEvent, StackResource
 from platform_sdk.deploy.state.tasks import (
@@ -53,11 +54,13 @@ __all__ = [
     "DeploymentTarget",
     "EcsService",
     "Finding",
+    "Held",
     "Image",
     "Json",
     "LifecycleEvent",
     "LifecycleStatus",
     "ListenerRule",
+    "LockItem",
     "LogLine",
     "ResourceChange",
     "RollingDeployment",
@@ -70,6 +73,7 @@ __all__ = [
     "StackEvent",
     "StackResource",
     "Suspended",
+    "Taken",
     "TargetGroup",
     "TargetHealth",
     "Task",

@@ -23,7 +23,7 @@ class ServiceState:
     standalone_revisions: Mapping[str, TaskDefinition] = field(default_factory=dict)
     """The newest of each `[[tasks]]`, by the task's name."""
     newer_revisions: Mapping[str, TaskDefinition] = field(default_factory=dict)
-    """The newest revision for `api` and `worker`, where that is not the one that runs: a release failed, or went back."""
+    """The newest for `api` and `worker`, where that is not the one that runs: a release failed, or went back."""
     production_rule: ListenerRule | None = None
     test_rule: ListenerRule | None = None
     target_groups: tuple[TargetGroup, ...] = ()

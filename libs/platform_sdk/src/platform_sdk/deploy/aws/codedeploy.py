@@ -1,0 +1,184 @@
+"""CodeDeploy: deployment groups, and deployments from their creation to their end."""
+
+import re
+from collections.abc import Collection
+from itertools import islice
+from typing import Any, Final
+
+from platform_sdk.deploy.aws import AwsCallFailed, DeploymentRunning, NotFound
+from platform_sdk.deploy.aws.calls import call, in_batches, pages
+from platform_sdk.deploy.aws.codedeploy_answers import configuration_of, deployment_of, group_of, target_of
+from platform_sdk.deploy.state import Deployment, DeploymentConfiguration, DeploymentGroup, DeploymentTarget, Json
+
+# docs.aws.amazon.com/codedeploy/latest/APIReference: the most that BatchGetDeployments describes.
+DEPLOYMENTS: Final = 25
+
+DEPLOYMENT_ID: Final = re.compile(r"\bd-[A-Z0-9]{9,}\b")
+
+
+class CodeDeploy:
+    """Every method raises AwsCallFailed."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def group(self, application: str, name: str) -> DeploymentGroup | None:
+        """None where the group or its application does not exist."""
+        try:
+            answer = call(
+                self.client,
+                "get_deployment_group",
+                f"read the deployment group {name}",
+                applicationName=application,
+                deploymentGroupName=name,
+            )
+        except NotFound:
+            return None
+        return group_of(answer["deploymentGroupInfo"])
+
+    def configuration(self, name: str) -> DeploymentConfiguration:
+        """
+        Raises:
+            NotFound
+        """
+        purpose = f"read the deployment configuration {name}"
+        answer = call(self.client, "get_deployment_config", purpose, deploymentConfigName=name)
+        return configuration_of(answer["deploymentConfigInfo"])
+
+    def create(self, request: Json) -> str:
+        """The new deployment's id. `request` is as CreateDeployment takes it.
+
+        Raises:
+            DeploymentRunning: the group has one deployment at a time.
+        """
+        group = request.get("deploymentGroupName")
+        try:
+            answer = call(self.client, "create_deployment", f"create a deployment of {group}", **request)
+        except AwsCallFailed as error:
+            if error.code != "DeploymentLimitExceededException":
+                raise
+            raise running(error) from error
+        return str(answer["deploymentId"])
+
+    def deployment(self, id: str) -> Deployment | None:
+        found = self.information(id)
+        return None if found is None else deployment_of(found)
+
+    def information(self, id: str) -> Any:
+        """As AWS describes it; None where there is no such deployment, or there cannot be."""
+        try:
+            return call(self.client, "get_deployment", f"read the deployment {id}", deploymentId=id)["deploymentInfo"]
+        except NotFound:
+            return None
+        except AwsCallFailed as error:
+            if error.code == "InvalidDeploymentIdException":
+                return None
+            raise
+
+    def deployments(
+        self, application: str, group: str, *, most: int = 25, statuses: Collection[str] = ()
+    ) -> tuple[Deployment, ...]:
+        """Newest first; `statuses` are those of `state.DeploymentStatus`, all if none is given. Nothing where the group
+        does not exist.
+        """
+        purpose = f"list the deployments of {group}"
+        only = {"includeOnlyStatuses": sorted(statuses)} if statuses else {}
+        listed = pages(
+            self.client,
+            "list_deployments",
+            purpose,
+            applicationName=application,
+            deploymentGroupName=group,
+            **only,
+        )
+        try:
+            # In practice the newest come first; AWS does not say so, hence the sorting of those that were listed.
+            ids = list(islice((id for page in listed for id in page["deployments"]), most))
+        except NotFound:
+            return ()
+        found = [
+            deployment_of(each)
+            for batch in in_batches(ids, DEPLOYMENTS)
+            for each in call(self.client, "batch_get_deployments", purpose, deploymentIds=batch)["deploymentsInfo"]
+        ]
+        return tuple(sorted(found, key=lambda each: each.created_at, reverse=True))
+
+    def target(self, deployment_id: str, cluster: str, service: str) -> DeploymentTarget | None:
+        """Progress of a deployment to an ECS service; None as long as it has not started."""
+        try:
+            answer = call(
+                self.client,
+                "get_deployment_target",
+                f"read the progress of the deployment {deployment_id}",
+                deploymentId=deployment_id,
+                targetId=f"{cluster}:{service}",
+            )
+        except AwsCallFailed as error:
+            if error.code in ("DeploymentNotStartedException", "DeploymentTargetDoesNotExistException"):
+                return None
+            raise
+        return target_of(answer["deploymentTarget"]["ecsTarget"])
+
+    def stop(self, id: str, *, roll_back: bool) -> None:
+        """Asks for it; a deployment that has ended already is no error."""
+        try:
+            purpose = f"stop the deployment {id}"
+            call(self.client, "stop_deployment", purpose, deploymentId=id, autoRollbackEnabled=roll_back)
+        except AwsCallFailed as error:
+            if error.code != "DeploymentAlreadyCompletedException":
+                raise
+
+    def end_bake(self, id: str) -> None:
+        """Ends the wait before the original tasks are stopped; a deployment that has ended already is no error."""
+        self.go_on(id, "TERMINATION_WAIT", "end the bake time of")
+
+    def continue_ready(self, id: str) -> None:
+        """Lets a deployment that waits in status Ready shift the traffic."""
+        self.go_on(id, "READY_WAIT", "continue")
+
+    def go_on(self, id: str, wait: str, doing: str) -> None:
+        try:
+            purpose = f"{doing} the deployment {id}"
+            call(self.client, "continue_deployment", purpose, deploymentId=id, deploymentWaitType=wait)
+        except AwsCallFailed as error:
+            if error.code != "DeploymentAlreadyCompletedException":
+                raise
+
+    def appspec_of(self, deployment: Deployment) -> str | None:
+        """The text of the AppSpec that it deploys; None where AWS does not give it."""
+        found = self.information(deployment.id) or {}
+        revision = found.get("revision", {})
+        for key in ("appSpecContent", "string"):
+            content = revision.get(key, {}).get("content")
+            if content:
+                return str(content)
+        if "sha256" not in revision.get("appSpecContent", {}):
+            return None
+        try:
+            kept = call(
+                self.client,
+                "get_application_revision",
+                f"read the AppSpec of the deployment {deployment.id}",
+                applicationName=deployment.application,
+                revision=revision,
+            )
+        except NotFound:
+            return None
+        content = kept["revision"].get("appSpecContent", {}).get("content")
+        return str(content) if content else None
+
+
+def running(error: AwsCallFailed) -> DeploymentRunning:
+    """AWS names the running deployment in its sentence only, and has changed that sentence before."""
+    told = DeploymentRunning(
+        error.what,
+        because=error.because,
+        hint=error.hint,
+        service=error.service,
+        operation=error.operation,
+        code=error.code,
+        may_have_happened=error.may_have_happened,
+    )
+    found = DEPLOYMENT_ID.search(error.because or "")
+    told.deployment_id = found.group() if found else ""
+    return told

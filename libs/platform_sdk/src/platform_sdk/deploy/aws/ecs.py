@@ -1,0 +1,236 @@
+"""ECS: services, task definitions, tasks, and the rolling updates that ECS makes by itself."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from platform_sdk.deploy.aws import AwsCallFailed, NotFound
+from platform_sdk.deploy.aws.calls import call, in_batches, pages, utc
+from platform_sdk.deploy.aws.ecs_answers import service_of, task_definition_of, task_of
+from platform_sdk.deploy.state import EcsService, Json, ServiceDeployment, Task, TaskDefinition
+
+# docs.aws.amazon.com/AmazonECS/latest/APIReference: the most that one call describes.
+SERVICES: Final = 10
+TASKS: Final = 100
+DEPLOYMENTS: Final = 20
+
+GONE: Final = ("MISSING", "INACTIVE")
+
+
+class Ecs:
+    """`cluster` is a name or ARN, and so is `service`. Every method raises AwsCallFailed."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def service(self, cluster: str, name: str) -> EcsService | None:
+        """None where there is none, or none any more."""
+        return self.services(cluster, [name]).get(name)
+
+    def services(self, cluster: str, names: Sequence[str]) -> dict[str, EcsService]:
+        """By name, without those that do not exist: without any, where the cluster does not."""
+        found: dict[str, EcsService] = {}
+        for batch in in_batches(names, SERVICES):
+            purpose = f"read the service{'s' if len(batch) > 1 else ''} {', '.join(batch)}"
+            try:
+                answer = call(self.client, "describe_services", purpose, cluster=cluster, services=batch)
+            except NotFound:
+                return {}
+            self.refuse_failures(answer, purpose, "DescribeServices")
+            for each in map(service_of, answer["services"]):
+                if each.status not in GONE:
+                    found[each.name] = each
+        return found
+
+    def revision(self, name: str) -> TaskDefinition | None:
+        """By ARN or `family:revision`, or of a family the newest that is active; None where there is none."""
+        try:
+            answer = call(
+                self.client,
+                "describe_task_definition",
+                f"read the task definition {name}",
+                taskDefinition=name,
+                include=["TAGS"],
+            )
+        except AwsCallFailed as error:
+            # ECS has no code of its own for it: ClientException, "Unable to describe task definition."
+            if error.code == "ClientException" and "Unable to describe" in (error.because or ""):
+                return None
+            raise
+        return task_definition_of(answer)
+
+    def register(self, document: Json, tags: Mapping[str, str]) -> TaskDefinition:
+        """A new revision each time, also for a document that is registered already."""
+        answer = call(
+            self.client,
+            "register_task_definition",
+            f"register the task definition {document.get('family')}",
+            **document | ({"tags": [{"key": key, "value": value} for key, value in tags.items()]} if tags else {}),
+        )
+        return task_definition_of(answer)
+
+    def roll(self, cluster: str, service: str, *, task_definition: str, grace_period_seconds: int | None = None) -> str:
+        """Starts a rolling update of a service that ECS deploys itself; its deployment's id, `ecs-svc/…`."""
+        more = {} if grace_period_seconds is None else {"healthCheckGracePeriodSeconds": grace_period_seconds}
+        answer = call(
+            self.client,
+            "update_service",
+            f"update the service {service}",
+            cluster=cluster,
+            service=service,
+            taskDefinition=task_definition,
+            **more,
+        )
+        deployments = answer["service"]["deployments"]
+        return str(next(each["id"] for each in deployments if each["status"] == "PRIMARY"))
+
+    def set_grace_period(self, cluster: str, service: str, seconds: int) -> None:
+        """One of the few things that may be changed of a service that CodeDeploy deploys."""
+        call(
+            self.client,
+            "update_service",
+            f"change the grace period of the service {service}",
+            cluster=cluster,
+            service=service,
+            healthCheckGracePeriodSeconds=seconds,
+        )
+
+    def set_desired(self, cluster: str, service: str, tasks: int) -> None:
+        purpose = f"change the desired count of the service {service}"
+        call(self.client, "update_service", purpose, cluster=cluster, service=service, desiredCount=tasks)
+
+    def run(
+        self,
+        cluster: str,
+        *,
+        task_definition: str,
+        container: str,
+        command: Sequence[str],
+        like: EcsService,
+        started_by: str,
+        client_token: str,
+    ) -> Task:
+        """Starts one task with the network of a service. With the same `client_token` (of up to 64 characters) it is
+        started once only, and the answer is the one that runs.
+        """
+        purpose = f"start a task of {task_definition}"
+        platform = {"platformVersion": like.platform_version} if like.platform_version else {}
+        answer = call(
+            self.client,
+            "run_task",
+            purpose,
+            cluster=cluster,
+            taskDefinition=task_definition,
+            count=1,
+            launchType="FARGATE",
+            networkConfiguration={
+                "awsvpcConfiguration": {
+                    "subnets": list(like.subnets),
+                    "securityGroups": list(like.security_groups),
+                    "assignPublicIp": "DISABLED",
+                }
+            },
+            overrides={"containerOverrides": [{"name": container, "command": list(command)}]},
+            enableECSManagedTags=True,
+            propagateTags="TASK_DEFINITION",
+            startedBy=started_by[:128],
+            clientToken=client_token,
+            **platform,
+        )
+        self.refuse_failures(answer, purpose, "RunTask")
+        return task_of(answer["tasks"][0])
+
+    def stop_task(self, cluster: str, task_arn: str, reason: str) -> None:
+        call(self.client, "stop_task", f"stop the task {task_arn}", cluster=cluster, task=task_arn, reason=reason[:255])
+
+    def task(self, cluster: str, arn: str) -> Task | None:
+        """None about an hour after it stopped, when ECS has forgotten it."""
+        return next(self.described(cluster, [arn]), None)
+
+    def tasks(self, cluster: str, *, service: str, stopped: bool) -> tuple[Task, ...]:
+        """Of a service: those that run or start, or those that stopped within about the last hour."""
+        wanted = "STOPPED" if stopped else "RUNNING"
+        purpose = f"list the tasks of the service {service}"
+        try:
+            arns = [
+                arn
+                for page in pages(
+                    self.client, "list_tasks", purpose, cluster=cluster, serviceName=service, desiredStatus=wanted
+                )
+                for arn in page["taskArns"]
+            ]
+        except NotFound:
+            return ()
+        return tuple(self.described(cluster, arns))
+
+    def described(self, cluster: str, arns: Sequence[str]) -> Iterator[Task]:
+        for batch in in_batches(arns, TASKS):
+            purpose = f"read {len(batch)} tasks" if len(batch) > 1 else f"read the task {batch[0]}"
+            answer = call(self.client, "describe_tasks", purpose, cluster=cluster, tasks=batch)
+            self.refuse_failures(answer, purpose, "DescribeTasks")
+            yield from map(task_of, answer["tasks"])
+
+    def service_deployments(self, cluster: str, service: str, *, most: int) -> tuple[ServiceDeployment, ...]:
+        """The newest ones of a service that ECS deploys itself, newest first; none where the service does not exist.
+        ECS keeps those of the last 90 days.
+        """
+        purpose = f"list the deployments of the service {service}"
+        try:
+            answer = call(
+                self.client,
+                "list_service_deployments",
+                purpose,
+                cluster=cluster,
+                service=service,
+                maxResults=min(most, 100),
+            )
+        except NotFound:
+            return ()
+        arns = [each["serviceDeploymentArn"] for each in answer["serviceDeployments"]][:most]
+        found = [each for batch in in_batches(arns, DEPLOYMENTS) for each in self.described_deployments(batch, purpose)]
+        return tuple(sorted(found, key=lambda each: arns.index(each.arn)))
+
+    def described_deployments(self, arns: Sequence[str], purpose: str) -> list[ServiceDeployment]:
+        answer = call(self.client, "describe_service_deployments", purpose, serviceDeploymentArns=arns)
+        deployments = answer["serviceDeployments"]
+        revisions = {each["targetServiceRevision"]["arn"] for each in deployments if "targetServiceRevision" in each}
+        runs = self.task_definitions_of(sorted(revisions), purpose)
+        return [
+            ServiceDeployment(
+                arn=each["serviceDeploymentArn"],
+                status=each["status"],
+                reason=each.get("statusReason", ""),
+                target_revision=runs.get(each.get("targetServiceRevision", {}).get("arn", ""), ""),
+                started_at=utc(each.get("startedAt")),
+                finished_at=utc(each.get("finishedAt") or each.get("stoppedAt")),
+            )
+            for each in deployments
+        ]
+
+    def task_definitions_of(self, revisions: Sequence[str], purpose: str) -> dict[str, str]:
+        """The task definition's ARN of each of ECS's service revisions."""
+        return {
+            each["serviceRevisionArn"]: each["taskDefinition"]
+            for batch in in_batches(revisions, DEPLOYMENTS)
+            for each in call(self.client, "describe_service_revisions", purpose, serviceRevisionArns=batch)[
+                "serviceRevisions"
+            ]
+        }
+
+    def stop_service_deployment(self, arn: str) -> None:
+        """Takes a rolling update back, to the revision that was deployed before."""
+        kind: Literal["ROLLBACK"] = "ROLLBACK"
+        purpose = f"roll back the deployment {arn}"
+        call(self.client, "stop_service_deployment", purpose, serviceDeploymentArn=arn, stopType=kind)
+
+    def refuse_failures(self, answer: Any, purpose: str, operation: str) -> None:
+        """ECS answers 200 and a list of failures; what is missing is no failure to us."""
+        failures = [each for each in answer.get("failures", []) if each.get("reason") != "MISSING"]
+        if failures:
+            because = "; ".join(f"{each.get('reason')}: {each.get('arn') or each.get('detail')}" for each in failures)
+            raise AwsCallFailed(
+                f"could not {purpose}",
+                because=because,
+                service="ecs",
+                operation=operation,
+                code=str(failures[0].get("reason", "")),
+            )

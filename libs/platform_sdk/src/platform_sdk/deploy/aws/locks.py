@@ -1,0 +1,163 @@
+"""Locks in a DynamoDB table: taken, kept and given back by conditional writes, which exclude each other.
+
+The table has the key `name`. Moments are whole seconds since 1970, so that a condition can compare them.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from platform_sdk.deploy.aws import AwsCallFailed
+from platform_sdk.deploy.aws.calls import call
+from platform_sdk.deploy.state import Held, LockItem, Suspended, Taken
+
+REFUSED: Final = "ConditionalCheckFailedException"
+
+
+class Locks:
+    """Every method raises AwsCallFailed."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def take(self, table: str, item: LockItem, *, now: datetime) -> Held | Taken:
+        """Takes a lock that is free or whose time is over. To take it again with the same token is no error: so a call
+        may be repeated whose answer was lost.
+        """
+        try:
+            answer = self.write(
+                "update_item",
+                f"take the lock {item.name}",
+                table=table,
+                name=item.name,
+                condition="attribute_not_exists(#name) OR #expires_at <= :now OR #token = :token",
+                compared={"name": None, "now": number(now)},
+                values=written(item),
+            )
+        except AwsCallFailed as error:
+            if error.code != REFUSED:
+                raise
+            holder = self.read(table, item.name)
+            return self.take(table, item, now=now) if holder is None else Taken(by=holder)
+        before = lock_of(answer["Attributes"]) if "Attributes" in answer else None
+        if before is None:
+            return Held(item=item, before=None)
+        carried = replace(item, deployment_id=before.deployment_id, scaling=before.scaling)
+        return Held(item=carried, before=None if before.token == item.token else before)
+
+    def renew(
+        self,
+        table: str,
+        name: str,
+        *,
+        token: str,
+        expires_at: datetime,
+        deployment_id: str | None = None,
+        scaling: Mapping[str, Suspended] | None = None,
+    ) -> bool:
+        """Whether the lock is still the token's; then it is so until `expires_at`. What is None stays as it is."""
+        more = {} if deployment_id is None else {"deployment_id": {"S": deployment_id}}
+        if scaling is not None:
+            more["scaling"] = scaling_attribute(scaling)
+        return self.done_if_ours(
+            "update_item",
+            f"renew the lock {name}",
+            table=table,
+            name=name,
+            condition="#token = :token",
+            compared={"token": {"S": token}},
+            values={"expires_at": number(expires_at)} | more,
+        )
+
+    def release(self, table: str, name: str, *, token: str) -> bool:
+        """Whether the lock was still the token's."""
+        return self.done_if_ours(
+            "delete_item",
+            f"release the lock {name}",
+            table=table,
+            name=name,
+            condition="#token = :token",
+            compared={"token": {"S": token}},
+            values={},
+        )
+
+    def read(self, table: str, name: str) -> LockItem | None:
+        """As it is kept, also when its time is over; None where nobody has taken it."""
+        purpose = f"read the lock {name}"
+        answer = call(self.client, "get_item", purpose, TableName=table, Key={"name": {"S": name}}, ConsistentRead=True)
+        return lock_of(answer["Item"]) if "Item" in answer else None
+
+    def done_if_ours(self, method: str, purpose: str, **request: Any) -> bool:
+        try:
+            self.write(method, purpose, **request)
+        except AwsCallFailed as error:
+            if error.code != REFUSED:
+                raise
+            return False
+        return True
+
+    def write(
+        self,
+        method: str,
+        purpose: str,
+        *,
+        table: str,
+        name: str,
+        condition: str,
+        compared: Mapping[str, Any],
+        values: Mapping[str, Any],
+    ) -> Any:
+        """`compared` are the condition's own names and values; DynamoDB refuses a name or value that is not used. Every
+        name is given as `#name`, because many are words that its expressions reserve.
+        """
+        change = {"UpdateExpression": "SET " + ", ".join(f"#{key} = :{key}" for key in values)} if values else {}
+        names = {key for key in (*compared, *values, "expires_at") if f"#{key}" in f"{condition} {change}"}
+        return call(
+            self.client,
+            method,
+            purpose,
+            TableName=table,
+            Key={"name": {"S": name}},
+            ConditionExpression=condition,
+            ExpressionAttributeNames={f"#{key}": key for key in sorted(names)},
+            ExpressionAttributeValues={
+                f":{key}": value for key, value in (*compared.items(), *values.items()) if value is not None
+            },
+            ReturnValues="ALL_OLD",
+            **change,
+        )
+
+
+def written(item: LockItem) -> dict[str, Any]:
+    """At every taking. What else is there stays, because whoever takes a lock over has to finish it."""
+    return {
+        "token": {"S": item.token},
+        "owner": {"S": item.owner},
+        "purpose": {"S": item.purpose},
+        "since": number(item.since),
+        "expires_at": number(item.expires_at),
+    }
+
+
+def number(moment: datetime) -> dict[str, str]:
+    return {"N": str(int(moment.timestamp()))}
+
+
+def scaling_attribute(scaling: Mapping[str, Suspended]) -> dict[str, str]:
+    return {"S": json.dumps({resource: asdict(each) for resource, each in scaling.items()}, sort_keys=True)}
+
+
+def lock_of(found: Any) -> LockItem:
+    scaling = json.loads(found.get("scaling", {}).get("S", "{}"))
+    return LockItem(
+        name=found["name"]["S"],
+        token=found["token"]["S"],
+        owner=found["owner"]["S"],
+        purpose=found["purpose"]["S"],
+        since=datetime.fromtimestamp(int(found["since"]["N"]), UTC),
+        expires_at=datetime.fromtimestamp(int(found["expires_at"]["N"]), UTC),
+        deployment_id=found.get("deployment_id", {}).get("S", ""),
+        scaling={resource: Suspended(**each) for resource, each in scaling.items()},
+    )

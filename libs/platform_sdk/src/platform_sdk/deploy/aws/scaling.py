@@ -1,0 +1,74 @@
+"""Application Auto Scaling: between which bounds a service is scaled, and which kinds of scaling are suspended."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from platform_sdk.deploy.aws.calls import call, in_batches, pages
+from platform_sdk.deploy.state import ScalableTarget, Suspended
+
+# docs.aws.amazon.com/autoscaling/application/APIReference: the most resource ids in one DescribeScalableTargets.
+TARGETS: Final = 50
+WHAT: Final = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
+
+
+class Scaling:
+    """`resource` is `service/<cluster>/<service>`. Every method raises AwsCallFailed."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def targets(self, resources: Sequence[str]) -> dict[str, ScalableTarget]:
+        """By resource, without those that nobody scales."""
+        return {
+            each["ResourceId"]: target_of(each)
+            for batch in in_batches(resources, TARGETS)
+            for page in pages(
+                self.client,
+                "describe_scalable_targets",
+                f"read the scaling of {', '.join(batch)}",
+                ResourceIds=batch,
+                **WHAT,
+            )
+            for each in page["ScalableTargets"]
+        }
+
+    def suspend(self, resource: str, suspended: Suspended) -> None:
+        """Suspends these kinds of scaling and resumes the others; AWS refuses it where nobody scales the resource."""
+        call(
+            self.client,
+            "register_scalable_target",
+            f"{'suspend' if suspended.any else 'resume'} the scaling of {resource}",
+            ResourceId=resource,
+            SuspendedState={
+                "DynamicScalingInSuspended": suspended.scale_in,
+                "DynamicScalingOutSuspended": suspended.scale_out,
+                "ScheduledScalingSuspended": suspended.scheduled,
+            },
+            **WHAT,
+        )
+
+    def set_bounds(self, resource: str, min_tasks: int, max_tasks: int) -> None:
+        """What is suspended stays so."""
+        call(
+            self.client,
+            "register_scalable_target",
+            f"set the bounds of the scaling of {resource}",
+            ResourceId=resource,
+            MinCapacity=min_tasks,
+            MaxCapacity=max_tasks,
+            **WHAT,
+        )
+
+
+def target_of(found: Any) -> ScalableTarget:
+    suspended = found.get("SuspendedState", {})
+    return ScalableTarget(
+        resource=found["ResourceId"],
+        min_tasks=found["MinCapacity"],
+        max_tasks=found["MaxCapacity"],
+        suspended=Suspended(
+            scale_in=suspended.get("DynamicScalingInSuspended", False),
+            scale_out=suspended.get("DynamicScalingOutSuspended", False),
+            scheduled=suspended.get("ScheduledScalingSuspended", False),
+        ),
+    )

@@ -1,0 +1,244 @@
+"""CloudFormation: stacks, their change sets, resources and events."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from platform_sdk.deploy.aws import AwsCallFailed, NotFound
+from platform_sdk.deploy.aws.calls import call, pages, utc
+from platform_sdk.deploy.state import ChangeSet, Json, ResourceChange, Stack, StackEvent, StackResource
+
+UNKNOWN: Final = "does not exist"
+
+
+class Stacks:
+    """`name` is a stack's name, or its id, by which a deleted one is found, too. Every method raises AwsCallFailed."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def stack(self, name: str) -> Stack | None:
+        """None where there is none. One that has a first change set only is in status REVIEW_IN_PROGRESS."""
+        try:
+            answer = call(self.client, "describe_stacks", f"read the stack {name}", StackName=name)
+        except AwsCallFailed as error:
+            if is_unknown(error):
+                return None
+            raise
+        return stack_of(answer["Stacks"][0])
+
+    def template(self, name: str) -> Json | str:
+        """As it was given last: of JSON the document, of YAML the text.
+
+        Raises:
+            NotFound
+        """
+        try:
+            answer = call(
+                self.client,
+                "get_template",
+                f"read the template of the stack {name}",
+                StackName=name,
+                TemplateStage="Original",
+            )
+        except AwsCallFailed as error:
+            raise unknown(error) from error
+        body = answer["TemplateBody"]
+        return body if isinstance(body, str) else plain(body)
+
+    def resources(self, name: str) -> tuple[StackResource, ...]:
+        """Nothing where the stack does not exist."""
+        listed = pages(self.client, "list_stack_resources", f"list the resources of the stack {name}", StackName=name)
+        try:
+            return tuple(
+                StackResource(
+                    logical_id=each["LogicalResourceId"],
+                    physical_id=each.get("PhysicalResourceId", ""),
+                    type=each["ResourceType"],
+                    status=each["ResourceStatus"],
+                )
+                for page in listed
+                for each in page["StackResourceSummaries"]
+            )
+        except AwsCallFailed as error:
+            if is_unknown(error):
+                return ()
+            raise
+
+    def create_change_set(
+        self,
+        name: str,
+        *,
+        change_set: str,
+        kind: Literal["CREATE", "UPDATE"],
+        template: str,
+        parameters: Sequence[Json],
+        tags: Mapping[str, str],
+        role_arn: str | None = None,
+    ) -> None:
+        """Starts to work out what would change. `parameters` are as CloudFormation takes them. One of the same name
+        that is there already is no error, so that a call may be repeated whose answer was lost: name it after what is
+        in it.
+        """
+        role = {} if role_arn is None else {"RoleARN": role_arn}
+        try:
+            call(
+                self.client,
+                "create_change_set",
+                f"create a change set of the stack {name}",
+                StackName=name,
+                ChangeSetName=change_set,
+                ChangeSetType=kind,
+                TemplateBody=template,
+                Parameters=list(parameters),
+                Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+                Capabilities=["CAPABILITY_NAMED_IAM"],
+                **role,
+            )
+        except AwsCallFailed as error:
+            if error.code != "AlreadyExistsException":
+                raise
+
+    def change_set(self, stack: str, name: str) -> ChangeSet | None:
+        """With all its changes; None where there is none of the name."""
+        purpose = f"read the change set {name} of the stack {stack}"
+        listed = pages(self.client, "describe_change_set", purpose, StackName=stack, ChangeSetName=name)
+        try:
+            answers = list(listed)
+        except NotFound:
+            return None
+        except AwsCallFailed as error:
+            if is_unknown(error):
+                return None
+            raise
+        about = answers[-1]
+        return ChangeSet(
+            name=about["ChangeSetName"],
+            stack=about["StackName"],
+            status=about["Status"],
+            status_reason=about.get("StatusReason", ""),
+            execution_status=about.get("ExecutionStatus", ""),
+            changes=tuple(change_of(each["ResourceChange"]) for page in answers for each in resource_changes(page)),
+        )
+
+    def execute(self, stack: str, change_set: str) -> None:
+        """Starts the update; CloudFormation deletes all change sets of the stack with it."""
+        purpose = f"execute the change set {change_set} of the stack {stack}"
+        call(self.client, "execute_change_set", purpose, StackName=stack, ChangeSetName=change_set)
+
+    def delete_change_set(self, stack: str, name: str) -> None:
+        """One that is not there is no error."""
+        try:
+            purpose = f"delete the change set {name} of the stack {stack}"
+            call(self.client, "delete_change_set", purpose, StackName=stack, ChangeSetName=name)
+        except AwsCallFailed as error:
+            if not is_unknown(error) and not isinstance(error, NotFound):
+                raise
+
+    def events(self, name: str, *, after: str | None) -> tuple[StackEvent, ...]:
+        """Those that came after the event of this id, or all; oldest first. Nothing where the stack does not exist."""
+        found: list[StackEvent] = []
+        try:
+            for each in self.newest_events(name):
+                if each["EventId"] == after:
+                    break
+                found.append(stack_event_of(each))
+        except AwsCallFailed as error:
+            if not is_unknown(error):
+                raise
+        return tuple(reversed(found))
+
+    def newest_events(self, name: str) -> Iterator[Any]:
+        purpose = f"read the events of the stack {name}"
+        for page in pages(self.client, "describe_stack_events", purpose, StackName=name):
+            yield from page["StackEvents"]
+
+    def protect(self, name: str) -> None:
+        """From now on, nobody can delete the stack without ending this first."""
+        purpose = f"protect the stack {name} from being deleted"
+        call(
+            self.client,
+            "update_termination_protection",
+            purpose,
+            StackName=name,
+            EnableTerminationProtection=True,
+        )
+
+    def is_protected(self, name: str) -> bool:
+        purpose = f"read the stack {name}"
+        found = call(self.client, "describe_stacks", purpose, StackName=name)["Stacks"][0]
+        return bool(found.get("EnableTerminationProtection", False))
+
+    def delete(self, name: str) -> None:
+        """Starts it; a stack that is not there is no error."""
+        call(self.client, "delete_stack", f"delete the stack {name}", StackName=name)
+
+    def continue_rollback(self, name: str) -> None:
+        """Of a stack in status UPDATE_ROLLBACK_FAILED."""
+        purpose = f"continue the rollback of the stack {name}"
+        call(self.client, "continue_update_rollback", purpose, StackName=name)
+
+
+def is_unknown(error: AwsCallFailed) -> bool:
+    """CloudFormation has no code of its own for a stack that it does not know."""
+    return error.code == "ValidationError" and UNKNOWN in (error.because or "")
+
+
+def unknown(error: AwsCallFailed) -> AwsCallFailed:
+    if not is_unknown(error):
+        return error
+    return NotFound(
+        error.what, because=error.because, service=error.service, operation=error.operation, code=error.code
+    )
+
+
+def plain(value: Any) -> Any:
+    """Without the ordered mappings that boto3 makes of a JSON template."""
+    match value:
+        case Mapping():
+            return {key: plain(inner) for key, inner in value.items()}
+        case list():
+            return [plain(inner) for inner in value]
+        case _:
+            return value
+
+
+def stack_of(found: Any) -> Stack:
+    return Stack(
+        name=found["StackName"],
+        id=found.get("StackId", ""),
+        status=found["StackStatus"],
+        status_reason=found.get("StackStatusReason", ""),
+        parameters={each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", [])},
+        outputs={each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])},
+        tags={each["Key"]: each["Value"] for each in found.get("Tags", [])},
+        updated_at=utc(found.get("LastUpdatedTime") or found.get("CreationTime")),
+    )
+
+
+def resource_changes(page: Any) -> Iterator[Any]:
+    return (each for each in page.get("Changes", []) if each.get("Type") == "Resource")
+
+
+def change_of(found: Any) -> ResourceChange:
+    targets = [each.get("Target", {}) for each in found.get("Details", [])]
+    return ResourceChange(
+        action=found["Action"],
+        logical_id=found["LogicalResourceId"],
+        physical_id=found.get("PhysicalResourceId", ""),
+        type=found["ResourceType"],
+        replacement=found.get("Replacement", ""),
+        scope=tuple(found.get("Scope", [])),
+        properties=tuple(dict.fromkeys(each["Name"] for each in targets if each.get("Name"))),
+    )
+
+
+def stack_event_of(found: Any) -> StackEvent:
+    return StackEvent(
+        id=found["EventId"],
+        at=utc(found["Timestamp"]),
+        logical_id=found.get("LogicalResourceId", ""),
+        physical_id=found.get("PhysicalResourceId", ""),
+        type=found.get("ResourceType", ""),
+        status=found.get("ResourceStatus", ""),
+        reason=found.get("ResourceStatusReason", ""),
+    )

@@ -1,0 +1,47 @@
+"""Who holds what only one may do at a time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from platform_sdk.deploy.state.around import Suspended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockItem:
+    """A lock as it is kept. It is free when `expires_at` is over, whoever holds it.
+
+    Args:
+        name: `release/<service>`.
+        token: of the holder alone; whoever takes the lock anew has another.
+        owner: for people: a build's id, or user and machine.
+        purpose: for people: what the holder does.
+        deployment_id: CodeDeploy's, as soon as the holder has made one.
+        scaling: how scaling was suspended before the holder suspended it, by resource: what is to be restored.
+    """
+
+    name: str
+    token: str
+    owner: str
+    purpose: str
+    since: datetime
+    expires_at: datetime
+    deployment_id: str = ""
+    scaling: Mapping[str, Suspended] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The lock is ours. `before` is what an earlier holder left, whose time was over; `item` carries on what of it is
+    still to be done.
+    """
+
+    item: LockItem
+    before: LockItem | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """The lock is somebody else's."""
+
+    by: LockItem
