@@ -91,11 +91,10 @@ def files_of(package: str) -> Iterator[Path]:
 
 
 def copy(file: Path, target: Path) -> None:
-    """With its mode. Debian's lists say /lib where the file is in /usr/lib, so the folder is resolved first."""
+    # Debian's lists say /lib where the file is in /usr/lib, so the folder is resolved first.
     place = target / file.parent.resolve().relative_to("/") / file.name
     if file.is_dir() and not file.is_symlink():
         place.mkdir(parents=True, exist_ok=True)
-        place.chmod(file.stat().st_mode)
     elif not place.is_symlink():
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(file, place, follow_symlinks=False)

@@ -11,6 +11,7 @@ os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
 
 from testcontainers.core.network import Network
 
+from tests.support.container_tasks import Surroundings, surroundings
 from tests.support.containers import NO_ENGINE, build_image, engine_answers
 
 Image = Callable[[str], str]
@@ -35,3 +36,10 @@ def network(engine: None) -> Iterator[Network]:
     """A network of this run's own."""
     with Network() as network:
         yield network
+
+
+@pytest.fixture(scope="session")
+def around(network: Network) -> Iterator[Surroundings]:
+    """PostgreSQL, Redis and an AWS endpoint in the network; schemas are empty until a test migrates them."""
+    with surroundings(network) as servers:
+        yield servers

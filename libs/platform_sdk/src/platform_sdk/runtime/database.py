@@ -16,6 +16,7 @@ import orjson
 from pydantic import SecretStr
 
 from platform_sdk.errors import PlatformError
+from platform_sdk.runtime.database_tls import ssl_context
 from platform_sdk.runtime.queries import DatabaseUnavailable, Reader, Record, is_connection_error
 from platform_sdk.runtime.unit_of_work import UnitOfWork
 
@@ -90,10 +91,14 @@ class Database:
         )
 
     async def open(self) -> None:
-        """Prepare the pool. A database that is away is logged, not raised: the task starts, and is not ready."""
+        """Prepare the pool. A database that is away is logged, not raised: the task starts, and is not ready.
+
+        Raises CertificatesNotRead.
+        """
         self._pool = await asyncpg.create_pool(
             self._url,
             password=self._password,
+            ssl=ssl_context(self._url),
             min_size=0,
             max_size=self._max_connections,
             timeout=_CONNECT_TIMEOUT_SECONDS,

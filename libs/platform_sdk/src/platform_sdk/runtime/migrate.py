@@ -9,6 +9,7 @@ takes a fifth of the time.
 import ast
 import asyncio
 import os
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -21,6 +22,7 @@ import asyncpg
 
 from platform_sdk.contract import Variable
 from platform_sdk.errors import PlatformError, ended_by_errors
+from platform_sdk.runtime.database_tls import ssl_context
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as SqlAlchemyConnection
@@ -56,6 +58,7 @@ async def migrate(database_url: str, password: str | None, migrations: Path) -> 
 
     Raises:
         MigrationFailed: the folder is wrong, the database is away, or a migration failed.
+        CertificatesNotRead
     """
     revisions = _revisions(migrations)
     heads = tuple(sorted(revisions.keys() - set(revisions.values())))
@@ -121,9 +124,18 @@ async def _connect(
 ) -> "asyncpg.Connection[asyncpg.Record]":
     deadline = time.monotonic() + _CONNECT_WITHIN_SECONDS
     settings = {"application_name": "migrate", "lock_timeout": f"{lock_timeout_seconds}s", "search_path": '"$user"'}
+    certificates = ssl_context(database_url)
     while True:
         try:
-            return await asyncpg.connect(database_url, password=password, timeout=5, server_settings=settings)
+            return await asyncpg.connect(
+                database_url, password=password, ssl=certificates, timeout=5, server_settings=settings
+            )
+        except ssl.SSLCertVerificationError as error:
+            raise MigrationFailed(
+                "the database's certificate is not trusted",
+                because=error.verify_message,
+                hint="the URL must say the name that AWS gave the cluster; sslrootcert names another authority",
+            ) from error
         except (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
             if time.monotonic() > deadline:
                 raise MigrationFailed("the database does not answer", because=str(error)) from error

@@ -1,0 +1,130 @@
+"""Connections with sslmode=verify-ca and verify-full, to a PostgreSQL whose certificate a test's authority signed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from testcontainers.community.postgres import PostgresContainer
+
+from platform_sdk.runtime.database import Database, DatabaseUnavailable
+from platform_sdk.runtime.migrate import MigrationFailed, migrate
+from tests.support.region import ROOT
+
+# Before the server starts for good: PostgreSQL takes a key only if nobody but its owner may read it.
+TURN_TLS_ON = """
+install --mode 600 /server/key.pem /server/certificate.pem "$PGDATA"
+printf "ssl = on\\nssl_cert_file = 'certificate.pem'\\nssl_key_file = 'key.pem'\\n" >> "$PGDATA/postgresql.conf"
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """`localhost` is the name in its certificate; by `127.0.0.1` it is the same server under a name that is not."""
+
+    port: int
+    authority: Path
+    other_authority: Path
+
+    def url(self, host: str = "localhost", **parameters: object) -> str:
+        query = "&".join(f"{name}={value}" for name, value in parameters.items())
+        return f"postgresql://postgres@{host}:{self.port}/platform?{query}"
+
+
+@dataclass(frozen=True)
+class Authority:
+    key: EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    def sign(self, key: EllipticCurvePrivateKey, host: str) -> x509.Certificate:
+        names = x509.SubjectAlternativeName([x509.DNSName(host)])
+        unsigned = described(host, issuer=self.certificate.subject).public_key(key.public_key())
+        return unsigned.add_extension(names, critical=False).sign(self.key, hashes.SHA256())
+
+
+def described(name: str, *, issuer: x509.Name | None = None) -> x509.CertificateBuilder:
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    return x509.CertificateBuilder(
+        issuer_name=issuer or subject,
+        subject_name=subject,
+        serial_number=x509.random_serial_number(),
+        not_valid_before=now - timedelta(minutes=5),
+        not_valid_after=now + timedelta(hours=1),
+    )
+
+
+def new_authority() -> Authority:
+    key = generate_private_key(SECP256R1())
+    unsigned = described("An authority of tests").public_key(key.public_key())
+    constraints = x509.BasicConstraints(ca=True, path_length=None)
+    return Authority(key, unsigned.add_extension(constraints, critical=True).sign(key, hashes.SHA256()))
+
+
+def pem(one: x509.Certificate | EllipticCurvePrivateKey) -> bytes:
+    if isinstance(one, x509.Certificate):
+        return one.public_bytes(serialization.Encoding.PEM)
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return one.private_bytes(encoding, form, serialization.NoEncryption())
+
+
+@pytest.fixture(scope="module")
+def server(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("tls")
+    authority, other = new_authority(), new_authority()
+    (folder / "authority.pem").write_bytes(pem(authority.certificate))
+    (folder / "other.pem").write_bytes(pem(other.certificate))
+    key = generate_private_key(SECP256R1())
+    postgres = PostgresContainer(
+        "postgres:17", username="postgres", password="of-tests", dbname="platform", driver=None
+    )
+    postgres.with_copy_into_container(pem(key), "/server/key.pem")
+    postgres.with_copy_into_container(pem(authority.sign(key, "localhost")), "/server/certificate.pem")
+    postgres.with_copy_into_container(TURN_TLS_ON.encode(), "/docker-entrypoint-initdb.d/tls.sh")
+    with postgres:
+        yield Server(postgres.get_exposed_port(5432), folder / "authority.pem", folder / "other.pem")
+
+
+async def is_encrypted(url: str) -> bool:
+    """Raises DatabaseUnavailable."""
+    database = Database(url, password="of-tests")
+    await database.open()
+    try:
+        async with database.reader() as reader:
+            return bool(await reader.fetch_value("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+    finally:
+        await database.close()
+
+
+@pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+async def test_the_right_authority_and_name_connect(server: Server, mode: str) -> None:
+    assert await is_encrypted(server.url(sslmode=mode, sslrootcert=server.authority))
+
+
+@pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+async def test_another_authority_is_refused(server: Server, mode: str) -> None:
+    with pytest.raises(DatabaseUnavailable, match="certificate verify failed"):
+        await is_encrypted(server.url(sslmode=mode, sslrootcert=server.other_authority))
+
+
+async def test_without_a_named_authority_only_those_of_rds_are_trusted(server: Server) -> None:
+    with pytest.raises(DatabaseUnavailable, match="certificate verify failed"):
+        await is_encrypted(server.url(sslmode="verify-full"))
+
+
+async def test_another_name_is_refused_where_the_name_counts(server: Server) -> None:
+    assert await is_encrypted(server.url("127.0.0.1", sslmode="verify-ca", sslrootcert=server.authority))
+    with pytest.raises(DatabaseUnavailable, match=r"certificate verify failed: .*127\.0\.0\.1"):
+        await is_encrypted(server.url("127.0.0.1", sslmode="verify-full", sslrootcert=server.authority))
+
+
+async def test_migrations_check_the_server_alike(server: Server) -> None:
+    migrations = ROOT / "services" / "orders" / "migrations"
+    with pytest.raises(MigrationFailed, match="certificate is not trusted"):
+        await migrate(server.url(sslmode="verify-full"), "of-tests", migrations)
+    outcome = await migrate(server.url(sslmode="verify-full", sslrootcert=server.authority), "of-tests", migrations)
+    assert outcome.applied == outcome.heads
