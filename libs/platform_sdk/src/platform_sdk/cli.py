@@ -13,6 +13,7 @@ from platform_sdk.cli_arguments import complete_keys, complete_services, root
 from platform_sdk.cli_build import build, changed
 from platform_sdk.cli_cost import cost
 from platform_sdk.cli_dead_letters import dlq
+from platform_sdk.cli_history import history, logs, status
 from platform_sdk.cli_render import render
 from platform_sdk.errors import PlatformError
 
@@ -24,6 +25,22 @@ class PlatformGroup(click.Group):
     """Loads plug-ins when a command is asked for that is not built in, and prints PlatformErrors."""
 
     plugins_loaded = False
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.local_commands: dict[str, click.Command] = {}
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """A plug-in's command does not take the place of a built-in one: that one calls it for the laptop."""
+        name = name or cmd.name or ""
+        if self.plugins_loaded and name in self.commands:
+            self.local_commands[name] = cmd
+        else:
+            super().add_command(cmd, name)
+
+    def of_this_machine(self, name: str) -> click.Command | None:
+        self.load_plugins()
+        return self.local_commands.get(name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         self.load_plugins()
@@ -155,7 +172,10 @@ platform.add_command(build)
 platform.add_command(changed)
 platform.add_command(cost)
 platform.add_command(dlq)
+platform.add_command(history)
+platform.add_command(logs)
 platform.add_command(render)
+platform.add_command(status)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.environment import Environment
+    from platform_sdk.deploy.spec import ServiceSpec
 
 
 def root() -> Path:
@@ -23,6 +24,14 @@ def environment_named(name: str) -> "Environment":
     from platform_sdk.deploy.environment import load_environment, with_ports_of
 
     return with_ports_of(os.environ, load_environment(root(), name))
+
+
+def spec_named(service: str, environment_name: str) -> "ServiceSpec":
+    from platform_sdk.deploy.repository import refuse_unknown, service_names
+    from platform_sdk.deploy.spec import load_spec
+
+    refuse_unknown("service", [service], service_names(root()))
+    return load_spec(root() / "services" / service / "platform.toml", environment_name, root=root())
 
 
 def complete_services(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from platform_sdk.cli_arguments import complete_environments, complete_services, environment_named, root
+from platform_sdk.cli_arguments import (
+    complete_environments,
+    complete_services,
+    environment_named,
+    root,
+    spec_named,
+)
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.environment import Environment
@@ -114,11 +120,3 @@ def stack(spec: "ServiceSpec", environment: "Environment") -> str:
     from platform_sdk.deploy.render.yaml import to_yaml
 
     return to_yaml(render_service_stack(spec, environment))
-
-
-def spec_named(service: str, environment_name: str) -> "ServiceSpec":
-    from platform_sdk.deploy.repository import refuse_unknown, service_names
-    from platform_sdk.deploy.spec import load_spec
-
-    refuse_unknown("service", [service], service_names(root()))
-    return load_spec(root() / "services" / service / "platform.toml", environment_name, root=root())

@@ -1,0 +1,176 @@
+"""`platform history`, `status` and `logs`: what a service does on AWS, and what it did.
+
+On the laptop, `status` and `logs` are the plug-in's commands of the same name.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from platform_sdk.cli_arguments import (
+    complete_environments,
+    complete_services,
+    environment_named,
+    root,
+    spec_named,
+)
+from platform_sdk.cli_outside import outside
+
+if TYPE_CHECKING:
+    from platform_sdk.deploy.aws.session import Aws
+    from platform_sdk.deploy.environment import Environment
+    from platform_sdk.deploy.spec import ServiceSpec
+    from platform_sdk.deploy.state import LogLine
+    from platform_sdk.deploy.status import Status
+
+UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Ago(click.ParamType[timedelta]):
+    """`30m`, `2h`: a length of time, in seconds, minutes, hours or days."""
+
+    name = "ago"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        number, unit = value[:-1], value[-1:]
+        if unit not in UNITS or not number.isdecimal():
+            self.fail(f"{value!r} is no length of time; write 30s, 15m, 2h or 1d", param, ctx)
+        return timedelta(seconds=int(number) * UNITS[unit])
+
+
+def aws_environment(name: str) -> "tuple[Environment, Aws]":
+    environment = environment_named(name)
+    return environment, outside().connect(environment)
+
+
+def of_this_machine(ctx: click.Context, environment_name: str, name: str) -> click.Command | None:
+    """The plug-in's command of that name, where the environment is the one that runs on this machine."""
+    if environment_named(environment_name).aws_endpoint_url is None:
+        return None
+    assert ctx.parent is not None, "a command of `platform` has it as its parent"
+    command: click.Command | None = ctx.parent.command.of_this_machine(name)  # type: ignore[attr-defined]
+    if command is None:
+        raise click.UsageError(f"nothing runs on this machine; name an environment of AWS: --env production {name}")
+    return command
+
+
+@click.command()
+@click.argument("service", shell_complete=complete_services)
+@click.option("--env", "environment_name", required=True, metavar="NAME", shell_complete=complete_environments,
+              help="The environment whose releases are meant.")  # fmt: skip
+@click.option("-n", "--last", default=10, show_default=True, type=click.IntRange(1, 100), help="How many to show.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def history(service: str, environment_name: str, last: int, as_json: bool) -> None:
+    """Show who released what, when, and how it ended.
+
+    Reads the deployments of SERVICE, newest first; `*` marks the revision that has the traffic now. What CodeDeploy
+    took back by itself is in the list, too. `platform rollback` goes back to one of them.
+    """
+    from platform_sdk.deploy.history import as_table
+    from platform_sdk.deploy.history import history as entries_of
+    from platform_sdk.deploy.render.stack_names import cluster_name, service_name
+
+    environment, aws = aws_environment(environment_name)
+    name = service_name(spec_named(service, environment_name), environment)
+    running = aws.ecs.service(cluster_name(environment), name)
+    live = running.task_definition.rsplit("/", 1)[-1] if running else ""
+    entries = list(entries_of(aws.codedeploy.deployments(name, name, most=last), live))
+    if as_json:
+        click.echo(json.dumps([entry.as_json() for entry in entries], indent=2))
+    elif entries:
+        click.echo(as_table(entries))
+    else:
+        click.echo(f"nothing of {service} was released to {environment_name} yet", err=True)
+
+
+@click.command()
+@click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=complete_services)
+@click.option("--env", "environment_name", default="local", show_default=True, metavar="NAME",
+              shell_complete=complete_environments, help="The environment; local is this machine.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.pass_context
+def status(ctx: click.Context, services: tuple[str, ...], environment_name: str, as_json: bool) -> None:
+    """Show what runs, in which version, and how healthy it is.
+
+    On AWS: revision and version of each service, its tasks, who has the traffic, scaling, alarms, a release that is
+    under way. On this machine: every server and task. Exits with 0 only if all is well.
+    """
+    local = of_this_machine(ctx, environment_name, "status")
+    if local is not None:
+        ctx.invoke(local, as_json=as_json)
+        return
+    found = list(statuses(services, environment_name))
+    if as_json:
+        click.echo(json.dumps([each.as_json() for each in found], indent=2))
+    else:
+        click.echo("\n\n".join(each.as_text() for each in found))
+    ctx.exit(0 if all(each.is_well for each in found) else 1)
+
+
+def statuses(names: tuple[str, ...], environment_name: str) -> "Iterator[Status]":
+    from platform_sdk.deploy.observe import observe_services
+    from platform_sdk.deploy.spec import load_services
+    from platform_sdk.deploy.status import status_of
+
+    environment, aws = aws_environment(environment_name)
+    specs = [spec_named(name, environment_name) for name in names] or load_services(root(), environment_name)
+    for name, state in observe_services(specs, environment, aws).items():
+        rule = state.production_rule
+        health = {arn: aws.load_balancing.health(arn) for arn, weight in rule.weights.items() if weight} if rule else {}
+        yield status_of(name, environment.name, state, health)
+
+
+@click.command()
+@click.argument("name", metavar="SERVICE", shell_complete=complete_services)
+@click.option("--env", "environment_name", default="local", show_default=True, metavar="NAME",
+              shell_complete=complete_environments, help="The environment; local is this machine.")  # fmt: skip
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines as they come.")
+@click.option(
+    "-n", "--lines", default=50, show_default=True, type=click.IntRange(min=0), help="How many to begin with."
+)
+@click.option("--since", default="1h", show_default=True, type=Ago(), help="How far back, such as 30m or 2h; on AWS.")
+@click.option("--role", type=click.Choice(["api", "worker"]), help="The API's or the worker's lines alone; on AWS.")
+@click.pass_context
+def logs(
+    ctx: click.Context, name: str, environment_name: str, follow: bool, lines: int, since: timedelta, role: str | None
+) -> None:
+    """Show what the tasks of a service have written.
+
+    On this machine, SERVICE may also be one task as `platform status` calls it, or postgres, redis, aws,
+    load-balancer, platform. Ctrl-C ends -f.
+    """
+    local = of_this_machine(ctx, environment_name, "logs")
+    if local is not None:
+        ctx.invoke(local, name=name, follow=follow, lines=lines)
+        return
+    try:
+        for line in log_lines(spec_named(name, environment_name), environment_name, follow, lines, since, role):
+            click.echo(f"{line.at:%H:%M:%S} {line.stream} | {line.text}")
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        ctx.exit(130)
+
+
+def log_lines(
+    spec: "ServiceSpec", environment_name: str, follow: bool, most: int, since: timedelta, role: str | None
+) -> "Iterator[LogLine]":
+    from platform_sdk.deploy.render.stack_names import log_group
+
+    environment, aws = aws_environment(environment_name)
+    group, prefix = log_group(spec, environment), f"{role}/" if role else ""
+    clock = outside().clock
+    now = clock.now()
+    past = aws.logs.lines(group, stream_prefix=prefix, since=now - since, most=most) if most else ()
+    yield from past
+    if follow:
+        told = {(line.stream, line.at, line.text) for line in past}
+        start = past[-1].at if past else now
+        for line in aws.logs.follow(group, stream_prefix=prefix, since=start, clock=clock):
+            if (line.stream, line.at, line.text) not in told:
+                yield line

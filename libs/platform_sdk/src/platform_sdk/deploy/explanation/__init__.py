@@ -1,0 +1,13 @@
+"""Why a release failed: evidence in, a likely cause and its remedy out.
+
+    AWS ─▶ AwsEvidence ─▶ Evidence ─▶ causes ─▶ Explanation
+
+Only the collector talks to AWS, and only while it still knows: ECS forgets a stopped task after an hour.
+"""
+
+from platform_sdk.deploy.explanation.causes import Cause, cause_of
+from platform_sdk.deploy.explanation.collect import AwsEvidence
+from platform_sdk.deploy.explanation.evidence import DeadTask, Evidence, Expected, Migration
+from platform_sdk.deploy.explanation.explain import explain
+
+__all__ = ["AwsEvidence", "Cause", "DeadTask", "Evidence", "Expected", "Migration", "cause_of", "explain"]

@@ -1,0 +1,353 @@
+"""Likely causes and their remedies: from the most certain sign to the vaguest. Each reads the evidence, nothing else.
+
+The stop codes, reasons and exit codes are those of "Amazon ECS stopped tasks error messages" and "View Amazon ECS
+stopped task errors" (Amazon ECS Developer Guide); those of CodeDeploy are of "ErrorInformation" (CodeDeploy API
+Reference); those of targets are of "Health checks for your target groups" (Elastic Load Balancing, Application Load
+Balancers).
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from platform_sdk.deploy.explanation.evidence import DeadTask, Evidence
+from platform_sdk.deploy.state import ContainerState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """In words that end a sentence: `cause` says why, `remedy` what to do."""
+
+    cause: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFailure:
+    """A pattern of `stoppedReason` of a task that never ran; both texts may name `{role}`, `{group}` and `{arch}`."""
+
+    pattern: re.Pattern[str]
+    cause: str
+    remedy: str
+
+
+def sign(pattern: str, cause: str, remedy: str) -> StartFailure:
+    return StartFailure(pattern=re.compile(pattern, re.IGNORECASE), cause=cause, remedy=remedy)
+
+
+START_FAILURES: Final = (
+    sign(
+        r"CannotPullContainer.*(not found|manifest unknown|does not exist)",
+        "the image is not in the registry",
+        "push it with `platform build {service} --env {environment} --push`, then release again",
+    ),
+    sign(
+        r"CannotPullContainer.*(denied|not authorized|403)",
+        "ECS may not pull the image: {role} lacks the right to read the repository",
+        "bring the service's stack up to date with `platform apply {service} --env {environment}`",
+    ),
+    sign(
+        r"CannotPullContainer.*(platform|exec format|no match)",
+        "the image is not built for {arch}",
+        "build it for {arch}, or change task.architecture in platform.toml",
+    ),
+    sign(
+        r"CannotPullContainer.*(timeout|deadline|dial tcp|connect)",
+        "the task reached no registry",
+        "check NAT gateways and endpoints of the private subnets: `platform plan --shared --env {environment}`",
+    ),
+    sign(
+        r"did not contain json key|invalid json key|json key",
+        "a secret lacks the JSON key that platform.toml names",
+        "add the key to the secret, or correct [secrets] in platform.toml",
+    ),
+    sign(
+        r"ResourceInitializationError.*(NotFound|can't find the specified secret|invalid parameters)",
+        "a secret or parameter that the task needs does not exist",
+        "create it under the name in the message, then release again",
+    ),
+    sign(
+        r"ResourceInitializationError.*(AccessDenied|not authorized)",
+        "ECS may not read what the task needs: {role} lacks a right",
+        "bring the service's stack up to date with `platform apply {service} --env {environment}`",
+    ),
+    sign(
+        r"ResourceInitializationError.*(deadline|timeout|dial tcp|connect)",
+        "the task could not reach Secrets Manager, Parameter Store or ECR",
+        "check NAT gateways and endpoints of the private subnets: `platform plan --shared --env {environment}`",
+    ),
+    sign(
+        r"failed to validate logger args|log group|ResourceNotFoundException.*log",
+        "the log group {group} is missing",
+        "create it again with `platform apply {service} --env {environment}`",
+    ),
+    sign(
+        r"executable file not found|no such file or directory|CannotStartContainer",
+        "the command of platform.toml is not in the image",
+        "correct [commands] in platform.toml or what the image installs, and run the image locally once",
+    ),
+    sign(
+        r"capacity is unavailable|RESOURCE:|insufficient",
+        "Fargate had no capacity for the task",
+        "release again in a few minutes; if it stays so, AWS's health page of the region tells",
+    ),
+)
+
+EXIT_CODES: Final = {
+    126: ("the command may not be executed (exit 126)", "check its mode, and [commands] in platform.toml"),
+    127: ("the command was not found (exit 127)", "correct [commands] in platform.toml or what the image installs"),
+    134: ("the app aborted (exit 134)", "the last log lines tell where"),
+    139: ("the app crashed in native code (exit 139)", "look for a changed library with compiled parts in its lock"),
+    143: ("the app was ended by SIGTERM before it had started to serve", "see what stopped it in the events below"),
+}
+
+ERROR_LINE: Final = re.compile(r"^\s*(?:[\w.]+(?:Error|Exception|Failure|Settings|Interrupt)\b.*|error: .*)$")
+
+
+def cause_of(evidence: Evidence) -> Cause:
+    """The first rule that knows something; the last one always does."""
+    for rule in RULES:
+        found = rule(evidence)
+        if found is not None:
+            return found
+    return unknown(evidence)
+
+
+def stopped_by_hand(evidence: Evidence) -> Cause | None:
+    if evidence.deployment is None or evidence.deployment.error_code != "MANUAL_STOP" or evidence.repeated:
+        return None
+    return Cause(
+        cause="somebody stopped the deployment",
+        remedy="ask who did; CloudTrail records `StopDeployment` with the name",
+    )
+
+
+def migration_failed(evidence: Evidence) -> Cause | None:
+    if evidence.migration is None:
+        return None
+    dead = DeadTask(task=evidence.migration.task, logs=evidence.migration.logs)
+    found = never_started(dead, evidence) or ended_by_itself(dead, evidence)
+    why = found.cause if found else "the migration's task stopped before it was done"
+    return Cause(
+        cause=f"the migration failed: {why}",
+        remedy="no traffic has moved. Correct the migration and release again; "
+        "what it had committed stays, so it must be able to run a second time",
+    )
+
+
+def tasks_never_started(evidence: Evidence) -> Cause | None:
+    return first_of(evidence, never_started)
+
+
+def tasks_ended(evidence: Evidence) -> Cause | None:
+    return first_of(evidence, ended_by_itself)
+
+
+def tasks_unhealthy(evidence: Evidence) -> Cause | None:
+    return first_of(evidence, failed_a_health_check) or (of_targets(evidence) if evidence.unhealthy else None)
+
+
+def first_of(evidence: Evidence, judge: Callable[[DeadTask, Evidence], Cause | None]) -> Cause | None:
+    return next(filter(None, (judge(dead, evidence) for dead in evidence.failed)), None)
+
+
+def never_started(dead: DeadTask, evidence: Evidence) -> Cause | None:
+    reasons = [dead.task.stopped_reason, *(each.reason for each in dead.task.containers)]
+    expected = evidence.expected
+    names = {
+        "service": expected.service,
+        "environment": expected.environment,
+        "role": expected.execution_role,
+        "group": expected.log_group,
+        "arch": expected.architecture,
+    }
+    if dead.task.stop_code != "TaskFailedToStart" and "Cannot" not in " ".join(reasons):
+        return None
+    for failure in START_FAILURES:
+        if any(failure.pattern.search(reason) for reason in reasons):
+            return Cause(cause=failure.cause.format_map(names), remedy=failure.remedy.format_map(names))
+    return Cause(
+        cause=f"the task could not start: {dead.task.stopped_reason}",
+        remedy="correct what AWS names, then release again",
+    )
+
+
+def ended_by_itself(dead: DeadTask, evidence: Evidence) -> Cause | None:
+    container = culprit(dead)
+    if container is None or failed_a_health_check(dead, evidence):
+        return None
+    if container.name != "app":
+        return Cause(
+            cause=f"the sidecar {container.name} ended with {container.exit_code}, and the task with it",
+            remedy=f"its own log lines are in {evidence.expected.log_group}/sidecars",
+        )
+    if container.exit_code == 137 or "OutOfMemory" in container.reason:
+        return out_of_memory(container, evidence)
+    if any("exec format error" in line for line in dead.logs):
+        return Cause(
+            cause=f"the image is not built for {evidence.expected.architecture}",
+            remedy=f"build it for {evidence.expected.architecture}, or change task.architecture in platform.toml",
+        )
+    if container.exit_code in EXIT_CODES:
+        cause, remedy = EXIT_CODES[container.exit_code]
+        return Cause(cause=cause, remedy=remedy)
+    return crashed(container, dead, evidence)
+
+
+def out_of_memory(container: ContainerState, evidence: Evidence) -> Cause:
+    memory = evidence.expected.memory_mib
+    if "OutOfMemory" in container.reason:
+        return Cause(
+            cause=f"out of memory (exit 137): the task has {memory} MiB",
+            remedy=f"raise task.memory_mib in platform.toml above {memory}, or find what takes it",
+        )
+    return Cause(
+        cause=f"killed (exit 137), most often out of memory: task.memory_mib is {memory}",
+        remedy="compare the service's memory graph with that limit; a task that ignores SIGTERM ends like this, too",
+    )
+
+
+def crashed(container: ContainerState, dead: DeadTask, evidence: Evidence) -> Cause:
+    line = next((line.strip() for line in reversed(dead.logs) if ERROR_LINE.match(line)), None)
+    command = f"`platform logs {evidence.expected.service} --env {evidence.expected.environment}`"
+    if line is None:
+        return Cause(
+            cause=f"the app ended with exit code {container.exit_code} soon after it had started",
+            remedy=f"the last log lines are below; {command} has the rest",
+        )
+    if "ModuleNotFoundError" in line:
+        return Cause(cause=line, remedy="add the package to the service's dependencies and run `make lock`")
+    if "InvalidSettings" in line or "variable" in line.lower():
+        return Cause(cause=line, remedy="correct [environment] or [secrets] in platform.toml")
+    return Cause(cause=f"{line} (exit {container.exit_code})", remedy=f"correct it; {command} has the lines before it")
+
+
+def failed_a_health_check(dead: DeadTask, evidence: Evidence) -> Cause | None:
+    reason = dead.task.stopped_reason
+    if "container health checks" in reason:
+        return Cause(
+            cause="the app did not answer its own health check in time",
+            remedy="it may need longer to start (health_check.start_period_seconds) or more CPU (task.cpu)",
+        )
+    if "ELB health checks" in reason:
+        return of_targets(evidence)
+    return None
+
+
+def of_targets(evidence: Evidence) -> Cause:
+    """What the load balancer says about the new tasks."""
+    expected = evidence.expected
+    asked = f"GET {expected.health_path} on port {expected.port}"
+    target = next(iter(evidence.unhealthy), None)
+    match target.reason if target else "":
+        case "Target.ResponseCodeMismatch":
+            said = target.description if target else ""
+            return Cause(
+                cause=f"the load balancer asked {asked} and was not answered 200: {said.rstrip('.')}",
+                remedy="a readiness check answers 503 while its database cannot be reached; the log lines tell",
+            )
+        case "Target.Timeout":
+            return Cause(
+                cause=f"the load balancer asked {asked} and had no answer in time",
+                remedy="see whether the app listens on that port on 0.0.0.0 and is not short of CPU; "
+                "then health_check.timeout_seconds",
+            )
+        case "Target.FailedHealthChecks":
+            return Cause(
+                cause=f"the load balancer could not connect for {asked}",
+                remedy="see whether the app listens on that port, and the security groups let the load balancer in",
+            )
+        case _:
+            return Cause(
+                cause=f"the new tasks never became healthy: the load balancer asks {asked}",
+                remedy="the log lines tell what they wait for; health_check.grace_period_seconds gives them longer",
+            )
+
+
+def hook_failed(evidence: Evidence) -> Cause | None:
+    failed = next((event for event in evidence.lifecycle if event.status == "Failed"), None)
+    if failed is None or failed.name not in evidence.expected.hooks:
+        return None
+    function = evidence.expected.hooks[failed.name]
+    if failed.started_at and failed.ended_at and (failed.ended_at - failed.started_at).total_seconds() >= 3600:
+        return Cause(
+            cause=f"the hook {function} gave no verdict at {failed.name} within an hour",
+            remedy="it must call PutLifecycleEventHookExecutionStatus; its log group tells why it did not",
+        )
+    said = f": {failed.message}" if failed.message else ""
+    return Cause(
+        cause=f"the hook {function} refused the new tasks at {failed.name}{said}",
+        remedy=f"its log group /aws/lambda/{function} or that of the platform's smoke test says what it saw",
+    )
+
+
+def alarm_fired(evidence: Evidence) -> Cause | None:
+    stopped = evidence.deployment is not None and evidence.deployment.error_code == "ALARM_ACTIVE"
+    by_alarm = evidence.worker and any("alarm" in event.message.lower() for event in evidence.events)
+    if not stopped and not by_alarm:
+        return None
+    if not evidence.alarms:
+        return Cause(
+            cause="an alarm of the service fired while traffic shifted", remedy="see its history in CloudWatch"
+        )
+    alarm = evidence.alarms[0]
+    return Cause(
+        cause=f"the alarm {alarm.name} fired: {alarm.reason or alarm.description}",
+        remedy="the new version makes it fire. Its log lines since the shift are the place to look; "
+        "[alarms] in platform.toml has the threshold",
+    )
+
+
+def said_by_codedeploy(evidence: Evidence) -> Cause | None:
+    deployment = evidence.deployment
+    if deployment is None or not deployment.error_code:
+        return None
+    said = deployment.error_message.rstrip(".") or deployment.error_code
+    match deployment.error_code:
+        case "TIMEOUT":
+            return Cause(
+                cause=f"CodeDeploy gave up waiting: {said}",
+                remedy="the new tasks never became steady; the events and log lines below tell why",
+            )
+        case "IAM_ROLE_MISSING" | "IAM_ROLE_PERMISSIONS":
+            return Cause(
+                cause=f"CodeDeploy lacks a right: {said}",
+                remedy=f"bring its role up to date: `platform apply {evidence.expected.service} "
+                f"--env {evidence.expected.environment}`",
+            )
+        case "ELASTIC_LOAD_BALANCING_INVALID" | "ECS_UPDATE_ERROR" | "INVALID_ECS_SERVICE":
+            return Cause(
+                cause=f"service, target groups and listener do not fit together: {said}",
+                remedy=f"`platform plan {evidence.expected.service} --env {evidence.expected.environment}` shows "
+                "what was changed by hand",
+            )
+        case _:
+            return Cause(cause=f"CodeDeploy says {deployment.error_code}: {said}", remedy="see the lines below")
+
+
+def unknown(evidence: Evidence) -> Cause:
+    last = next((event.message for event in evidence.events), None)
+    expected = evidence.expected
+    return Cause(
+        cause=f"AWS gave no reason; the service's last event: {last}" if last else "AWS gave no reason",
+        remedy=f"`platform logs {expected.service} --env {expected.environment}` has what the tasks said",
+    )
+
+
+def culprit(dead: DeadTask) -> ContainerState | None:
+    """The app if it failed: sidecars that end with it are no cause."""
+    failed = [each for each in dead.task.containers if each.exit_code not in (None, 0)]
+    return next((each for each in failed if each.name == "app"), failed[0] if failed else None)
+
+
+RULES: Final[tuple[Callable[[Evidence], Cause | None], ...]] = (
+    stopped_by_hand,
+    migration_failed,
+    tasks_never_started,
+    tasks_ended,
+    hook_failed,
+    alarm_fired,
+    tasks_unhealthy,
+    said_by_codedeploy,
+)

@@ -1,0 +1,77 @@
+"""What AWS knows about a release that failed, gathered while it still knows, as values."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from platform_sdk.deploy.state import Alarm, Deployment, LifecycleEvent, ServiceEvent, TargetHealth, Task
+
+NORMAL_ENDS = ("Scaling activity initiated by", "Task stopped by user")
+"""Of `stoppedReason`: a task that ended so did not fail."""
+
+NUMBERS = re.compile(r"\b[0-9a-f]{8,}\b|\b\d+\b|\([^)]*\)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadTask:
+    """A task of the new revision that stopped; `logs` are the last lines of its app."""
+
+    task: Task
+    logs: tuple[str, ...] = ()
+
+    @property
+    def has_failed(self) -> bool:
+        if any(container.exit_code not in (None, 0) for container in self.task.containers):
+            return not self.task.stopped_reason.startswith(NORMAL_ENDS)
+        return not self.task.stopped_reason.startswith(NORMAL_ENDS) and self.task.stop_code != "UserInitiated"
+
+    @property
+    def signature(self) -> str:
+        """The same for tasks that ended the same way: how they stopped, without ids, and the exit codes."""
+        exits = ",".join(f"{each.name}={each.exit_code}" for each in self.task.containers if each.exit_code)
+        return f"{self.task.stop_code}|{NUMBERS.sub('', self.task.stopped_reason).strip()}|{exits}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What the release asked for, as far as an explanation has to name it."""
+
+    service: str
+    environment: str
+    memory_mib: int
+    health_path: str
+    port: int
+    architecture: str
+    execution_role: str
+    log_group: str
+    hooks: Mapping[str, str] = field(default_factory=dict)
+    """Lifecycle event to function name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """The one-off task that changes the database, and the last lines that it wrote."""
+
+    task: Task
+    logs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """`repeated` counts how often new tasks failed in the same way; `alarms` are those in ALARM."""
+
+    expected: Expected
+    dead: tuple[DeadTask, ...] = ()
+    repeated: int = 0
+    unhealthy: tuple[TargetHealth, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    events: tuple[ServiceEvent, ...] = ()
+    lifecycle: tuple[LifecycleEvent, ...] = ()
+    deployment: Deployment | None = None
+    migration: Migration | None = None
+    worker: bool = False
+    """It is the worker's rolling update that failed."""
+
+    @property
+    def failed(self) -> tuple[DeadTask, ...]:
+        return tuple(each for each in self.dead if each.has_failed)

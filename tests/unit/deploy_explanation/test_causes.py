@@ -1,0 +1,272 @@
+"""Each way to fail is named for what it is, with what to do."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from platform_sdk.deploy.explanation import DeadTask, Evidence, Expected, Migration, cause_of, explain
+from platform_sdk.deploy.state import (
+    Alarm,
+    ContainerState,
+    Deployment,
+    LifecycleEvent,
+    ServiceEvent,
+    TargetHealth,
+    Task,
+)
+
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+EXPECTED = Expected(
+    service="orders",
+    environment="production",
+    memory_mib=512,
+    health_path="/orders/readyz",
+    port=3000,
+    architecture="arm64",
+    execution_role="production-orders-execution",
+    log_group="/platform/production/orders",
+    hooks={"AfterAllowTestTraffic": "platform-production-smoke-test"},
+)
+
+
+def container(name: str = "app", exit_code: int | None = None, reason: str = "") -> ContainerState:
+    return ContainerState(
+        name=name, last_status="STOPPED", exit_code=exit_code, reason=reason, health="UNKNOWN", image_digest=""
+    )
+
+
+def task(*containers: ContainerState, code: str = "EssentialContainerExited", reason: str = "", id: str = "1") -> Task:
+    return Task(
+        arn=f"arn:aws:ecs:us-east-1:111122223333:task/platform-production/{id}",
+        task_definition="arn:aws:ecs:us-east-1:111122223333:task-definition/production-orders:7",
+        last_status="STOPPED",
+        desired_status="STOPPED",
+        started_by="ecs-svc/1",
+        stop_code=code,
+        stopped_reason=reason or "Essential container in task exited",
+        health="UNKNOWN",
+        containers=containers,
+        private_address="10.20.1.7",
+        created_at=NOW,
+        stopped_at=NOW,
+    )
+
+
+def dead(*containers: ContainerState, logs: tuple[str, ...] = (), **how: str) -> DeadTask:
+    return DeadTask(task=task(*containers, **how), logs=logs)
+
+
+def deployment(**changes: Any) -> Deployment:
+    values: Mapping[str, Any] = {
+        "id": "d-1",
+        "status": "Failed",
+        "creator": "user",
+        "description": "",
+        "application": "production-orders",
+        "group": "production-orders",
+        "configuration": "",
+        "created_at": NOW,
+        "started_at": NOW,
+        "completed_at": NOW,
+        "error_code": "",
+        "error_message": "",
+        "rolled_back_by": "",
+        "rolls_back": "",
+        "rollback_message": "",
+        "bake_minutes": 0,
+    }
+    return Deployment(**{**values, **changes})
+
+
+def of(*tasks: DeadTask, **more: Any) -> Evidence:
+    return Evidence(expected=EXPECTED, dead=tasks, **more)
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause", "remedy"),
+    [
+        ("CannotPullContainerError: pull image manifest: not found", "not in the registry", "platform build orders"),
+        ("CannotPullContainerError: pull access denied", "production-orders-execution", "platform apply orders"),
+        ("CannotPullContainerError: no match for platform in manifest", "not built for arm64", "task.architecture"),
+        ("CannotPullContainerError: dial tcp: i/o timeout", "reached no registry", "NAT"),
+        ("ResourceInitializationError: retrieved secret did not contain json key password", "JSON key", "[secrets]"),
+        ("ResourceInitializationError: Secrets Manager can't find the specified secret.", "does not exist", "create"),
+        ("ResourceInitializationError: AccessDeniedException: not authorized", "may not read", "platform apply"),
+        ("ResourceInitializationError: context deadline exceeded", "could not reach", "NAT"),
+        ("ResourceInitializationError: failed to validate logger args", "/platform/production/orders", "apply"),
+        ('CannotStartContainerError: exec: "orders": executable file not found in $PATH', "command", "[commands]"),
+        ("RESOURCE:ENI", "no capacity", "again"),
+        ("Something new", "could not start: Something new", "correct what AWS names"),
+    ],
+)
+def test_a_task_that_could_not_start_is_explained(reason: str, cause: str, remedy: str) -> None:
+    found = cause_of(of(dead(container(), code="TaskFailedToStart", reason=reason)))
+
+    assert cause in found.cause
+    assert remedy in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "reason", "logs", "cause", "remedy"),
+    [
+        (137, "OutOfMemoryError: Container killed", (), "out of memory (exit 137): the task has 512 MiB", "memory_mib"),
+        (137, "", (), "most often out of memory: task.memory_mib is 512", "memory graph"),
+        (127, "", (), "exit 127", "[commands]"),
+        (139, "", (), "native code", "lock"),
+        (1, "", ("Traceback", "ModuleNotFoundError: No module named 'x'"), "No module named 'x'", "make lock"),
+        (1, "", ("error: variable REDIS_URL is missing",), "REDIS_URL", "platform.toml"),
+        (1, "", ("ValueError: no such table",), "ValueError: no such table (exit 1)", "platform logs orders"),
+        (1, "", ("standard_init: exec format error",), "not built for arm64", "task.architecture"),
+        (3, "", (), "exit code 3", "platform logs"),
+    ],
+)
+def test_an_app_that_ended_is_explained(
+    exit_code: int, reason: str, logs: tuple[str, ...], cause: str, remedy: str
+) -> None:
+    found = cause_of(of(dead(container(exit_code=exit_code, reason=reason), logs=logs)))
+
+    assert cause in found.cause
+    assert remedy in found.remedy
+
+
+def test_the_sidecar_that_ended_first_is_named_unless_the_app_failed_too() -> None:
+    router = container("log-router", 1)
+
+    assert "sidecar log-router" in cause_of(of(dead(container(exit_code=0), router))).cause
+    assert "exit code 2" in cause_of(of(dead(router, container(exit_code=2)))).cause
+
+
+@pytest.mark.parametrize(
+    ("reason", "description", "cause"),
+    [
+        ("Target.ResponseCodeMismatch", "Health checks failed with these codes: [503]", "not answered 200"),
+        ("Target.Timeout", "Request timed out", "no answer in time"),
+        ("Target.FailedHealthChecks", "Health checks failed", "could not connect"),
+        ("", "", "never became healthy"),
+    ],
+)
+def test_what_the_load_balancer_saw_is_told(reason: str, description: str, cause: str) -> None:
+    health = TargetHealth(address="10.0.0.1", port=3000, state="unhealthy", reason=reason, description=description)
+    lost = dead(container(exit_code=143), code="ServiceSchedulerInitiated", reason="Task failed ELB health checks in x")
+
+    found = cause_of(of(lost, unhealthy=(health,)))
+
+    assert cause in found.cause
+    assert "GET /orders/readyz on port 3000" in found.cause
+
+
+def test_a_container_that_fails_its_own_check_is_not_called_killed() -> None:
+    lost = dead(
+        container(exit_code=137), code="ServiceSchedulerInitiated", reason="Task failed container health checks"
+    )
+
+    assert "its own health check" in cause_of(of(lost)).cause
+
+
+def hook(seconds: int, message: str = "") -> LifecycleEvent:
+    return LifecycleEvent(
+        name="AfterAllowTestTraffic",
+        status="Failed",
+        started_at=NOW,
+        ended_at=NOW + timedelta(seconds=seconds),
+        message=message,
+    )
+
+
+def test_a_hook_that_refused_and_one_that_said_nothing_are_told_apart() -> None:
+    failed = deployment(error_code="HOOK_EXECUTION_FAILURE")
+
+    refused = cause_of(of(deployment=failed, lifecycle=(hook(5, "got 500"),)))
+    silent = cause_of(of(deployment=failed, lifecycle=(hook(3600),)))
+
+    assert "platform-production-smoke-test refused the new tasks" in refused.cause
+    assert "got 500" in refused.cause
+    assert "gave no verdict" in silent.cause
+
+
+def test_the_alarm_that_fired_is_named_with_its_reason() -> None:
+    alarm = Alarm(
+        name="production-orders-error-rate", state="ALARM", reason="12 % of answers", description="", updated_at=NOW
+    )
+
+    found = cause_of(of(deployment=deployment(error_code="ALARM_ACTIVE"), alarms=(alarm,)))
+
+    assert "production-orders-error-rate fired: 12 % of answers" in found.cause
+
+
+def test_a_deployment_that_a_person_stopped_is_not_blamed_on_the_version() -> None:
+    found = cause_of(of(deployment=deployment(error_code="MANUAL_STOP", status="Stopped")))
+
+    assert "somebody stopped" in found.cause
+    assert "CloudTrail" in found.remedy
+
+
+def test_our_own_stop_after_repeated_failures_tells_the_failure() -> None:
+    crashed = dead(container(exit_code=1), logs=("KeyError: 'DATABASE'",))
+    stopped = deployment(error_code="MANUAL_STOP", status="Stopped")
+
+    assert "KeyError" in cause_of(of(crashed, repeated=3, deployment=stopped)).cause
+
+
+def test_a_failed_migration_says_that_no_traffic_moved() -> None:
+    ended = task(container(exit_code=1))
+    migration = Migration(task=ended, logs=("sqlalchemy.exc.ProgrammingError: column exists",))
+
+    found = cause_of(of(migration=migration))
+
+    assert found.cause.startswith("the migration failed: sqlalchemy.exc.ProgrammingError")
+    assert "no traffic has moved" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        ("TIMEOUT", "gave up waiting"),
+        ("IAM_ROLE_PERMISSIONS", "lacks a right"),
+        ("ELASTIC_LOAD_BALANCING_INVALID", "do not fit together"),
+        ("INTERNAL_ERROR", "CodeDeploy says INTERNAL_ERROR"),
+    ],
+)
+def test_without_other_signs_codedeploys_own_words_are_told(code: str, cause: str) -> None:
+    assert cause in cause_of(of(deployment=deployment(error_code=code, error_message="words."))).cause
+
+
+def test_tasks_that_the_scheduler_ended_did_not_fail() -> None:
+    ended = dead(
+        container(exit_code=137),
+        code="ServiceSchedulerInitiated",
+        reason="Scaling activity initiated by (deployment x)",
+    )
+
+    assert not ended.has_failed
+    assert cause_of(of(ended)).cause == "AWS gave no reason"
+
+
+def test_the_last_event_is_better_than_nothing() -> None:
+    event = ServiceEvent(at=NOW, message="(service orders) was unable to place a task")
+
+    assert "unable to place a task" in cause_of(of(events=(event,))).cause
+
+
+def test_tasks_that_ended_alike_have_one_signature_whatever_their_ids() -> None:
+    one = dead(container(exit_code=1), id="0123456789abcdef", reason="Task failed (port 3000) after 12 s")
+    other = dead(container(exit_code=1), id="fedcba9876543210", reason="Task failed (port 3001) after 15 s")
+
+    assert one.signature == other.signature
+    assert one.signature != dead(container(exit_code=2)).signature
+
+
+def test_an_explanation_shows_one_task_of_each_kind_with_its_last_words() -> None:
+    crashed = [dead(container(exit_code=1), logs=(f"ValueError: {n}",), id=str(n)) for n in range(3)]
+
+    explanation = explain(of(*crashed))
+
+    assert explanation.cause == "ValueError: 0 (exit 1)"
+    assert explanation.evidence == (
+        "task 0, and 2 more like it:",
+        "  EssentialContainerExited: Essential container in task exited",
+        "  app: exit 1",
+        "  | ValueError: 0",
+    )
