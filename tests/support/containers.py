@@ -3,6 +3,7 @@
 import os
 import subprocess
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 from tests.support.region import ROOT
@@ -21,15 +22,15 @@ def engine_answers() -> bool:
 
 
 @cache
-def build_image(tag: str, dockerfile: str, *options: str) -> str:
-    """Builds an image with the repository as its context, once a run, and returns its tag.
+def build_image(tag: str, dockerfile: str, *options: str, context: Path = ROOT) -> str:
+    """Builds an image, once a run, and returns its tag. The Dockerfile is named as seen from the context.
 
     With the command line: the engine's API, and so testcontainers, knows only the builder that ignores
     `<Dockerfile>.dockerignore` and builds stages that nobody asked for.
     """
     done = subprocess.run(
         ["docker", "build", "--quiet", "--tag", tag, "--file", dockerfile, *options, "."],
-        cwd=ROOT,
+        cwd=context,
         env={**os.environ, "DOCKER_BUILDKIT": "1"},
         capture_output=True,
         text=True,
