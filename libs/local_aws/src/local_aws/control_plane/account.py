@@ -1,6 +1,7 @@
 """One AWS account in one region, without boto3: its services, the images and functions that they find, and its clock.
 
-Pure: the time is the stepped clock's and ids are counted, so every run is the same. plane.py puts real clients before it.
+Pure: the time is the stepped clock's and ids are counted, so every run is the same. plane.py puts real clients before
+it.
 """
 
 import hashlib

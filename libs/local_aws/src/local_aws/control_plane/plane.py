@@ -1,8 +1,8 @@
 """Real clients before an account in memory: botocore validates, pages, waits and raises; no socket is opened.
 
-The one file of the control plane that makes clients, which are those that `boto3.client` returns. A call comes in by botocore's event `before-call`, which may answer in
-the network's place: it is recorded, may be made to fail, is performed by its service, and the answer is checked against
-AWS's own description of it.
+The one file of the control plane that makes clients, which are those that `boto3.client` returns. A call comes in by
+botocore's event `before-call`, which may answer in the network's place: it is recorded, may be made to fail, is
+performed by its service, and the answer is checked against AWS's own description of it.
 """
 
 import copy
@@ -148,7 +148,7 @@ class ControlPlane(Account):
 
         # Last, when botocore has added its idempotency tokens.
         client.meta.events.register_last("before-parameter-build", remember)
-        client.meta.events.register("before-call", answer)
+        client.meta.events.register("before-call", answer)  # type: ignore[arg-type]  # an answer is what it waits for
         return client
 
     def _answer(

@@ -4,6 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from local_aws.control_plane.account import Account
+from local_aws.control_plane.autoscaling import ApplicationAutoScaling
+from local_aws.control_plane.cloudwatch import CloudWatch
+from local_aws.control_plane.ecs.service import Ecs
+from local_aws.control_plane.elbv2.service import ElbV2
+from local_aws.control_plane.logs import Logs
 from local_aws.control_plane.service import Service
 
-SERVICES: Final[Mapping[str, Callable[[Account], Service]]] = {service.NAME: service for service in ()}
+SERVICES: Final[Mapping[str, Callable[[Account], Service]]] = {
+    "logs": Logs,
+    "elbv2": ElbV2,
+    "ecs": Ecs,
+    "cloudwatch": CloudWatch,
+    "application-autoscaling": ApplicationAutoScaling,
+}

@@ -1,0 +1,225 @@
+"""CloudWatch alarms: set by hand, or by what the tasks behind a target group answer to their users."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from local_aws.control_plane.account import Account
+from local_aws.control_plane.elbv2.service import ElbV2
+from local_aws.control_plane.elbv2.state import TargetGroup
+from local_aws.control_plane.pages import page
+from local_aws.control_plane.service import Answer, Request, Service
+
+State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
+
+PAGE_SIZE: Final = 50
+BAD_TOKEN: Final = "InvalidNextToken"  # noqa: S105
+
+WATCHED: Final[Mapping[str, str]] = {
+    "HTTPCode_Target_5XX_Count": "answers_500",
+    "TargetResponseTime": "slow",
+    "UnHealthyHostCount": "unhealthy",
+}
+"""Metrics of a target group to what makes an alarm on them breach; other metrics never do by themselves."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Alarm:
+    arn: str
+    name: str
+    request: dict[str, Any]
+    configured_at: datetime
+    state: State = "INSUFFICIENT_DATA"
+    reason: str = "Unchecked: Initial alarm creation"
+    changed_at: datetime
+    by_hand: bool = False
+    breaching_since: datetime | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def window(self) -> timedelta:
+        """How long its metric must breach: all its periods."""
+        metrics = self.request.get("Metrics", [])
+        periods = [one["MetricStat"]["Period"] for one in metrics if "MetricStat" in one]
+        seconds = self.request.get("Period") or max(periods, default=60)
+        return timedelta(seconds=seconds * self.request["EvaluationPeriods"])
+
+    @property
+    def metrics(self) -> Iterator[tuple[str, str]]:
+        """Name and full name of the target group of each metric of a target group that it is computed from."""
+        single = [self.request] if "MetricName" in self.request else []
+        several = [one["MetricStat"]["Metric"] for one in self.request.get("Metrics", []) if "MetricStat" in one]
+        for metric in (*single, *several):
+            for dimension in metric.get("Dimensions", []):
+                if dimension["Name"] == "TargetGroup":
+                    yield metric["MetricName"], dimension["Value"]
+
+
+class CloudWatch(Service):
+    NAME = "cloudwatch"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.alarms: dict[str, Alarm] = {}
+        self.dashboards: dict[str, str] = {}
+
+    # What a deployment asks, and a test does.
+
+    def in_alarm(self, names: list[str]) -> list[str]:
+        return [name for name in names if name in self.alarms and self.alarms[name].state == "ALARM"]
+
+    def window(self, names: list[str]) -> timedelta:
+        """The longest of the alarms', which is for how long ECS watches a finished deployment."""
+        windows = [self.alarms[name].window for name in names if name in self.alarms]
+        return max(windows, default=timedelta())
+
+    def set_alarm(self, name: str, state: State) -> None:
+        """By hand; it stays so, whatever its metric does. An alarm that does not exist is made."""
+        if name not in self.alarms:
+            made = {"AlarmName": name, "EvaluationPeriods": 1, "Threshold": 1.0, "Period": 60}
+            self._make({**made, "ComparisonOperator": "GreaterThanOrEqualToThreshold"})
+        alarm = self.alarms[name]
+        alarm.by_hand = True
+        self._change(alarm, state, "Set by hand")
+
+    # Time
+
+    @property
+    def quiet(self) -> bool:
+        return all(self._is_settled(alarm) for alarm in self.alarms.values())
+
+    def _is_settled(self, alarm: Alarm) -> bool:
+        return alarm.by_hand or alarm.state == ("ALARM" if self._breaches(alarm) else "OK")
+
+    def step(self) -> None:
+        """A breach that lasts through all periods alarms; one period without it is enough for OK."""
+        now = self.account.now()
+        for alarm in self.alarms.values():
+            if alarm.by_hand:
+                continue
+            if not self._breaches(alarm):
+                alarm.breaching_since = None
+                if now - alarm.changed_at >= timedelta(minutes=1):
+                    self._change(alarm, "OK", "Threshold Crossed: no datapoints were breaching")
+                continue
+            alarm.breaching_since = alarm.breaching_since or now
+            if now - alarm.breaching_since >= alarm.window:
+                periods = alarm.request["EvaluationPeriods"]
+                self._change(alarm, "ALARM", f"Threshold Crossed: {periods} out of the last {periods} datapoints")
+
+    def _change(self, alarm: Alarm, state: State, reason: str) -> None:
+        if alarm.state == state:
+            return
+        now = self.account.now()
+        alarm.history.append(
+            {
+                "AlarmName": alarm.name,
+                "AlarmType": "MetricAlarm",
+                "Timestamp": now,
+                "HistoryItemType": "StateUpdate",
+                "HistorySummary": f"Alarm updated from {alarm.state} to {state}",
+            }
+        )
+        alarm.state, alarm.reason, alarm.changed_at = state, reason, now
+
+    def _breaches(self, alarm: Alarm) -> bool:
+        groups = {group.full_name: group for group in self.account.service(ElbV2).target_groups.values()}
+        return any(
+            metric in WATCHED and name in groups and self._shows(groups[name], WATCHED[metric])
+            for metric, name in alarm.metrics
+        )
+
+    def _shows(self, group: TargetGroup, what: str) -> bool:
+        """Whether any registered task is what the metric is about; of answers only those to users count."""
+        load_balancing = self.account.service(ElbV2)
+        targets = load_balancing.targets(group)
+        if what == "unhealthy":
+            return any(health.state == "unhealthy" for _, health in targets)
+        if not any(target.behaviour.kind == what and health.state == "healthy" for target, health in targets):
+            return False
+        return load_balancing.weight_of(group.arn) > 0
+
+    # Operations
+
+    def put_metric_alarm(self, request: Request) -> Answer:
+        name = request["AlarmName"]
+        if name in self.alarms:
+            self.alarms[name].request = dict(request)
+            self.alarms[name].configured_at = self.account.now()
+        else:
+            self._make(dict(request))
+        return {}
+
+    def _make(self, request: dict[str, Any]) -> None:
+        name, now = request["AlarmName"], self.account.now()
+        self.alarms[name] = Alarm(arn=self._arn(name), name=name, request=request, configured_at=now, changed_at=now)
+
+    def _arn(self, name: str) -> str:
+        return self.account.arn("cloudwatch", f"alarm:{name}")
+
+    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+        names = request.get("AlarmNames") or ([request["AlarmName"]] if "AlarmName" in request else [])
+        return tuple(self._arn(name) for name in names)
+
+    def delete_alarms(self, request: Request) -> Answer:
+        for name in request["AlarmNames"]:
+            self.alarms.pop(name, None)
+        return {}
+
+    def set_alarm_state(self, request: Request) -> Answer:
+        """Until the alarm is evaluated again."""
+        alarm = self.alarms[request["AlarmName"]]
+        self._change(alarm, request["StateValue"], request["StateReason"])
+        return {}
+
+    def describe_alarms(self, request: Request) -> Answer:
+        names, prefix = request.get("AlarmNames"), request.get("AlarmNamePrefix", "")
+        state = request.get("StateValue")
+        found = [
+            self._described(alarm)
+            for name, alarm in sorted(self.alarms.items())
+            if (names is None or name in names) and name.startswith(prefix) and state in (None, alarm.state)
+        ]
+        size = request.get("MaxRecords", PAGE_SIZE)
+        shown, token = page(found, request.get("NextToken"), size, refused=BAD_TOKEN)
+        return {"MetricAlarms": shown, "CompositeAlarms": []} | ({"NextToken": token} if token else {})
+
+    def describe_alarm_history(self, request: Request) -> Answer:
+        wanted = request.get("AlarmName")
+        items = [item for name, alarm in self.alarms.items() if wanted in (None, name) for item in alarm.history]
+        return {"AlarmHistoryItems": sorted(items, key=lambda item: item["Timestamp"], reverse=True)}
+
+    def put_dashboard(self, request: Request) -> Answer:
+        self.dashboards[request["DashboardName"]] = request["DashboardBody"]
+        return {"DashboardValidationMessages": []}
+
+    def delete_dashboards(self, request: Request) -> Answer:
+        for name in request["DashboardNames"]:
+            self.dashboards.pop(name, None)
+        return {}
+
+    def get_dashboard(self, request: Request) -> Answer:
+        name = request["DashboardName"]
+        arn = self.account.arn("cloudwatch", f"dashboard/{name}", regional=False)
+        return {"DashboardArn": arn, "DashboardBody": self.dashboards[name], "DashboardName": name}
+
+    def _described(self, alarm: Alarm) -> dict[str, Any]:
+        defaults: dict[str, Any] = {
+            "ActionsEnabled": True,
+            "OKActions": [],
+            "AlarmActions": [],
+            "InsufficientDataActions": [],
+            "Dimensions": [],
+        }
+        given = {key: value for key, value in alarm.request.items() if key != "Tags"}
+        return {
+            **defaults,
+            **given,
+            "AlarmArn": alarm.arn,
+            "AlarmConfigurationUpdatedTimestamp": alarm.configured_at,
+            "StateValue": alarm.state,
+            "StateReason": alarm.reason,
+            "StateUpdatedTimestamp": alarm.changed_at,
+            "StateTransitionedTimestamp": alarm.changed_at,
+        }
