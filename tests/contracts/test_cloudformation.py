@@ -44,7 +44,9 @@ def value_of(text: str, kind: str) -> str | list[str]:
     """As the linter wants it: a list as a list, and the stored value of what is looked up."""
     if kind.startswith(LOOKED_UP):
         return STORED[kind.removeprefix(LOOKED_UP)[:-1]]
-    return text.split(",") if kind.startswith("List<") else text
+    if kind == "CommaDelimitedList" or kind.startswith("List<"):
+        return text.split(",") if text else []
+    return text
 
 
 @pytest.mark.parametrize(

@@ -20,26 +20,39 @@ ARNS = {
     "Artifacts": "arn:aws:s3:::artifacts",
     "ConnectionArn": "arn:aws:codeconnections:us-east-1:111122223333:connection/1234",
     "Project": "arn:aws:codebuild:us-east-1:111122223333:project/project",
+    "QueueArns": "arn:aws:sqs:us-east-1:111122223333:queue",
 }
 """Of what policies name by `!Ref` or `!GetAtt`."""
 
 NAMELESS = {
     "application-autoscaling:DescribeScalableTargets",
-    "codedeploy:BatchGetDeploymentTargets",
+    "application-autoscaling:DescribeScalingPolicies",
+    "application-autoscaling:DescribeScheduledActions",
     "codedeploy:ContinueDeployment",
     "codedeploy:GetDeploymentTarget",
-    "codedeploy:ListDeploymentTargets",
     "codedeploy:PutLifecycleEventHookExecutionStatus",
     "codedeploy:StopDeployment",
     "ec2:DescribeSecurityGroupRules",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
     "ecr:GetAuthorizationToken",
+    "ecs:DeregisterTaskDefinition",
     "ecs:DescribeTaskDefinition",
     "elasticloadbalancing:DescribeListeners",
     "elasticloadbalancing:DescribeRules",
+    "elasticloadbalancing:DescribeTags",
+    "elasticloadbalancing:DescribeTargetGroupAttributes",
     "elasticloadbalancing:DescribeTargetGroups",
     "elasticloadbalancing:DescribeTargetHealth",
+    "logs:DescribeLogGroups",
+    "sts:GetCallerIdentity",
 }
 """Actions that may be for `*`: AWS knows no narrower resource for them (service authorization reference)."""
+
+
+NOT_KNOWN_YET = {"UNKNOWN_ACTION: Unknown action ecs:StopServiceDeployment"}
+"""Findings about actions that are younger than parliament's list of them."""
 
 
 def policies() -> list[tuple[Resource, dict[str, Any]]]:
@@ -78,7 +91,8 @@ def listed(value: str | list[str]) -> list[str]:
 )
 def test_parliament_finds_nothing(resource: Resource, policy: dict[str, Any]) -> None:
     found = analyze_policy_string(json.dumps(policy)).findings
-    assert [f"{finding.issue}: {finding.detail}" for finding in found] == []
+    said = [f"{finding.issue}: {finding.detail}" for finding in found]
+    assert [finding for finding in said if finding not in NOT_KNOWN_YET] == []
 
 
 def test_parliament_would_find_something() -> None:
@@ -108,16 +122,28 @@ def test_no_policy_allows_every_action_of_a_service() -> None:
     assert wild == []
 
 
-def test_roles_are_passed_to_tasks_only() -> None:
+PASSED = {
+    "ecs-tasks.amazonaws.com": {"task", "execution"},
+    "codedeploy.amazonaws.com": {"deploy"},
+    "scheduler.amazonaws.com": {"scheduler"},
+    "cloudformation.amazonaws.com": {"stack"},
+}
+"""To whom which of a service's roles may be handed."""
+
+
+def test_each_role_is_passed_only_to_whom_it_is_for() -> None:
     passing = [
         statement
         for _, policy in policies()
         for statement in policy["Statement"]
         if "iam:PassRole" in listed(statement["Action"])
     ]
-    assert passing
+    assert len(passing) >= len(PASSED)
     for statement in passing:
-        assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+        assert listed(statement["Action"]) == ["iam:PassRole"]
+        assert list(statement["Condition"]) == ["StringEquals"]
+        (to,) = statement["Condition"]["StringEquals"].values()
+        assert {arn.rpartition("-")[2] for arn in statement["Resource"]} <= PASSED[to]
         assert all(re.search(r":role/[\w-]+$", arn) for arn in statement["Resource"])
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.support.cloudformation import ENVIRONMENTS, Resource, resources, stacks, values_of
 
 KEPT = {
+    "AWS::DynamoDB::Table": "Retain",
     "AWS::ECR::Repository": "Retain",
     "AWS::ElastiCache::ReplicationGroup": "Snapshot",
     "AWS::KMS::Key": "Retain",
@@ -47,6 +48,14 @@ def test_no_stack_touches_what_a_release_changes() -> None:
         assert action["FixedResponseConfig"]["StatusCode"] == "404"
         assert action["FixedResponseConfig"]["ContentType"] == "application/json"
         assert json.loads(action["FixedResponseConfig"]["MessageBody"])["detail"] == "No service at this path"
+
+
+def test_a_lock_is_kept_until_its_holder_or_the_next_one_ends_it() -> None:
+    """Nothing of it expires by itself: whoever takes an expired lock over finds in it what there is to restore."""
+    table = named("Locks").properties
+    assert table["KeySchema"] == [{"AttributeName": "name", "KeyType": "HASH"}]
+    assert table["DeletionProtectionEnabled"]
+    assert "TimeToLiveSpecification" not in table
 
 
 def test_a_release_keeps_its_image_for_good() -> None:

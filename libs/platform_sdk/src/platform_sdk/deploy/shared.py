@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from platform_sdk.contract import READINESS_PATH
+from platform_sdk.contract import READINESS_PATH, dead_letter_queue_name, queue_name
 from platform_sdk.deploy.document import Document, Form, Table, read_document
 from platform_sdk.deploy.environment import FOLDER, Environment, InvalidEnvironment
 from platform_sdk.deploy.spec.types import ServiceSpec
@@ -188,7 +188,15 @@ def stacks_of(spec: ServiceSpec, environment: Environment, every_pipeline: Mappi
     yield stack("registry", environment, {}, spec)
     if spec.database is not None or spec.cache is not None:
         yield stack("secrets", environment, {}, spec)
+    yield stack("apply", environment, {"QueueArns": queue_arns(spec, environment)}, spec)
+    yield stack("release", environment, {}, spec)
     yield stack("pipeline", environment, {**every_pipeline, "Architecture": spec.task.architecture}, spec)
+
+
+def queue_arns(spec: ServiceSpec, environment: Environment) -> str:
+    where = f"arn:{environment.partition}:sqs:{environment.region}:{environment.account_id}"
+    named = (queue_name, dead_letter_queue_name)
+    return ",".join(f"{where}:{name(environment.name, queue.name)}" for queue in spec.queues for name in named)
 
 
 def stack(

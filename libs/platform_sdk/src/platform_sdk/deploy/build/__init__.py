@@ -4,6 +4,6 @@
     files ─▶ changed                          which services a change touches, and by which edge
     tag ─▶ registry ─▶ docker ─▶ scan         built and pushed once, and gated by what the scan finds
 
-`dockerfile`, `ignored`, `inputs`, `tag`, `imports` and `changed` turn files and values into values. Only `docker` and `git`
-start processes; the registry is a gateway that the caller brings.
+`dockerfile`, `ignored`, `inputs`, `tag`, `imports` and `changed` turn files and values into values. Only `docker` and
+`git` start processes; the registry is a gateway that the caller brings.
 """
