@@ -19,6 +19,8 @@ TABLE: Final = "cost"
 GROUP: Final = Form(re.compile(r"[a-z][a-z0-9-]*"), "a service, or `<service>-worker`, or `<service>-<task>`")
 MOST: Final = 1e12
 MOST_STANDALONE: Final = 1000
+MOST_TASKS: Final = 5000
+"""Of one service (docs.aws.amazon.com/AmazonECS, "Service quotas")."""
 
 AMOUNTS: Final[Mapping[str, str]] = {
     "requests_per_month": "requests_per_month = 5_000_000",
@@ -84,22 +86,29 @@ class Assumptions:
     spot_percent: Mapping[str, Decimal]
 
 
-def load_assumptions(root: Path, environment: str, services: Sequence[ServiceSpec]) -> Assumptions:
+def load_assumptions(
+    root: Path, environment: str, services: Sequence[ServiceSpec], *, within_bounds: bool = True
+) -> Assumptions:
     """Reads `[cost]` of deploy/environments/<environment>.toml.
+
+    Args:
+        within_bounds: average tasks that scaling never allows are a fault. A plan that moves the bounds takes them.
 
     Raises:
         InvalidEnvironment: with every fault of the table.
     """
     file = FOLDER / f"{environment}.toml"
-    return read_assumptions(read_document(root / file, str(file)), services)
+    return read_assumptions(read_document(root / file, str(file)), services, within_bounds=within_bounds)
 
 
-def read_assumptions(document: Document, services: Sequence[ServiceSpec]) -> Assumptions:
+def read_assumptions(document: Document, services: Sequence[ServiceSpec], *, within_bounds: bool = True) -> Assumptions:
     """As `load_assumptions`, from a document."""
     root = document.root()
     table = root.table(TABLE)
     table.examples = AMOUNTS
     bounds = bounds_of(services)
+    if not within_bounds:
+        bounds = dict.fromkeys(bounds, (0, MOST_TASKS))
     assumptions = Assumptions(
         **{key: number(table, key, *LIMITS.get(key, (0, MOST))) for key in AMOUNTS},
         average_tasks=by_group(table, "average_tasks", bounds),

@@ -1,0 +1,154 @@
+"""One form for documents that mean the same, so that what is rendered and what AWS answers can be compared.
+
+ECS gives lists in its own order, fills in defaults and adds keys that nobody sent; CloudFormation answers a template's
+text as it was given, of which not every difference is one on AWS.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from platform_sdk.deploy.render.stack_update import GIVEN
+
+Json = dict[str, object]
+
+READ_ONLY: Final = frozenset(
+    {
+        "taskDefinitionArn",
+        "revision",
+        "status",
+        "requiresAttributes",
+        "compatibilities",
+        "registeredAt",
+        "registeredBy",
+        "deregisteredAt",
+    }
+)
+"""Of a task definition that ECS describes (docs.aws.amazon.com/AmazonECS, "TaskDefinition")."""
+
+SORTED_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    "containerDefinitions": ("name",),
+    "dependsOn": ("containerName",),
+    "environment": ("name",),
+    "environmentFiles": ("value",),
+    "mountPoints": ("containerPath",),
+    "portMappings": ("containerPort", "protocol"),
+    "secrets": ("name",),
+    "secretOptions": ("name",),
+    "systemControls": ("namespace",),
+    "tags": ("key",),
+    "ulimits": ("name",),
+    "volumes": ("name",),
+}
+"""Lists that are sets, by the keys that tell their elements apart."""
+SETS: Final = frozenset({"requiresCompatibilities", "add", "drop"})
+
+TASK_DEFAULTS: Final[Json] = {"enableFaultInjection": False}
+CONTAINER_DEFAULTS: Final[Json] = {
+    "cpu": 0,
+    "essential": True,
+    "privileged": False,
+    "interactive": False,
+    "pseudoTerminal": False,
+    "disableNetworking": False,
+    "readonlyRootFilesystem": False,
+    "versionConsistency": "enabled",
+}
+HEALTH_CHECK_DEFAULTS: Final[Json] = {"interval": 30, "timeout": 5, "retries": 3}
+"""In seconds and attempts (docs.aws.amazon.com/AmazonECS, "HealthCheck")."""
+
+
+def canonical_task_definition(document: Mapping[str, object]) -> Json:
+    """As it was meant: without what ECS adds or assumes, and in one order. For tasks in awsvpc mode."""
+    written = {key: value for key, value in document.items() if key not in READ_ONLY}
+    for key in ("cpu", "memory"):
+        if key in written:
+            written[key] = str(written[key])
+    found = written.get("containerDefinitions", [])
+    assert isinstance(found, Sequence), "containers are a list"
+    containers = [canonical_container(container) for container in found]
+    meant = without(TASK_DEFAULTS, {**written, "containerDefinitions": containers})
+    ordered = in_order(meant)
+    assert isinstance(ordered, dict), "a mapping stays one"
+    return ordered
+
+
+def canonical_container(container: Mapping[str, Any]) -> Json:
+    written = without(CONTAINER_DEFAULTS, container)
+    if "portMappings" in written:
+        written["portMappings"] = [canonical_port(port) for port in container["portMappings"]]
+    if "mountPoints" in written:
+        written["mountPoints"] = [without({"readOnly": False}, mount) for mount in container["mountPoints"]]
+    if "healthCheck" in written:
+        written["healthCheck"] = without(HEALTH_CHECK_DEFAULTS, container["healthCheck"])
+    return written
+
+
+def canonical_port(port: Mapping[str, Any]) -> Json:
+    """In awsvpc mode both ports are the same. The name serves Service Connect, which CodeDeploy does not have."""
+    unsaid = {"protocol": "tcp", "hostPort": port.get("containerPort"), "name": port.get("name")}
+    return without(unsaid, port)
+
+
+def without(defaults: Mapping[str, object], document: Mapping[str, object]) -> Json:
+    """What differs from its default."""
+    return {key: value for key, value in document.items() if key not in defaults or value != defaults[key]}
+
+
+def in_order(value: object, key: str = "") -> object:
+    """Without what is empty, and with each set in its order."""
+    if isinstance(value, Mapping):
+        inner = {name: in_order(value[name], name) for name in sorted(value)}
+        return {name: one for name, one in inner.items() if not is_empty(one)}
+    if not isinstance(value, list | tuple):
+        return value
+    elements = [in_order(one) for one in value]
+    if key in SORTED_BY:
+        # ECS answers sets in its own order: without sorting, every plan would show a change.
+        return sorted(elements, key=lambda one: [str(field_of(one, name)) for name in SORTED_BY[key]])
+    return sorted(elements, key=str) if key in SETS else elements
+
+
+def field_of(element: object, name: str) -> object:
+    return element.get(name, "") if isinstance(element, Mapping) else element
+
+
+def is_empty(value: object) -> bool:
+    """`False`, `0` and an empty text say something where they are no defaults."""
+    return value is None or value in ([], {})
+
+
+def document_digest(document: Mapping[str, object]) -> str:
+    """SHA-256 of a task definition's canonical form, in hexadecimal; tags do not count.
+
+    The tag `platform:document` of a registered revision holds it: the same document is not registered again.
+    """
+    meant = canonical_task_definition({key: value for key, value in document.items() if key != "tags"})
+    return hashlib.sha256(json.dumps(meant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def canonical_template(template: Mapping[str, Any]) -> Json:
+    """What CloudFormation acts on: resources and parameters. Descriptions, metadata and order of creation change
+    nothing on AWS, and the defaults of `GIVEN` count only when a stack is created.
+    """
+    parameters = {
+        name: {key: value for key, value in body.items() if key != "Description"}
+        for name, body in template.get("Parameters", {}).items()
+        if name not in GIVEN
+    }
+    resources = {name: canonical_resource(body) for name, body in template["Resources"].items()}
+    return {"Parameters": parameters, "Conditions": template.get("Conditions", {}), "Resources": resources}
+
+
+def canonical_resource(body: Mapping[str, Any]) -> Json:
+    kept = {key: body[key] for key in ("Type", "Condition", "DeletionPolicy", "UpdateReplacePolicy") if key in body}
+    properties = body.get("Properties", {})
+    by_key = {"Tags": "Key", "Dimensions": "Name"}
+    ordered = {
+        name: sorted(value, key=lambda one, by=by_key[name]: str(one.get(by)))  # type: ignore[misc]
+        if name in by_key and isinstance(value, list)
+        else value
+        for name, value in properties.items()
+    }
+    return {**kept, "Properties": ordered}

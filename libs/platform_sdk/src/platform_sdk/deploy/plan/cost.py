@@ -1,0 +1,202 @@
+"""What the change costs: the estimate of what is deployed, and that of what shall be.
+
+What is deployed is put into the words of platform.toml, so that one and the same arithmetic counts both.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Final
+
+from platform_sdk.deploy.cost.assumptions import Assumptions, bounds_of
+from platform_sdk.deploy.cost.comparison import OVERLAP
+from platform_sdk.deploy.cost.lines import CostDifference, Estimate, Line, cost_difference
+from platform_sdk.deploy.cost.prices import PriceTable
+from platform_sdk.deploy.cost.service_lines import average_tasks, service_lines, task_groups
+from platform_sdk.deploy.cost.service_stack import numbers_of
+from platform_sdk.deploy.plan.decisions import CostPlan
+from platform_sdk.deploy.plan.deployed import Deployed
+from platform_sdk.deploy.render.codedeploy import PREDEFINED
+from platform_sdk.deploy.render.task_definition import APP
+from platform_sdk.deploy.spec.types import (
+    ARCHITECTURES,
+    Architecture,
+    ScheduledScaling,
+    SecretReference,
+    SecretStore,
+    ServiceSpec,
+    StandaloneTask,
+    TrafficShift,
+    TrafficShiftType,
+    Worker,
+)
+from platform_sdk.deploy.state import ServiceState, TaskDefinition
+
+Json = dict[str, object]
+
+SHIFTS: Final[Mapping[str, TrafficShiftType]] = {"TimeBasedCanary": "canary", "TimeBasedLinear": "linear"}
+SECRET: Final = re.compile(r":secret:platform/[^/]+/[^/]+/(?P<name>[^:]+)")
+"""The name in the reference of a task definition to a secret of Secrets Manager."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostBasis:
+    """What an estimate stands on besides specs. `assumptions` may lie outside of the bounds of scaling."""
+
+    assumptions: Assumptions
+    prices: PriceTable
+
+
+def plan_cost(spec: ServiceSpec, rendered: Json, state: ServiceState, basis: CostBasis) -> CostPlan:
+    """Raises:
+    UnknownPrice
+    """
+    sides: list[tuple[ServiceSpec, Json]] = [(spec, rendered)]
+    if state.template is not None:
+        sides.insert(0, (deployed_spec(spec, state, Deployed(state.template)), state.template))
+    average = [estimate_of(each, template, within_bounds(basis, each)) for each, template in sides]
+    most = [estimate_of(each, template, at_most(basis, each)) for each, template in sides]
+    after = average[-1]
+    return CostPlan(
+        difference=difference(average),
+        overlap_usd_per_month=sum(
+            (line.usd_per_month for line in after.lines if line.name.endswith(OVERLAP)), Decimal(0)
+        ),
+        at_most=difference(most),
+    )
+
+
+def difference(estimates: list[Estimate]) -> CostDifference:
+    """Of a service that does not exist yet: from nothing."""
+    *before, after = estimates
+    return cost_difference(before[0] if before else replace(after, lines=()), after)
+
+
+def estimate_of(spec: ServiceSpec, template: Mapping[str, Any], basis: CostBasis) -> Estimate:
+    lines: tuple[Line, ...] = tuple(service_lines(spec, numbers_of(template), basis.assumptions, basis.prices))
+    return Estimate(
+        environment="",
+        region=basis.prices.region,
+        compiled=basis.prices.compiled,
+        average_tasks=sum((average_tasks(group, basis.assumptions) for group in task_groups(spec)), Decimal(0)),
+        lines=lines,
+    )
+
+
+def within_bounds(basis: CostBasis, spec: ServiceSpec) -> CostBasis:
+    """Whoever raises the smallest count above the average that is assumed has at least that many tasks."""
+    bounds = bounds_of([spec])
+    known = basis.assumptions.average_tasks
+    average = {
+        group: min(max(known[group], Decimal(low)), Decimal(high))
+        for group, (low, high) in bounds.items()
+        if group in known
+    }
+    return replace(basis, assumptions=replace(basis.assumptions, average_tasks=average))
+
+
+def at_most(basis: CostBasis, spec: ServiceSpec) -> CostBasis:
+    """The most tasks, all month. Standalone tasks have no such number."""
+    standalone = {f"{spec.name}-{task.name}" for task in spec.tasks}
+    most = {group: Decimal(high) for group, (_, high) in bounds_of([spec]).items() if group not in standalone}
+    average = {**basis.assumptions.average_tasks, **most}
+    return replace(basis, assumptions=replace(basis.assumptions, average_tasks=average))
+
+
+def deployed_spec(spec: ServiceSpec, state: ServiceState, deployed: Deployed) -> ServiceSpec:
+    """What is billed of a service as its stack and revisions have it; all else is as in `spec`."""
+    api = state.api_revision
+    low, high = deployed.bounds("ScalableTarget")[0]
+    task, scaling = spec.task, spec.scaling
+    if api is not None:
+        cpu, memory_mib = size_of(api)
+        task = replace(task, cpu=cpu, memory_mib=memory_mib, architecture=architecture_of(api, task.architecture))
+    return replace(
+        spec,
+        task=task,
+        scaling=replace(scaling, min_tasks=low, max_tasks=high, scheduled=scheduled(deployed, "ScalableTarget")),
+        worker=deployed_worker(spec, state, deployed),
+        tasks=tuple(deployed_tasks(state)),
+        traffic_shift=deployed_shift(deployed),
+        log_retention_days=deployed_retention(spec, deployed),
+        secrets=deployed_secrets(spec, api),
+    )
+
+
+def size_of(revision: TaskDefinition) -> tuple[int, int]:
+    """CPU units and MiB of the task."""
+    return int(str(revision.document["cpu"])), int(str(revision.document["memory"]))
+
+
+def architecture_of(revision: TaskDefinition, default: Architecture) -> Architecture:
+    platform = revision.document.get("runtimePlatform")
+    named = str(platform.get("cpuArchitecture", "")).lower() if isinstance(platform, Mapping) else ""
+    return next((each for each in ARCHITECTURES if each == named), default)
+
+
+def scheduled(deployed: Deployed, scalable_target: str) -> tuple[ScheduledScaling, ...]:
+    """For their bounds alone."""
+    return tuple(
+        ScheduledScaling(name="", schedule="", timezone="", min_tasks=low, max_tasks=high)
+        for low, high in deployed.bounds(scalable_target)[1:]
+    )
+
+
+def deployed_worker(spec: ServiceSpec, state: ServiceState, deployed: Deployed) -> Worker | None:
+    bounds = deployed.bounds("WorkerScalableTarget")
+    if not bounds or state.worker_revision is None:
+        return None
+    (low, high), *_ = bounds
+    cpu, memory_mib = size_of(state.worker_revision)
+    hours = scheduled(deployed, "WorkerScalableTarget")
+    if spec.worker is not None:
+        return replace(spec.worker, min_tasks=low, max_tasks=high, scheduled=hours, cpu=cpu, memory_mib=memory_mib)
+    return Worker(
+        command=(),
+        min_tasks=low,
+        max_tasks=high,
+        backlog_per_task=1,
+        scale_out_cooldown_seconds=0,
+        scale_in_cooldown_seconds=0,
+        scheduled=hours,
+        cpu=cpu,
+        memory_mib=memory_mib,
+    )
+
+
+def deployed_tasks(state: ServiceState) -> Iterator[StandaloneTask]:
+    for name, revision in state.standalone_revisions.items():
+        cpu, memory_mib = size_of(revision)
+        yield StandaloneTask(name=name, command=(), schedule=None, timezone="", cpu=cpu, memory_mib=memory_mib)
+
+
+def deployed_shift(deployed: Deployed) -> TrafficShift:
+    bake = deployed.bake_minutes()
+    own = deployed.properties("DeploymentConfiguration")
+    if own is not None:
+        routing = own["TrafficRoutingConfig"]
+        steps = {key.lower(): value for key, value in routing[routing["Type"]].items()}
+        kind = SHIFTS[routing["Type"]]
+        return TrafficShift(
+            type=kind, percent=steps[f"{kind}percentage"], interval_minutes=steps[f"{kind}interval"], bake_minutes=bake
+        )
+    named = {name: shift for shift, name in PREDEFINED.items()}
+    type_, percent, minutes = named[deployed.deployment_configuration()]
+    return TrafficShift(type=type_, percent=percent, interval_minutes=minutes, bake_minutes=bake)
+
+
+def deployed_retention(spec: ServiceSpec, deployed: Deployed) -> int:
+    days = (group["RetentionInDays"] for group in deployed.of_type("AWS::Logs::LogGroup"))
+    return next(days, spec.log_retention_days)
+
+
+def deployed_secrets(spec: ServiceSpec, revision: TaskDefinition | None) -> Mapping[str, SecretReference]:
+    """Of its own: those of database and cache are counted by themselves."""
+    containers: Any = revision.document["containerDefinitions"] if revision is not None else []
+    places = [secret["valueFrom"] for each in containers if each["name"] == APP for secret in each.get("secrets", [])]
+    names = {found["name"] for place in places if (found := SECRET.search(place))}
+    return {
+        name: SecretReference(store=SecretStore.SECRETS_MANAGER, name=name)
+        for name in sorted(names - {"database", "cache"})
+    }

@@ -1,0 +1,196 @@
+"""What somebody has made on AWS past the stacks and the releases, most often in the console.
+
+CloudFormation does not see it: it compares texts, and not a text with what is there. What releases change by design
+(which target group is live, how many tasks run, which revision) is no drift; while a deployment runs, neither are the
+weights of rules nor suspended scaling.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from platform_sdk.deploy.plan.decisions import Drift
+from platform_sdk.deploy.plan.deployed import Deployed
+from platform_sdk.deploy.plan.stack import is_placeholder
+from platform_sdk.deploy.state import ListenerRule, ScalableTarget, ServiceState, TaskDefinition
+
+DOCUMENT_TAG: Final = "platform:document"
+"""On every revision that a release has registered: the digest of its document."""
+
+BY_HAND: Final = "CloudFormation does not see it: set it back where it was changed"
+
+
+def drift_of(state: ServiceState) -> tuple[Drift, ...]:
+    """None of a service that does not exist yet."""
+    if state.template is None:
+        return ()
+    deployed = Deployed(state.template)
+    return (
+        *missing(state, deployed),
+        *scaling_drift(state, deployed),
+        *rule_drift(state, deployed),
+        *traffic_drift(state),
+        *target_group_drift(state, deployed),
+        *deployment_group_drift(state, deployed),
+        *alarm_drift(state, deployed),
+        *revision_drift(state),
+    )
+
+
+def missing(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
+    names = {group.name for group in state.target_groups}
+    there = {
+        "Service": state.api is not None,
+        "WorkerService": state.worker is not None,
+        "DeploymentGroup": state.deployment_group is not None,
+        "ProductionRule": state.production_rule is not None,
+        "TestRule": state.test_rule is not None,
+        "ScalableTarget": state.scaling is not None,
+        "WorkerScalableTarget": state.worker_scaling is not None,
+        **{
+            f"{colour}TargetGroup": (deployed.properties(f"{colour}TargetGroup") or {}).get("Name") in names
+            for colour in ("Blue", "Green")
+        },
+    }
+    for name, is_there in there.items():
+        if deployed.properties(name) is not None and not is_there:
+            remedy = f"the stack still lists it as {name}: create it again under its name, or the stack anew"
+            yield Drift(what=f"{name} is gone", expected="there", live=None, remedy=remedy)
+
+
+def scaling_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
+    for table, resource, live in (
+        ("scaling", "ScalableTarget", state.scaling),
+        ("worker", "WorkerScalableTarget", state.worker_scaling),
+    ):
+        bounds = deployed.bounds(resource)
+        if live is not None and bounds:
+            yield from bounds_drift(table, live, bounds)
+            if state.running_deployment is None:
+                yield from suspension_drift(table, live)
+
+
+def bounds_drift(table: str, live: ScalableTarget, bounds: tuple[tuple[int, int], ...]) -> Iterator[Drift]:
+    """At scheduled hours the bounds of that schedule are the right ones."""
+    if (live.min_tasks, live.max_tasks) in bounds:
+        return
+    (low, high), *_ = bounds
+    remedy = f"write it into platform.toml and apply, or set it back: {register(live)} --min-capacity {low} "
+    for key, expected, found in (("min_tasks", low, live.min_tasks), ("max_tasks", high, live.max_tasks)):
+        if expected != found:
+            yield Drift(what=f"{table}.{key}", expected=expected, live=found, remedy=f"{remedy}--max-capacity {high}")
+
+
+def suspension_drift(table: str, live: ScalableTarget) -> Iterator[Drift]:
+    """Left behind by a release that was killed, or done by hand."""
+    kinds = {"in": live.suspended.scale_in, "out": live.suspended.scale_out, "scheduled": live.suspended.scheduled}
+    suspended = [kind for kind, is_suspended in kinds.items() if is_suspended]
+    if suspended:
+        keys = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
+        resumed = ",".join(f"{key}=false" for key in keys)
+        yield Drift(
+            what=f"suspended {table}",
+            expected=[],
+            live=suspended,
+            remedy=f"no deployment runs that would need it: {register(live)} --suspended-state {resumed}",
+        )
+
+
+def register(target: ScalableTarget) -> str:
+    return (
+        "aws application-autoscaling register-scalable-target --service-namespace ecs "
+        f"--scalable-dimension ecs:service:DesiredCount --resource-id {target.resource}"
+    )
+
+
+def rule_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
+    names = {group.arn: group.name for group in state.target_groups}
+    for name, logical, rule in (
+        ("production rule", "ProductionRule", state.production_rule),
+        ("test rule", "TestRule", state.test_rule),
+    ):
+        if rule is None:
+            continue
+        expected = deployed.paths(logical)
+        if frozenset(rule.paths) != expected:
+            yield Drift(what=f"paths of the {name}", expected=sorted(expected), live=sorted(rule.paths), remedy=BY_HAND)
+        if state.running_deployment is None:
+            yield from weight_drift(name, rule, names)
+
+
+def weight_drift(name: str, rule: ListenerRule, names: dict[str, str]) -> Iterator[Drift]:
+    """All of it to one of the pair; which one is for releases to say. The other may be there at 0, or not be there."""
+    shares = {names.get(arn, arn): weight for arn, weight in sorted(rule.weights.items())}
+    strangers = [arn for arn in rule.weights if arn not in names]
+    if len([weight for weight in shares.values() if weight > 0]) != 1 or strangers:
+        yield Drift(
+            what=f"weights of the {name}",
+            expected="all to one target group of the pair",
+            live=shares,
+            remedy="no deployment runs: give one group all the weight (`aws elbv2 modify-rule`), or release again",
+        )
+
+
+def traffic_drift(state: ServiceState) -> Iterator[Drift]:
+    """Users are sent to where the primary tasks are not."""
+    rule, api = state.production_rule, state.api
+    if rule is None or api is None or api.primary is None or state.running_deployment is not None:
+        return
+    names = {group.arn: group.name for group in state.target_groups}
+    live, primary = rule.live_target_group, api.primary.target_group
+    if live is not None and live != primary:
+        yield Drift(
+            what="target group with the traffic",
+            expected=names.get(primary, primary),
+            live=names.get(live, live),
+            remedy="the primary tasks are in the other group: `aws elbv2 modify-rule` gives it the weight",
+        )
+
+
+def target_group_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
+    for properties in deployed.of_type("AWS::ElasticLoadBalancingV2::TargetGroup"):
+        for group in state.target_groups:
+            expected = properties["HealthCheckPath"]
+            if group.name == properties["Name"] and group.health_path != expected:
+                what = f"health check path of {group.name}"
+                yield Drift(what=what, expected=expected, live=group.health_path, remedy=BY_HAND)
+
+
+def deployment_group_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
+    group = state.deployment_group
+    if group is None:
+        return
+    alarms = deployed.rollback_alarms()
+    compared: tuple[tuple[str, object, object], ...] = (
+        ("configuration", deployed.deployment_configuration(), group.configuration),
+        ("rollback alarms", sorted(alarms), sorted(group.alarms)),
+        ("rollback alarms are heeded", bool(alarms), group.alarms_enabled),
+        ("rollback events", sorted(deployed.rollback_events()), sorted(group.rollback_events)),
+        ("rollback is enabled", True, group.rollback_enabled),
+        ("bake minutes", deployed.bake_minutes(), group.bake_minutes),
+    )
+    for what, expected, live in compared:
+        if expected != live:
+            yield Drift(what=f"deployment group: {what}", expected=expected, live=live, remedy=BY_HAND)
+
+
+def alarm_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
+    there = {alarm.name for alarm in state.alarms}
+    for name in deployed.alarm_names():
+        if name not in there:
+            remedy = "nobody is told, and no release is taken back by it: create it again with what `render` prints"
+            yield Drift(what=f"alarm {name} is gone", expected="there", live=None, remedy=remedy)
+
+
+def revision_drift(state: ServiceState) -> Iterator[Drift]:
+    for role, live in (("api", state.api_revision), ("worker", state.worker_revision)):
+        if live is not None and not is_placeholder(live.family) and DOCUMENT_TAG not in live.tags:
+            yield unregistered(role, live)
+
+
+def unregistered(role: str, live: TaskDefinition) -> Drift:
+    return Drift(
+        what=f"revision of the {role}",
+        expected="one that a release has registered",
+        live=f"{live.family}:{live.revision}",
+        remedy="nobody can tell which version runs: release one",
+    )

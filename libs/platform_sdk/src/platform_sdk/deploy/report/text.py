@@ -1,0 +1,162 @@
+"""A plan as text."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from platform_sdk.deploy.diff import Change
+from platform_sdk.deploy.plan import Plan, ResourcePlan, RevisionPlan, SharedPlan, SharedStackPlan
+from platform_sdk.deploy.report.words import (
+    SIGNS,
+    change_words,
+    cost_notes,
+    cost_words,
+    drift_words,
+    image_is_kept,
+    is_unsound,
+    line_basis,
+    line_sign,
+    next_commands,
+    resource_words,
+    revision_words,
+    scaling_words,
+    shown,
+    signed,
+    stack_words,
+    synchronised_words,
+    told_in_detail,
+    total_words,
+    traffic_words,
+    verdict,
+)
+
+STEP: Final = "    "
+COLOURS: Final = {"+": "32", "-": "31", "~": "33", "!": "35"}
+"""Of a terminal: green, red, yellow, magenta."""
+SIGNED: Final = re.compile(r"^( *)([-+~!])( .*)$", re.MULTILINE)
+
+
+def as_text(plans: Sequence[Plan], shared: SharedPlan | None = None, *, tag: str | None = None) -> str:
+    """`tag` is that of the new image, where one was asked for."""
+    blocks = [*(["\n".join(shared_lines(shared))] if shared else []), *("\n".join(lines(plan, tag)) for plan in plans)]
+    if len(plans) > 1:
+        blocks.append(total_words(plans))
+    return "\n\n".join(blocks) + "\n"
+
+
+def coloured(text: str) -> str:
+    """For a terminal that wants it: each line with a sign in the sign's colour."""
+    return SIGNED.sub(lambda line: f"{line[1]}\x1b[{COLOURS[line[2]]}m{line[2]}{line[3]}\x1b[0m", text)
+
+
+def lines(plan: Plan, tag: str | None) -> Iterator[str]:
+    yield f"{plan.service} in {plan.environment}: {verdict(plan)}"
+    if plan.running_deployment is not None:
+        yield f"{STEP}deployment {plan.running_deployment} is running: nothing else is applied or released meanwhile"
+    yield from indented(body(plan))
+    for number, command in enumerate(next_commands(plan, tag)):
+        yield f"{STEP}{'then' if number else 'next'}: {command}"
+
+
+def body(plan: Plan) -> Iterator[str]:
+    for revision in plan.revisions:
+        yield from revision_lines(revision)
+    if plan.traffic is not None:
+        yield f"~ traffic: {traffic_words(plan.traffic)}"
+    yield from scaling_lines(plan)
+    if plan.grace_period is not None:
+        yield f"~ {plan.grace_period.path}  {change_words(plan.grace_period)}"
+        yield f"{STEP}of the ECS service, without a release"
+    yield from stack_lines(plan)
+    yield from drift_lines(plan)
+    yield from cost_lines(plan)
+
+
+def indented(inner: Iterable[str]) -> Iterator[str]:
+    return (f"{STEP}{line}" for line in inner)
+
+
+def revision_lines(revision: RevisionPlan) -> Iterator[str]:
+    if revision.target is None and not revision.awaits_image:
+        return
+    yield f"{'~' if revision.live else '+'} {revision.role}: {revision_words(revision)}"
+    yield from indented(change_lines(revision.changes))
+    if revision.live is not None and image_is_kept(revision):
+        yield f"{STEP}image unchanged: {shown(revision.image)}"
+
+
+def change_lines(changes: Iterable[Change]) -> Iterator[str]:
+    return (f"{SIGNS[change.kind]} {change.path}  {change_words(change)}" for change in changes)
+
+
+def scaling_lines(plan: Plan) -> Iterator[str]:
+    for change in plan.scaling:
+        yield f"~ scaling of the {change.role}: {scaling_words(change)}"
+        yield from indented(change_lines(change.changes))
+    if plan.is_scaling_alone:
+        yield "scaling alone: no new revision, no traffic shift"
+
+
+def stack_lines(plan: Plan) -> Iterator[str]:
+    stack = plan.stack
+    if is_unsound(stack.status):
+        yield f"! stack {stack.name} is {stack.status}: it takes no update like this"
+    if stack.action == "unchanged":
+        return
+    yield f"{SIGNS[stack.action]} stack {stack_words(stack)}"
+    if stack.is_synchronised_first:
+        yield f"{STEP}{synchronised_words(stack)}"
+    yield from indented(change_lines(stack.others))
+    yield from indented(created_lines(stack.resources) if stack.action == "create" else resource_lines(plan))
+
+
+def created_lines(resources: Iterable[ResourcePlan]) -> Iterator[str]:
+    """By type: which they are in detail is in the template."""
+    by_type: dict[str, list[str]] = {}
+    for resource in resources:
+        by_type.setdefault(resource.type, []).append(resource.logical_id)
+    return (f"+ {type_}: {', '.join(names)}" for type_, names in sorted(by_type.items()))
+
+
+def resource_lines(plan: Plan) -> Iterator[str]:
+    for resource in plan.stack.resources:
+        words = resource_words(resource)
+        yield f"{SIGNS[resource.action]} {resource.logical_id} ({resource.type})" + (f": {words}" if words else "")
+        if told_in_detail(plan, resource):
+            yield from indented(change_lines(resource.changes))
+
+
+def drift_lines(plan: Plan) -> Iterator[str]:
+    if plan.drift:
+        yield "! drift: made past stacks and releases, most often in the console"
+    for drift in plan.drift:
+        yield f"{STEP}! {drift_words(drift)}"
+        yield f"{STEP}{STEP}hint: {drift.remedy}"
+
+
+def cost_lines(plan: Plan) -> Iterator[str]:
+    if plan.cost is None or not plan.has_changes:
+        return
+    yield f"cost: {cost_words(plan.cost)}"
+    for line in plan.cost.difference.lines:
+        yield f"{STEP}{line_sign(line)} {line.name}  {signed(line.usd_per_month)}: {line_basis(line)}"
+    yield from indented(cost_notes(plan.cost))
+
+
+def shared_lines(plan: SharedPlan) -> Iterator[str]:
+    busy = [stack for stack in plan.stacks if stack.action != "unchanged"]
+    yield f"shared stacks of {plan.environment}: {len(busy)} of {len(plan.stacks)} to create or update"
+    for stack in busy:
+        yield from indented(shared_stack_lines(stack))
+    if busy:
+        yield f"{STEP}next: platform apply --shared --env {plan.environment}"
+
+
+def shared_stack_lines(stack: SharedStackPlan) -> Iterator[str]:
+    yield f"{SIGNS[stack.action]} {stack.name} is {'created' if stack.action == 'create' else 'updated'}"
+    if is_unsound(stack.status):
+        yield f"{STEP}! it is {stack.status}: it takes no update like this"
+    yield from indented(change_lines(stack.parameters))
+    if stack.template:
+        yield f"{STEP}~ template:"
+        yield from indented(f"{STEP}  {line}" for line in stack.template)
