@@ -9,8 +9,8 @@ from typing import Any
 
 import botocore.session
 from botocore.model import OperationModel
-from local_aws.control_plane.shapes import check_answer, faults_in
 
+from local_aws.control_plane.shapes import check_answer, faults_in
 from platform_sdk.deploy.aws.session import Aws
 
 ACCOUNT = "111122223333"
@@ -59,7 +59,7 @@ class RecordedAws:
             return self.reply(f"{service}.{model.name}", model, context["request"])
 
         client.meta.events.register_last("before-parameter-build", remember)
-        client.meta.events.register("before-call", reply)
+        client.meta.events.register("before-call", reply)  # type: ignore[arg-type]  # a reply is what it waits for
         return client
 
     def reply(self, name: str, model: OperationModel, request: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -238,7 +238,8 @@ def test_progress_is_told_by_events_and_task_sets() -> None:
         "taskSetsInfo": sets,
     }
     aws.answers(
-        "codedeploy.GetDeploymentTarget", {"deploymentTarget": {"deploymentTargetType": "ECSTarget", "ecsTarget": target}}
+        "codedeploy.GetDeploymentTarget",
+        {"deploymentTarget": {"deploymentTargetType": "ECSTarget", "ecsTarget": target}},
     )
 
     read = aws.gateways.codedeploy.target("d-1", "platform-production", NAME)

@@ -242,9 +242,7 @@ def test_a_task_runs_once_in_the_network_of_the_service() -> None:
                     "assignPublicIp": "DISABLED",
                 }
             },
-            "overrides": {
-                "containerOverrides": [{"name": "app", "command": ["python", "-m", "orders.migrate"]}]
-            },
+            "overrides": {"containerOverrides": [{"name": "app", "command": ["python", "-m", "orders.migrate"]}]},
             "enableECSManagedTags": True,
             "propagateTags": "TASK_DEFINITION",
             "startedBy": "release",
