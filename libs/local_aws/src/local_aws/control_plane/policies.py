@@ -1,0 +1,154 @@
+"""Whether IAM would allow an action, from documents alone: no plane, no state.
+
+As https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html has it for the policies of
+one identity in one account: an explicit Deny wins, then any Allow, and without either the answer is no. What this file
+does not know it refuses to judge, so that a test never passes because a condition was overlooked.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, Literal
+
+Document = Mapping[str, Any]
+Context = Mapping[str, str | Sequence[str]]
+Decision = Literal["allowed", "explicitDeny", "implicitDeny"]
+
+
+class UnknownPolicyElement(ValueError):
+    """A condition operator or a policy variable that this evaluation does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """`statement` decided; None where none matched. `decision` is as SimulatePrincipalPolicy spells it."""
+
+    decision: Decision
+    statement: Document | None
+
+    @property
+    def allowed(self) -> bool:
+        return self.decision == "allowed"
+
+
+def is_allowed(documents: Iterable[Document], action: str, resource: str, context: Context | None = None) -> Verdict:
+    """Judges one action on one resource.
+
+    Args:
+        documents: policy documents, parsed, of one identity.
+        action: `ecs:DescribeServices`.
+        resource: an ARN, or `*` for an action that knows no resource.
+        context: condition keys to their value or values, such as `iam:PassedToService`.
+
+    Raises:
+        UnknownPolicyElement
+    """
+    keys = {key.lower(): value for key, value in (context or {}).items()}
+    matching = [
+        statement
+        for document in documents
+        for statement in listed(document.get("Statement", []))
+        if matches(statement, action, resource, keys)
+    ]
+    for effect, decision in EFFECTS.items():
+        for statement in matching:
+            if statement["Effect"] == effect:
+                return Verdict(decision=decision, statement=statement)
+    return Verdict(decision="implicitDeny", statement=None)
+
+
+EFFECTS: Final[Mapping[str, Decision]] = {"Deny": "explicitDeny", "Allow": "allowed"}
+"""In the order in which they decide."""
+
+
+def matches(statement: Document, action: str, resource: str, keys: Context) -> bool:
+    return (
+        names_action(statement, action)
+        and names_resource(statement, resource)
+        and all(
+            holds(operator, key, listed(expected), keys)
+            for operator, block in statement.get("Condition", {}).items()
+            for key, expected in block.items()
+        )
+    )
+
+
+def names_action(statement: Document, action: str) -> bool:
+    """Actions have no case."""
+    lower = action.lower()
+    if "NotAction" in statement:
+        return not any(like(pattern.lower(), lower) for pattern in listed(statement["NotAction"]))
+    return any(like(pattern.lower(), lower) for pattern in listed(statement.get("Action", [])))
+
+
+def names_resource(statement: Document, resource: str) -> bool:
+    if "NotResource" in statement:
+        return not any(like(pattern, resource) for pattern in listed(statement["NotResource"]))
+    return any(like(pattern, resource) for pattern in listed(statement.get("Resource", [])))
+
+
+def holds(operator: str, key: str, expected: Sequence[Any], keys: Context) -> bool:
+    """One line of a Condition: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html"""
+    quantifier, _, rest = operator.rpartition(":")
+    name = rest.removesuffix("IfExists")
+    wanted = [text(value) for value in expected]
+    present = keys.get(key.lower())
+    if name == "Null":
+        return (present is None) == (wanted == ["true"])
+    compare, negated = operator_of(name)
+    if present is None:
+        return negated or quantifier == "ForAllValues" or rest.endswith("IfExists")
+    met = [any(compare(pattern, value) for pattern in wanted) != negated for value in listed(present)]
+    return any(met) if quantifier == "ForAnyValue" else all(met)
+
+
+def operator_of(name: str) -> tuple[Callable[[str, str], bool], bool]:
+    """The comparison of a pattern with a value, and whether it is turned round."""
+    plain = name.replace("Not", "")
+    if plain not in OPERATORS:
+        raise UnknownPolicyElement(f"the condition operator {name} is not known here")
+    return OPERATORS[plain], plain != name
+
+
+def like(pattern: str, value: str) -> bool:
+    """`*` stands for any characters, `?` for one."""
+    return pattern == value or expression(pattern).fullmatch(value) is not None
+
+
+@cache
+def expression(pattern: str) -> re.Pattern[str]:
+    if "${" in pattern:
+        raise UnknownPolicyElement(f"the policy variable in {pattern} is not known here")
+    return re.compile("".join({"*": ".*", "?": "."}.get(sign, re.escape(sign)) for sign in pattern), re.DOTALL)
+
+
+def like_arn(pattern: str, value: str) -> bool:
+    """Each of the six parts by itself: a `*` does not reach over a colon."""
+    patterns, parts = pattern.split(":", 5), value.split(":", 5)
+    return len(patterns) == len(parts) and all(map(like, patterns, parts))
+
+
+def same_without_case(pattern: str, value: str) -> bool:
+    return pattern.lower() == value.lower()
+
+
+OPERATORS: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    "StringEquals": str.__eq__,
+    "StringEqualsIgnoreCase": same_without_case,
+    "StringLike": like,
+    "ArnEquals": like_arn,
+    "ArnLike": like_arn,
+    "Bool": same_without_case,
+}
+
+
+def text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def listed(value: Any) -> list[Any]:
+    """Where a policy may have one thing or several."""
+    if isinstance(value, str | Mapping):
+        return [value]
+    return list(value) if isinstance(value, Iterable) else [value]
