@@ -41,9 +41,12 @@ class Ecr:
         wanted = self.about(repository) | {"imageIds": [image_id(tag_or_digest)]}
         purpose = f"look for the image {repository} {tag_or_digest}"
         try:
-            found = call(self.client, "describe_images", purpose, **wanted)["imageDetails"][0]
+            details = call(self.client, "describe_images", purpose, **wanted)["imageDetails"]
         except NotFound:
             return None
+        if not details:
+            return None
+        found = details[0]
         accepted = {"acceptedMediaTypes": [*INDEXES, *MANIFESTS]}
         answer = call(self.client, "batch_get_image", purpose, **wanted, **accepted)
         return Image(
