@@ -38,6 +38,7 @@ def task_definition_of(answer: Any) -> TaskDefinition:
         revision=found["revision"],
         document={key: value for key, value in found.items() if key not in READ_ONLY},
         tags={each["key"]: each.get("value", "") for each in answer.get("tags", [])},
+        active=found.get("status", "ACTIVE") == "ACTIVE",
     )
 
 

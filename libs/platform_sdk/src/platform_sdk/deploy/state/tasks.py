@@ -10,13 +10,16 @@ Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskDefinition:
-    """A registered revision. `document` is as it was registered, without what ECS adds; `tags` are its tags."""
+    """A registered revision. `document` is as it was registered, without what ECS adds; `tags` are its tags. One that
+    is not `active` was deregistered: no task is started from it any more.
+    """
 
     arn: str
     family: str
     revision: int
     document: Json
     tags: Mapping[str, str]
+    active: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
