@@ -14,6 +14,7 @@ from platform_sdk.cli_build import build, changed
 from platform_sdk.cli_cost import cost
 from platform_sdk.cli_dead_letters import dlq
 from platform_sdk.cli_history import history, logs, status
+from platform_sdk.cli_plan import plan
 from platform_sdk.cli_render import render
 from platform_sdk.errors import PlatformError
 
@@ -174,6 +175,7 @@ platform.add_command(cost)
 platform.add_command(dlq)
 platform.add_command(history)
 platform.add_command(logs)
+platform.add_command(plan)
 platform.add_command(render)
 platform.add_command(status)
 

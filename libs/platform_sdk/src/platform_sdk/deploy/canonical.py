@@ -13,6 +13,9 @@ from platform_sdk.deploy.render.stack_update import GIVEN
 
 Json = dict[str, object]
 
+DOCUMENT_TAG: Final = "platform:document"
+"""On every revision that a release has registered: the digest of its document."""
+
 READ_ONLY: Final = frozenset(
     {
         "taskDefinitionArn",

@@ -1,11 +1,12 @@
 """All that a service has on AWS."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.names import COLOURS, schedule_name, target_group_name
+from platform_sdk.deploy.plan.deployed import Deployed
 from platform_sdk.deploy.render.stack_names import cluster_name, service_name, stack_name, worker_service_name
 from platform_sdk.deploy.shared import SharedParameter, shared_parameter
 from platform_sdk.deploy.spec.types import ServiceSpec
@@ -26,6 +27,10 @@ from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.aws.session import Aws
+
+
+UNCREATED: Final = frozenset({"REVIEW_IN_PROGRESS"})
+"""Status of a stack that is but a name for its first change set: it has no template."""
 
 
 class UnreadableTemplate(PlatformError):
@@ -65,10 +70,12 @@ def observe_services(specs: Sequence[ServiceSpec], environment: Environment, aws
 def observe_together(specs: Sequence[ServiceSpec], environment: Environment, aws: "Aws") -> Together:
     stacks = {spec.name: aws.stacks.stack(stack_name(spec, environment)) for spec in specs}
     found = {name: stack for name, stack in stacks.items() if stack is not None}
-    templates = {name: template_of(stack, aws) for name, stack in found.items()}
+    templates = {name: template_of(stack, aws) for name, stack in found.items() if stack.status not in UNCREATED}
     cluster = cluster_name(environment)
     services = [name for spec in specs for name in ecs_services(spec, environment)]
-    groups = [target_group_name(environment.name, spec.name, colour) for spec in specs for colour in COLOURS]
+    # One name that AWS does not know fails the whole batch, which then takes a call for each.
+    known = [spec for spec in specs if spec.name in templates]
+    groups = [target_group_name(environment.name, spec.name, colour) for spec in known for colour in COLOURS]
     production, test = listeners(environment, aws)
     return Together(
         stacks=found,
@@ -76,7 +83,9 @@ def observe_together(specs: Sequence[ServiceSpec], environment: Environment, aws
         services=aws.ecs.services(cluster, services),
         target_groups=aws.load_balancing.target_groups(groups),
         scaling=aws.scaling.targets([f"service/{cluster}/{service}" for service in services]),
-        alarms=aws.alarms.alarms([name for template in templates.values() for name in alarm_names(template)]),
+        alarms=aws.alarms.alarms(
+            [name for template in templates.values() for name in Deployed(template).alarm_names()]
+        ),
         production_rules=aws.load_balancing.rules(production) if production else (),
         test_rules=aws.load_balancing.rules(test) if test else (),
     )
@@ -96,14 +105,6 @@ def template_of(stack: Stack, aws: "Aws") -> Json:
 def ecs_services(spec: ServiceSpec, environment: Environment) -> list[str]:
     """A worker may still be there that platform.toml no longer has."""
     return [service_name(spec, environment), worker_service_name(spec, environment)]
-
-
-def alarm_names(template: Json) -> Iterable[str]:
-    resources = template["Resources"]
-    assert isinstance(resources, dict), "a template has resources"
-    for body in resources.values():
-        if body["Type"] == "AWS::CloudWatch::Alarm":
-            yield body["Properties"]["AlarmName"]
 
 
 def listeners(environment: Environment, aws: "Aws") -> tuple[str | None, str | None]:
@@ -138,11 +139,13 @@ def state_of(spec: ServiceSpec, environment: Environment, together: Together, aw
         worker_scaling=together.scaling.get(f"{resource}/{worker_name}"),
         deployment_group=aws.codedeploy.group(api_name, api_name) if api is not None else None,
         running_deployment=running_deployment(api_name, aws) if api is not None else None,
-        alarms=tuple(together.alarms[name] for name in alarm_names(template or NOTHING) if name in together.alarms),
+        alarms=alarms_of(template, together.alarms),
     )
 
 
-NOTHING: Json = {"Resources": {}}
+def alarms_of(template: Json | None, alarms: Mapping[str, Alarm]) -> tuple[Alarm, ...]:
+    names = Deployed(template).alarm_names() if template is not None else ()
+    return tuple(alarms[name] for name in names if name in alarms)
 
 
 def revisions_of(service: EcsService | None, aws: "Aws") -> tuple[TaskDefinition | None, TaskDefinition | None]:

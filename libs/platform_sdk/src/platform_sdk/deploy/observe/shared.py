@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.observe.service import UNCREATED
 from platform_sdk.deploy.shared import SharedStack
 from platform_sdk.deploy.state import DeployedStack
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from platform_sdk.deploy.aws.session import Aws
 
 
-def observe_shared(environment: Environment, stacks: Sequence[SharedStack], aws: "Aws") -> Mapping[str, DeployedStack]:
+def observe_shared(stacks: Sequence[SharedStack], aws: "Aws") -> Mapping[str, DeployedStack]:
     """By the name of the stack; those that do not exist are not in it.
 
     Raises:
@@ -21,5 +21,5 @@ def observe_shared(environment: Environment, stacks: Sequence[SharedStack], aws:
     return {
         name: DeployedStack(stack=stack, template=aws.stacks.template(name))
         for name, stack in found.items()
-        if stack is not None
+        if stack is not None and stack.status not in UNCREATED
     }

@@ -8,13 +8,11 @@ weights of rules nor suspended scaling.
 from collections.abc import Iterator
 from typing import Final
 
+from platform_sdk.deploy.canonical import DOCUMENT_TAG
 from platform_sdk.deploy.plan.decisions import Drift
 from platform_sdk.deploy.plan.deployed import Deployed
 from platform_sdk.deploy.plan.stack import is_placeholder
 from platform_sdk.deploy.state import ListenerRule, ScalableTarget, ServiceState, TaskDefinition
-
-DOCUMENT_TAG: Final = "platform:document"
-"""On every revision that a release has registered: the digest of its document."""
 
 BY_HAND: Final = "CloudFormation does not see it: set it back where it was changed"
 

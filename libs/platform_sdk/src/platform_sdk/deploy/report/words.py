@@ -168,8 +168,9 @@ def synchronised_words(stack: StackPlan) -> str:
 
 
 def is_unsound(status: str | None) -> bool:
-    """A stack that takes no update as it is."""
-    return status is not None and not (status.endswith("_COMPLETE") and status != "ROLLBACK_COMPLETE")
+    """A stack that takes no update as it is. One that is but a name for its first change set is as good as none."""
+    sound = status is None or status == "REVIEW_IN_PROGRESS" or status.endswith("_COMPLETE")
+    return not sound or status == "ROLLBACK_COMPLETE"
 
 
 def drift_words(drift: Drift) -> str:

@@ -1,0 +1,129 @@
+"""`platform plan`: what would change on AWS and in dollars."""
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from platform_sdk.cli_arguments import complete_environments, complete_services, environment_named, root
+from platform_sdk.cli_outside import outside
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from platform_sdk.deploy.aws.session import Aws
+    from platform_sdk.deploy.environment import Environment
+    from platform_sdk.deploy.plan import CostBasis, Plan, SharedPlan
+    from platform_sdk.deploy.spec import ServiceSpec
+
+
+@click.command()
+@click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=complete_services)
+@click.option("--shared", is_flag=True, help="Instead of services: the stacks that all of them share.")
+@click.option("--env", "environment_name", required=True, metavar="NAME", shell_complete=complete_environments,
+              help="The environment to look at.")  # fmt: skip
+@click.option("--image", "tag", metavar="TAG",
+              help="Plan the release of this image of one service; without it, each keeps its own.")  # fmt: skip
+@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown, for a pull request.")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.pass_context
+def plan(
+    context: click.Context,
+    services: tuple[str, ...],
+    shared: bool,
+    environment_name: str,
+    tag: str | None,
+    form: Literal["markdown", "json"] | None,
+) -> None:
+    """Say what would change on AWS, and what that costs a month.
+
+    \b
+    Compares what platform.toml asks for with what is on AWS, of the named services or of all:
+      +  comes          -  goes, or leaves the stack and is kept
+      ~  changes        !  was changed past us, for example in the console
+
+    Only reads. Which target group is live, which revision runs and how many tasks are for releases and scaling to say,
+    and no change. Exits with 0 if there is nothing to do, with 2 if there is, drift included, and with 1 on an error.
+    """
+    if shared and (services or tag):
+        raise click.UsageError("--shared is of no service: leave out the services and --image")
+    if tag is not None and len(services) != 1:
+        raise click.UsageError("--image is of one service: name it")
+    environment = environment_named(environment_name)
+    aws = outside().connect(environment)
+    if shared:
+        found = shared_plan(environment, aws)
+        click.echo(reported(environment, (), found, None, form), nl=False)
+        context.exit(found.exit_code)
+    plans = service_plans(services, environment, tag, aws)
+    click.echo(reported(environment, plans, None, tag, form), nl=False)
+    context.exit(max((each.exit_code for each in plans), default=0))
+
+
+def service_plans(
+    names: "Sequence[str]", environment: "Environment", tag: str | None, aws: "Aws"
+) -> "tuple[Plan, ...]":
+    from platform_sdk.deploy.faults import counted
+    from platform_sdk.deploy.observe import observe_image, observe_services
+    from platform_sdk.deploy.plan import plan_service
+    from platform_sdk.deploy.repository import refuse_unknown
+    from platform_sdk.deploy.spec import load_services
+
+    specs = load_services(root(), environment.name)
+    refuse_unknown("service", names, [spec.name for spec in specs])
+    chosen = [spec for spec in specs if spec.name in (names or [spec.name])]
+    cost = cost_basis(environment, specs)
+    click.echo(f"reading {counted(len(chosen), 'service')} of {environment.name} on AWS", err=True)
+    image = observe_image(chosen[0].name, tag, environment, aws) if tag is not None else None
+    states = observe_services(chosen, environment, aws)
+    return tuple(plan_service(spec, environment, states[spec.name], image=image, cost=cost) for spec in chosen)
+
+
+def cost_basis(environment: "Environment", services: "Sequence[ServiceSpec]") -> "CostBasis | None":
+    """None where nothing is billed, or nobody has looked the region's prices up."""
+    from platform_sdk.deploy.cost import UnknownRegion, load_assumptions, load_prices
+    from platform_sdk.deploy.plan import CostBasis
+
+    if environment.aws_endpoint_url is not None:
+        return None
+    try:
+        prices = load_prices(root(), environment.region)
+    except UnknownRegion as error:
+        click.echo(f"warning: the plan says nothing about cost: {error.what}", err=True)
+        return None
+    assumptions = load_assumptions(root(), environment.name, services, within_bounds=False)
+    return CostBasis(assumptions=assumptions, prices=prices)
+
+
+def shared_plan(environment: "Environment", aws: "Aws") -> "SharedPlan":
+    from platform_sdk.deploy.observe import observe_shared
+    from platform_sdk.deploy.plan import plan_shared
+    from platform_sdk.deploy.shared import load_shared_stacks
+    from platform_sdk.deploy.spec import load_services
+
+    stacks = load_shared_stacks(root(), environment, load_services(root(), environment.name))
+    templates = {stack.name: (root() / stack.template).read_text(encoding="utf-8") for stack in stacks}
+    click.echo(f"reading {len(stacks)} shared stacks of {environment.name} on AWS", err=True)
+    return plan_shared(environment.name, stacks, templates, observe_shared(stacks, aws))
+
+
+def reported(
+    environment: "Environment",
+    plans: "Sequence[Plan]",
+    shared: "SharedPlan | None",
+    tag: str | None,
+    form: Literal["markdown", "json"] | None,
+) -> str:
+    from platform_sdk.deploy.report import as_document, as_markdown, as_text, coloured
+
+    match form:
+        case "json":
+            document = as_document(environment.name, plans, shared, tag=tag)
+            return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        case "markdown":
+            return as_markdown(plans, shared, tag=tag)
+        case None:
+            text = as_text(plans, shared, tag=tag)
+            return coloured(text) if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
