@@ -10,11 +10,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from types import SimpleNamespace
 from typing import Any, Final
 
-import botocore.session
 from botocore import xform_name
 from botocore.client import BaseClient
 from botocore.config import Config
@@ -25,6 +23,7 @@ from local_aws.control_plane import faults
 from local_aws.control_plane.account import Account
 from local_aws.control_plane.clock import SteppedClock
 from local_aws.control_plane.faults import Fault, How
+from local_aws.control_plane.models import operation_model, session
 from local_aws.control_plane.refused import NotPlayed, Refused
 from local_aws.control_plane.services import SERVICES
 from local_aws.control_plane.shapes import check_answer, faults_in
@@ -213,17 +212,6 @@ class ControlPlane(Account):
     def _resources(self, service: str, operation: str, request: Mapping[str, Any]) -> tuple[str, ...]:
         known = self.services.get(service)
         return (known.concerned(operation, request) if known else ()) or ("*",)
-
-
-@cache
-def session() -> botocore.session.Session:
-    """One for the process: it keeps the service models, which take a tenth of a second to read."""
-    return botocore.session.Session()
-
-
-@cache
-def operation_model(service: str, operation: str) -> OperationModel:
-    return session().get_service_model(service).operation_model(operation)
 
 
 def action(service: str, model: OperationModel) -> str:
