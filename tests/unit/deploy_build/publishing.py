@@ -31,7 +31,7 @@ class Clock:
 class RegistryLogin:
     user: str = "AWS"
     password: str = "not to be told"
-    registry: str = "444455556666.dkr.ecr.us-east-1.amazonaws.com"
+    registry: str = ""
 
 
 @dataclass
@@ -41,6 +41,7 @@ class Registry:
     tags: dict[str, str] = field(default_factory=dict)
     scans: list[Scan] = field(default_factory=lambda: [scan_of()])
     late: int = 0
+    host: str = "444455556666.dkr.ecr.us-east-1.amazonaws.com"
 
     def image(self, repository: str, tag: str) -> Image | None:
         reference = f"{repository}:{tag}"
@@ -62,7 +63,7 @@ class Registry:
         return self.scans.pop(0) if len(self.scans) > 1 else self.scans[0]
 
     def login(self) -> RegistryLogin:
-        return RegistryLogin()
+        return RegistryLogin(registry=self.host)
 
 
 @dataclass

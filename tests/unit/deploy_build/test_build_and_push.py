@@ -48,7 +48,7 @@ class Run:
 def test_what_is_not_there_is_built_and_pushed_and_known_by_its_digest() -> None:
     run = Run(Registry())
     image = run.publish()
-    assert run.builder.done == ["build", f"login {HOST}", f"push {REFERENCE}"]
+    assert run.builder.done == [f"login {HOST}", "build", f"push {REFERENCE}"]
     assert (image.digest, image.reused) == (DIGEST, False)
     assert image.uri == f"{REFERENCE}@{DIGEST}"
     assert image.commit == SOURCE.commit
@@ -126,9 +126,12 @@ def test_the_registrys_address_follows_from_account_and_region(region: str, host
     assert repository_address(replace(STAGING, region=region), "orders") == f"{host}/orders"
 
 
-def test_the_laptop_has_no_registry() -> None:
+def test_what_answers_for_another_registry_is_refused_before_anything_is_built() -> None:
+    """As the laptop's emulator does, or the keys of another account."""
+    run = Run(Registry(host="localhost:4566"))
     with pytest.raises(NoRegistry):
-        repository_address(load_environment(ROOT, "local"), "orders")
+        run.publish()
+    assert run.builder.done == []
 
 
 def test_the_record_says_what_was_pushed_and_replaces_the_last_one(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from platform_sdk.cli_arguments import complete_environments, complete_services, environment_named, root
+from platform_sdk.cli_outside import outside
 
 if TYPE_CHECKING:
-    from platform_sdk.deploy.build.changed import Touched
     from platform_sdk.deploy.build.publish import PublishedImage, Source
     from platform_sdk.deploy.build.scan import FailOn
     from platform_sdk.deploy.environment import Environment
@@ -32,37 +32,24 @@ def changed(since: str | None, environment_name: str | None, as_json: bool) -> N
     nothing. What is not named need not be built or released.
     """
     from platform_sdk.deploy.build.record import changes_of
+    from platform_sdk.deploy.build.since import changes_since
 
-    found, because = services_since(since, environment_name)
-    if because:
-        click.echo(f"every service: {because}", err=True)
+    if environment_name is not None:
+        environment_named(environment_name)
+    changes = changes_since(root(), since, environment_name)
+    if changes.everything:
+        click.echo(f"every service: {changes.everything}", err=True)
     if as_json:
-        click.echo(json.dumps(changes_of(found, since, because), indent=2))
+        click.echo(json.dumps(changes_of(changes), indent=2))
         return
-    for one in found:
+    for one in changes.services:
         click.echo(f"{one.service}{': ' if one.kinds else ''}{' and '.join(one.kinds)}")
         for reason in one.reasons[:SHOWN_REASONS]:
             click.echo(f"  {reason.path} ({reason.edge}: {reason.kind})")
         if len(one.reasons) > SHOWN_REASONS:
             click.echo(f"  and {len(one.reasons) - SHOWN_REASONS} more; --json lists them")
-    if not found:
+    if not changes.services:
         click.echo(f"no service is touched by what changed since {since}", err=True)
-
-
-def services_since(since: str | None, environment_name: str | None) -> "tuple[tuple[Touched, ...], str | None]":
-    """The services, and the reason if it is all of them."""
-    from platform_sdk.deploy.build.changed import all_services, load_graph, touched
-    from platform_sdk.deploy.build.git import Git
-    from platform_sdk.deploy.repository import service_names
-
-    if environment_name is not None:
-        environment_named(environment_name)
-    git = Git(root())
-    if since is None:
-        why = "no revision was given to compare with" if git.is_clone() else "this folder has no history of git"
-        return all_services(root()), why
-    paths = git.changed_since(since)
-    return touched(load_graph(root(), service_names(root()), environment_name), paths), None
 
 
 @click.command()
@@ -70,6 +57,7 @@ def services_since(since: str | None, environment_name: str | None) -> "tuple[tu
 @click.option("--env", "environment_name", default="local", show_default=True, metavar="NAME",
               shell_complete=complete_environments, help="Whose architecture and registry are meant.")  # fmt: skip
 @click.option("--push", is_flag=True, help="Put it into the environment's registry, unless it is there.")
+@click.option("--if-missing", is_flag=True, help="Build only what the environment's registry does not have.")
 @click.option("--architecture", type=click.Choice(["x86_64", "arm64"]), help="Instead of the one in platform.toml.")
 @click.option("--base-image", envvar="PLATFORM_BASE_IMAGE", metavar="IMAGE",
               help="Instead of the Dockerfile's own, for example a mirror of it or a digest.")  # fmt: skip
@@ -80,6 +68,7 @@ def build(
     service: str,
     environment_name: str,
     push: bool,
+    if_missing: bool,
     architecture: "Architecture | None",
     base_image: str | None,
     fail_on: "FailOn",
@@ -90,20 +79,25 @@ def build(
     The tag is made from the content of all files in the image, so the same files have the same tag on every machine,
     and a tag that is in the registry is not built again: then not even Docker is needed. After a push the registry's
     scan is awaited; what it finds can refuse the image. Prints the image, and leaves its digest in
-    .platform/builds/SERVICE.json. Without --push, the image stays on this machine as SERVICE:TAG.
+    .platform/builds/SERVICE.json. Without --push, the image stays on this machine as SERVICE:TAG, and the tag is
+    printed.
     """
-    environment = environment_named(environment_name)
-    source = source_of(service, environment, architecture, base_image)
-    if not push:
-        reference = build_here(source)
-        click.echo(json.dumps({"service": service, "tag": source.tag, "image": reference}) if as_json else reference)
-        return
     from platform_sdk.deploy.build.record import record_of, write_record
 
-    image = push_to(environment, source, fail_on)
-    write_record(root(), image)
-    click.echo(json.dumps(record_of(image), indent=2) if as_json else image.uri)
-    click.echo(f"next: platform deploy {service} --env {environment.name} --image {image.tag}", err=True)
+    environment = environment_named(environment_name)
+    source = source_of(service, environment, architecture, base_image)
+    if push:
+        image = push_to(environment, source, fail_on)
+        write_record(root(), image)
+        click.echo(json.dumps(record_of(image), indent=2) if as_json else image.uri)
+        click.echo(f"next: platform deploy {service} --env {environment.name} --image {image.tag}", err=True)
+        return
+    if if_missing and outside().connect(environment).images.image(service, source.tag) is not None:
+        tell(f"{service}: {source.tag} is in the registry; nothing to build")
+        reference = None
+    else:
+        reference = build_here(source)
+    click.echo(json.dumps({"service": service, "tag": source.tag, "image": reference}) if as_json else source.tag)
 
 
 def source_of(
@@ -128,18 +122,16 @@ def build_here(source: "Source") -> str:
 
 
 def push_to(environment: "Environment", source: "Source", fail_on: "FailOn") -> "PublishedImage":
-    from platform_sdk.deploy.aws.session import connect
     from platform_sdk.deploy.build.docker import Docker
     from platform_sdk.deploy.build.publish import build_and_push
     from platform_sdk.deploy.build.scan import Gate
-    from platform_sdk.deploy.clock import SystemClock
 
     return build_and_push(
         source,
         environment,
-        registry=connect(environment).images,
+        registry=outside().connect(environment).images,
         builder=Docker(tell),
-        clock=SystemClock(),
+        clock=outside().clock,
         gate=Gate(fail_on=fail_on),
         tell=tell,
     )

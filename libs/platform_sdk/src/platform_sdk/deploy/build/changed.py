@@ -13,7 +13,7 @@ from typing import Final, Literal
 from platform_sdk.deploy.build.imports import imported_files
 from platform_sdk.deploy.build.inputs import DOCKERIGNORE, ImageInputs, load_inputs
 from platform_sdk.deploy.environment import FOLDER as ENVIRONMENTS
-from platform_sdk.deploy.repository import environment_names, service_names
+from platform_sdk.deploy.repository import environment_names
 from platform_sdk.deploy.shared import SMOKE_TEST, TEMPLATES
 
 Kind = Literal["image", "documents"]
@@ -108,8 +108,3 @@ def touched(graph: Graph, paths: Collection[str]) -> tuple[Touched, ...]:
         for service in sorted(graph.images)
     ]
     return tuple(one for one in found if one.reasons)
-
-
-def all_services(root: Path) -> tuple[Touched, ...]:
-    """Every service, where nothing says what changed."""
-    return tuple(Touched(service=service, reasons=()) for service in service_names(root))

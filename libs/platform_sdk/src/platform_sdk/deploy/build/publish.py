@@ -30,7 +30,7 @@ class ImageMissing(PlatformError):
 
 
 class NoRegistry(PlatformError):
-    """The environment is on the laptop."""
+    """What answers for the registry is none to which an image can be pushed."""
 
 
 class Builder(Protocol):
@@ -110,17 +110,7 @@ def read_source(root: Path, service: str, architecture: Architecture, base_image
 
 
 def repository_address(environment: Environment, service: str) -> str:
-    """Of the service's images in ECR, without a tag (docs.aws.amazon.com/AmazonECR, "Private registry").
-
-    Raises:
-        NoRegistry
-    """
-    if environment.aws_endpoint_url is not None:
-        raise NoRegistry(
-            f"the environment {environment.name} has no registry",
-            because="it is on this machine",
-            hint=f"leave out --push, or name another environment: `platform build {service} --env staging --push`",
-        )
+    """Of the service's images in ECR, without a tag (docs.aws.amazon.com/AmazonECR, "Private registry")."""
     suffix = "amazonaws.com.cn" if environment.partition == "aws-cn" else "amazonaws.com"
     return f"{environment.account_id}.dkr.ecr.{environment.region}.{suffix}/{service}"
 
@@ -184,10 +174,17 @@ def publish(
     clock: Clock,
     tell: Callable[[str], None],
 ) -> tuple[Image, bool]:
-    """The image in the registry, and whether somebody else pushed it."""
+    """The image in the registry, and whether somebody else pushed it. Who may not push hears so before the build."""
+    login = registry.login()
+    if login.registry != reference.partition("/")[0]:
+        raise NoRegistry(
+            f"{reference} cannot be pushed",
+            because=f"the registry that answers is at {login.registry}",
+            hint="name an environment that is on AWS, or leave out --push",
+        )
+    builder.login(login)
     tell(f"{source.service}: building {source.tag} for {PLATFORMS[source.architecture]}")
     build(source, reference, builder)
-    builder.login(registry.login())
     tell(f"{source.service}: pushing {reference}")
     try:
         builder.push(reference)

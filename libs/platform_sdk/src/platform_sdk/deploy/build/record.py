@@ -1,12 +1,12 @@
 """What a build leaves behind for whoever comes next: a JSON document, on stdout or in a file."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from platform_sdk.deploy.build.changed import Touched
 from platform_sdk.deploy.build.publish import PublishedImage
+from platform_sdk.deploy.build.since import Changes
 
 FOLDER: Final = Path(".platform/builds")
 
@@ -35,17 +35,23 @@ def write_record(root: Path, image: PublishedImage) -> Path:
     return place
 
 
-def changes_of(found: Sequence[Touched], since: str | None, because: str | None) -> Json:
-    """`because` says why every service is listed, where nothing could be compared."""
+def read_record(root: Path, service: str) -> Json | None:
+    """What the last build of the service has left, if anything."""
+    place = root / FOLDER / f"{service}.json"
+    record: Json | None = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else None
+    return record
+
+
+def changes_of(changes: Changes) -> Json:
     return {
-        "since": since,
-        "because": because,
+        "since": changes.since,
+        "everything": changes.everything,
         "services": [
             {
                 "service": one.service,
                 "kinds": list(one.kinds),
                 "reasons": [{"path": each.path, "kind": each.kind, "edge": each.edge} for each in one.reasons],
             }
-            for one in found
+            for one in changes.services
         ],
     }
