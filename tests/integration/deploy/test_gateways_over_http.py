@@ -77,7 +77,7 @@ def test_a_lock_is_ours_until_its_time_is_over_and_then_the_next_ones_with_what_
     aws: Aws, table: str, name: str
 ) -> None:
     ours, theirs = lock(name, "ours"), lock(name, "theirs")
-    suspended = {"service/platform-local/local-orders": Suspended(scale_in=True, scheduled=True)}
+    suspended = Suspended(scale_in=True, scheduled=True)
     until = NOW + timedelta(seconds=300)
 
     assert aws.locks.take(table, ours, now=NOW) == Held(item=ours, before=None)

@@ -24,10 +24,7 @@ OURS = LockItem(
 )
 SECONDS = int(AT.timestamp())
 LOST = Refusal(code="ConditionalCheckFailedException", message="The conditional request failed")
-RESOURCE = "service/platform-production/production-orders"
-SUSPENDED = (
-    '{"service/platform-production/production-orders": {"scale_in": true, "scale_out": false, "scheduled": false}}'
-)
+SUSPENDED = '{"scale_in": true, "scale_out": false, "scheduled": false}'
 
 
 def kept(token: str, **more: str) -> dict[str, Any]:
@@ -74,7 +71,7 @@ def test_what_an_expired_holder_left_is_carried_on() -> None:
     held = aws.gateways.locks.take(TABLE, OURS, now=AT)
 
     assert isinstance(held, Held)
-    assert held.item == replace(OURS, deployment_id="d-1", scaling={RESOURCE: Suspended(scale_in=True)})
+    assert held.item == replace(OURS, deployment_id="d-1", scaling=Suspended(scale_in=True))
     assert held.before is not None
     assert (held.before.owner, held.before.purpose, held.before.token) == ("you", "rollback", "theirs")
     assert (held.before.since, held.before.expires_at) == (AT - timedelta(seconds=300), AT - timedelta(seconds=60))
@@ -88,7 +85,7 @@ def test_a_lock_whose_answer_was_lost_is_ours_when_it_is_taken_again() -> None:
 
     assert isinstance(held, Held)
     assert held.before is None
-    assert held.item.scaling == {RESOURCE: Suspended(scale_in=True)}
+    assert held.item.scaling == Suspended(scale_in=True)
 
 
 def test_a_lock_of_another_says_whose_it_is() -> None:
@@ -99,7 +96,7 @@ def test_a_lock_of_another_says_whose_it_is() -> None:
     taken = aws.gateways.locks.take(TABLE, OURS, now=AT)
 
     assert isinstance(taken, Taken)
-    assert (taken.by.owner, taken.by.deployment_id, taken.by.scaling) == ("you", "", {})
+    assert (taken.by.owner, taken.by.deployment_id, taken.by.scaling) == ("you", "", None)
     assert aws.sent("dynamodb.GetItem")[0]["ConsistentRead"] is True
 
 
@@ -123,10 +120,12 @@ def test_renewing_changes_only_what_is_given() -> None:
         token="ours",
         expires_at=until,
         deployment_id="d-1",
-        scaling={RESOURCE: Suspended(scale_in=True)},
+        scaling=Suspended(scale_in=True),
     )
 
-    short, long = aws.sent("dynamodb.UpdateItem")
+    assert locks.renew(TABLE, "release/orders", token="ours", expires_at=until, forget_scaling=True)
+
+    short, long, last = aws.sent("dynamodb.UpdateItem")
     assert short["UpdateExpression"] == "SET #expires_at = :expires_at"
     assert short["ExpressionAttributeNames"] == {"#expires_at": "expires_at", "#token": "token"}
     assert short["ConditionExpression"] == "#token = :token"
@@ -136,6 +135,7 @@ def test_renewing_changes_only_what_is_given() -> None:
         ":deployment_id": {"S": "d-1"},
         ":scaling": {"S": SUSPENDED},
     }
+    assert last["ExpressionAttributeValues"][":scaling"] == {"S": "null"}
 
 
 def test_a_lock_that_is_no_longer_ours_is_neither_renewed_nor_given_back() -> None:

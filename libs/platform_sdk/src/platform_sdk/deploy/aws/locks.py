@@ -55,12 +55,13 @@ class Locks:
         token: str,
         expires_at: datetime,
         deployment_id: str | None = None,
-        scaling: Mapping[str, Suspended] | None = None,
+        scaling: Suspended | None = None,
+        forget_scaling: bool = False,
     ) -> bool:
         """Whether the lock is still the token's; then it is so until `expires_at`. What is None stays as it is."""
         more = {} if deployment_id is None else {"deployment_id": {"S": deployment_id}}
-        if scaling is not None:
-            more["scaling"] = scaling_attribute(scaling)
+        if scaling is not None or forget_scaling:
+            more["scaling"] = {"S": json.dumps(asdict(scaling) if scaling else None)}
         return self.done_if_ours(
             "update_item",
             f"renew the lock {name}",
@@ -145,12 +146,8 @@ def number(moment: datetime) -> dict[str, str]:
     return {"N": str(int(moment.timestamp()))}
 
 
-def scaling_attribute(scaling: Mapping[str, Suspended]) -> dict[str, str]:
-    return {"S": json.dumps({resource: asdict(each) for resource, each in scaling.items()}, sort_keys=True)}
-
-
 def lock_of(found: Any) -> LockItem:
-    scaling = json.loads(found.get("scaling", {}).get("S", "{}"))
+    scaling = json.loads(found.get("scaling", {}).get("S", "null"))
     return LockItem(
         name=found["name"]["S"],
         token=found["token"]["S"],
@@ -159,5 +156,5 @@ def lock_of(found: Any) -> LockItem:
         since=datetime.fromtimestamp(int(found["since"]["N"]), UTC),
         expires_at=datetime.fromtimestamp(int(found["expires_at"]["N"]), UTC),
         deployment_id=found.get("deployment_id", {}).get("S", ""),
-        scaling={resource: Suspended(**each) for resource, each in scaling.items()},
+        scaling=Suspended(**scaling) if scaling else None,
     )

@@ -1,7 +1,6 @@
 """Who holds what only one may do at a time."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from platform_sdk.deploy.state.around import Suspended
@@ -17,7 +16,8 @@ class LockItem:
         owner: for people: a build's id, or user and machine.
         purpose: for people: what the holder does.
         deployment_id: CodeDeploy's, as soon as the holder has made one.
-        scaling: how scaling was suspended before the holder suspended it, by resource: what is to be restored.
+        scaling: how the service's scaling was suspended before the holder suspended it: what is to be restored. None
+            where there is nothing to restore.
     """
 
     name: str
@@ -27,7 +27,7 @@ class LockItem:
     since: datetime
     expires_at: datetime
     deployment_id: str = ""
-    scaling: Mapping[str, Suspended] = field(default_factory=dict)
+    scaling: Suspended | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
