@@ -8,10 +8,12 @@ STAMP := $(VENV)/.installed
 CHECKOV := .venv-checkov
 CDK := .venv-cdk
 PACKAGES := libs/platform_sdk libs/local_aws services/orders services/users services/inventory
+DOCKERFILES := $(wildcard services/*/Dockerfile)
+VERSION ?= dev
 SOURCES := libs services tests benchmarks deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down reset test check format bench lock clean
+.PHONY: help setup up down reset test check format bench lock images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +47,7 @@ check: $(STAMP) $(CHECKOV)/.installed ## Lint, format, types, import boundaries,
 	@echo "check: import-linter"; $(BIN)/lint-imports
 	@echo "check: platform.toml"; $(BIN)/platform check
 	@echo "check: checkov"; $(CHECKOV)/bin/checkov --directory deploy/cloudformation --directory tests/golden/stacks --framework cloudformation --quiet --compact --skip-download
+	@echo "check: hadolint"; $(BIN)/hadolint $(DOCKERFILES) benchmarks/*.Dockerfile deploy/*/Dockerfile
 
 format: $(STAMP) ## Format the code
 	@$(BIN)/ruff check --fix --quiet $(SOURCES); $(BIN)/ruff format $(SOURCES)
@@ -54,6 +57,12 @@ bench: $(STAMP) ## Measure, and print a table (B=name for one)
 
 lock: $(STAMP) ## Compile requirements/*.in to hashed locks
 	@requirements/lock.sh $(BIN)
+
+images: $(DOCKERFILES:services/%/Dockerfile=image-%) ## Build the services' images with Docker, as orders:dev and so on (VERSION=tag)
+
+image-%: services/%/Dockerfile
+	@DOCKER_BUILDKIT=1 docker build --file $< --tag $*:$(VERSION) --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) $(BUILD_ARGS) .
 
 clean: ## Remove .venv and caches (the system's data stays)
 	@rm -rf $(VENV) $(CHECKOV) $(CDK) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

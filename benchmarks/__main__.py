@@ -6,7 +6,7 @@ import time
 
 from benchmarks.table import Row, render
 
-NAMES = ("up", "orders", "consumer", "latency", "check", "cdk")
+NAMES = ("up", "orders", "consumer", "latency", "check", "cdk", "images")
 
 
 def main(arguments: list[str]) -> int:

@@ -1,14 +1,8 @@
 """Fixtures of the container tests. Where no engine answers, each of these tests is skipped and says so."""
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
-
-# Read when testcontainers is imported. Its reaper is an image of its own, which not every machine can pull; what a
-# killed run leaves behind has the label org.testcontainers=true.
-os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
-
 from testcontainers.core.network import Network
 
 from tests.support.container_tasks import Surroundings, surroundings

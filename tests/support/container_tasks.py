@@ -11,6 +11,7 @@ from urllib.request import urlopen
 
 from testcontainers.community.postgres import PostgresContainer
 from testcontainers.community.redis import RedisContainer
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
@@ -26,6 +27,10 @@ from platform_sdk.deploy.render import Role, task_definition
 from platform_sdk.deploy.spec import ServiceSpec, load_services
 from tests.support.containers import build_image
 from tests.support.region import ROOT, wait_for
+
+# Its reaper is an image of its own, which not every machine can pull; what a killed run leaves behind has the label
+# org.testcontainers=true.
+testcontainers_config.ryuk_disabled = True
 
 SERVICES: Final = ("orders", "users", "inventory")
 CPU_UNITS: Final = 1024
