@@ -21,8 +21,14 @@ from botocore.model import OperationModel
 
 from local_aws.control_plane import faults
 from local_aws.control_plane.account import Account
+from local_aws.control_plane.autoscaling import ApplicationAutoScaling
 from local_aws.control_plane.clock import SteppedClock
+from local_aws.control_plane.cloudwatch import CloudWatch, State
+from local_aws.control_plane.codedeploy.service import CodeDeploy
+from local_aws.control_plane.ecs.service import Ecs
+from local_aws.control_plane.elbv2.service import ElbV2
 from local_aws.control_plane.faults import Fault, How
+from local_aws.control_plane.logs import Logs
 from local_aws.control_plane.models import operation_model, session
 from local_aws.control_plane.refused import NotPlayed, Refused
 from local_aws.control_plane.services import SERVICES
@@ -108,6 +114,38 @@ class ControlPlane(Account):
     def fail(self, service: str, operation: str, *, how: How, times: int = 1, after: int = 0) -> None:
         """Lets `after` calls of the operation go well and the next `times` fail. `*` is any service or operation."""
         self._faults.append(Fault(service=service, operation=operation, how=how, times=times, after=after))
+
+    @property
+    def ecs(self) -> Ecs:
+        return self.service(Ecs)
+
+    @property
+    def elbv2(self) -> ElbV2:
+        return self.service(ElbV2)
+
+    @property
+    def codedeploy(self) -> CodeDeploy:
+        return self.service(CodeDeploy)
+
+    @property
+    def cloudwatch(self) -> CloudWatch:
+        return self.service(CloudWatch)
+
+    @property
+    def autoscaling(self) -> ApplicationAutoScaling:
+        return self.service(ApplicationAutoScaling)
+
+    @property
+    def logs(self) -> Logs:
+        return self.service(Logs)
+
+    def set_alarm(self, name: str, state: State) -> None:
+        """By hand: it stays so until it is set again."""
+        self.cloudwatch.set_alarm(name, state)
+
+    def stop_by_hand(self, deployment_id: str, *, roll_back: bool = True) -> None:
+        """What somebody does in CodeDeploy's console."""
+        self.codedeploy.stop_by_hand(deployment_id, roll_back=roll_back)
 
     def perform(self, service: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """What a client's call does, without record or faults: for one service that acts on another.

@@ -7,6 +7,7 @@ from local_aws.control_plane.account import Account
 from local_aws.control_plane.autoscaling import ApplicationAutoScaling
 from local_aws.control_plane.cloudformation import CloudFormation
 from local_aws.control_plane.cloudwatch import CloudWatch
+from local_aws.control_plane.codedeploy.service import CodeDeploy
 from local_aws.control_plane.dynamodb import DynamoDb
 from local_aws.control_plane.ecr import Ecr
 from local_aws.control_plane.ecs.service import Ecs
@@ -25,6 +26,7 @@ SERVICES: Final[Mapping[str, Callable[[Account], Service]]] = {
     "ecs": Ecs,
     "cloudwatch": CloudWatch,
     "application-autoscaling": ApplicationAutoScaling,
+    "codedeploy": CodeDeploy,
     "ecr": Ecr,
     "ssm": Ssm,
     "secretsmanager": SecretsManager,

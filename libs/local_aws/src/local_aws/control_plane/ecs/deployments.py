@@ -111,7 +111,7 @@ class Deployments(Services):
         for one in others:
             one.desired_count = min(left, len(self.live_tasks(one.id)))
             left -= one.desired_count
-            if one.desired_count == 0 and not self._tasks_of(one) and one.status != "DRAINING":
+            if one.desired_count == 0 and not self.tasks_of(one) and one.status != "DRAINING":
                 service.sets.remove(one)
 
     def _is_healthy(self, task: Task) -> bool:

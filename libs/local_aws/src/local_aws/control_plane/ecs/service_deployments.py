@@ -83,7 +83,7 @@ class ServiceDeployments(Deployments):
 
     def _revision_in(self, service: EcsService, revision: ServiceRevision) -> dict[str, Any]:
         sets = [one for one in service.sets if one.definition is revision.definition]
-        pending, running = counts([task for one in sets for task in self._tasks_of(one)])
+        pending, running = counts([task for one in sets for task in self.tasks_of(one)])
         return {
             "arn": revision.arn,
             "requestedTaskCount": sum(one.desired_count for one in sets),

@@ -140,7 +140,7 @@ class Services(Tasks):
 
     def _keep(self, service: EcsService, one: TaskSet) -> None:
         """Brings a task set nearer to what it should be."""
-        for task in self._tasks_of(one):
+        for task in self.tasks_of(one):
             self._judge(service, one, task)
         live = self.live_tasks(one.id)
         for task in live[one.desired_count :]:
@@ -148,10 +148,10 @@ class Services(Tasks):
         for _ in range(scheduling.to_start(one, len(live), self.account.now())):
             self._start(service, one)
         self._note_steadiness(service, one)
-        if one.status == "DRAINING" and not self._tasks_of(one):
+        if one.status == "DRAINING" and not self.tasks_of(one):
             service.sets.remove(one)
 
-    def _tasks_of(self, one: TaskSet) -> list[Task]:
+    def tasks_of(self, one: TaskSet) -> list[Task]:
         return [task for task in self.tasks.values() if task.set_id == one.id and task.last_status != "STOPPED"]
 
     def _kind(self, service: EcsService) -> str:
@@ -202,7 +202,7 @@ class Services(Tasks):
         self.tell(service, f", {self._kind(service)} {one.id}) has stopped 1 running tasks: (task {task.id}).")
 
     def _note_steadiness(self, service: EcsService, one: TaskSet) -> None:
-        tasks = self._tasks_of(one)
+        tasks = self.tasks_of(one)
         healths = [health for task in tasks for _, health in self._healths(task)]
         if not scheduling.is_steady(one, tasks, healths, self.account.now()):
             one.steady_at = None
@@ -315,14 +315,14 @@ class Services(Tasks):
         return {"serviceArns": shown} | next_token(token)
 
     def described(self, service: EcsService) -> dict[str, Any]:
-        return described_service(service, {one.id: self._tasks_of(one) for one in service.sets})
+        return described_service(service, {one.id: self.tasks_of(one) for one in service.sets})
 
     def describe_task_sets(self, request: Request) -> Answer:
         service = self.ecs_service(request["cluster"], request["service"])
         wanted = [name_in(one) for one in request.get("taskSets", [])]
         return {
             "taskSets": [
-                described_task_set(service, one, self._tasks_of(one))
+                described_task_set(service, one, self.tasks_of(one))
                 for one in service.sets
                 if not wanted or name_in(one.id) in wanted
             ],
