@@ -24,7 +24,7 @@ from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.release.register import COMMIT, COMMITTED_AT, DOCUMENT, VERSION
 from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.render.stack_names import cluster_name, worker_service_name
+from platform_sdk.deploy.render.stack_names import cluster_name, stack_name, worker_service_name
 from platform_sdk.deploy.render.task_definition import render_standalone_task, render_task_definition
 from platform_sdk.deploy.render.variables import secrets_of
 from platform_sdk.deploy.render.yaml import to_yaml
@@ -64,11 +64,6 @@ def by_reach(
     return [one for one in listed if not one.name.endswith(endings)], [
         one for one in listed if one.name.endswith(endings)
     ]
-
-
-def stack_name(spec: ServiceSpec, environment: Environment) -> str:
-    """Of a service's own stack, which is rendered."""
-    return f"platform-{environment.name}-{spec.name}"
 
 
 @cache

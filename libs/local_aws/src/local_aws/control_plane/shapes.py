@@ -6,10 +6,15 @@ ParamValidator knows names, types, what is required and lower bounds; enumeratio
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from botocore.model import OperationModel, Shape
 from botocore.validate import ParamValidator
+
+BEYOND_THE_MODEL: Final = frozenset(
+    {"REVIEW_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"}
+)
+"""Statuses of a stack that CloudFormation's events have, and that its model of a resource's status leaves out."""
 
 
 def check_answer(operation: OperationModel, answer: Mapping[str, Any]) -> None:
@@ -48,7 +53,7 @@ def members(value: Any, shape: Shape, path: str) -> Iterator[tuple[Any, Shape, s
 
 def enumerations(value: Any, shape: Shape, path: str) -> Iterator[str]:
     allowed = getattr(shape, "enum", None)
-    if allowed and value not in allowed:
+    if allowed and value not in allowed and value not in BEYOND_THE_MODEL:
         yield violation(value, path, f"Member must satisfy enum value set: [{', '.join(allowed)}]")
     for member, its_shape, its_path in members(value, shape, path):
         yield from enumerations(member, its_shape, its_path)

@@ -200,7 +200,7 @@ def described(one: ChangeSet) -> dict[str, Any]:
         "ChangeSetName": one.name,
         "StackId": one.stack.id,
         "StackName": one.stack.name,
-        "Description": one.description,
+        "Description": one.description or None,
         "CreationTime": one.created,
         "Status": one.status,
         "ExecutionStatus": one.execution,

@@ -67,16 +67,20 @@ class Operation:
         return self._phase == "finished"
 
     def step(self) -> None:
-        """A second has passed."""
+        """A second has passed. What has failed lets nothing more begin."""
         for task in self._tasks:
             if task.state == "running":
                 task.advance()
-        self._begin_ready()
-        failed = [task for task in self._tasks if task.state == "failed"]
+        if not self._failed():
+            self._begin_ready()
+        failed = self._failed()
         if failed:
             self._fail(failed)
         elif all(task.state == "done" for task in self._tasks):
             self._go_on()
+
+    def _failed(self) -> list[Task]:
+        return [task for task in self._tasks if task.state == "failed"]
 
     def _begin_ready(self) -> None:
         """What has nothing to do is done at once, and may let others begin."""
@@ -88,7 +92,7 @@ class Operation:
                 if task.state == "waiting" and not task.after & open_ids:
                     task.begin()
                     progressed = True
-            if any(task.state == "failed" for task in self._tasks):
+            if self._failed():
                 return
 
     def _go_on(self) -> None:

@@ -147,19 +147,26 @@ def described(stack: Stack) -> dict[str, Any]:
     said = stack.described
     shown: dict[str, Any] = {
         **named(stack),
-        "Description": said.template.description,
         "Parameters": [value.described() for value in said.values.values()],
         "Tags": [{"Key": key, "Value": value} for key, value in said.tags.items()],
         "Capabilities": list(said.capabilities),
         "Outputs": [
-            {"OutputKey": name, "OutputValue": str(body["Value"]), "Description": str(body.get("Description", ""))}
+            {
+                "OutputKey": name,
+                "OutputValue": str(body["Value"]),
+                **{key: body[key] for key in ("Description",) if key in body},
+            }
             for name, body in stack.outputs.items()
         ],
         "EnableTerminationProtection": stack.protected,
         "DisableRollback": False,
         "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
     }
-    optional = {"RoleARN": said.role_arn, "ChangeSetId": stack.change_set_id}
+    optional = {
+        "Description": said.template.description or None,
+        "RoleARN": said.role_arn,
+        "ChangeSetId": stack.change_set_id,
+    }
     return shown | {key: value for key, value in optional.items() if value is not None}
 
 

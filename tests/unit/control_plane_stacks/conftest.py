@@ -1,0 +1,88 @@
+"""An account in memory, and a person with a template in hand: change set, look, execute, wait."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import pytest
+
+from local_aws.control_plane import ControlPlane, SteppedClock
+from local_aws.control_plane.cloudformation import CloudFormation
+
+Json = dict[str, Any]
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+class Console:
+    """What a person does with CloudFormation, through a real client."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self.plane = plane
+        self.client = plane.client("cloudformation")
+        self._numbers = count(1)
+
+    def plan(
+        self, stack: str, template: Json | str, parameters: Mapping[str, str | None] | None = None, **more: Any
+    ) -> Json:
+        """A change set that is ready, as DescribeChangeSet gives it; a value of None is the previous one."""
+        exists = any(one.name == stack and one.resources for one in self.plane.service(CloudFormation).stacks)
+        name = f"change-{next(self._numbers)}"
+        given = [
+            {"ParameterKey": key, "UsePreviousValue": True}
+            if value is None
+            else {"ParameterKey": key, "ParameterValue": value}
+            for key, value in (parameters or {}).items()
+        ]
+        self.client.create_change_set(
+            StackName=stack,
+            ChangeSetName=name,
+            ChangeSetType="UPDATE" if exists else "CREATE",
+            TemplateBody=template if isinstance(template, str) else json.dumps(template),
+            Parameters=given,
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            **more,
+        )
+        self.plane.clock.sleep(5)
+        described: Json = self.client.describe_change_set(
+            StackName=stack, ChangeSetName=name, IncludePropertyValues=True
+        )
+        return described
+
+    def apply(
+        self, stack: str, template: Json | str, parameters: Mapping[str, str | None] | None = None, **more: Any
+    ) -> str:
+        """Plans, executes and waits. Returns the stack's status."""
+        self.client.execute_change_set(ChangeSetName=self.plan(stack, template, parameters, **more)["ChangeSetId"])
+        return self.settle(stack)
+
+    def settle(self, stack: str) -> str:
+        found = self.plane.service(CloudFormation).find(stack)
+        while found.busy:
+            self.plane.clock.sleep(1)
+        return found.status
+
+    def events(self, stack: str) -> list[tuple[str, str]]:
+        """Logical id and status, the oldest first."""
+        pages = self.client.get_paginator("describe_stack_events").paginate(StackName=stack)
+        events = [event for page in pages for event in page["StackEvents"]]
+        return [(event["LogicalResourceId"], event["ResourceStatus"]) for event in reversed(events)]
+
+    def reason(self, stack: str, logical_id: str, status: str) -> str:
+        events = self.client.describe_stack_events(StackName=stack)["StackEvents"]
+        return next(
+            str(event["ResourceStatusReason"])
+            for event in events
+            if (event["LogicalResourceId"], event["ResourceStatus"]) == (logical_id, status)
+        )
+
+
+@pytest.fixture
+def plane() -> ControlPlane:
+    return ControlPlane(clock=SteppedClock(START))
+
+
+@pytest.fixture
+def console(plane: ControlPlane) -> Console:
+    return Console(plane)
