@@ -16,6 +16,7 @@ from platform_sdk.deploy.render.stack_names import arn, cluster_name, stack_name
 from platform_sdk.deploy.spec import ServiceSpec
 from platform_sdk.deploy.state import (
     Alarm,
+    Deployment,
     DeploymentGroup,
     EcsService,
     ListenerRule,
@@ -234,4 +235,26 @@ def deployment_group(spec: ServiceSpec, environment: Environment, deployed: Depl
         rollback_events=tuple(sorted(deployed.rollback_events(), reverse=True)),
         rollback_enabled=True,
         bake_minutes=deployed.bake_minutes(),
+    )
+
+
+def running_deployment() -> Deployment:
+    """A release that shifts traffic."""
+    return Deployment(
+        id="d-ABCDEF123",
+        status="InProgress",
+        creator="user",
+        description="",
+        application="production-orders",
+        group="production-orders",
+        configuration="CodeDeployDefault.ECSCanary10Percent5Minutes",
+        created_at=RELEASED_AT,
+        started_at=RELEASED_AT,
+        completed_at=None,
+        error_code="",
+        error_message="",
+        rolled_back_by="",
+        rolls_back="",
+        rollback_message="",
+        bake_minutes=15,
     )

@@ -14,6 +14,8 @@ NAMES: Final = ("name", "Name", "key", "Key", "containerName", "sourceVolume", "
 """Keys that tell the elements of a list apart, the first that all of them have."""
 VALUES: Final = ("value", "valueFrom", "Value")
 """Where an element is a name and one of these alone, it is shown as that."""
+TOLD_ONE_BY_ONE: Final = ("environment", "secrets")
+"""Even where there was none before, or none is left."""
 CONTAINERS: Final = "containerDefinitions"
 SEPARATOR: Final = " · "
 
@@ -90,6 +92,8 @@ def body_of(element: Mapping[str, object], name: str) -> object:
 def changes(before: object, after: object, heading: str, keys: tuple[str, ...] = ()) -> Iterator[Change]:
     if before == after:
         return
+    if keys and keys[-1] in TOLD_ONE_BY_ONE:
+        before, after = before or {}, after or {}
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in ordered_keys(before, after):
             yield from changes(before.get(key), after.get(key), heading, (*keys, key))

@@ -1,0 +1,167 @@
+"""Documents that mean the same have one form, and those that do not, have two."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platform_sdk.deploy.canonical import canonical_task_definition, canonical_template, document_digest
+from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.reference import reference
+from platform_sdk.deploy.render import standalone_task, task_definition
+from platform_sdk.deploy.render.service_stack import render_service_stack
+from platform_sdk.deploy.spec import load_services, load_spec
+from tests.support.deployed_services import as_ecs_answers, image_of
+
+ROOT = Path(__file__).resolve().parents[3]
+PRODUCTION = load_environment(ROOT, "production")
+SERVICES = load_services(ROOT, "production")
+ORDERS = next(spec for spec in SERVICES if spec.name == "orders")
+IMAGE = image_of(ORDERS, PRODUCTION, "1.4.2")
+DESCRIBED_ONLY: dict[str, Any] = {
+    "taskDefinitionArn": "arn:aws:ecs:us-east-1:111122223333:task-definition/production-orders:7",
+    "revision": 7,
+    "status": "ACTIVE",
+    "requiresAttributes": [{"name": "com.amazonaws.ecs.capability.task-iam-role"}],
+    "compatibilities": ["EC2", "FARGATE"],
+    "registeredAt": "2026-01-05T09:00:00Z",
+    "registeredBy": "arn:aws:sts::111122223333:assumed-role/production-orders-release/build",
+    "placementConstraints": [],
+    "enableFaultInjection": False,
+}
+
+
+def document() -> Any:
+    return task_definition(ORDERS, PRODUCTION, image=IMAGE)
+
+
+def app(of: Any) -> Any:
+    return next(container for container in of["containerDefinitions"] if container["name"] == "app")
+
+
+@pytest.mark.parametrize("spec", SERVICES, ids=lambda spec: spec.name)
+def test_what_ecs_answers_is_what_was_rendered(spec: Any) -> None:
+    roles: Any = ("api",) if spec.worker is None else ("api", "worker")
+    for role in roles:
+        rendered: Any = task_definition(spec, PRODUCTION, image=IMAGE, role=role)
+        live = as_ecs_answers(rendered) | DESCRIBED_ONLY
+        assert live != rendered
+        assert document_digest(live) == document_digest(rendered)
+
+
+def test_standalone_tasks_and_every_key_too(tmp_path: Path) -> None:
+    (tmp_path / "platform.toml").write_text(reference(), encoding="utf-8")
+    spec = load_spec(tmp_path / "platform.toml", "production")
+    for task in spec.tasks:
+        rendered = standalone_task(spec, PRODUCTION, task, image=IMAGE)
+        assert document_digest(as_ecs_answers(rendered) | DESCRIBED_ONLY) == document_digest(rendered)
+
+
+def test_defaults_that_ecs_fills_in_are_no_difference() -> None:
+    told, untold = document(), document()
+    container = app(told)
+    container |= {"essential": True, "environmentFiles": [], "dockerLabels": {}, "versionConsistency": "enabled"}
+    container["portMappings"][0] |= {"hostPort": 3000, "protocol": "tcp", "name": "http"}
+    container["linuxParameters"] |= {"devices": [], "tmpfs": []}
+    container["logConfiguration"]["secretOptions"] = []
+    app(untold).pop("essential")
+    app(untold)["portMappings"] = [{"containerPort": 3000}]
+    app(untold)["mountPoints"][0].pop("readOnly")
+    assert canonical_task_definition(told) == canonical_task_definition(untold)
+
+
+def test_tags_belong_to_the_form_and_not_to_the_digest() -> None:
+    tagged = document()
+    tagged["tags"] = [*tagged["tags"], {"key": "platform:version", "value": "1.4.2"}]
+    assert canonical_task_definition(tagged) != canonical_task_definition(document())
+    assert document_digest(tagged) == document_digest(document())
+    assert len(document_digest(tagged)) == 64
+
+
+def with_variable(of: Any) -> None:
+    app(of)["environment"].append({"name": "GREETING", "value": "hello"})
+
+
+def with_empty_variable(of: Any) -> None:
+    app(of)["environment"].append({"name": "GREETING", "value": ""})
+
+
+def with_other_health_check(of: Any) -> None:
+    app(of)["healthCheck"]["interval"] = 30
+
+
+def with_other_order_of_command(of: Any) -> None:
+    app(of)["command"].reverse()
+
+
+def with_other_port(of: Any) -> None:
+    app(of)["portMappings"][0] |= {"containerPort": 3001, "hostPort": 3001}
+
+
+def with_writable_root(of: Any) -> None:
+    app(of)["readonlyRootFilesystem"] = False
+
+
+def with_unessential_app(of: Any) -> None:
+    app(of)["essential"] = False
+
+
+def with_udp(of: Any) -> None:
+    app(of)["portMappings"][0]["protocol"] = "udp"
+
+
+def with_other_cpu(of: Any) -> None:
+    of["cpu"] = "1024"
+
+
+def without_a_sidecar(of: Any) -> None:
+    of["containerDefinitions"].pop()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        with_variable, with_empty_variable, with_other_health_check, with_other_order_of_command, with_other_port,
+        with_writable_root, with_unessential_app, with_udp, with_other_cpu, without_a_sidecar,
+    ],
+)  # fmt: skip
+def test_whatever_changes_what_runs_changes_the_digest(change: Callable[[Any], None]) -> None:
+    changed = document()
+    change(changed)
+    assert document_digest(changed) != document_digest(document())
+
+
+def test_documents_are_left_as_they_are() -> None:
+    live = as_ecs_answers(document()) | DESCRIBED_ONLY
+    before = copy.deepcopy(live)
+    document_digest(live)
+    assert live == before
+
+
+def template() -> Any:
+    return render_service_stack(ORDERS, PRODUCTION)
+
+
+def test_what_cloudformation_does_not_act_on_is_no_difference() -> None:
+    said = template()
+    said["Description"] = "another"
+    said["Parameters"]["ContainerPort"] |= {"Default": 3001, "Description": "another"}
+    said["Resources"]["BlueTargetGroup"] |= {"Metadata": {}, "DependsOn": ["Dashboard"]}
+    said["Resources"]["Service"]["Properties"]["Tags"].reverse()
+    assert canonical_template(said) == canonical_template(template())
+
+
+@pytest.mark.parametrize("part", ["Properties", "DeletionPolicy", "UpdateReplacePolicy", "Type"])
+def test_what_cloudformation_acts_on_is_one(part: str) -> None:
+    said = template()
+    queue = said["Resources"]["OrdersQueue"]
+    queue[part] = {**queue[part], "DelaySeconds": 5} if part == "Properties" else "Other"
+    assert canonical_template(said) != canonical_template(template())
+
+
+def test_a_parameter_that_is_looked_up_elsewhere_is_one() -> None:
+    said = template()
+    said["Parameters"]["VpcId"]["Default"] = "/platform/staging/network/vpc-id"
+    assert canonical_template(said) != canonical_template(template())

@@ -1,0 +1,132 @@
+"""Words and signs of a report, beyond what the reviewed files show."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.plan import Plan, plan_service
+from platform_sdk.deploy.render import task_definition
+from platform_sdk.deploy.report import as_document, as_markdown, as_text, coloured
+from platform_sdk.deploy.report.words import shown
+from platform_sdk.deploy.spec import ServiceSpec, load_services
+from platform_sdk.deploy.state import ServiceState
+from tests.support.deployed_services import NOTHING, image_of, registered, released, running_deployment
+
+ROOT = Path(__file__).resolve().parents[3]
+PRODUCTION = load_environment(ROOT, "production")
+ORDERS = next(spec for spec in load_services(ROOT, "production") if spec.name == "orders")
+
+
+def planned(spec: ServiceSpec = ORDERS, state: ServiceState | None = None, image: str | None = None) -> Plan:
+    return plan_service(spec, PRODUCTION, state or released(ORDERS, PRODUCTION), image=image)
+
+
+def forms(plan: Plan) -> tuple[str, str, Any]:
+    return as_text([plan]), as_markdown([plan]), as_document("production", [plan])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("", '""'),
+        ("hello", "hello"),
+        (None, "null"),
+        (0, "0"),
+        (True, "true"),
+        ([], "none"),
+        (["a", "b"], "a, b"),
+        ({"a": 1}, '{"a": 1}'),
+        ("one\ntwo", "text of 7 characters"),
+        ("orders:1@sha256:" + "a" * 64, "orders:1@sha256:" + "a" * 12),
+        ("\x1b[2J", "\\x1b[2J"),
+        ({"Effect": "Allow", "Action": ["sqs:SendMessage"], "Resource": ["*"]}, "Allow sqs:SendMessage on *"),
+    ],
+)
+def test_values_are_shown_on_one_line(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_a_long_value_is_cut_and_its_length_told_and_a_policy_is_not() -> None:
+    assert shown("x" * 1000).endswith("(1,000 characters)")
+    assert len(shown("x" * 1000)) < 130
+    actions = [f"sqs:Action{number}" for number in range(50)]
+    assert "sqs:Action49" in shown({"Effect": "Allow", "Action": actions, "Resource": ["*"]})
+
+
+def test_colour_repeats_the_sign_and_adds_nothing() -> None:
+    text = as_text([planned(replace(ORDERS, environment={"GREETING": "hello"}))])
+    painted = coloured(text)
+    assert "\x1b[32m+ api · app · environment.GREETING  hello\x1b[0m" in painted
+    for code in ("\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[35m", "\x1b[0m"):
+        painted = painted.replace(code, "")
+    assert painted == text
+
+
+def test_a_running_deployment_comes_first_and_is_to_be_waited_for() -> None:
+    plan = planned(state=replace(released(ORDERS, PRODUCTION), running_deployment=running_deployment()))
+    text, markdown, document = forms(plan)
+    assert "deployment d-ABCDEF123 is running" in text
+    assert "`d-ABCDEF123` is running" in markdown
+    assert document["services"][0]["next"] == ["platform wait d-ABCDEF123"]
+
+
+def test_a_grace_period_is_told_in_every_form() -> None:
+    wanted = replace(ORDERS, health_check=replace(ORDERS.health_check, grace_period_seconds=90))
+    text, markdown, document = forms(planned(wanted))
+    assert "~ health_check.grace_period_seconds  60 → 90" in text
+    assert "| `~` | `health_check.grace_period_seconds` | `60` | `90` |" in markdown
+    assert document["services"][0]["grace_period"]["after"] == 90
+    assert "next: platform apply orders --env production" in text
+
+
+def test_a_revision_of_an_earlier_release_is_named() -> None:
+    image = image_of(ORDERS, PRODUCTION, "1.5.0")
+    failed = registered(task_definition(ORDERS, PRODUCTION, image=image), PRODUCTION, 8, "1.5.0")
+    state = replace(released(ORDERS, PRODUCTION), newer_revisions={"api": failed})
+    text, _, document = forms(planned(state=state, image=image))
+    assert "production-orders:8 in place of production-orders:7, registered by an earlier release" in text
+    (api, _worker) = document["services"][0]["revisions"]
+    assert (api["target"], api["after"]) == ("existing", failed.arn)
+
+
+def test_a_stack_that_takes_no_update_is_told() -> None:
+    state = released(ORDERS, PRODUCTION)
+    assert state.stack is not None
+    stuck = replace(state, stack=replace(state.stack, status="UPDATE_ROLLBACK_FAILED"))
+    text, markdown, _ = forms(planned(state=stuck))
+    assert "! stack platform-production-orders is UPDATE_ROLLBACK_FAILED" in text
+    assert "UPDATE_ROLLBACK_FAILED" in markdown
+
+
+def test_losing_what_a_resource_holds_is_said_aloud() -> None:
+    state = released(ORDERS, PRODUCTION)
+    template: Any = state.template
+    template["Resources"]["OrdersQueue"]["Properties"]["QueueName"] = "platform-production-former"
+    text, markdown, document = forms(planned(state=state))
+    assert "REPLACED, as QueueName cannot be changed" in text
+    assert "> [!CAUTION]\n> - `OrdersQueue`: REPLACED" in markdown
+    (queue,) = document["services"][0]["stack"]["resources"]
+    assert (queue["action"], queue["is_stateful"], queue["create_only"]) == ("replace", True, ["QueueName"])
+
+
+def test_several_services_are_counted_at_the_end() -> None:
+    text = as_text([planned(), planned(state=NOTHING)])
+    assert text.endswith("2 services: 1 with something to do, 1 without\n")
+
+
+def test_the_document_ends_as_the_command_does_and_is_json() -> None:
+    document = as_document("production", [planned(), planned(state=NOTHING)])
+    assert (document["exit_code"], document["format_version"]) == (2, 1)
+    assert as_document("production", [planned()])["exit_code"] == 0
+    assert json.loads(json.dumps(document)) == document
+
+
+def test_markdown_survives_bars_and_tags_in_values() -> None:
+    markdown = as_markdown([planned(replace(ORDERS, environment={"PATTERN": "a|b`c<d>"}))])
+    row = next(line for line in markdown.splitlines() if "PATTERN" in line)
+    assert row.replace("\\|", "").count("|") == 5
+    assert "a\\|b'c<d>" in row

@@ -1,0 +1,69 @@
+"""The stacks that all services share, against what is deployed of them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from platform_sdk.deploy.plan import SharedStackPlan, plan_shared
+from platform_sdk.deploy.shared import SharedStack
+from platform_sdk.deploy.state import DeployedStack, Stack
+
+NETWORK = SharedStack(
+    name="platform-staging-network", template=Path("network.yaml"), parameters={"Environment": "staging", "Nat": "one"}
+)
+TEMPLATE = "Resources:\n  Vpc:\n    Type: AWS::EC2::VPC\n"
+DEPLOYED = DeployedStack(
+    stack=Stack(
+        name=NETWORK.name,
+        id="1",
+        status="CREATE_COMPLETE",
+        status_reason="",
+        parameters={**NETWORK.parameters, "FlowLogs": "true"},
+        outputs={},
+        tags={},
+        updated_at=None,
+    ),
+    template=TEMPLATE,
+)
+
+
+def planned(deployed: DeployedStack | None, template: str = TEMPLATE) -> tuple[SharedStackPlan, int]:
+    found = {} if deployed is None else {NETWORK.name: deployed}
+    plan = plan_shared("staging", [NETWORK], {NETWORK.name: template}, found)
+    (only,) = plan.stacks
+    return only, plan.exit_code
+
+
+def test_the_same_text_and_parameters_need_nothing() -> None:
+    stack, code = planned(DEPLOYED)
+    assert (stack.action, stack.parameters, stack.template, code) == ("unchanged", (), (), 0)
+
+
+def test_spaces_at_the_ends_of_lines_are_no_change() -> None:
+    assert planned(replace(DEPLOYED, template=TEMPLATE.replace("\n", "  \n") + "\n"))[1] == 0
+
+
+def test_a_stack_that_is_not_there_is_created_with_its_parameters() -> None:
+    stack, code = planned(None)
+    assert (stack.action, stack.status, code) == ("create", None, 2)
+    assert {change.path: change.after for change in stack.parameters} == dict(NETWORK.parameters)
+
+
+def test_another_value_of_a_parameter_is_told_by_name() -> None:
+    given = {**DEPLOYED.stack.parameters, "Nat": "per_zone"}
+    stack, code = planned(replace(DEPLOYED, stack=replace(DEPLOYED.stack, parameters=given)))
+    (change,) = stack.parameters
+    assert (change.path, change.before, change.after, code) == ("Nat", "per_zone", "one", 2)
+
+
+def test_a_parameter_that_is_new_comes() -> None:
+    given = {"Environment": "staging"}
+    stack, _ = planned(replace(DEPLOYED, stack=replace(DEPLOYED.stack, parameters=given)))
+    assert [(change.kind, change.path) for change in stack.parameters] == [("add", "Nat")]
+
+
+def test_another_template_is_told_line_by_line() -> None:
+    stack, code = planned(DEPLOYED, TEMPLATE.replace("VPC", "Vpc2"))
+    assert "-    Type: AWS::EC2::VPC" in stack.template
+    assert "+    Type: AWS::EC2::Vpc2" in stack.template
+    assert not any(line.startswith(("---", "+++")) for line in stack.template)
+    assert code == 2
