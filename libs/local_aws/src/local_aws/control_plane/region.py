@@ -14,7 +14,7 @@ from typing import Any, Final
 from local_aws.control_plane.account import Account
 from local_aws.control_plane.behaviour import GOOD, Behaviour
 from local_aws.control_plane.cloudformation import CloudFormation
-from local_aws.control_plane.cloudformation.resources.handler import call
+from local_aws.control_plane.codedeploy.service import CodeDeploy
 from local_aws.control_plane.ecr import Ecr
 from local_aws.control_plane.ecs.service import Ecs
 from local_aws.control_plane.secrets import SecretsManager
@@ -32,6 +32,7 @@ from platform_sdk.deploy.shared import SharedStack, load_shared_stacks
 from platform_sdk.deploy.spec.types import SecretReference, SecretStore, ServiceSpec
 
 CAPABILITIES: Final = ("CAPABILITY_NAMED_IAM",)
+ALL_AT_ONCE: Final = "CodeDeployDefault.ECSAllAtOnce"
 PATIENCE: Final = timedelta(hours=3)
 """Of the plane's time. What takes longer is stuck."""
 
@@ -175,12 +176,14 @@ def roll_out(account: Account, spec: ServiceSpec, environment: Environment, revi
 
 
 def deploy(account: Account, request: Mapping[str, Any]) -> None:
-    deployment = call(account, "codedeploy", "CreateDeployment", request)["deploymentId"]
+    """All at once and without bake time, whatever the group says: what it leaves behind is the same, and sooner."""
+    codedeploy = account.service(CodeDeploy)
+    made = codedeploy.create_deployment({**request, "deploymentConfigName": ALL_AT_ONCE})["deploymentId"]
+    codedeploy.deployments[made].told_to_terminate = True
 
     def status() -> str:
-        answer = call(account, "codedeploy", "GetDeployment", {"deploymentId": deployment})
-        return str(answer["deploymentInfo"]["status"])
+        return str(codedeploy.get_deployment({"deploymentId": made})["deploymentInfo"]["status"])
 
-    wait(account, lambda: status() in ("Succeeded", "Failed", "Stopped"), f"deployment {deployment}")
+    wait(account, lambda: status() in ("Succeeded", "Failed", "Stopped"), f"deployment {made}")
     if status() != "Succeeded":
-        raise RegionNotBuilt(f"deployment {deployment} is {status()}")
+        raise RegionNotBuilt(f"deployment {made} is {status()}")
