@@ -1,0 +1,97 @@
+"""Which revision a rollback goes to: by default the last that served all users well, never just the one before."""
+
+from collections.abc import Iterator
+
+from platform_sdk.deploy.faults import listed
+from platform_sdk.deploy.release.former import Served, served, version_of, worker_of
+from platform_sdk.deploy.release.preflight.version import image_in
+from platform_sdk.deploy.release.releasing import Releasing
+from platform_sdk.deploy.release.target import ExistingRevisions
+from platform_sdk.deploy.state import TaskDefinition
+from platform_sdk.errors import PlatformError
+
+
+class NoWayBack(PlatformError):
+    """There is no such revision, or it cannot run any more."""
+
+
+class Destination:
+    """A revision to go back to, with its version."""
+
+    def __init__(self, revision: TaskDefinition, version: str, worker: str | None) -> None:
+        self.version = version
+        self.target = ExistingRevisions(api=revision.arn, worker=worker)
+
+
+def choose(releasing: Releasing, live: str, to: str | None) -> Destination:
+    """
+    Args:
+        live: the ARN of the revision that serves now.
+        to: an image tag, or a revision as number, `family:number` or ARN; the last good one where it is None.
+
+    Raises:
+        NoWayBack: with the candidates that there are.
+    """
+    before = list(others(served(releasing), live))
+    if to is None:
+        for each in before:
+            found = revision(releasing, each.revision)
+            if found is not None and why_not(releasing, found) is None:
+                return destination(releasing, found, each.version)
+        raise NoWayBack(
+            f"there is no revision of {releasing.spec.name} to go back to",
+            because=f"those that served well are {candidates(before)}",
+            hint=f"`platform history {releasing.spec.name} --env {releasing.environment.name}`",
+        )
+    found = revision(releasing, named(releasing, before, to))
+    because = "there is no such revision" if found is None else why_not(releasing, found)
+    if found is None or because is not None:
+        raise NoWayBack(
+            f"{releasing.spec.name} cannot go back to {to}",
+            because=because,
+            hint=f"choose one that served well: {candidates(before)}; or release an image by `platform deploy --image`",
+        )
+    return destination(releasing, found, version_of(found))
+
+
+def destination(releasing: Releasing, found: TaskDefinition, version: str) -> Destination:
+    version = version_of(found) or version or f"revision {found.revision}"
+    return Destination(found, version, worker_of(releasing, version))
+
+
+def others(found: Iterator[Served], live: str) -> Iterator[Served]:
+    told = {live}
+    for each in found:
+        if each.revision not in told:
+            told.add(each.revision)
+            yield each
+
+
+def named(releasing: Releasing, before: list[Served], to: str) -> str:
+    """The revision that is meant, as ECS takes it. A tag of 16 digits is no revision number: those are short."""
+    if to.isdecimal() and len(to) < 10:
+        return f"{releasing.api}:{to}"
+    return next((each.revision for each in before if each.version == to), to)
+
+
+def revision(releasing: Releasing, name: str) -> TaskDefinition | None:
+    """Of the API's family alone: anything else is no way back."""
+    found = releasing.patiently(lambda: releasing.aws.ecs.revision(name)) if ":" in name else None
+    return found if found is not None and found.family == releasing.api else None
+
+
+def why_not(releasing: Releasing, found: TaskDefinition) -> str | None:
+    if not found.active:
+        return f"{found.family}:{found.revision} was deregistered"
+    uri = image_in(found.document) or ""
+    name, _, digest = uri.partition("@")
+    if "amazonaws.com" not in name:
+        return None
+    wanted = digest or name.rpartition(":")[2]
+    image = releasing.patiently(lambda: releasing.aws.images.image(releasing.spec.name, wanted))
+    return f"its image {wanted} is not in ECR any more" if image is None else None
+
+
+def candidates(found: list[Served]) -> str:
+    names = [f"{each.revision.rsplit('/', 1)[-1]} ({each.version or 'version unknown'})" for each in found]
+    return listed(names) if names else "none"

@@ -1,0 +1,160 @@
+"""The story of a release: one version's way to all users, told top-down.
+
+Every stage may be repeated: what it finds done already it leaves alone. So a release that was killed is finished by
+giving the same command again.
+"""
+
+from collections.abc import Callable
+
+from platform_sdk.deploy.aws import AwsCallFailed
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.release.busy import after_running, superseded
+from platform_sdk.deploy.release.events import InterruptedBySignal, Started
+from platform_sdk.deploy.release.follow import resume_command
+from platform_sdk.deploy.release.former import worker_beside
+from platform_sdk.deploy.release.guard import restore_left_over
+from platform_sdk.deploy.release.interrupts import Interrupted
+from platform_sdk.deploy.release.journal import Ending, Journal
+from platform_sdk.deploy.release.lock import LockLost
+from platform_sdk.deploy.release.migrate import migrate
+from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.preflight import refuse_unless_ready
+from platform_sdk.deploy.release.preflight.asked import Asked
+from platform_sdk.deploy.release.register import Revisions, register, register_tasks
+from platform_sdk.deploy.release.releasing import Releasing, Tools
+from platform_sdk.deploy.release.settle import Ground, ground_of
+from platform_sdk.deploy.release.shift import begin, shift_traffic
+from platform_sdk.deploy.release.target import ExistingRevisions, Release
+from platform_sdk.deploy.release.turn import take_turn, without_lock
+from platform_sdk.deploy.release.undo import broken_off, left, taken_back
+from platform_sdk.deploy.release.worker import return_worker, roll_worker
+from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.deploy.state import ServiceState
+
+
+def execute(release: Release, spec: ServiceSpec, environment: Environment, order: Order, tools: Tools) -> Outcome:
+    """
+    Raises:
+        AwsCallFailed: before anything was changed.
+    """
+    looking = without_lock(release, spec, environment, order, tools)
+    tools.tell(Started(release=release))
+
+    def story() -> Ending:
+        with take_turn(looking) as releasing:
+            return unbroken(releasing, bring_to_users)
+
+    return concluded(looking.journal, story)
+
+
+def concluded(journal: Journal, story: Callable[[], Ending]) -> Outcome:
+    try:
+        ending = story()
+    except LockLost as lost:
+        ending = Ending("superseded", lost.what)
+    except Ending as ended:
+        ending = ended
+    return journal.outcome(ending)
+
+
+def unbroken(releasing: Releasing, story: Callable[[Releasing], Ending]) -> Ending:
+    """What goes wrong in the middle ends as an outcome, never as a trace."""
+    try:
+        return story(releasing)
+    except Ending as ending:
+        return ending
+    except Interrupted as interrupted:
+        return after_signal(releasing, interrupted)
+    except AwsCallFailed as error:
+        return broken_off(releasing, error)
+
+
+def bring_to_users(releasing: Releasing) -> Ending:
+    """
+    Raises:
+        Ending: the release ends early, and users are where it says.
+    """
+    restore_left_over(releasing)
+    if releasing.order.if_busy == "wait":
+        after_running(releasing)
+    state = releasing.observe()
+    refuse_unless_ready(Asked(releasing=releasing, state=state))
+    if releasing.order.if_busy == "supersede":
+        state = superseded(releasing, state)
+    revisions = register_all(releasing, state)
+    if is_live(state, revisions):
+        register_tasks(releasing, state)
+        return Ending("nothing_to_do", f"{releasing.release.version} serves all users already")
+    migrate_with(releasing, revisions, state)
+    roll_worker(releasing, revisions.worker, state.worker)
+    ending = shift_with_worker(releasing, revisions, state)
+    register_tasks(releasing, state)
+    return ending
+
+
+def after_signal(releasing: Releasing, interrupted: Interrupted) -> Ending:
+    rolls_back = releasing.order.on_interrupt == "rollback"
+    releasing.tell(InterruptedBySignal(signal_number=interrupted.signal_number, rolls_back=rolls_back))
+    try:
+        return taken_back(releasing, interrupted) if rolls_back else left(releasing, interrupted)
+    except Ending as ending:
+        return ending
+    except AwsCallFailed as error:
+        return broken_off(releasing, error)
+
+
+def register_all(releasing: Releasing, state: ServiceState) -> Revisions:
+    journal = releasing.journal
+    with journal.stage("register"):
+        revisions = register(releasing, state)
+    journal.revision, journal.worker_revision = revisions.api, revisions.worker or ""
+    journal.previous_revision = state.api.task_definition if state.api else ""
+    if revisions.worker and state.worker:
+        journal.worker_before = worker_beside(releasing, state, revisions.worker)
+    return revisions
+
+
+def is_live(state: ServiceState, revisions: Revisions) -> bool:
+    """All of it runs, and nothing is under way that could change that."""
+    if state.running_deployment is not None or state.api is None:
+        return False
+    worker = state.worker.task_definition if state.worker else None
+    return state.api.task_definition == revisions.api and revisions.worker in (None, worker)
+
+
+def migrate_with(releasing: Releasing, revisions: Revisions, state: ServiceState) -> None:
+    """A revision that served before has had its migrations."""
+    assert state.api is not None, "preflight refuses a service that does not exist"
+    if isinstance(releasing.release.target, ExistingRevisions):
+        releasing.journal.skip("migrate", "the version has served before")
+        return
+    migrate(releasing, revisions.api, state.api)
+
+
+def shift_with_worker(releasing: Releasing, revisions: Revisions, state: ServiceState) -> Ending:
+    """The worker goes back with the API: they are one version."""
+    ground = ground_of(state)
+    set_grace_period(releasing, state)
+    try:
+        if releasing.order.detach:
+            return detached(releasing, revisions.api, ground)
+        return shift_traffic(releasing, revisions.api, ground)
+    except Ending as ending:
+        if ending.kind in ("failed_rolled_back", "rollback_failed"):
+            return_worker(releasing)
+        raise
+
+
+def set_grace_period(releasing: Releasing, state: ServiceState) -> None:
+    """Of the ECS service, whose text in the stack stays as it was created: decision 0014."""
+    seconds = releasing.spec.health_check.grace_period_seconds
+    if state.api is not None and state.api.grace_period_seconds != seconds:
+        releasing.patiently(lambda: releasing.aws.ecs.set_grace_period(releasing.cluster, releasing.api, seconds))
+
+
+def detached(releasing: Releasing, revision: str, ground: Ground) -> Ending:
+    with releasing.journal.stage("shift"):
+        id = begin(releasing, revision, ground).deployment_id
+    what = f"the deployment {id} goes on by itself, and nobody holds scaling still"
+    return Ending("detached", what, resume=resume_command(id, releasing))

@@ -1,0 +1,83 @@
+"""What ran before: where the worker goes back with the API, and to which versions a rollback may go."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from platform_sdk.deploy.release.description import parse_description
+from platform_sdk.deploy.release.register import VERSION
+from platform_sdk.deploy.release.releasing import Releasing
+from platform_sdk.deploy.state import Deployment, ServiceState, TaskDefinition
+
+IN_APPSPEC: Final = re.compile(r"TaskDefinition\"?:\s*\"?(?P<arn>arn:[^\s\"]+)")
+MOST: Final = 25
+"""Deployments that are looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A revision that served all users well. `version` is empty where nobody wrote it down."""
+
+    revision: str
+    version: str
+    deployment_id: str
+    at: datetime
+
+
+def served(releasing: Releasing) -> Iterator[Served]:
+    """Newest first; a deployment that was taken back did not succeed, so it is not among them."""
+    deployments = releasing.patiently(
+        lambda: releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=MOST, statuses=("Succeeded",))
+    )
+    for deployment in deployments:
+        revision = revision_of(releasing, deployment)
+        told = parse_description(deployment.description)
+        if revision:
+            yield Served(
+                revision=revision,
+                version=told.version if told else "",
+                deployment_id=deployment.id,
+                at=deployment.created_at,
+            )
+
+
+def revision_of(releasing: Releasing, deployment: Deployment) -> str:
+    """The ARN of what it deployed; empty where AWS does not keep it."""
+    text = releasing.patiently(lambda: releasing.aws.codedeploy.appspec_of(deployment))
+    found = IN_APPSPEC.search(text or "")
+    return found["arn"] if found else ""
+
+
+def worker_beside(releasing: Releasing, state: ServiceState, new: str) -> str:
+    """The worker's revision (ARN) that goes with the API that serves now; empty where the worker need not go back.
+
+    That is what it runs, unless a release that did not come to its end has brought it to the new one already.
+    """
+    if state.worker is None or state.worker.task_definition != new:
+        return state.worker.task_definition if state.worker else ""
+    if version_of(state.worker_revision) == version_of(state.api_revision):
+        return ""
+    deployments = releasing.patiently(
+        lambda: releasing.aws.ecs.service_deployments(releasing.cluster, releasing.worker, most=MOST)
+    )
+    before = (each.target_revision for each in deployments if each.status == "SUCCESSFUL")
+    return next((revision for revision in before if revision not in ("", new)), "")
+
+
+def worker_of(releasing: Releasing, version: str) -> str | None:
+    """The newest of the worker's revisions that ran with a version; None where there is none."""
+    if not version or releasing.spec.worker is None:
+        return None
+    deployments = releasing.patiently(
+        lambda: releasing.aws.ecs.service_deployments(releasing.cluster, releasing.worker, most=MOST)
+    )
+    for arn in dict.fromkeys(each.target_revision for each in deployments if each.target_revision):
+        if version_of(releasing.patiently(lambda arn=arn: releasing.aws.ecs.revision(arn))) == version:  # type: ignore[misc]
+            return arn
+    return None
+
+
+def version_of(revision: TaskDefinition | None) -> str:
+    return revision.tags.get(VERSION, "") if revision else ""

@@ -1,0 +1,116 @@
+"""Turns a target into revisions. The same document is not registered again, so a release may be repeated."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from platform_sdk.deploy.canonical import document_digest
+from platform_sdk.deploy.release.events import Registered, Warned
+from platform_sdk.deploy.release.releasing import Releasing
+from platform_sdk.deploy.release.target import ExistingRevisions, NewImage, Release
+from platform_sdk.deploy.render.task_definition import Json, render_standalone_task, render_task_definition
+from platform_sdk.deploy.state import ServiceState, TaskDefinition
+
+VERSION: Final = "platform:version"
+COMMIT: Final = "platform:commit"
+COMMITTED_AT: Final = "platform:committed-at"
+DOCUMENT: Final = "platform:document"
+
+LOOKED_BACK: Final = 25
+"""Revisions of a family."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revisions:
+    """ARNs. `worker` is None where there is none, or none that goes with this version any more."""
+
+    api: str
+    worker: str | None
+
+
+def register(releasing: Releasing, state: ServiceState) -> Revisions:
+    match releasing.release.target:
+        case ExistingRevisions(api=api, worker=worker):
+            return Revisions(api=api, worker=worker)
+        case NewImage(uri=uri):
+            return register_all(releasing, state, uri)
+
+
+def register_all(releasing: Releasing, state: ServiceState, image: str) -> Revisions:
+    spec, environment = releasing.spec, releasing.environment
+    api = render_task_definition(spec, environment, image=image)
+    worker = None
+    if spec.worker is not None:
+        document = render_task_definition(spec, environment, image=image, role="worker")
+        worker = registered(releasing, "worker", document, known_of(state, "worker"))
+    return Revisions(worker=worker, api=registered(releasing, "api", api, known_of(state, "api")))
+
+
+def register_tasks(releasing: Releasing, state: ServiceState) -> None:
+    """Of `[[tasks]]`. Schedules start the newest revision of a family, so they are registered when the version serves
+    all users, and not before.
+    """
+    spec, environment = releasing.spec, releasing.environment
+    for task in spec.tasks:
+        newest = state.standalone_revisions.get(task.name)
+        match releasing.release.target:
+            case NewImage(uri=uri):
+                document = render_standalone_task(spec, environment, task, image=uri)
+                registered(releasing, task.name, document, (newest,))
+            case ExistingRevisions():
+                register_again(releasing, task.name, newest)
+
+
+def register_again(releasing: Releasing, name: str, newest: TaskDefinition | None) -> None:
+    """A rollback makes the former revision of a task the newest one of its family."""
+    version = releasing.release.version
+    if newest is None or newest.tags.get(VERSION) == version:
+        return
+    for number in range(newest.revision - 1, max(0, newest.revision - LOOKED_BACK), -1):
+        former = releasing.patiently(lambda number=number: releasing.aws.ecs.revision(f"{newest.family}:{number}"))  # type: ignore[misc]
+        if former is not None and former.tags.get(VERSION) == version:
+            again = releasing.patiently(lambda former=former: releasing.aws.ecs.register(former.document, former.tags))  # type: ignore[misc]
+            releasing.tell(Registered(role=name, revision=again.arn, reused=False))
+            return
+    what = f"the task {name} goes on with {newest.tags.get(VERSION) or 'what is registered'}"
+    releasing.tell(Warned(what=what, hint=f"no revision of {newest.family} is of {version}"))
+
+
+def known_of(state: ServiceState, role: str) -> tuple[TaskDefinition | None, ...]:
+    """What runs, first: where it is the same document, there is nothing to release."""
+    live = state.api_revision if role == "api" else state.worker_revision
+    return live, state.newer_revisions.get(role)
+
+
+def registered(releasing: Releasing, role: str, document: Json, known: tuple[TaskDefinition | None, ...]) -> str:
+    """The ARN of a revision that is this document."""
+    family, digest = str(document["family"]), document_digest(document)
+    revision = same(known, family, digest)
+    reused = revision is not None
+    if revision is None:
+        tags = tags_of(document, releasing.release, digest)
+        bare = {key: value for key, value in document.items() if key != "tags"}
+        revision = releasing.patiently(
+            lambda: releasing.aws.ecs.register(bare, tags),
+            done=lambda: same((releasing.aws.ecs.revision(family),), family, digest),
+        )
+    releasing.tell(Registered(role=role, revision=revision.arn, reused=reused))
+    return revision.arn
+
+
+def same(known: tuple[TaskDefinition | None, ...], family: str, digest: str) -> TaskDefinition | None:
+    return next(
+        (each for each in known if each and each.family == family and each.tags.get(DOCUMENT) == digest),
+        None,
+    )
+
+
+def tags_of(document: Json, release: Release, digest: str) -> dict[str, str]:
+    """The document's own, and what a later release asks a revision about."""
+    written = document["tags"]
+    assert isinstance(written, list), "tags are a list"
+    tags = {str(tag["key"]): str(tag["value"]) for tag in written} | {VERSION: release.version, DOCUMENT: digest}
+    if release.commit:
+        tags[COMMIT] = release.commit
+    if release.committed_at:
+        tags[COMMITTED_AT] = release.committed_at.isoformat()
+    return tags

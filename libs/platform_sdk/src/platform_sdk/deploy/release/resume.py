@@ -1,0 +1,121 @@
+"""`platform wait`: goes on where another process has left a release, also long after that one is gone.
+
+CodeDeploy needs nobody to go on. What it does not do is left to whoever sees the end: the worker goes back with the
+API, scaling is restored, and the truth is told.
+"""
+
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.release.description import Description, parse_description
+from platform_sdk.deploy.release.events import DeploymentCreated, Started
+from platform_sdk.deploy.release.execute import concluded, unbroken
+from platform_sdk.deploy.release.follow import follow
+from platform_sdk.deploy.release.guard import restore_left_over
+from platform_sdk.deploy.release.journal import Ending
+from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.releasing import Releasing, Tools
+from platform_sdk.deploy.release.settle import DeploymentFailed, Ground, ground_of, settle
+from platform_sdk.deploy.release.shift import bake, confirm, following_of
+from platform_sdk.deploy.release.target import ExistingRevisions, Release
+from platform_sdk.deploy.release.turn import if_free, without_lock
+from platform_sdk.deploy.release.worker import return_worker
+from platform_sdk.deploy.render.stack_names import arn, worker_service_name
+from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.deploy.state import Deployment, ServiceState
+from platform_sdk.errors import PlatformError
+
+
+class NotARelease(PlatformError):
+    """The deployment was made by hand, or by CodeDeploy to take another one back."""
+
+
+def wait(deployment: Deployment, spec: ServiceSpec, environment: Environment, order: Order, tools: Tools) -> Outcome:
+    """The outcome of the release that made the deployment, whoever else follows it.
+
+    Raises:
+        NotARelease
+        AwsCallFailed: before anything was seen.
+    """
+    told = parse_description(deployment.description)
+    if told is None:
+        raise NotARelease(
+            f"{deployment.id} was not made by a release",
+            because=f"its description is `{deployment.description}`",
+            hint=f"`platform history {spec.name} --env {environment.name}` lists the releases"
+            + (f"; {deployment.id} takes {deployment.rolls_back} back" if deployment.rolls_back else ""),
+        )
+    looking = without_lock(release_of(told, spec, environment), spec, environment, order, tools)
+    tools.tell(Started(release=looking.release))
+
+    def story() -> Ending:
+        with if_free(looking) as releasing:
+            return unbroken(releasing, lambda held: go_on(held, deployment, told))
+
+    return concluded(looking.journal, story)
+
+
+def release_of(told: Description, spec: ServiceSpec, environment: Environment) -> Release:
+    worker = None if told.worker is None else worker_revision(told.worker, spec, environment)
+    return Release(
+        id=told.id,
+        kind=told.kind,
+        service=spec.name,
+        environment=environment.name,
+        version=told.version,
+        target=ExistingRevisions(api=arn(environment, "ecs", f"task-definition/{told.revision}"), worker=worker),
+        commit=told.commit,
+        committed_at=None,
+        by=told.by,
+    )
+
+
+def worker_revision(number: int, spec: ServiceSpec, environment: Environment) -> str:
+    return arn(environment, "ecs", f"task-definition/{worker_service_name(spec, environment)}:{number}")
+
+
+def go_on(releasing: Releasing, deployment: Deployment, told: Description) -> Ending:
+    """
+    Raises:
+        Ending: it failed, or it has no end yet.
+    """
+    restore_left_over(releasing)
+    state = releasing.observe()
+    note(releasing, deployment, told, state)
+    ground = ground_of(state, releasing.journal.previous_revision)
+    try:
+        return followed(releasing, deployment, ground)
+    except DeploymentFailed as failed:
+        ending = settle(releasing, failed, ground)
+        if ending.kind in ("failed_rolled_back", "rollback_failed"):
+            return_worker(releasing)
+        raise ending from failed
+
+
+def followed(releasing: Releasing, deployment: Deployment, ground: Ground) -> Ending:
+    journal = releasing.journal
+    releasing.tell(DeploymentCreated(deployment_id=deployment.id, revision=journal.revision, adopted=True))
+    following = following_of(releasing, deployment.id, journal.revision, ground)
+    with journal.stage("shift"):
+        seen = follow(releasing, following, "traffic")
+        confirm(releasing, following, seen, journal.revision, ground)
+    return bake(releasing, following, seen, journal.revision, ground)
+
+
+def note(releasing: Releasing, deployment: Deployment, told: Description, state: ServiceState) -> None:
+    """What the release knew, from the line that it left and from what runs."""
+    journal, spec, environment = releasing.journal, releasing.spec, releasing.environment
+    journal.deployment_id = deployment.id
+    journal.revision = arn(environment, "ecs", f"task-definition/{told.revision}")
+    live = state.api.task_definition if state.api else ""
+    # Once all traffic has shifted, the former revision is that of the task set beside.
+    journal.previous_revision = live if live != journal.revision else beside(state, journal.revision)
+    if told.worker is not None:
+        journal.worker_revision = worker_revision(told.worker, spec, environment)
+        journal.worker_rolled = state.worker is not None and state.worker.task_definition == journal.worker_revision
+    if told.worker_before is not None:
+        journal.worker_before = worker_revision(told.worker_before, spec, environment)
+
+
+def beside(state: ServiceState, revision: str) -> str:
+    sets = state.api.task_sets if state.api else ()
+    return next((each.task_definition for each in sets if each.task_definition != revision), "")

@@ -1,0 +1,142 @@
+"""Brings the worker to a revision by ECS's own rolling update, which stops and goes back by itself when tasks fail.
+
+Workers come before the API: consumers must be able to read what a new API emits, and one that fails costs no user a
+request.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from platform_sdk.deploy.release.events import RollingBack, WorkerProgress
+from platform_sdk.deploy.release.evidence import Watched
+from platform_sdk.deploy.release.failing import fails_alike
+from platform_sdk.deploy.release.journal import Ending
+from platform_sdk.deploy.release.releasing import Releasing
+from platform_sdk.deploy.state import EcsService, RollingDeployment, ServiceDeployment
+
+DEADLINE_MINUTES: Final = 60
+POLL_SECONDS: Final = 10
+
+
+def roll_worker(releasing: Releasing, revision: str | None, service: EcsService | None) -> None:
+    """
+    Args:
+        revision: the ARN of the one to run; None where the version has no worker.
+        service: as observed.
+
+    Raises:
+        Ending: it was taken back, or did not come to its end; the API was not touched.
+    """
+    if revision is None or service is None:
+        releasing.journal.skip("worker", f"{releasing.spec.name} has no worker")
+        return
+    with releasing.journal.stage("worker"):
+        began = releasing.now()
+        if follow(releasing, revision, began):
+            return
+        watched = watched_of(releasing, revision, began)
+        raise Ending(
+            "failed_rolled_back",
+            "the worker's tasks failed and went back to the former version; the API was not touched",
+            explanation=releasing.tools.evidence.explain(watched),
+        )
+
+
+def return_worker(releasing: Releasing) -> None:
+    """After the API has gone back: the worker that goes with it."""
+    before = releasing.journal.worker_before
+    if not before or not releasing.journal.worker_rolled:
+        return
+    releasing.tell(RollingBack(deployment_id="", because=f"the worker goes back to {before.rsplit('/', 1)[-1]}"))
+    if not follow(releasing, before, releasing.now()):
+        raise Ending("rollback_failed", f"the worker could not be brought back to {before}")
+
+
+def follow(releasing: Releasing, revision: str, began: datetime) -> bool:
+    """Starts the update unless it runs already, and waits for its end. False if ECS took it back.
+
+    Raises:
+        Ending: it has no end.
+    """
+    id = begin(releasing, revision)
+    releasing.journal.under_way, releasing.journal.worker_rolled = "the worker's update", True
+    deadline = began + timedelta(minutes=DEADLINE_MINUTES)
+    watched = watched_of(releasing, revision, began)
+    stopped = False
+    while True:
+        service = current(releasing)
+        own = next((each for each in service.deployments if each.id == id), None)
+        primary = next((each for each in service.deployments if each.status == "PRIMARY"), None)
+        tell_progress(releasing, service, revision, own, deadline)
+        if has_ended(primary):
+            releasing.journal.under_way = ""
+            return primary is not None and primary.task_definition == revision
+        if not stopped and fails_alike(releasing.tools.evidence.observe(watched)):
+            stopped = stop(releasing, revision)
+        if releasing.now() > deadline:
+            raise Ending(
+                "timed_out",
+                f"the update of the worker to {revision} still runs after {DEADLINE_MINUTES} minutes",
+            )
+        releasing.pause(POLL_SECONDS)
+
+
+def begin(releasing: Releasing, revision: str) -> str:
+    """The deployment's id: of the one that is there where it is of this revision."""
+    found = primary_of(releasing, revision)
+    if found is not None:
+        return found
+    return releasing.patiently(
+        lambda: releasing.aws.ecs.roll(releasing.cluster, releasing.worker, task_definition=revision),
+        done=lambda: primary_of(releasing, revision),
+    )
+
+
+def primary_of(releasing: Releasing, revision: str) -> str | None:
+    deployments = current(releasing).deployments
+    found = (each for each in deployments if each.status == "PRIMARY" and each.task_definition == revision)
+    return next((each.id for each in found if each.rollout_state != "FAILED"), None)
+
+
+def current(releasing: Releasing) -> EcsService:
+    service = releasing.patiently(lambda: releasing.aws.ecs.service(releasing.cluster, releasing.worker))
+    if service is None:
+        raise Ending("rollback_failed", f"the ECS service {releasing.worker} is gone")
+    return service
+
+
+def has_ended(primary: RollingDeployment | None) -> bool:
+    """ECS makes the deployment that takes another one back the primary one, so either way the end is one's."""
+    return primary is not None and primary.rollout_state == "COMPLETED"
+
+
+def stop(releasing: Releasing, revision: str) -> bool:
+    """The circuit breaker would count on: these failures are enough. Left to it where ECS refuses."""
+    nothing: tuple[ServiceDeployment, ...] = ()
+    ecs = releasing.aws.ecs
+    newest = releasing.glance(lambda: ecs.service_deployments(releasing.cluster, releasing.worker, most=1), nothing)
+    arn = next((each.arn for each in newest if each.target_revision == revision), "")
+    if arn:
+        releasing.tell(RollingBack(deployment_id="", because="the worker's new tasks fail in the same way"))
+        releasing.glance(lambda: ecs.stop_service_deployment(arn), None)
+    return True
+
+
+def tell_progress(
+    releasing: Releasing, service: EcsService, revision: str, own: RollingDeployment | None, deadline: datetime
+) -> None:
+    former = tuple(each for each in service.deployments if each is not own)
+    releasing.tell(
+        WorkerProgress(
+            service=service.name,
+            revision=revision,
+            deployment=own,
+            former=former,
+            at=releasing.now(),
+            deadline=deadline,
+        )
+    )
+
+
+def watched_of(releasing: Releasing, revision: str, since: datetime) -> Watched:
+    return Watched(stage="worker", cluster=releasing.cluster, revision=revision, since=since, service=releasing.worker)
