@@ -1,0 +1,74 @@
+"""What CodeBuild runs on merge: for each changed service build, push, apply its stack, deploy, in order.
+
+    release.py build     the image, for the tests, unless the registry has it
+    release.py push      the image into the registry, let through by its scan
+    release.py deploy    the service's stack, then the image to all users
+
+ENVIRONMENT says where to. SERVICE says which service, as a pipeline of one service does; without it, those that the
+commits since SINCE touch, or all: for a service that nothing touched there is nothing to do. What happened is told in
+reports/. Ends with the exit code of the first command that failed, after which nothing else is begun.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from platform_sdk.cli import platform
+from platform_sdk.cli_outside import Outside
+from platform_sdk.deploy.build.record import read_record
+from platform_sdk.deploy.build.since import changes_since
+from platform_sdk.deploy.repository import find_root
+from platform_sdk.errors import PlatformError, ended_by_errors
+
+REPORTS: Final = Path("reports")
+NOTHING_TO_DO: Final = 10
+
+
+def main(arguments: list[str], variables: Mapping[str, str], outside: Outside | None = None) -> int:
+    """The exit code. Runs the commands of `platform` in this process, below the current folder's repository.
+
+    Raises:
+        PlatformError: called wrongly, or after a part of the build has failed.
+    """
+    if len(arguments) != 1 or arguments[0] not in ("build", "push", "deploy"):
+        raise PlatformError("say build, push or deploy", hint="release.py push")
+    if variables.get("CODEBUILD_BUILD_SUCCEEDING") == "0":
+        raise PlatformError("nothing is released", because="a part of this build has failed")
+    root, environment = find_root(Path.cwd()), variables.get("ENVIRONMENT", "")
+    for service in services(root, environment, variables):
+        for command in commands(arguments[0], root, service):
+            sys.stderr.write(f"+ platform {' '.join(command)}\n")
+            code = platform.main([*command, "--env", environment], "platform", standalone_mode=False, obj=outside)
+            if code not in (None, 0, NOTHING_TO_DO):
+                return int(code)
+    return 0
+
+
+def services(root: Path, environment: str, variables: Mapping[str, str]) -> list[str]:
+    if variables.get("SERVICE"):
+        return [variables["SERVICE"]]
+    changes = changes_since(root, variables.get("SINCE") or None, environment)
+    return [touched.service for touched in changes.services]
+
+
+def commands(stage: str, root: Path, service: str) -> Iterator[list[str]]:
+    match stage:
+        case "build":
+            yield ["build", service, "--if-missing"]
+        case "push":
+            yield ["build", service, "--push"]
+        case _:
+            record = read_record(root, service)
+            if record is None:
+                raise PlatformError(f"no image of {service} has been pushed", hint="release.py push")
+            yield ["apply", service]
+            report = str(root / REPORTS / f"release-{service}")
+            reports = ["--record", f"{report}.json", "--summary", f"{report}.md", "--junit", f"{report}.xml"]
+            yield ["deploy", service, "--image", str(record["tag"]), *reports]
+
+
+if __name__ == "__main__":
+    with ended_by_errors():
+        sys.exit(main(sys.argv[1:], os.environ))

@@ -1,0 +1,256 @@
+"""The buildspec's own commands, run as CodeBuild runs them: in a clone, in bash, phase by phase, down to AWS.
+
+The platform's commands, bash and git are real. `make` and Docker are stood in for, and AWS is the control plane in
+memory, so the Python that CodeBuild starts is this one.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from local_aws.control_plane import ControlPlane, SteppedClock
+from local_aws.control_plane.ecr import Ecr
+from local_aws.control_plane.region import build_region
+from platform_sdk.cli_outside import Outside
+from platform_sdk.deploy.aws.session import Aws
+from platform_sdk.deploy.build.publish import read_source
+from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.spec import load_services
+from platform_sdk.errors import ended_by_errors
+from tests.support.codebuild import Build, Project
+from tests.support.stand_ins import ProgramCall, as_if_called, stand_ins
+
+ROOT = Path(__file__).resolve().parents[3]
+HOST = "444455556666.dkr.ecr.us-east-1.amazonaws.com"
+RELEASE = ".venv/bin/python deploy/release.py"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]
+    command = ["git", "-C", str(folder), *who, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with one commit: the files as they are now, committed here or not."""
+    folder = tmp_path_factory.mktemp("committed")
+    for path in git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
+        if path and (ROOT / path).is_file():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / path, folder / path)
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "All of it")
+    return folder
+
+
+@dataclass
+class Machine:
+    """A build machine with a clone; `failing` holds programs and first arguments that end with 2."""
+
+    source: Path
+    state: Path
+    bin: Path
+    plane: ControlPlane
+    calls: list[ProgramCall] = field(default_factory=list)
+    failing: set[tuple[str, str]] = field(default_factory=set)
+    severities: Mapping[str, int] = field(default_factory=dict)
+
+    def build(self, **variables: str) -> Build:
+        shutil.rmtree(self.state, ignore_errors=True)
+        self.state.mkdir()
+        project = Project(
+            source=self.source,
+            state=self.state,
+            variables={"SERVICE": "orders", "ENVIRONMENT": "staging"} | variables,
+            path=f"{self.bin}{os.pathsep}{os.environ['PATH']}",
+            commit=git(self.source, "rev-parse", "HEAD").strip(),
+        )
+        return project.run()
+
+    def connect(self, environment: Environment) -> Aws:
+        return Aws(self.plane.client, account_id=environment.account_id, region=environment.region)
+
+    def make(self, call: ProgramCall) -> int:
+        self.calls.append(call)
+        sys.stdout.write(f"make {' '.join(call.arguments)}\n")
+        return 2 if ("make", call.arguments[0]) in self.failing else 0
+
+    def docker(self, call: ProgramCall) -> int:
+        self.calls.append(call)
+        sys.stdout.write(f"docker {call.arguments[0]}\n")
+        if ("docker", call.arguments[0]) in self.failing:
+            return 2
+        if call.arguments[0] == "push":
+            repository, _, tag = call.arguments[1].rpartition("/")[2].partition(":")
+            self.plane.service(Ecr).push(repository, tag, manifest="single", severities=self.severities)
+        return 0
+
+    def python(self, call: ProgramCall) -> int:
+        self.calls.append(call)
+        script, *arguments = call.arguments
+        with as_if_called(call):
+            release = loaded(Path(call.folder) / script)
+            outside = Outside(connect=self.connect, clock=self.plane.clock)
+            try:
+                with ended_by_errors():
+                    return int(release.main(arguments, call.variables, outside))
+            except SystemExit as ended:
+                return int(ended.code or 0)
+
+    def said_to(self, program: str) -> list[str]:
+        return [" ".join(call.arguments) for call in self.calls if call.program == program]
+
+    @property
+    def tag(self) -> str:
+        return read_source(self.source, "orders", "x86_64").tag
+
+    def images(self) -> list[str]:
+        return [tag for image in self.plane.service(Ecr).repositories["orders"].images.values() for tag in image.tags]
+
+
+def loaded(script: Path) -> ModuleType:
+    specification = importlib.util.spec_from_file_location("release_of_the_clone", script)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def machine(committed: Path, tmp_path: Path) -> Iterator[Machine]:
+    source = tmp_path / "source"
+    git(tmp_path, "clone", "--quiet", str(committed), str(source))
+    environment = load_environment(source, "staging")
+    clock = SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC))
+    plane = ControlPlane(clock=clock, account_id=environment.account_id, region=environment.region)
+    build_region(plane, source, environment, load_services(source, "staging"))
+    made = Machine(source=source, state=tmp_path / "state", bin=tmp_path / "bin", plane=plane)
+    programs = {
+        made.bin / "make": made.make,
+        made.bin / "docker": made.docker,
+        source / ".venv/bin/python": made.python,
+    }
+    with stand_ins(programs, tmp_path / "socket"):
+        yield made
+
+
+def test_a_merge_is_installed_built_tested_pushed_and_deployed_in_this_order(machine: Machine) -> None:
+    build = machine.build()
+    assert [phase.name for phase in build.phases] == ["install", "pre_build", "build"], build.output
+    assert build.commands("install") == ("make setup",)
+    assert build.commands("pre_build") == (f"{RELEASE} build",)
+    assert build.commands("build") == (
+        "make check",
+        "make test PYTEST_ARGS=--junitxml=reports/tests.xml",
+        f"{RELEASE} push",
+        f"{RELEASE} deploy",
+    )
+
+
+def test_the_image_that_was_tested_is_pushed_under_the_name_of_its_content(machine: Machine) -> None:
+    machine.build()
+    first, *others = machine.said_to("docker")
+    assert first.startswith("buildx build ")
+    assert f"--tag=orders:{machine.tag} " in first
+    assert [line.split()[0] for line in others] == ["login", "buildx", "push"]
+    assert others[-1] == f"push {HOST}/orders:{machine.tag}"
+    assert machine.images() == [machine.tag]
+    record = json.loads((machine.source / ".platform/builds/orders.json").read_text(encoding="utf-8"))
+    assert record["image"].startswith(f"{HOST}/orders:{machine.tag}@sha256:")
+    assert record["commit"] == git(machine.source, "rev-parse", "HEAD").strip()
+
+
+def test_both_builds_are_of_the_same_files_and_of_the_mirrored_base_image(machine: Machine) -> None:
+    machine.build()
+    builds = [call for call in machine.calls if call.program == "docker" and call.arguments[0] == "buildx"]
+    assert len({call.given for call in builds}) == 1
+    for call in builds:
+        assert "--build-arg=PYTHON_IMAGE=public.ecr.aws/docker/library/python:3.13-slim-bookworm" in call.arguments
+        assert "--platform=linux/amd64" in call.arguments
+
+
+def test_the_registrys_password_is_in_no_argument_and_in_no_log(machine: Machine) -> None:
+    build = machine.build()
+    (login,) = [call for call in machine.calls if call.arguments[0] == "login"]
+    password = login.given.decode()
+    assert password
+    assert password not in build.output
+    assert not [call for call in machine.calls if password in " ".join(call.arguments)]
+
+
+def test_the_same_commit_again_needs_no_docker_at_all(machine: Machine) -> None:
+    machine.build()
+    machine.calls.clear()
+    build = machine.build()
+    assert machine.said_to("docker") == []
+    assert f"{RELEASE} deploy" in build.commands("build"), build.output
+    assert machine.images() == [machine.tag]
+
+
+@pytest.mark.parametrize(
+    ("failing", "last", "later"),
+    [
+        (("make", "setup"), "make setup", "pre_build"),
+        (("docker", "buildx"), f"{RELEASE} build", "build"),
+        (("make", "check"), "make check", "post_build"),
+        (("make", "test"), "make test PYTEST_ARGS=--junitxml=reports/tests.xml", "post_build"),
+        (("docker", "login"), f"{RELEASE} push", "post_build"),
+        (("docker", "push"), f"{RELEASE} push", "post_build"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_nothing_follows_a_step_that_fails(machine: Machine, failing: tuple[str, str], last: str, later: str) -> None:
+    machine.failing.add(failing)
+    build = machine.build()
+    assert not build.succeeded
+    assert build.phases[-1].commands[-1] == last, build.output
+    assert build.commands(later) == ()
+    assert machine.images() == []
+    assert f"{RELEASE} deploy" not in build.commands("build")
+
+
+def test_what_the_scan_refuses_is_not_deployed(machine: Machine) -> None:
+    machine.severities = {"CRITICAL": 1}
+    build = machine.build()
+    assert build.commands("build")[-1] == f"{RELEASE} push"
+    assert "must not be released: the scan has 1 finding of severity critical" in build.output
+
+
+def test_without_a_service_all_those_are_built_that_the_commits_since_touch(machine: Machine) -> None:
+    page = machine.source / "services/users/src/users/api.py"
+    page.write_text(page.read_text(encoding="utf-8") + "\n# A change.\n", encoding="utf-8")
+    git(machine.source, "commit", "--quiet", "--all", "--message", "Change users")
+    machine.build(SERVICE="", SINCE="HEAD~1")
+    assert [line.split()[1] for line in machine.said_to("docker") if line.startswith("push")] == [
+        f"{HOST}/users:{read_source(machine.source, 'users', 'x86_64').tag}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"ENVIRONMENT": "produktion"}, "there is no environment `produktion`"),
+        ({"SERVICE": "order"}, "there is no service `order`"),
+        ({"SERVICE": "", "SINCE": "v9"}, "git knows no revision `v9`"),
+    ],
+)
+def test_a_wrong_variable_ends_the_build_before_anything_is_built(
+    machine: Machine, variables: dict[str, str], said: str
+) -> None:
+    build = machine.build(**variables)
+    assert [phase.succeeded for phase in build.phases] == [True, False]
+    assert said in build.output
+    assert machine.said_to("docker") == []
