@@ -2,16 +2,22 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local_aws.control_plane import ControlPlane, SteppedClock
 from local_aws.control_plane.cloudformation import CloudFormation
+from local_aws.control_plane.region import build_region
+from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.spec import ServiceSpec, load_services
 
 Json = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[3]
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
@@ -80,9 +86,26 @@ class Console:
 
 @pytest.fixture
 def plane() -> ControlPlane:
-    return ControlPlane(clock=SteppedClock(START))
+    """Of the account that staging has."""
+    return ControlPlane(clock=SteppedClock(START), account_id=load_environment(ROOT, "staging").account_id)
 
 
 @pytest.fixture
 def console(plane: ControlPlane) -> Console:
     return Console(plane)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """Staging with its three services, none of them released."""
+
+    plane: ControlPlane
+    environment: Environment
+    services: Mapping[str, ServiceSpec]
+
+
+@pytest.fixture
+def region(plane: ControlPlane) -> Region:
+    environment, services = load_environment(ROOT, "staging"), load_services(ROOT, "staging")
+    build_region(plane, ROOT, environment, services)
+    return Region(plane=plane, environment=environment, services={spec.name: spec for spec in services})

@@ -21,7 +21,6 @@ from local_aws.control_plane.secrets import SecretsManager
 from local_aws.control_plane.ssm import Ssm
 from platform_sdk.deploy.canonical import document_digest
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.release.register import COMMIT, COMMITTED_AT, DOCUMENT, VERSION
 from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.stack_names import cluster_name, stack_name, worker_service_name
@@ -141,7 +140,11 @@ def released(
         RegionNotBuilt: CodeDeploy or ECS did not end well.
     """
     image = account.service(Ecr).push(spec.name, tag, behaviour, architecture=spec.task.architecture)
-    tags = {VERSION: tag, COMMIT: commit, COMMITTED_AT: account.now().isoformat()}
+    tags = {
+        "platform:version": tag,
+        "platform:commit": commit,
+        "platform:committed-at": account.now().isoformat(),
+    }
     for task in spec.tasks:
         register(account, render_standalone_task(spec, environment, task, image=image), tags)
     if spec.worker is not None:
@@ -156,7 +159,7 @@ def released(
 def register(account: Account, document: dict[str, object], tags: Mapping[str, str]) -> str:
     """Returns the revision's ARN."""
     own: Any = document["tags"]
-    written = {**tags, DOCUMENT: document_digest(document)}
+    written = {**tags, "platform:document": document_digest(document)}
     request = {**document, "tags": [*own, *({"key": key, "value": value} for key, value in written.items())]}
     answer = account.service(Ecs).register_task_definition(request)
     arn: str = answer["taskDefinition"]["taskDefinitionArn"]
