@@ -26,7 +26,6 @@ from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.stack_names import cluster_name, stack_name, worker_service_name
 from platform_sdk.deploy.render.task_definition import render_standalone_task, render_task_definition
 from platform_sdk.deploy.render.variables import secrets_of
-from platform_sdk.deploy.render.yaml import to_yaml
 from platform_sdk.deploy.shared import SharedStack, load_shared_stacks
 from platform_sdk.deploy.spec.types import SecretReference, SecretStore, ServiceSpec
 
@@ -72,7 +71,8 @@ def template_text(path: Path) -> str:
 
 
 def service_template(spec: ServiceSpec, environment: Environment) -> str:
-    return to_yaml(render_service_stack(spec, environment))
+    """JSON, as `platform apply` gives it."""
+    return json.dumps(render_service_stack(spec, environment))
 
 
 def create(account: Account, stacks: Mapping[str, tuple[str, Mapping[str, str]]]) -> None:
