@@ -8,6 +8,7 @@ from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.names import COLOURS, schedule_name, target_group_name
 from platform_sdk.deploy.plan.deployed import Deployed
 from platform_sdk.deploy.render.stack_names import cluster_name, service_name, stack_name, worker_service_name
+from platform_sdk.deploy.render.yaml_read import ForeignYaml, from_yaml
 from platform_sdk.deploy.shared import SharedParameter, shared_parameter
 from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import (
@@ -34,7 +35,7 @@ UNCREATED: Final = frozenset({"REVIEW_IN_PROGRESS"})
 
 
 class UnreadableTemplate(PlatformError):
-    """A service's stack was given a template that is no JSON, so not by this tool."""
+    """A service's stack was given a template that this tool has not written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +93,20 @@ def observe_together(specs: Sequence[ServiceSpec], environment: Environment, aws
 
 
 def template_of(stack: Stack, aws: "Aws") -> Json:
+    """Given as JSON by `platform apply`, or as YAML by who took what `platform render` prints."""
     template = aws.stacks.template(stack.name)
-    if isinstance(template, str):
+    if not isinstance(template, str):
+        return template
+    try:
+        parsed = from_yaml(template)
+    except ForeignYaml as error:
         raise UnreadableTemplate(
-            f"the template of the stack {stack.name} is no JSON",
-            because="it was given as YAML, by another tool than `platform apply`",
-            hint="give it as JSON once: `aws cloudformation get-template`, convert it, and update the stack with it",
-        )
-    return template
+            f"the template of the stack {stack.name} cannot be read",
+            because=f"{error}, so somebody has changed it by hand",
+            hint="give the stack what `platform render --document stack` printed when it was made, then plan again",
+        ) from error
+    assert isinstance(parsed, dict), "a template that CloudFormation took is a mapping"
+    return parsed
 
 
 def ecs_services(spec: ServiceSpec, environment: Environment) -> list[str]:
