@@ -63,10 +63,10 @@ class Ssm(Service):
     def get_parameters(self, request: Request) -> Answer:
         names: list[str] = request["Names"]
         found = [self.parameters[self._name(name)] for name in names if self._name(name) in self.parameters]
-        return {
-            "Parameters": [self._shown(one, request) for one in found],
-            "InvalidParameters": [name for name in names if self._name(name) not in self.parameters],
-        }
+        missing = [name for name in names if self._name(name) not in self.parameters]
+        shown: Answer = {"Parameters": [self._shown(one, request) for one in found]}
+        # AWS's model allows no empty list of them.
+        return shown | {"InvalidParameters": missing} if missing else shown
 
     def get_parameters_by_path(self, request: Request) -> Answer:
         """In pages of ten; the token is the name at which the next page starts."""
