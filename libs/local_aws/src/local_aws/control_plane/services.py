@@ -12,6 +12,7 @@ from local_aws.control_plane.dynamodb import DynamoDb
 from local_aws.control_plane.ecr import Ecr
 from local_aws.control_plane.ecs.service import Ecs
 from local_aws.control_plane.elbv2.service import ElbV2
+from local_aws.control_plane.functions import Functions
 from local_aws.control_plane.iam import Iam
 from local_aws.control_plane.logs import Logs
 from local_aws.control_plane.secrets import SecretsManager
@@ -30,6 +31,7 @@ SERVICES: Final[Mapping[str, Callable[[Account], Service]]] = {
     "ecr": Ecr,
     "ssm": Ssm,
     "secretsmanager": SecretsManager,
+    "lambda": Functions,
     "dynamodb": DynamoDb,
     "sqs": Sqs,
     "iam": Iam,

@@ -1,0 +1,188 @@
+"""Releases against the control plane in memory: a world to release in, and what a test asks about it afterwards."""
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from local_aws.control_plane import Behaviour, ControlPlane, SteppedClock
+from local_aws.control_plane.region import build_region, released
+from platform_sdk.deploy.aws.session import Aws
+from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.explanation import AwsEvidence
+from platform_sdk.deploy.release.events import ReleaseEvent
+from platform_sdk.deploy.release.execute import execute
+from platform_sdk.deploy.release.interrupts import Interrupts
+from platform_sdk.deploy.release.order import IsAncestor, Order
+from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.releasing import Tools
+from platform_sdk.deploy.release.resume import wait
+from platform_sdk.deploy.release.rollback import roll_back
+from platform_sdk.deploy.release.serving import Serving, serving_of
+from platform_sdk.deploy.release.target import NewImage, Release
+from platform_sdk.deploy.render.appspec import load_appspec_template
+from platform_sdk.deploy.render.stack_names import cluster_name, service_name, worker_service_name
+from platform_sdk.deploy.spec import load_services
+from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.deploy.state import ScalableTarget
+
+ROOT = Path(__file__).parent.parent.parent
+OLD_COMMIT = "0" * 40
+NEW_COMMIT = "1" * 40
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+@cache
+def everything(environment_name: str) -> tuple[Environment, dict[str, ServiceSpec]]:
+    specs = {spec.name: spec for spec in load_services(ROOT, environment_name)}
+    return load_environment(ROOT, environment_name), specs
+
+
+@cache
+def built(environment_name: str, service: str) -> ControlPlane:
+    """A region in which the service has had two good releases, v0 and v1: to be copied, not used."""
+    environment, specs = everything(environment_name)
+    plane = ControlPlane(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
+    build_region(plane, ROOT, environment, [specs[service]])
+    released(plane, ROOT, environment, specs[service], "v0", commit=OLD_COMMIT)
+    released(plane, ROOT, environment, specs[service], "v1", commit=OLD_COMMIT)
+    return plane
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """One service in an environment of its own; `told` are the events of all releases in it."""
+
+    plane: ControlPlane
+    spec: ServiceSpec
+    environment: Environment
+    told: list[ReleaseEvent] = field(default_factory=list)
+    count: int = 0
+
+    def push(self, tag: str, behaviour: Behaviour | None = None) -> str:
+        from local_aws.control_plane.ecr import Ecr
+
+        ecr = self.plane.service(Ecr)
+        return ecr.push(self.spec.name, tag, behaviour or Behaviour(), architecture=self.spec.task.architecture)
+
+    def release_of(self, tag: str, image: str, *, commit: str | None = NEW_COMMIT) -> Release:
+        self.count += 1
+        return Release(
+            id=f"r{self.count}",
+            kind="release",
+            service=self.spec.name,
+            environment=self.environment.name,
+            version=tag,
+            target=NewImage(uri=image),
+            commit=commit,
+            committed_at=self.plane.now(),
+            by="ci",
+        )
+
+    def tools(
+        self,
+        *,
+        client_of: Callable[[str], Any] | None = None,
+        on_event: Callable[[ReleaseEvent], None] = lambda _event: None,
+        interrupts: Interrupts | None = None,
+        is_ancestor: IsAncestor = lambda _older, _newer: False,
+    ) -> Tools:
+        environment = self.environment
+        aws = Aws(client_of or self.plane.client, account_id=environment.account_id, region=environment.region)
+
+        def tell(event: ReleaseEvent) -> None:
+            self.told.append(event)
+            on_event(event)
+
+        return Tools(
+            aws=aws,
+            clock=self.plane.clock,
+            tell=tell,
+            evidence=AwsEvidence(aws, self.spec, environment),
+            interrupts=interrupts or Interrupts(),
+            appspec=load_appspec_template(ROOT),
+            is_ancestor=is_ancestor,
+        )
+
+    def deploy(
+        self,
+        tag: str,
+        behaviour: Behaviour | None = None,
+        *,
+        order: Order | None = None,
+        commit: str | None = NEW_COMMIT,
+        **tools: Any,
+    ) -> Outcome:
+        release = self.release_of(tag, self.push(tag, behaviour), commit=commit)
+        return execute(release, self.spec, self.environment, order or Order(), self.tools(**tools))
+
+    def wait(self, deployment_id: str, *, order: Order | None = None, **tools: Any) -> Outcome:
+        given = self.tools(**tools)
+        deployment = given.aws.codedeploy.deployment(deployment_id)
+        assert deployment is not None
+        return wait(deployment, self.spec, self.environment, order or Order(), given)
+
+    def roll_back(self, to: str | None = None, *, order: Order | None = None, **tools: Any) -> Outcome:
+        self.count += 1
+        return roll_back(
+            self.spec,
+            self.environment,
+            to=to,
+            by="oncall",
+            id=f"r{self.count}",
+            order=order or Order(),
+            tools=self.tools(**tools),
+        )
+
+    # What came of it, asked of the plane and not of the release.
+
+    @property
+    def aws(self) -> Aws:
+        return Aws(self.plane.client, account_id=self.environment.account_id, region=self.environment.region)
+
+    def serving(self) -> Serving:
+        name = service_name(self.spec, self.environment)
+        group = self.aws.codedeploy.group(name, name)
+        assert group is not None
+        service = self.aws.ecs.service(cluster_name(self.environment), name)
+        groups = self.aws.load_balancing.target_groups(group.target_groups)
+        rules = self.aws.load_balancing.rules(group.production_listener)
+        return serving_of(service, rules, tuple(groups.values()))
+
+    def version_serving(self) -> str:
+        """Of whoever has all the traffic; empty if nobody has."""
+        serving = self.serving()
+        return self.version_of(serving.revision) if serving.percent == 100 else ""
+
+    def version_of(self, revision: str) -> str:
+        found = self.aws.ecs.revision(revision)
+        return "" if found is None else found.tags.get("platform:version", found.family)
+
+    def worker_version(self) -> str:
+        worker = self.aws.ecs.service(cluster_name(self.environment), worker_service_name(self.spec, self.environment))
+        return "" if worker is None else self.version_of(worker.task_definition)
+
+    def scaling(self) -> ScalableTarget:
+        resource = f"service/{cluster_name(self.environment)}/{service_name(self.spec, self.environment)}"
+        return self.aws.scaling.targets([resource])[resource]
+
+    def lock_is_free(self) -> bool:
+        item = self.aws.locks.read(f"platform-{self.environment.name}-locks", f"release/{self.spec.name}")
+        return item is None or item.expires_at <= self.plane.now()
+
+    def events(self, kind: type[Any]) -> list[Any]:
+        return [event for event in self.told if isinstance(event, kind)]
+
+
+def world(service: str = "orders", environment_name: str = "production") -> World:
+    """In production, so that traffic shifts in steps and bakes."""
+    environment, specs = everything(environment_name)
+    plane = copy.deepcopy(built(environment_name, service))
+    return World(plane=plane, spec=specs[service], environment=environment)
+
+
+def names(calls: Iterable[Any]) -> list[str]:
+    return [f"{call.service}:{call.operation}" for call in calls]
