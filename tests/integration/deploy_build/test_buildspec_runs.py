@@ -8,7 +8,6 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,32 +26,12 @@ from platform_sdk.deploy.build.publish import read_source
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.spec import load_services
 from platform_sdk.errors import ended_by_errors
+from tests.support.clones import cloned, git
 from tests.support.codebuild import Build, Project
 from tests.support.stand_ins import ProgramCall, as_if_called, stand_ins
 
-ROOT = Path(__file__).resolve().parents[3]
 HOST = "444455556666.dkr.ecr.us-east-1.amazonaws.com"
 RELEASE = ".venv/bin/python deploy/release.py"
-
-
-def git(folder: Path, *arguments: str) -> str:
-    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]
-    command = ["git", "-C", str(folder), *who, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-@pytest.fixture(scope="module")
-def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with one commit: the files as they are now, committed here or not."""
-    folder = tmp_path_factory.mktemp("committed")
-    for path in git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
-        if path and (ROOT / path).is_file():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / path, folder / path)
-    git(folder, "init", "--quiet")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "All of it")
-    return folder
 
 
 @dataclass
@@ -131,8 +110,7 @@ def loaded(script: Path) -> ModuleType:
 
 @pytest.fixture
 def machine(committed: Path, tmp_path: Path) -> Iterator[Machine]:
-    source = tmp_path / "source"
-    git(tmp_path, "clone", "--quiet", str(committed), str(source))
+    source = cloned(committed, tmp_path / "source")
     environment = load_environment(source, "staging")
     clock = SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC))
     plane = ControlPlane(clock=clock, account_id=environment.account_id, region=environment.region)
