@@ -23,6 +23,7 @@ from local_aws.ports import free_port
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.render import task_definition
 from platform_sdk.deploy.spec import load_services
+from platform_sdk.runtime.logging import MAX_LINE_BYTES
 from tests.containers.conftest import Image
 from tests.support.containers import docker
 from tests.support.forward_protocol import Receiver
@@ -31,8 +32,6 @@ from tests.support.region import ROOT, wait_for
 
 LABEL: Final = "platform-test=log-path"
 BURST: Final = 5000
-DRIVER_PIECE_BYTES: Final = 16_384
-"""Docker and containerd cut a longer line (github.com/moby/moby, daemon/logger/copier.go)."""
 
 PROGRAM: Final = """
 import logging, sys
@@ -145,17 +144,25 @@ def test_a_router_that_is_away_stops_no_task_and_costs_no_more_than_the_buffered
         assert len(written(name)) in {buffered, buffered + 1}
 
 
-def test_a_line_longer_than_a_piece_arrives_in_pieces_that_say_so(
+def test_a_line_of_a_service_is_never_too_long_to_arrive_whole(
     image: Image, app: dict[str, Any], receiver: Receiver
 ) -> None:
     options = fluentd_options(app, task_id="long", socket=receiver.address)
-    program = PROGRAM.format(lines=1, padding=2 * DRIVER_PIECE_BYTES)
+    program = PROGRAM.format(lines=2, padding=10 * MAX_LINE_BYTES)
     with receiver.listening(), started(app, image("orders"), options, "python", "-c", program) as name:
         assert ended(name) == 0
-        wait_for(lambda: len(receiver.events) == 3, 10, "three pieces")
-    assert [len(line) for line in receiver.lines[:2]] == [DRIVER_PIECE_BYTES] * 2
-    assert [event.record["partial_last"] for event in receiver.events] == ["false", "false", "true"]
-    assert json.loads("".join(receiver.lines))["message"] == "line 0" + "." * 2 * DRIVER_PIECE_BYTES
+        wait_for(lambda: len(receiver.events) >= 2, 10, "two lines")
+    assert [json.loads(line)["truncated"] for line in receiver.lines] == [True, True]
+
+
+def test_the_driver_cuts_what_is_one_byte_longer(image: Image, app: dict[str, Any], receiver: Receiver) -> None:
+    options = fluentd_options(app, task_id="cut", socket=receiver.address)
+    program = f"print('x' * {MAX_LINE_BYTES}); print('y' * {MAX_LINE_BYTES + 1})"
+    with receiver.listening(), started(app, image("orders"), options, "python", "-c", program) as name:
+        assert ended(name) == 0
+        wait_for(lambda: len(receiver.events) >= 3, 10, "three pieces")
+    assert [event.record.get("partial_message") for event in receiver.events] == [None, "true", "true"]
+    assert receiver.lines[0] == "x" * MAX_LINE_BYTES
 
 
 def require_engine_with_credentials(app: dict[str, Any], image: str, endpoint_url: str) -> None:

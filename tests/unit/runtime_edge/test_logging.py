@@ -7,7 +7,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from platform_sdk.runtime.logging import MASK, OncePerInterval, bound, configure_logging
+from platform_sdk.runtime.logging import MASK, MAX_LINE_BYTES, OncePerInterval, bound, configure_logging
 from platform_sdk.runtime.telemetry import consumer_span
 from tests.unit.runtime_edge.edge_settings import settings
 
@@ -96,3 +96,35 @@ def test_a_flood_is_let_through_once_in_an_interval() -> None:
     record = logging.makeLogRecord({"name": "exporter", "levelno": logging.ERROR})
     other = logging.makeLogRecord({"name": "exporter", "levelno": logging.WARNING})
     assert [flood.filter(record), flood.filter(record), flood.filter(other)] == [True, False, True]
+
+
+def test_a_line_that_is_too_long_keeps_both_ends_of_its_long_values_and_says_so(lines: Lines) -> None:
+    long = "first" + "\n" * 50_000 + "last"
+    logging.getLogger("shop").info(long, extra={"action": "order_placed", "reasons": [long] * 3, "quantity": 2})
+    (line,) = lines()
+    assert len(orjson.dumps(line)) <= MAX_LINE_BYTES
+    assert line["message"].startswith("first")
+    assert line["message"].endswith("last")
+    assert (line["truncated"], line["action"], line["quantity"], line["service"]) == (True, "order_placed", 2, "shop")
+
+
+def test_a_long_traceback_keeps_its_end(lines: Lines) -> None:
+    try:
+        raise ValueError("x" * 2 * MAX_LINE_BYTES + " the reason")
+    except ValueError:
+        logging.getLogger("shop").exception("failed")
+    (line,) = lines()
+    assert line["error_type"] == "ValueError"
+    assert line["traceback"].startswith("Traceback")
+    assert line["traceback"].endswith("the reason\n")
+
+
+def test_a_line_that_just_fits_is_left_alone(lines: Lines) -> None:
+    logging.getLogger("shop").info("")
+    room = MAX_LINE_BYTES - len(orjson.dumps(lines()[0]))
+    logging.getLogger("shop").info("x" * room)
+    logging.getLogger("shop").info("x" * (room + 1))
+    _, fits, cut = lines()
+    assert fits["message"] == "x" * room
+    assert "truncated" not in fits
+    assert cut["truncated"] is True

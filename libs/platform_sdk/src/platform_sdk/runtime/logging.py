@@ -4,7 +4,8 @@ Every line has `timestamp, level, logger, message, service, version, environment
 `request_id, message_id, trace_id, span_id`. What a caller gives in `extra=` becomes members too; the members that
 events are counted by are named `action`: `logger.info("order placed", extra={"action": "order_placed"})`.
 
-A value cannot forge a line (JSON escapes line breaks), and a member whose name says that it is a secret is masked.
+A value cannot forge a line (JSON escapes line breaks), and a member whose name says that it is a secret is masked. A
+line that is too long for its way has the longest values cut in their middle, and `truncated: true`.
 """
 
 import logging
@@ -25,6 +26,12 @@ from opentelemetry import trace
 from platform_sdk.runtime.settings import ServiceSettings
 
 MASK: Final = "**********"
+
+MAX_LINE_BYTES: Final = 16_383
+"""Without the line break. Docker and Fargate cut a longer line into pieces, none of which is JSON
+(github.com/moby/moby, daemon/logger/copier.go)."""
+
+_SHORTEST_CUT: Final = 64
 
 _SECRET_NAME = re.compile(r"password|passwd|secret|authorization|cookie|api_?key|private_?key|(^|_)token$|jwt", re.I)
 _STANDARD_MEMBERS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
@@ -135,9 +142,29 @@ def _is_secret(name: str) -> bool:
 
 
 def _dump(line: dict[str, Any]) -> str:
+    encoded = _encode(line)
+    return (encoded if len(encoded) <= MAX_LINE_BYTES else _encode_shortened(line)).decode()
+
+
+def _encode(line: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
     except orjson.JSONEncodeError:
         # Lone surrogates, integers above 64 bits, cycles: the line must come out all the same.
         readable = {name: str(value).encode("utf-8", "backslashreplace").decode() for name, value in line.items()}
-        return orjson.dumps(readable).decode()
+        return orjson.dumps(readable)
+
+
+def _encode_shortened(line: dict[str, Any]) -> bytes:
+    limit = MAX_LINE_BYTES
+    encoded = b""
+    while limit > _SHORTEST_CUT and not 0 < len(encoded) <= MAX_LINE_BYTES:
+        limit //= 2
+        encoded = _encode({**{name: _cut(value, limit) for name, value in line.items()}, "truncated": True})
+    return encoded
+
+
+def _cut(value: object, limit: int) -> object:
+    """The value itself, or the beginning and the end of its text: a traceback says at its end what happened."""
+    text = value if isinstance(value, str) else str(value)
+    return value if len(text) <= limit else f"{text[: limit // 2]} … {text[-(limit // 2) :]}"
