@@ -117,16 +117,16 @@ class Stage:
         """Of the primary task set."""
         return str(next(one["taskDefinition"] for one in self.service()["taskSets"] if one["status"] == "PRIMARY"))
 
-    def wait(self, ended: Callable[[], bool], *, minutes: int) -> None:
-        """Looks every five seconds."""
-        for _ in range(minutes * 12):
+    def wait(self, ended: Callable[[], bool], *, minutes: int, every_seconds: int = 5) -> None:
+        for _ in range(minutes * 60 // every_seconds):
             if ended():
                 return
-            self.clock.sleep(5)
+            self.clock.sleep(every_seconds)
         raise AssertionError(f"nothing of the kind within {minutes} minutes")
 
     def ended(self, deployment: str, *, minutes: int = 90) -> dict[str, Any]:
-        self.wait(lambda: self.info(deployment)["status"] in ("Succeeded", "Failed", "Stopped"), minutes=minutes)
+        end = ("Succeeded", "Failed", "Stopped")
+        self.wait(lambda: self.info(deployment)["status"] in end, minutes=minutes, every_seconds=20)
         return self.info(deployment)
 
     def rollback_of(self, deployment: str, *, minutes: int = 90) -> dict[str, Any]:

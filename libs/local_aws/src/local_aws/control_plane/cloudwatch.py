@@ -33,6 +33,7 @@ class Alarm:
     state: State = "INSUFFICIENT_DATA"
     reason: str = "Unchecked: Initial alarm creation"
     changed_at: datetime
+    watched: tuple[tuple[str, str], ...]
     by_hand: bool = False
     breaching_since: datetime | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -45,15 +46,15 @@ class Alarm:
         seconds = self.request.get("Period") or max(periods, default=60)
         return timedelta(seconds=seconds * self.request["EvaluationPeriods"])
 
-    @property
-    def metrics(self) -> Iterator[tuple[str, str]]:
-        """Name and full name of the target group of each metric of a target group that it is computed from."""
-        single = [self.request] if "MetricName" in self.request else []
-        several = [one["MetricStat"]["Metric"] for one in self.request.get("Metrics", []) if "MetricStat" in one]
-        for metric in (*single, *several):
-            for dimension in metric.get("Dimensions", []):
-                if dimension["Name"] == "TargetGroup":
-                    yield metric["MetricName"], dimension["Value"]
+
+def watched_by(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What an alarm breaches on, and the full name of the target group where, for each metric that this plane moves."""
+    single = [request] if "MetricName" in request else []
+    several = [one["MetricStat"]["Metric"] for one in request.get("Metrics", []) if "MetricStat" in one]
+    for metric in (*single, *several):
+        for dimension in metric.get("Dimensions", []):
+            if dimension["Name"] == "TargetGroup" and metric["MetricName"] in WATCHED:
+                yield WATCHED[metric["MetricName"]], dimension["Value"]
 
 
 class CloudWatch(Service):
@@ -124,21 +125,22 @@ class CloudWatch(Service):
         alarm.state, alarm.reason, alarm.changed_at = state, reason, now
 
     def _breaches(self, alarm: Alarm) -> bool:
-        groups = {group.full_name: group for group in self.account.service(ElbV2).target_groups.values()}
+        groups = self.account.service(ElbV2).target_groups
         return any(
-            metric in WATCHED and name in groups and self._shows(groups[name], WATCHED[metric])
-            for metric, name in alarm.metrics
+            arn in groups and self._shows(groups[arn], what)
+            for what, arn in ((what, self.account.arn("elasticloadbalancing", name)) for what, name in alarm.watched)
         )
 
     def _shows(self, group: TargetGroup, what: str) -> bool:
         """Whether any registered task is what the metric is about; of answers only those to users count."""
         load_balancing = self.account.service(ElbV2)
-        targets = load_balancing.targets(group)
         if what == "unhealthy":
-            return any(health.state == "unhealthy" for _, health in targets)
-        if not any(target.behaviour.kind == what and health.state == "healthy" for target, health in targets):
+            return any(health.state == "unhealthy" for _, health in load_balancing.targets(group))
+        if all(target.behaviour.kind != what for target in group.targets.values()):
             return False
-        return load_balancing.weight_of(group.arn) > 0
+        targets = load_balancing.targets(group)
+        answering = any(target.behaviour.kind == what and health.state == "healthy" for target, health in targets)
+        return answering and load_balancing.weight_of(group.arn) > 0
 
     # Operations
 
@@ -146,6 +148,7 @@ class CloudWatch(Service):
         name = request["AlarmName"]
         if name in self.alarms:
             self.alarms[name].request = dict(request)
+            self.alarms[name].watched = tuple(watched_by(request))
             self.alarms[name].configured_at = self.account.now()
         else:
             self._make(dict(request))
@@ -153,7 +156,14 @@ class CloudWatch(Service):
 
     def _make(self, request: dict[str, Any]) -> None:
         name, now = request["AlarmName"], self.account.now()
-        self.alarms[name] = Alarm(arn=self._arn(name), name=name, request=request, configured_at=now, changed_at=now)
+        self.alarms[name] = Alarm(
+            arn=self._arn(name),
+            name=name,
+            request=request,
+            watched=tuple(watched_by(request)),
+            configured_at=now,
+            changed_at=now,
+        )
 
     def _arn(self, name: str) -> str:
         return self.account.arn("cloudwatch", f"alarm:{name}")

@@ -46,8 +46,6 @@ class Deployments(Groups):
             self.engine.do(deployment, action)
             if isinstance(action, Ended):
                 self._ended(deployment, action.trigger)
-        if deployment.is_active and deployment.replacement is not None:
-            self.engine.note_task_sets(deployment)
 
     def _ended(self, deployment: Deployment, trigger: Trigger | None) -> None:
         if trigger is None:
@@ -197,6 +195,8 @@ class Deployments(Groups):
 
     def _described_target(self, deployment: Deployment) -> dict[str, Any]:
         arn = self.account.arn("ecs", f"service/{deployment.group.cluster}/{deployment.group.service}")
+        if deployment.is_active:
+            self.engine.note_task_sets(deployment)
         return described_target(deployment, self._target_id(deployment), arn)
 
     def _started(self, request: Request) -> Deployment:

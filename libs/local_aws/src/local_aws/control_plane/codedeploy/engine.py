@@ -50,7 +50,7 @@ class Engine:
         return one is not None and one.steady_at is not None
 
     def _rollback_error(self, deployment: Deployment) -> tuple[str, str] | None:
-        begun = deployment.started_at is not None and self.account.now() - deployment.started_at > timedelta(seconds=30)
+        begun = deployment.started_at is not None and self.account.now() - deployment.started_at > timedelta(seconds=5)
         if self.rollbacks_fail and begun:
             return "ECS_UPDATE_ERROR", "The ECS service could not be updated: traffic could not be rerouted."
         return None
@@ -118,6 +118,7 @@ class Engine:
             return
         balancing = self.account.service(ElbV2)
         action = forward({replacement: percent, original: 100 - percent})
+        balancing.routes_changed()
         for arn in listeners:
             listener = balancing.listeners[arn]
             if {replacement, original} & set(weights_of(listener.default_actions)):

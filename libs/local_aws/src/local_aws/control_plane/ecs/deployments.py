@@ -81,8 +81,11 @@ class Deployments(Services):
                 self._roll(service)
 
     def _is_at_rest(self, service: EcsService) -> bool:
-        rolling = service.controller == "ECS" and any(one.rollout_state == "IN_PROGRESS" for one in service.sets)
-        return super()._is_at_rest(service) and not rolling
+        if service.controller != "ECS":
+            return super()._is_at_rest(service)
+        only = service.sets[0]
+        settled = only.rollout_state != "IN_PROGRESS" and only.desired_count == service.desired_count
+        return len(service.sets) == 1 and settled and super()._is_at_rest(service)
 
     def _roll(self, service: EcsService) -> None:
         primary = service.primary

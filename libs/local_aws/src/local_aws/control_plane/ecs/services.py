@@ -56,7 +56,7 @@ class Services(Tasks):
 
     def live_tasks(self, set_id: str) -> list[Task]:
         """Those of a task set that are wanted."""
-        return [task for task in self.tasks.values() if task.set_id == set_id and task.wanted]
+        return [task for task in self.unstopped.values() if task.set_id == set_id and task.wanted]
 
     def create_set(self, service: EcsService, definition: TaskDefinition, **given: Any) -> TaskSet:
         """A task set or deployment that nothing runs in yet. `given` is what differs from the service."""
@@ -75,7 +75,7 @@ class Services(Tasks):
 
     def delete_set(self, service: EcsService, one: TaskSet) -> None:
         """Its tasks are stopped, and it is gone when the last has."""
-        one.status, one.desired_count, one.updated_at = "DRAINING", 0, self.account.now()
+        one.status, one.desired_count, one.steady_at, one.updated_at = "DRAINING", 0, None, self.account.now()
 
     def tell(self, service: EcsService, message: str) -> None:
         event = {
@@ -96,18 +96,15 @@ class Services(Tasks):
 
     @property
     def quiet(self) -> bool:
-        return all(map(life.is_at_rest, self.tasks.values())) and all(
+        return all(map(life.is_at_rest, self.unstopped.values())) and all(
             self._is_at_rest(service) for service in self.ecs_services.values()
         )
 
     def _is_at_rest(self, service: EcsService) -> bool:
-        return all(one.steady_at is not None for one in service.sets) and (
-            service.controller != "ECS" or len(service.sets) <= 1
-        )
+        return all(one.steady_at is not None for one in service.sets)
 
     def step(self) -> None:
-        self.forget_old()
-        for task in list(self.tasks.values()):
+        for task in list(self.unstopped.values()):
             self._live(task)
         for service in self.ecs_services.values():
             for one in list(service.sets):
@@ -121,7 +118,9 @@ class Services(Tasks):
             case "stopping":
                 self._deregister(task, vanished=task.exited)
                 self.write_logs(task, stopping=True)
-            case _:
+            case "stopped":
+                del self.unstopped[task.id]
+            case None:
                 pass
         if task.last_status in ("STOPPING", "DEPROVISIONING"):
             self._deregister(task, vanished=task.last_status == "DEPROVISIONING")
@@ -152,7 +151,7 @@ class Services(Tasks):
             service.sets.remove(one)
 
     def tasks_of(self, one: TaskSet) -> list[Task]:
-        return [task for task in self.tasks.values() if task.set_id == one.id and task.last_status != "STOPPED"]
+        return [task for task in self.unstopped.values() if task.set_id == one.id]
 
     def _kind(self, service: EcsService) -> str:
         return "deployment" if service.controller == "ECS" else "taskSet"
@@ -282,7 +281,7 @@ class Services(Tasks):
             self.delete_set(service, one)
         described = self.described(service)
         del self.ecs_services[f"{service.cluster.name}/{service.name}"]
-        for task in self.tasks.values():
+        for task in self.unstopped.values():
             if task.service == service.name and task.wanted:
                 life.stop(task, self.account.now(), "ServiceSchedulerInitiated", "Service deleted")
         return {"service": described}

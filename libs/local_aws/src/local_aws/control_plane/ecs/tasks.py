@@ -20,6 +20,7 @@ class Tasks(TaskDefinitions):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.tasks: dict[str, Task] = {}
+        self.unstopped: dict[str, Task] = {}
         self._asked: dict[str, list[str]] = {}
 
     # What services do with tasks.
@@ -58,7 +59,7 @@ class Tasks(TaskDefinitions):
             set_id=set_id,
             ends_by_itself=service is None,
         )
-        self.tasks[task.id] = task
+        self.tasks[task.id] = self.unstopped[task.id] = task
         return task
 
     def write_logs(self, task: Task, *, stopping: bool) -> None:

@@ -18,6 +18,7 @@ class Listeners(Service):
         self.load_balancers: dict[str, LoadBalancer] = {}
         self.listeners: dict[str, Listener] = {}
         self.rules: dict[str, Rule] = {}
+        self._routed: set[str] | None = None
 
     # What the other services of the plane ask and do.
 
@@ -38,9 +39,15 @@ class Listeners(Service):
 
     def is_forwarded_to(self, target_group_arn: str) -> bool:
         """With whatever weight, also none."""
-        routed = [rule.actions for rule in self.rules.values()]
-        routed += [listener.default_actions for listener in self.listeners.values()]
-        return any(target_group_arn in weights_of(actions) for actions in routed)
+        if self._routed is None:
+            actions = [rule.actions for rule in self.rules.values()]
+            actions += [listener.default_actions for listener in self.listeners.values()]
+            self._routed = {arn for forwarding in actions for arn in weights_of(forwarding)}
+        return target_group_arn in self._routed
+
+    def routes_changed(self) -> None:
+        """To be said after every change of a listener or rule: health checks ask for routes each second."""
+        self._routed = None
 
     def load_balancers_of(self, target_group_arn: str) -> list[str]:
         found = []
@@ -117,6 +124,7 @@ class Listeners(Service):
     # Listeners
 
     def create_listener(self, request: Request) -> Answer:
+        self.routes_changed()
         load_balancer = self._load_balancer(request["LoadBalancerArn"])
         identity = self.account.hexadecimal_id("listener", 16)
         path = load_balancer.arn.partition("loadbalancer/")[2]
@@ -132,6 +140,7 @@ class Listeners(Service):
         return {"Listeners": [described_listener(listener)]}
 
     def modify_listener(self, request: Request) -> Answer:
+        self.routes_changed()
         listener = self._listener(request["ListenerArn"])
         if "DefaultActions" in request:
             listener.default_actions = [normal(action) for action in request["DefaultActions"]]
@@ -140,6 +149,7 @@ class Listeners(Service):
         return {"Listeners": [described_listener(listener)]}
 
     def delete_listener(self, request: Request) -> Answer:
+        self.routes_changed()
         arn = self._listener(request["ListenerArn"]).arn
         del self.listeners[arn]
         self.rules = {key: rule for key, rule in self.rules.items() if rule.listener_arn != arn}
@@ -163,6 +173,7 @@ class Listeners(Service):
     # Rules
 
     def create_rule(self, request: Request) -> Answer:
+        self.routes_changed()
         listener = self._listener(request["ListenerArn"])
         if any(rule.priority == request["Priority"] for rule in self.rules_of(listener.arn)):
             raise Refused("PriorityInUse", f"Priority '{request['Priority']}' is currently in use")
@@ -179,6 +190,7 @@ class Listeners(Service):
         return {"Rules": [described_rule(rule)]}
 
     def modify_rule(self, request: Request) -> Answer:
+        self.routes_changed()
         rule = self._rule(request["RuleArn"])
         if "Actions" in request:
             rule.actions = [normal(action) for action in request["Actions"]]
@@ -191,6 +203,7 @@ class Listeners(Service):
         return {"Rules": [described_rule(self._rule(pair["RuleArn"])) for pair in request["RulePriorities"]]}
 
     def delete_rule(self, request: Request) -> Answer:
+        self.routes_changed()
         del self.rules[self._rule(request["RuleArn"]).arn]
         return {}
 
