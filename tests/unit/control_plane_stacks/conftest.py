@@ -60,7 +60,10 @@ class Console:
         self, stack: str, template: Json | str, parameters: Mapping[str, str | None] | None = None, **more: Any
     ) -> str:
         """Plans, executes and waits. Returns the stack's status."""
-        self.client.execute_change_set(ChangeSetName=self.plan(stack, template, parameters, **more)["ChangeSetId"])
+        return self.execute(stack, self.plan(stack, template, parameters, **more))
+
+    def execute(self, stack: str, change_set: Json, **more: Any) -> str:
+        self.client.execute_change_set(ChangeSetName=change_set["ChangeSetId"], **more)
         return self.settle(stack)
 
     def settle(self, stack: str) -> str:
@@ -76,10 +79,12 @@ class Console:
         return [(event["LogicalResourceId"], event["ResourceStatus"]) for event in reversed(events)]
 
     def reason(self, stack: str, logical_id: str, status: str) -> str:
-        events = self.client.describe_stack_events(StackName=stack)["StackEvents"]
+        """Of the newest event of that status."""
+        pages = self.client.get_paginator("describe_stack_events").paginate(StackName=stack)
         return next(
             str(event["ResourceStatusReason"])
-            for event in events
+            for page in pages
+            for event in page["StackEvents"]
             if (event["LogicalResourceId"], event["ResourceStatus"]) == (logical_id, status)
         )
 

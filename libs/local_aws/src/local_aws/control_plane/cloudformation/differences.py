@@ -54,7 +54,10 @@ def changes(account: Account, stack: Stack, described: Described) -> list[dict[s
     for name in TopologicalSorter(needs(wanted)).static_order():
         resource, existing = wanted[name], stack.resources.get(name)
         after = resolve(dict(resource.properties), scope)
-        change = added(resource, after) if existing is None else modified(stack, described, existing, resource, after)
+        if existing is None or not existing.physical_id:
+            change: dict[str, Any] | None = added(resource, after)
+        else:
+            change = modified(stack, described, existing, resource, after)
         if change is None:
             continue
         planned.modified |= {name}
@@ -146,6 +149,9 @@ def details_of(
         "UpdateReplacePolicy": before.replace_policy != resource.replace_policy,
         "Tags": stack.described.tags != described.tags,
     }
+    if existing.failed and existing.given == after:
+        target = {"Attribute": "Properties", "RequiresRecreation": "Never"}
+        yield {"Target": target, "Evaluation": "Static", "ChangeSource": "NoModification"}
     for attribute in (name for name, differs in others.items() if differs):
         target = {"Attribute": attribute, "RequiresRecreation": "Never"}
         yield {"Target": target, "Evaluation": "Static", "ChangeSource": "DirectModification"}

@@ -39,6 +39,11 @@ class StackResource:
     def logical_id(self) -> str:
         return self.definition.logical_id
 
+    @property
+    def failed(self) -> bool:
+        """Of a stack that was left as it failed: it is written again whatever its text."""
+        return self.status.endswith("_FAILED")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:

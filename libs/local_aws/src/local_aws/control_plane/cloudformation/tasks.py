@@ -126,7 +126,8 @@ class Make(Task):
         self.before: StackResource | None = None
         """What it was, if it is changed; None where it is new or stays as it is."""
         self.replaces = False
-        self.verb = "UPDATE" if definition.logical_id in run.stack.resources else "CREATE"
+        existing = run.stack.resources.get(definition.logical_id)
+        self.verb = "UPDATE" if existing is not None and existing.physical_id else "CREATE"
         self._definition = definition
         self._scope = scope
 
@@ -142,7 +143,7 @@ class Make(Task):
         given = resolve(dict(self._definition.properties), self._scope)
         if self.verb == "CREATE":
             self._begin_new(given)
-        elif self.resource.given == given:
+        elif self.resource.given == given and not self.resource.failed:
             self.resource.definition, self.resource.needs = self._definition, self.after
             self.state = "done"
         else:
