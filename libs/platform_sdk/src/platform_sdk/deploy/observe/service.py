@@ -1,8 +1,9 @@
 """All that a service has on AWS."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.names import COLOURS, schedule_name, target_group_name
@@ -27,8 +28,17 @@ from platform_sdk.deploy.state import (
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
+    from platform_sdk.deploy.aws.codedeploy import CodeDeploy
+    from platform_sdk.deploy.aws.ecs import Ecs
     from platform_sdk.deploy.aws.session import Aws
+    from platform_sdk.deploy.aws.stacks import Stacks
 
+
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
+
+CONNECTIONS: Final = 8
+"""At a time; boto3 keeps ten for each client."""
 
 UNCREATED: Final = frozenset({"REVIEW_IN_PROGRESS"})
 """Status of a stack that is but a name for its first change set: it has no template."""
@@ -65,13 +75,25 @@ def observe_service(spec: ServiceSpec, environment: Environment, aws: "Aws") -> 
 def observe_services(specs: Sequence[ServiceSpec], environment: Environment, aws: "Aws") -> Mapping[str, ServiceState]:
     """By the name of the service; as `observe_service`."""
     together = observe_together(specs, environment, aws)
-    return {spec.name: state_of(spec, environment, together, aws) for spec in specs}
+    # Taken before the threads start: a session of boto3 makes one client at a time.
+    ecs, codedeploy = aws.ecs, aws.codedeploy
+    states = side_by_side(lambda spec: state_of(spec, environment, together, ecs, codedeploy), specs)
+    return {spec.name: state for spec, state in zip(specs, states, strict=True)}
+
+
+def side_by_side(ask: Callable[[Asked], Answered], about: Sequence[Asked]) -> list[Answered]:
+    """The answers in the order of what is asked; each asking waits for the network most of the time."""
+    if len(about) == 1:
+        return [ask(about[0])]
+    with ThreadPoolExecutor(max_workers=CONNECTIONS) as pool:
+        return list(pool.map(ask, about))
 
 
 def observe_together(specs: Sequence[ServiceSpec], environment: Environment, aws: "Aws") -> Together:
-    stacks = {spec.name: aws.stacks.stack(stack_name(spec, environment)) for spec in specs}
-    found = {name: stack for name, stack in stacks.items() if stack is not None}
-    templates = {name: template_of(stack, aws) for name, stack in found.items() if stack.status not in UNCREATED}
+    gateway = aws.stacks
+    stacks = side_by_side(lambda spec: stack_of(spec, environment, gateway), specs)
+    found = {spec.name: stack for spec, (stack, _) in zip(specs, stacks, strict=True) if stack is not None}
+    templates = {spec.name: given for spec, (_, given) in zip(specs, stacks, strict=True) if given is not None}
     cluster = cluster_name(environment)
     services = [name for spec in specs for name in ecs_services(spec, environment)]
     # One name that AWS does not know fails the whole batch, which then takes a call for each.
@@ -92,9 +114,15 @@ def observe_together(specs: Sequence[ServiceSpec], environment: Environment, aws
     )
 
 
-def template_of(stack: Stack, aws: "Aws") -> Json:
+def stack_of(spec: ServiceSpec, environment: Environment, gateway: "Stacks") -> tuple[Stack | None, Json | None]:
+    """With its template."""
+    stack = gateway.stack(stack_name(spec, environment))
+    return stack, None if stack is None or stack.status in UNCREATED else template_of(stack, gateway)
+
+
+def template_of(stack: Stack, gateway: "Stacks") -> Json:
     """Given as JSON by `platform apply`, or as YAML by who took what `platform render` prints."""
-    template = aws.stacks.template(stack.name)
+    template = gateway.template(stack.name)
     if not isinstance(template, str):
         return template
     try:
@@ -122,13 +150,15 @@ def listeners(environment: Environment, aws: "Aws") -> tuple[str | None, str | N
     return values.get(production), values.get(test)
 
 
-def state_of(spec: ServiceSpec, environment: Environment, together: Together, aws: "Aws") -> ServiceState:
+def state_of(
+    spec: ServiceSpec, environment: Environment, together: Together, ecs: "Ecs", codedeploy: "CodeDeploy"
+) -> ServiceState:
     api_name, worker_name = ecs_services(spec, environment)
     api, worker = together.services.get(api_name), together.services.get(worker_name)
     names = [target_group_name(environment.name, spec.name, colour) for colour in COLOURS]
     groups = tuple(together.target_groups[name] for name in names if name in together.target_groups)
     template = together.templates.get(spec.name)
-    revisions = {"api": revisions_of(api, aws), "worker": revisions_of(worker, aws)}
+    revisions = {"api": revisions_of(api, ecs), "worker": revisions_of(worker, ecs)}
     resource = f"service/{cluster_name(environment)}"
     return ServiceState(
         stack=together.stacks.get(spec.name),
@@ -138,14 +168,14 @@ def state_of(spec: ServiceSpec, environment: Environment, together: Together, aw
         api_revision=revisions["api"][0],
         worker_revision=revisions["worker"][0],
         newer_revisions={role: newer for role, (_, newer) in revisions.items() if newer is not None},
-        standalone_revisions=standalone_revisions(spec, environment, aws) if template is not None else {},
+        standalone_revisions=standalone_revisions(spec, environment, ecs) if template is not None else {},
         production_rule=rule_of(spec, groups, together.production_rules),
         test_rule=rule_of(spec, groups, together.test_rules),
         target_groups=groups,
         scaling=together.scaling.get(f"{resource}/{api_name}"),
         worker_scaling=together.scaling.get(f"{resource}/{worker_name}"),
-        deployment_group=aws.codedeploy.group(api_name, api_name) if api is not None else None,
-        running_deployment=running_deployment(api_name, aws) if api is not None else None,
+        deployment_group=codedeploy.group(api_name, api_name) if api is not None else None,
+        running_deployment=running_deployment(api_name, codedeploy) if api is not None else None,
         alarms=alarms_of(template, together.alarms),
     )
 
@@ -155,19 +185,19 @@ def alarms_of(template: Json | None, alarms: Mapping[str, Alarm]) -> tuple[Alarm
     return tuple(alarms[name] for name in names if name in alarms)
 
 
-def revisions_of(service: EcsService | None, aws: "Aws") -> tuple[TaskDefinition | None, TaskDefinition | None]:
+def revisions_of(service: EcsService | None, ecs: "Ecs") -> tuple[TaskDefinition | None, TaskDefinition | None]:
     """The live one, and the newest of the family of releases where that is another one."""
     if service is None:
         return None, None
-    newest = aws.ecs.revision(service.name)
+    newest = ecs.revision(service.name)
     if newest is not None and newest.arn == service.task_definition:
         return newest, None
-    return aws.ecs.revision(service.task_definition), newest
+    return ecs.revision(service.task_definition), newest
 
 
-def standalone_revisions(spec: ServiceSpec, environment: Environment, aws: "Aws") -> dict[str, TaskDefinition]:
+def standalone_revisions(spec: ServiceSpec, environment: Environment, ecs: "Ecs") -> dict[str, TaskDefinition]:
     families = {task.name: schedule_name(environment.name, spec.name, task.name) for task in spec.tasks}
-    found = {name: aws.ecs.revision(family) for name, family in families.items()}
+    found = {name: ecs.revision(family) for name, family in families.items()}
     return {name: revision for name, revision in found.items() if revision is not None}
 
 
@@ -179,5 +209,5 @@ def rule_of(spec: ServiceSpec, groups: Sequence[TargetGroup], rules: Sequence[Li
     return next(by_group, None) or next(by_path, None)
 
 
-def running_deployment(name: str, aws: "Aws") -> Deployment | None:
-    return next(iter(aws.codedeploy.deployments(name, name, most=1, statuses=RUNNING)), None)
+def running_deployment(name: str, gateway: "CodeDeploy") -> Deployment | None:
+    return next(iter(gateway.deployments(name, name, most=1, statuses=RUNNING)), None)

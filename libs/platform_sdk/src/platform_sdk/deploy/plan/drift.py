@@ -129,13 +129,14 @@ def weight_drift(name: str, rule: ListenerRule, names: dict[str, str]) -> Iterat
 
 
 def traffic_drift(state: ServiceState) -> Iterator[Drift]:
-    """Users are sent to where the primary tasks are not."""
+    """All users are sent to where the primary tasks are not."""
     rule, api = state.production_rule, state.api
     if rule is None or api is None or api.primary is None or state.running_deployment is not None:
         return
     names = {group.arn: group.name for group in state.target_groups}
-    live, primary = rule.live_target_group, api.primary.target_group
-    if live is not None and live != primary:
+    used, primary = [arn for arn, weight in rule.weights.items() if weight > 0], api.primary.target_group
+    if used and primary not in used:
+        live = used[0]
         yield Drift(
             what="target group with the traffic",
             expected=names.get(primary, primary),

@@ -228,7 +228,7 @@ def next_commands(plan: Plan, tag: str | None) -> Iterator[str]:
     if plan.needs_apply:
         yield f"platform apply {at}"
     if plan.api.awaits_image:
-        yield f"platform build {plan.service} --push"
+        yield f"platform build {at} --push"
     if plan.releases or plan.api.awaits_image:
         yield f"platform deploy {at}" + (f" --image {tag}" if tag else "")
 

@@ -1,0 +1,281 @@
+"""A whole region in memory, read by the real gateways: what releases leave behind is no change, what people do is."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from local_aws.control_plane import ControlPlane, SteppedClock
+from local_aws.control_plane.ecr import Ecr
+from local_aws.control_plane.region import build_region, released
+from platform_sdk.cli import platform
+from platform_sdk.cli_outside import Outside
+from platform_sdk.deploy.aws.session import Aws
+from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.observe import UnreadableTemplate, observe_service, observe_services
+from platform_sdk.deploy.plan import drift_of, live_of, plan_service
+from platform_sdk.deploy.render import task_definition
+from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.render.service_stack import render_service_stack
+from platform_sdk.deploy.render.yaml import to_yaml
+from platform_sdk.deploy.spec import load_services
+from tests.support.deployed_services import NOTHING
+
+ROOT = Path(__file__).resolve().parents[3]
+STAGING = load_environment(ROOT, "staging")
+SERVICES = load_services(ROOT, "staging")
+ORDERS = next(spec for spec in SERVICES if spec.name == "orders")
+SCALED = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
+
+
+def empty_plane() -> ControlPlane:
+    clock = SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC))
+    return ControlPlane(clock=clock, account_id=STAGING.account_id, region=STAGING.region)
+
+
+@pytest.fixture(scope="module")
+def plane() -> ControlPlane:
+    """All services run version 1.4.2. Tests only read it."""
+    made = empty_plane()
+    build_region(made, ROOT, STAGING, SERVICES)
+    for spec in SERVICES:
+        released(made, ROOT, STAGING, spec, "1.4.2")
+    return made
+
+
+@pytest.fixture
+def created() -> ControlPlane:
+    """Orders alone, and nothing is released."""
+    made = empty_plane()
+    build_region(made, ROOT, STAGING, [ORDERS])
+    return made
+
+
+@pytest.fixture
+def live(created: ControlPlane) -> ControlPlane:
+    """Orders alone runs version 1.4.2; for tests that change something."""
+    released(created, ROOT, STAGING, ORDERS, "1.4.2")
+    return created
+
+
+def gateways(plane: ControlPlane) -> Aws:
+    return Aws(plane.client, account_id=STAGING.account_id, region=STAGING.region)
+
+
+def run(plane: ControlPlane, *arguments: str) -> Result:
+    outside = Outside(connect=lambda _: gateways(plane), clock=plane.clock)
+    return CliRunner().invoke(platform, ["plan", *arguments, "--env", "staging"], obj=outside)
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def test_what_was_created_waits_for_its_first_release(created: ControlPlane) -> None:
+    state = observe_service(ORDERS, STAGING, gateways(created))
+    plan = plan_service(ORDERS, STAGING, state)
+    assert state.template == render_service_stack(ORDERS, STAGING)
+    assert (plan.stack.action, plan.drift, plan.api.awaits_image) == ("unchanged", (), True)
+
+
+def test_after_a_release_there_is_nothing_to_do_and_no_drift(plane: ControlPlane) -> None:
+    states = observe_services(SERVICES, STAGING, gateways(plane))
+    plans = [plan_service(spec, STAGING, states[spec.name]) for spec in SERVICES]
+    assert [(plan.has_changes, plan.drift) for plan in plans] == [(False, ())] * 3
+
+
+def test_nor_when_the_other_target_group_is_live(live: ControlPlane) -> None:
+    before = observe_service(ORDERS, STAGING, gateways(live))
+    released(live, ROOT, STAGING, ORDERS, "1.5.0")
+    after = observe_service(ORDERS, STAGING, gateways(live))
+    assert plan_service(ORDERS, STAGING, after).exit_code == 0
+    assert {live_of(state).target_group for state in (before, after)} == {"blue", "green"}
+    assert after.api_revision is not None
+    assert after.api_revision.tags["platform:version"] == "1.5.0"
+
+
+def test_services_are_read_in_few_calls_and_nothing_is_written(plane: ControlPlane) -> None:
+    plane.calls.clear()
+    observe_services(SERVICES, STAGING, gateways(plane))
+    assert not [call for call in plane.calls if call.writes or call.error]
+    assert Counter(call.operation for call in plane.calls) == {
+        "DescribeStacks": 3,
+        "GetTemplate": 3,
+        "DescribeTaskDefinition": 5,
+        "GetDeploymentGroup": 3,
+        "ListDeployments": 3,
+        "DescribeServices": 1,
+        "DescribeRules": 2,
+        "DescribeTargetGroups": 1,
+        "DescribeScalableTargets": 1,
+        "DescribeAlarms": 1,
+        "GetParameters": 1,
+    }
+
+
+def test_one_service_and_all_of_them_are_read_alike(plane: ControlPlane) -> None:
+    aws = gateways(plane)
+    assert observe_service(ORDERS, STAGING, aws) == observe_services(SERVICES, STAGING, aws)["orders"]
+
+
+def test_where_there_is_nothing_nothing_is_found() -> None:
+    assert observe_service(ORDERS, STAGING, gateways(empty_plane())) == NOTHING
+
+
+def test_a_revision_that_was_registered_and_does_not_run_is_found_beside_the_one_that_does(live: ControlPlane) -> None:
+    document: Any = task_definition(ORDERS, STAGING, image="orders:2.0.0")
+    live.client("ecs").register_task_definition(**document)
+    state = observe_service(ORDERS, STAGING, gateways(live))
+    assert state.api_revision is not None
+    assert (state.api_revision.revision, state.newer_revisions["api"].revision) == (1, 2)
+    assert set(state.newer_revisions) == {"api"}
+
+
+def test_a_running_deployment_is_found_and_what_it_does_is_no_drift(live: ControlPlane) -> None:
+    revision = live.client("ecs").describe_task_definition(taskDefinition="staging-orders")["taskDefinition"]
+    document: Any = task_definition(ORDERS, STAGING, image=revision["containerDefinitions"][0]["image"])
+    arn = live.client("ecs").register_task_definition(**document)["taskDefinition"]["taskDefinitionArn"]
+    begin(live, arn)
+    live.client("application-autoscaling").register_scalable_target(
+        **SCALED,
+        ResourceId="service/platform-staging/staging-orders",
+        SuspendedState={"DynamicScalingInSuspended": True},
+    )
+    state = observe_service(ORDERS, STAGING, gateways(live))
+    assert state.running_deployment is not None
+    assert [drift.what for drift in drift_of(state)] == []
+
+
+def begin(live: ControlPlane, revision: str) -> None:
+    appspec = render_appspec(load_appspec_template(ROOT), ORDERS, STAGING, revision)
+    live.client("codedeploy").create_deployment(**deployment_request(appspec, ORDERS, STAGING, "by hand"))
+
+
+def bounds_in_the_console(live: ControlPlane) -> None:
+    live.client("application-autoscaling").register_scalable_target(
+        **SCALED, ResourceId="service/platform-staging/staging-orders", MaxCapacity=20
+    )
+
+
+def suspended_in_the_console(live: ControlPlane) -> None:
+    live.client("application-autoscaling").register_scalable_target(
+        **SCALED,
+        ResourceId="service/platform-staging/staging-orders",
+        SuspendedState={"DynamicScalingOutSuspended": True},
+    )
+
+
+def weights_in_the_console(live: ControlPlane) -> None:
+    state = observe_service(ORDERS, STAGING, gateways(live))
+    assert state.production_rule is not None
+    groups = [{"TargetGroupArn": group.arn, "Weight": 50} for group in state.target_groups]
+    live.client("elbv2").modify_rule(
+        RuleArn=state.production_rule.arn,
+        Actions=[{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}],
+    )
+
+
+def alarm_deleted_in_the_console(live: ControlPlane) -> None:
+    live.client("cloudwatch").delete_alarms(AlarmNames=["staging-orders-error-rate"])
+
+
+@pytest.mark.parametrize(
+    ("done", "told"),
+    [
+        (bounds_in_the_console, "scaling.max_tasks"),
+        (suspended_in_the_console, "suspended scaling"),
+        (weights_in_the_console, "weights of the production rule"),
+        (alarm_deleted_in_the_console, "alarm staging-orders-error-rate is gone"),
+    ],
+)
+def test_what_was_done_in_the_console_is_drift(
+    live: ControlPlane, done: Callable[[ControlPlane], None], told: str
+) -> None:
+    done(live)
+    assert [drift.what for drift in drift_of(observe_service(ORDERS, STAGING, gateways(live)))] == [told]
+    result = run(live, "orders")
+    assert result.exit_code == 2
+    assert f"! {told}" in result.stdout
+
+
+def give_template(live: ControlPlane, text: str) -> None:
+    live.client("cloudformation").update_stack(
+        StackName="platform-staging-orders", TemplateBody=text, Capabilities=["CAPABILITY_NAMED_IAM"]
+    )
+    live.clock.sleep(600)
+
+
+def test_a_template_may_be_what_render_prints(live: ControlPlane) -> None:
+    alarms = tuple(replace(alarm, minutes=alarm.minutes + 1) for alarm in ORDERS.alarms)
+    template = render_service_stack(replace(ORDERS, alarms=alarms), STAGING)
+    give_template(live, to_yaml(template))
+    assert observe_service(ORDERS, STAGING, gateways(live)).template == template
+
+
+def test_a_template_that_somebody_wrote_is_refused_by_name(live: ControlPlane) -> None:
+    alarms = tuple(replace(alarm, minutes=alarm.minutes + 1) for alarm in ORDERS.alarms)
+    give_template(live, f"# mine\n{to_yaml(render_service_stack(replace(ORDERS, alarms=alarms), STAGING))}")
+    with pytest.raises(UnreadableTemplate, match="platform-staging-orders"):
+        observe_service(ORDERS, STAGING, gateways(live))
+
+
+def test_the_command_talks_on_stderr_and_ends_with_nothing_to_do(plane: ControlPlane) -> None:
+    result = run(plane)
+    assert result.exit_code == 0
+    assert result.stdout.endswith("3 services: 0 with something to do, 3 without\n")
+    assert result.stderr == "reading 3 services of staging on AWS\n"
+
+
+def test_the_command_plans_an_image_by_its_tag(live: ControlPlane) -> None:
+    uri = live.service(Ecr).push("orders", "1.5.0")
+    result = run(live, "orders", "--image", "1.5.0", "--json")
+    assert result.exit_code == 2
+    (service,) = json.loads(result.stdout)["services"]
+    assert {revision["image"] for revision in service["revisions"]} == {uri}
+    assert service["next"] == ["platform deploy orders --env staging --image 1.5.0"]
+    assert service["cost"]["usd_per_month"] == "0.00"
+
+
+def test_a_tag_that_is_not_in_the_registry_is_an_error(plane: ControlPlane) -> None:
+    result = run(plane, "orders", "--image", "9.9.9")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "there is no image orders:9.9.9" in result.stderr
+    assert "platform build orders --env staging --push" in result.stderr
+
+
+def test_markdown_of_a_first_release(created: ControlPlane) -> None:
+    result = run(created, "orders", "--markdown")
+    assert result.exit_code == 2
+    assert result.stdout.startswith("### orders in staging: a first release to make\n")
+
+
+def test_shared_stacks_are_as_the_repository_has_them_and_a_missing_one_is_created(plane: ControlPlane) -> None:
+    result = run(plane, "--shared")
+    assert (result.exit_code, result.stdout) == (0, "shared stacks of staging: 0 of 21 to create or update\n")
+    nothing = run(empty_plane(), "--shared", "--json")
+    assert nothing.exit_code == 2
+    assert {stack["action"] for stack in json.loads(nothing.stdout)["shared"]["stacks"]} == {"create"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--shared", "orders"), ("--shared", "--image", "1"), ("--image", "1"), ("--image", "1", "a", "b")]
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_asked(arguments: tuple[str, ...]) -> None:
+    plane = empty_plane()
+    assert run(plane, *arguments).exit_code == 2
+    assert plane.calls == []
+
+
+def test_an_unknown_service_and_a_call_that_is_denied_are_errors(live: ControlPlane) -> None:
+    assert run(live, "order").exit_code == 1
+    live.fail("codedeploy", "GetDeploymentGroup", how="denied", times=9)
+    result = run(live, "orders")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "codedeploy:GetDeploymentGroup" in result.stderr
