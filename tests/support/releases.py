@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.control_plane import Behaviour, ControlPlane, SteppedClock
+from local_aws.control_plane.ecr import Ecr
 from local_aws.control_plane.region import build_region, released
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment, load_environment
@@ -60,13 +61,15 @@ class World:
     spec: ServiceSpec
     environment: Environment
     told: list[ReleaseEvent] = field(default_factory=list)
+    images: dict[str, str] = field(default_factory=dict)
     count: int = 0
 
     def push(self, tag: str, behaviour: Behaviour | None = None) -> str:
-        from local_aws.control_plane.ecr import Ecr
-
-        ecr = self.plane.service(Ecr)
-        return ecr.push(self.spec.name, tag, behaviour or Behaviour(), architecture=self.spec.task.architecture)
+        """The image's URI; once for each tag."""
+        if tag not in self.images:
+            ecr, architecture = self.plane.service(Ecr), self.spec.task.architecture
+            self.images[tag] = ecr.push(self.spec.name, tag, behaviour or Behaviour(), architecture=architecture)
+        return self.images[tag]
 
     def release_of(self, tag: str, image: str, *, commit: str | None = NEW_COMMIT) -> Release:
         self.count += 1

@@ -15,6 +15,7 @@ from platform_sdk.cli_cost import cost
 from platform_sdk.cli_dead_letters import dlq
 from platform_sdk.cli_history import history, logs, status
 from platform_sdk.cli_plan import plan
+from platform_sdk.cli_release import deploy, rollback, wait
 from platform_sdk.cli_render import render
 from platform_sdk.errors import PlatformError
 
@@ -172,12 +173,15 @@ def completion(shell: str) -> None:
 platform.add_command(build)
 platform.add_command(changed)
 platform.add_command(cost)
+platform.add_command(deploy)
 platform.add_command(dlq)
 platform.add_command(history)
 platform.add_command(logs)
 platform.add_command(plan)
 platform.add_command(render)
+platform.add_command(rollback)
 platform.add_command(status)
+platform.add_command(wait)
 
 
 def main() -> None:

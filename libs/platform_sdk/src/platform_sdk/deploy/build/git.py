@@ -1,6 +1,7 @@
 """What git knows of the repository. One of the two rooms of this package that start processes."""
 
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -47,6 +48,20 @@ class Git:
         """
         changes = self.ask("status", "--porcelain")
         return self.ask("rev-parse", "HEAD").strip() + ("-dirty" if changes else "")
+
+    def committed_at(self, commit: str) -> datetime:
+        """
+        Raises:
+            GitFailed: git does not know it.
+        """
+        return datetime.fromisoformat(self.ask("show", "--no-patch", "--format=%cI", commit).strip())
+
+    def is_ancestor(self, older: str, newer: str) -> bool | None:
+        """Whether the one commit is in the history of the other; None where git does not know one of them, as in a
+        shallow clone.
+        """
+        known = {0: True, 1: False}
+        return known.get(self.run("merge-base", "--is-ancestor", older, newer).returncode)
 
     def origin(self) -> str:
         """Where the clone came from, as a page to look at, without anybody's credentials; empty where nobody said."""

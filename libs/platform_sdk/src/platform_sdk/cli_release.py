@@ -1,0 +1,308 @@
+"""`platform deploy`, `platform wait` and `platform rollback`: a version's way to the users, followed to its end.
+
+Progress is talk, on stderr; on stdout is the deployment's id, or with --json the record of what happened.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import uuid4
+
+import click
+
+from platform_sdk.cli_arguments import complete_environments, complete_services, environment_named, root, spec_named
+from platform_sdk.cli_outside import outside
+from platform_sdk.errors import PlatformError
+
+if TYPE_CHECKING:
+    from platform_sdk.deploy.aws.session import Aws
+    from platform_sdk.deploy.build.git import Git
+    from platform_sdk.deploy.environment import Environment
+    from platform_sdk.deploy.release.events import Tell
+    from platform_sdk.deploy.release.order import IfBusy, OnInterrupt, Until
+    from platform_sdk.deploy.release.outcome import Outcome
+    from platform_sdk.deploy.release.releasing import Tools
+    from platform_sdk.deploy.release.target import Release
+    from platform_sdk.deploy.spec.types import ServiceSpec
+
+Command = Callable[..., None]
+
+
+class UnknownDeployment(PlatformError):
+    """CodeDeploy has no such deployment, or it is of no service of this repository."""
+
+
+def reports(command: Command) -> Command:
+    """Where the outcome is written, for all three commands alike."""
+    for option in (
+        click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+                     help="Write checks and stages as a JUnit report."),
+        click.option("--summary", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+                     help="Write what happened as Markdown."),
+        click.option("--record", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+                     help="Write what happened as JSON."),
+        click.option("--json", "as_json", is_flag=True, help="Print what happened as JSON."),
+        click.option("--env", "environment_name", required=True, metavar="NAME",
+                     shell_complete=complete_environments, help="The environment that is released to."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def policies(command: Command) -> Command:
+    """What to do when something comes between."""
+    for option in (
+        click.option("--on-interrupt", type=click.Choice(["leave", "rollback"]), default="leave", show_default=True,
+                     help="After Ctrl-C or SIGTERM: leave the deployment to CodeDeploy, or take it back."),
+        click.option("--lock-wait", "lock_wait_minutes", type=click.IntRange(0), default=60, show_default=True,
+                     metavar="MINUTES", help="How long to wait for another release."),
+        click.option("--if-busy", type=click.Choice(["wait", "supersede", "fail"]), default="wait", show_default=True,
+                     help="Where another release is under way: wait for its end, end it, or fail."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("service", shell_complete=complete_services)
+@click.option("--image", "tag", metavar="TAG", help="The image's tag; that of the files here if left out.")
+@click.option("--wait-until", "until", type=click.Choice(["traffic", "done"]), default="done", show_default=True,
+              help="Return when all users are on the version, or when its bake time is over, too.")  # fmt: skip
+@click.option("--detach", is_flag=True, help="Return when the deployment is created; `platform wait` follows it.")
+@click.option("--allow-older", is_flag=True, help="Release a commit that is older than the one that runs.")
+@click.option("--ignore-alarms", is_flag=True, help="Release although an alarm fires, as the cure of it.")
+@policies
+@reports
+def deploy(
+    service: str,
+    tag: str | None,
+    until: "Until",
+    detach: bool,
+    allow_older: bool,
+    ignore_alarms: bool,
+    if_busy: "IfBusy",
+    lock_wait_minutes: int,
+    on_interrupt: "OnInterrupt",
+    environment_name: str,
+    **written: Any,
+) -> None:
+    """Bring a version of SERVICE to all users, and tell the truth about how that went.
+
+    Checks everything first and changes nothing if a check fails. Then: task definitions, migrations with the new
+    image, the worker, the traffic as [traffic_shift] says. Scaling is held while traffic shifts. A version that
+    fails is taken back, and why is explained. Give the same command again after anything: it goes on.
+
+    \b
+    exit  0  released                 12  failed, the former version serves    15  superseded
+          1  error, nothing changed   13  failed, and not taken back           16  locked by another release
+         10  nothing to do            14  still running: `platform wait`      130  interrupted (143: SIGTERM)
+         11  refused by a check
+    """
+    from platform_sdk.deploy.release.execute import execute
+    from platform_sdk.deploy.release.order import Order
+
+    spec, environment = spec_named(service, environment_name), environment_named(environment_name)
+    order = Order(
+        until=until,
+        detach=detach,
+        if_busy=if_busy,
+        lock_wait_minutes=lock_wait_minutes,
+        on_interrupt=on_interrupt,
+        allow_older=allow_older,
+        ignore_alarms=ignore_alarms,
+    )
+    aws = outside().connect(environment)
+    release = release_of(spec, environment, aws, tag)
+    with told(spec, environment, aws) as tools:
+        outcome = execute(release, spec, environment, order, tools)
+    ended(outcome, **written)
+
+
+@click.command()
+@click.argument("deployment_id", metavar="ID")
+@click.option("--until", type=click.Choice(["traffic", "done"]), default="done", show_default=True,
+              help="Return when all users are on the version, or when its bake time is over, too.")  # fmt: skip
+@reports
+def wait(deployment_id: str, until: "Until", environment_name: str, **written: Any) -> None:
+    """Follow the deployment ID of a release to its end, from anywhere.
+
+    For a release that was detached, interrupted or lost. Ends as `platform deploy` would have, with the same exit
+    codes, and does what that would have done: after a rollback the worker goes back, too, and scaling is restored.
+    """
+    from platform_sdk.deploy.release.order import Order
+    from platform_sdk.deploy.release.resume import wait as follow_release
+
+    environment = environment_named(environment_name)
+    aws = outside().connect(environment)
+    deployment = aws.codedeploy.deployment(deployment_id)
+    prefix = f"{environment.name}-"
+    if deployment is None or not deployment.application.startswith(prefix):
+        raise UnknownDeployment(
+            f"there is no deployment {deployment_id} of a service in {environment.name}",
+            hint="`platform history SERVICE` lists the deployments of a service",
+        )
+    spec = spec_named(deployment.application.removeprefix(prefix), environment_name)
+    with told(spec, environment, aws) as tools:
+        outcome = follow_release(deployment, spec, environment, Order(until=until), tools)
+    ended(outcome, **written)
+
+
+@click.command()
+@click.argument("service", shell_complete=complete_services)
+@click.option("--to", metavar="VERSION", help="An image's tag, or the number of a revision; the last good one if left "
+              "out.")  # fmt: skip
+@policies
+@reports
+def rollback(
+    service: str,
+    to: str | None,
+    if_busy: "IfBusy",
+    lock_wait_minutes: int,
+    on_interrupt: "OnInterrupt",
+    environment_name: str,
+    **written: Any,
+) -> None:
+    """Bring the users of SERVICE back to a version that served well.
+
+    While a deployment runs or bakes, it is stopped and users are back at once. Later it is a release of a revision
+    that exists: nothing is built, registered or migrated. Exit codes are those of `platform deploy`: 0 says that the
+    former version serves all users. The database is not taken back: migrations are additive first.
+    """
+    from platform_sdk.deploy.release.lock import owner_of
+    from platform_sdk.deploy.release.order import Order
+    from platform_sdk.deploy.release.rollback import roll_back
+
+    spec, environment = spec_named(service, environment_name), environment_named(environment_name)
+    order = Order(if_busy=if_busy, lock_wait_minutes=lock_wait_minutes, on_interrupt=on_interrupt)
+    aws = outside().connect(environment)
+    with told(spec, environment, aws) as tools:
+        outcome = roll_back(spec, environment, to=to, by=owner_of(), id=new_id(), order=order, tools=tools)
+    ended(outcome, **written)
+
+
+def release_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", tag: str | None) -> "Release":
+    """Raises UnknownImage where the registry has none of the tag."""
+    from platform_sdk.deploy.observe import observe_image
+    from platform_sdk.deploy.release.lock import owner_of
+    from platform_sdk.deploy.release.target import NewImage, Release
+
+    here = tag_here(spec, needed=tag is None)
+    version = tag or here
+    commit, committed_at = commit_of(git_here()) if version == here else (None, None)
+    return Release(
+        id=new_id(),
+        kind="release",
+        service=spec.name,
+        environment=environment.name,
+        version=version,
+        target=NewImage(uri=observe_image(spec.name, version, environment, aws)),
+        commit=commit,
+        committed_at=committed_at,
+        by=owner_of(),
+    )
+
+
+def tag_here(spec: "ServiceSpec", *, needed: bool) -> str:
+    """That of the files in this folder; empty where nobody needs it and they make no image."""
+    from platform_sdk.deploy.build.publish import read_source
+
+    try:
+        return read_source(root(), spec.name, spec.task.architecture, os.environ.get("PLATFORM_BASE_IMAGE")).tag
+    except PlatformError:
+        if needed:
+            raise
+        return ""
+
+
+def git_here() -> "Git":
+    from platform_sdk.deploy.build.git import Git
+
+    return Git(root())
+
+
+def commit_of(git: "Git") -> tuple[str | None, datetime | None]:
+    """None of files that are in no commit: nobody could tell which of two is older."""
+    commit = git.commit() if git.is_clone() else ""
+    if not commit or commit.endswith("-dirty"):
+        return None, None
+    return commit, git.committed_at(commit)
+
+
+def new_id() -> str:
+    return uuid4().hex[:12]
+
+
+@contextmanager
+def told(spec: "ServiceSpec", environment: "Environment", aws: "Aws") -> "Iterator[Tools]":
+    """While it is open, progress is painted, and signals are heard."""
+    from platform_sdk.deploy.explanation import AwsEvidence
+    from platform_sdk.deploy.release.interrupts import Interrupts, heard
+    from platform_sdk.deploy.release.releasing import Tools
+    from platform_sdk.deploy.render.appspec import load_appspec_template
+
+    git = git_here()
+    interrupts = Interrupts(leave=leave_at_once)
+    with painted() as tell, heard(interrupts):
+        yield Tools(
+            aws=aws,
+            clock=outside().clock,
+            tell=tell,
+            evidence=AwsEvidence(aws, spec, environment),
+            interrupts=interrupts,
+            appspec=load_appspec_template(root()),
+            is_ancestor=git.is_ancestor if git.is_clone() else lambda _older, _newer: None,
+        )
+
+
+@contextmanager
+def painted() -> "Iterator[Tell]":
+    """Lines in a pipeline, a living view on a terminal."""
+    from platform_sdk.deploy.progress import LinePainter
+
+    now = outside().clock.now
+    if not sys.stderr.isatty():
+        yield LinePainter(lambda line: click.echo(line, err=True), now).paint
+        return
+    from rich.console import Console
+
+    from platform_sdk.deploy.progress.terminal import TerminalPainter
+
+    with TerminalPainter(Console(stderr=True), now) as painter:
+        yield painter.paint
+
+
+def leave_at_once(exit_code: int) -> NoReturn:
+    """A second signal: without cleaning up. The lock that is left ends by itself, and says what is to be restored."""
+    name = signal.Signals(exit_code - 128).name
+    os.write(
+        2, f"\n{name} again: left at once. Give the same command again: it goes on, and restores scaling\n".encode()
+    )
+    os._exit(exit_code)
+
+
+def ended(
+    outcome: "Outcome",
+    *,
+    as_json: bool,
+    record: Path | None,
+    summary: Path | None,
+    junit: Path | None,
+) -> NoReturn:
+    from platform_sdk.deploy.release.record import junit_of, record_of, summary_of
+
+    document = json.dumps(record_of(outcome), indent=2)
+    for place, text in ((record, f"{document}\n"), (summary, summary_of(outcome)), (junit, junit_of(outcome))):
+        if place is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+    if as_json:
+        click.echo(document)
+    elif outcome.deployment_id:
+        click.echo(outcome.deployment_id)
+    click.get_current_context().exit(outcome.exit_code)
