@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from local_aws.control_plane.account import Account
 from local_aws.control_plane.policies import Document, is_allowed, listed
@@ -81,7 +82,7 @@ class Iam(Service):
         return {
             "RoleName": request["RoleName"],
             "PolicyName": request["PolicyName"],
-            "PolicyDocument": self._policy(request),
+            "PolicyDocument": encoded(self._policy(request)),
         }
 
     def list_attached_role_policies(self, request: Request) -> Answer:
@@ -142,6 +143,11 @@ def missing(documents: Iterable[Document], context: Mapping[str, Any]) -> set[st
     return asked - set(context)
 
 
+def encoded(document: Document) -> str:
+    """As it comes by wire; botocore decodes it."""
+    return quote(json.dumps(document))
+
+
 def described(role: Role) -> dict[str, Any]:
     return {
         "Path": role.path,
@@ -149,5 +155,5 @@ def described(role: Role) -> dict[str, Any]:
         "RoleId": role.role_id,
         "Arn": role.arn,
         "CreateDate": role.created,
-        "AssumeRolePolicyDocument": role.trust,
+        "AssumeRolePolicyDocument": encoded(role.trust),
     }

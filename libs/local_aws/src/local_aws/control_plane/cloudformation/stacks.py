@@ -86,16 +86,13 @@ class Stacks(Service):
             {
                 "ParameterKey": name,
                 "NoEcho": bool(body.get("NoEcho", False)),
-                "Description": str(body.get("Description", "")),
+                **{key: body[key] for key in ("Description",) if key in body},
                 **({} if default_of(body) is None else {"DefaultValue": default_of(body)}),
             }
             for name, body in template.parameters.items()
         ]
-        return {
-            "Parameters": parameters,
-            "Description": template.description,
-            "Capabilities": list(template.capabilities),
-        }
+        answer: Answer = {"Parameters": parameters, "Capabilities": list(template.capabilities)}
+        return answer | ({"Description": template.description} if template.description else {})
 
     def get_stack_policy(self, request: Request) -> Answer:
         policy = self._named(request["StackName"]).policy
