@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from testcontainers.community.postgres import PostgresContainer
 
 from platform_sdk.runtime.database import Database, DatabaseUnavailable
 from platform_sdk.runtime.migrate import MigrationFailed, migrate
+from tests.support.certificates import new_authority
 from tests.support.region import ROOT
 
 # Before the server starts for good: PostgreSQL takes a key only if nobody but its owner may read it.
@@ -35,55 +32,18 @@ class Server:
         return f"postgresql://postgres@{host}:{self.port}/platform?{query}"
 
 
-@dataclass(frozen=True)
-class Authority:
-    key: EllipticCurvePrivateKey
-    certificate: x509.Certificate
-
-    def sign(self, key: EllipticCurvePrivateKey, host: str) -> x509.Certificate:
-        names = x509.SubjectAlternativeName([x509.DNSName(host)])
-        unsigned = described(host, issuer=self.certificate.subject).public_key(key.public_key())
-        return unsigned.add_extension(names, critical=False).sign(self.key, hashes.SHA256())
-
-
-def described(name: str, *, issuer: x509.Name | None = None) -> x509.CertificateBuilder:
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    return x509.CertificateBuilder(
-        issuer_name=issuer or subject,
-        subject_name=subject,
-        serial_number=x509.random_serial_number(),
-        not_valid_before=now - timedelta(minutes=5),
-        not_valid_after=now + timedelta(hours=1),
-    )
-
-
-def new_authority() -> Authority:
-    key = generate_private_key(SECP256R1())
-    unsigned = described("An authority of tests").public_key(key.public_key())
-    constraints = x509.BasicConstraints(ca=True, path_length=None)
-    return Authority(key, unsigned.add_extension(constraints, critical=True).sign(key, hashes.SHA256()))
-
-
-def pem(one: x509.Certificate | EllipticCurvePrivateKey) -> bytes:
-    if isinstance(one, x509.Certificate):
-        return one.public_bytes(serialization.Encoding.PEM)
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    return one.private_bytes(encoding, form, serialization.NoEncryption())
-
-
 @pytest.fixture(scope="module")
 def server(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("tls")
     authority, other = new_authority(), new_authority()
-    (folder / "authority.pem").write_bytes(pem(authority.certificate))
-    (folder / "other.pem").write_bytes(pem(other.certificate))
-    key = generate_private_key(SECP256R1())
+    (folder / "authority.pem").write_bytes(authority.pem)
+    (folder / "other.pem").write_bytes(other.pem)
+    identity = authority.identity_of("localhost")
     postgres = PostgresContainer(
         "postgres:17", username="postgres", password="of-tests", dbname="platform", driver=None
     )
-    postgres.with_copy_into_container(pem(key), "/server/key.pem")
-    postgres.with_copy_into_container(pem(authority.sign(key, "localhost")), "/server/certificate.pem")
+    postgres.with_copy_into_container(identity.key, "/server/key.pem")
+    postgres.with_copy_into_container(identity.certificate, "/server/certificate.pem")
     postgres.with_copy_into_container(TURN_TLS_ON.encode(), "/docker-entrypoint-initdb.d/tls.sh")
     with postgres:
         yield Server(postgres.get_exposed_port(5432), folder / "authority.pem", folder / "other.pem")
