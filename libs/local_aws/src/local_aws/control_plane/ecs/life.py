@@ -96,16 +96,24 @@ def run(task: Task, now: datetime) -> Happened | None:
     age = (now - task.started_at).total_seconds()
     for container in task.containers:
         watch(container, age)
+    if task.ends_by_itself:
+        return run_to_its_end(task, age, now)
     dying = next((one for one in task.containers if one.essential and one.behaviour.dies), None)
     if dying is not None and age >= dying.behaviour.dies_after_seconds:
         out_of_memory = dying.behaviour.kind == "out_of_memory"
         dying.reason = "OutOfMemoryError: Container killed due to memory usage" if out_of_memory else None
         exit_of(task, dying, KILLED if out_of_memory else dying.behaviour.exit_code, now)
         return "stopping"
-    if task.ends_by_itself and age >= task.subject.behaviour.migration_seconds:
-        exit_of(task, task.subject, task.subject.behaviour.migration_exit_code, now)
-        return "stopping"
     return None
+
+
+def run_to_its_end(task: Task, age_seconds: float, now: datetime) -> Happened | None:
+    """Of a command that comes to an end, such as a migration."""
+    behaviour = task.subject.behaviour
+    if age_seconds < behaviour.migration_seconds:
+        return None
+    exit_of(task, task.subject, behaviour.migration_exit_code, now)
+    return "stopping"
 
 
 def watch(container: Container, age_seconds: float) -> None:
