@@ -80,6 +80,7 @@ class AwsEvidence:
             expected=self.expected(watched),
             dead=tuple(self.dead_of(watched).values()),
             repeated=max((failed.count(signature) for signature in failed), default=0),
+            last_lines=() if failed else self.last_lines(watched),
             unhealthy=self.unhealthy(watched),
             alarms=self.alarms(watched),
             events=events,
@@ -87,6 +88,14 @@ class AwsEvidence:
             deployment=deployment,
             worker=watched.stage == "worker",
         )
+
+    def last_lines(self, watched: Watched) -> tuple[str, ...]:
+        """What an alarm or a hook saw may be written there."""
+        nobody: tuple[Task, ...] = ()
+        running = attempt(lambda: self.aws.ecs.tasks(watched.cluster, service=watched.service, stopped=False), nobody)
+        new = [task for task in running if task.task_definition == watched.revision]
+        ended = [dead.task for dead in self.dead_of(watched).values()]
+        return next(filter(None, (self.logs_of(task, watched) for task in [*new, *ended][:TASKS_READ])), ())
 
     def target(self, watched: Watched) -> DeploymentTarget | None:
         nothing: DeploymentTarget | None = None

@@ -58,11 +58,14 @@ class Migration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """`repeated` counts how often new tasks failed in the same way; `alarms` are those in ALARM."""
+    """`repeated` counts how often new tasks failed in the same way; `alarms` are those in ALARM; `last_lines` are of a
+    new task where none has failed by itself.
+    """
 
     expected: Expected
     dead: tuple[DeadTask, ...] = ()
     repeated: int = 0
+    last_lines: tuple[str, ...] = ()
     unhealthy: tuple[TargetHealth, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     events: tuple[ServiceEvent, ...] = ()

@@ -44,6 +44,8 @@ def exhibits(evidence: Evidence) -> Iterator[Exhibit]:
     if evidence.migration is not None:
         yield of_task("migration", DeadTask(task=evidence.migration.task, logs=evidence.migration.logs))
     yield from of_tasks(evidence)
+    if evidence.last_lines:
+        yield Exhibit(title="last lines of a new task", lines=tuple(f"| {line}" for line in evidence.last_lines))
     if evidence.unhealthy:
         yield Exhibit(
             title="targets, as the load balancer sees them",

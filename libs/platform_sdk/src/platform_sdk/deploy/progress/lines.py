@@ -6,7 +6,7 @@ from typing import Final
 
 from platform_sdk.deploy.progress.wording import (
     check_line,
-    current_event,
+    doing,
     duration,
     left,
     outcome_lines,
@@ -60,6 +60,10 @@ class LinePainter:
         for line in lines:
             self.write(f"{duration(moment - self.started_at):>7}  {line}")
             self.last_line_at = moment
+        if isinstance(event, Ended):
+            self.write("")
+            for line in outcome_lines(event.outcome):
+                self.write(line)
 
     def lines_of(self, event: ReleaseEvent) -> Iterator[str]:
         match event:
@@ -72,6 +76,11 @@ class LinePainter:
                 yield from (f"  | {line.text}" for line in event.new_lines)
             case Waiting():
                 yield from self.changed("waiting", f"waiting for {event.subject}")
+            case RollingBack(deployment_id=id) if f"taking {id} back" in self.told:
+                return
+            case RollingBack():
+                what = event.deployment_id or "the worker"
+                yield from self.changed(f"taking {event.deployment_id} back", f"rolling back {what}: {event.because}")
             case _:
                 yield from once(event)
 
@@ -116,8 +125,6 @@ def once(event: ReleaseEvent) -> Iterator[str]:
             yield f"deployment {event.deployment_id} {how}: {revision_name(event.revision)}"
         case TrafficShifted():
             yield f"all users are on the new version; the former tasks stay for {event.bake_minutes} min"
-        case RollingBack():
-            yield f"rolling back {event.deployment_id or 'the worker'}: {event.because}"
         case _:
             yield from at_the_end(event)
 
@@ -132,20 +139,15 @@ def at_the_end(event: ReleaseEvent) -> Iterator[str]:
             yield f"interrupted by signal {event.signal_number}: {'rolling back' if event.rolls_back else 'leaving it'}"
         case StageEnded(stage=stage) if stage.status == "skipped":
             yield f"{stage.name}: skipped, {stage.reason}"
-        case Ended(outcome=outcome):
-            yield from outcome_lines(outcome)
 
 
 def heartbeat(event: ReleaseEvent) -> str | None:
     """That it is still going on, how far it is, and how long it may take."""
     match event:
-        case Shifting():
-            doing = current_event(event)
-            what = doing.name if doing else event.deployment.status
+        case Shifting() if not event.deployment.has_ended:
             how = ", ".join(filter(None, (traffic(event), tasks(event))))
-            return (
-                f"{event.deployment.id}: still at {what}{f' ({how})' if how else ''}, {left(event.deadline, event.at)}"
-            )
+            far = f" ({how})" if how else ""
+            return f"{event.deployment.id}: still at {doing(event)}{far}, {left(event.deadline, event.at)}"
         case WorkerProgress():
             return f"{worker_tasks(event)}, {left(event.deadline, event.at)}"
         case Waiting():

@@ -38,10 +38,12 @@ def check_line(check: Check) -> str:
 
 
 def traffic(shifting: Shifting) -> str:
-    """`10 % new, 90 % former`; empty before CodeDeploy tells."""
+    """`10 % new, 90 % former`; empty before CodeDeploy tells. What takes a deployment back is not new to anybody."""
     new, former = sets_of(shifting)
     if new is None:
         return ""
+    if shifting.rolls_back:
+        return f"{new.traffic_percent:g} % back on the former version"
     return f"{new.traffic_percent:g} % new, {former.traffic_percent if former else 0:g} % former"
 
 
@@ -50,7 +52,8 @@ def tasks(shifting: Shifting) -> str:
     new, _ = sets_of(shifting)
     if new is None:
         return ""
-    running = f"{new.running} of {new.desired} new tasks run"
+    kind = "former" if shifting.rolls_back else "new"
+    running = f"{new.running} of {new.desired} {kind} tasks run"
     if shifting.healthy_tasks is None:
         return running
     return f"{running}, {shifting.healthy_tasks} {'is' if shifting.healthy_tasks == 1 else 'are'} healthy"
@@ -67,9 +70,18 @@ def current_event(shifting: Shifting) -> LifecycleEvent | None:
     return next((event for event in events if event.status == "InProgress"), None)
 
 
+def doing(shifting: Shifting) -> str:
+    """The life-cycle event that is under way, or what comes before and after them."""
+    event = current_event(shifting)
+    if event is not None:
+        return event.name
+    new, _ = sets_of(shifting)
+    return "the bake time" if new is not None and new.traffic_percent == 100 else shifting.deployment.status
+
+
 def worker_tasks(progress: WorkerProgress) -> str:
     deployment = progress.deployment
-    if deployment is None:
+    if deployment is None or not deployment.desired:
         return "worker: waiting for ECS to begin"
     failed = f", {deployment.failed} failed" if deployment.failed else ""
     former = sum(each.running for each in progress.former)
