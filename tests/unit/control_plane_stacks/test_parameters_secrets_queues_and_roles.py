@@ -92,7 +92,7 @@ def test_a_queue_says_what_it_was_made_with(plane: ControlPlane) -> None:
     assert sqs.get_queue_url(QueueName="orders")["QueueUrl"] == url
     found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert (found["VisibilityTimeout"], found["QueueArn"].rpartition(":")[2]) == ("60", "orders")
-    with pytest.raises(ClientError, match="NonExistentQueue"):
+    with pytest.raises(sqs.exceptions.QueueDoesNotExist, match="NonExistentQueue"):
         sqs.get_queue_url(QueueName="none")
 
 

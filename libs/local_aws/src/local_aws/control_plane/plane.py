@@ -51,6 +51,9 @@ READING: Final = (
 PREFIXES: Final[Mapping[str, str]] = {"cloudwatch": "cloudwatch"}
 """Of IAM's actions, where it is not the name that requests are signed with."""
 
+FORMER_CODES: Final[Mapping[str, str]] = {"AWS.SimpleQueueService.NonExistentQueue": "QueueDoesNotExist"}
+"""Codes that SQS keeps from its former protocol, to the names of the exceptions that botocore raises for them."""
+
 INVALID: Final[Mapping[str, str]] = {
     "ecs": "InvalidParameterException",
     "ecr": "InvalidParameterException",
@@ -266,4 +269,5 @@ def metadata(status: int) -> dict[str, Any]:
 
 def error_answer(refused: Refused) -> dict[str, Any]:
     error = {"Code": refused.code, "Message": refused.message, "Type": "Sender" if refused.status < 500 else "Receiver"}
+    error |= {"QueryErrorCode": FORMER_CODES[refused.code]} if refused.code in FORMER_CODES else {}
     return {"Error": error, "ResponseMetadata": metadata(refused.status), "message": refused.message, **refused.detail}
