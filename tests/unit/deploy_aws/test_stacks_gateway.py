@@ -38,7 +38,7 @@ def test_a_stack_is_told_with_parameters_outputs_and_tags() -> None:
     assert (read.id, read.status, read.status_reason, read.updated_at) == (ID, "CREATE_COMPLETE", "fine", AT)
     assert (read.parameters, read.outputs) == ({"Cidr": "10.0.0.0/16"}, {"VpcId": "vpc-1"})
     assert read.tags == {"platform:environment": "staging"}
-    assert aws.gateways.stacks.is_protected(NAME)
+    assert read.is_protected
 
 
 def test_an_unknown_stack_is_nothing_anywhere() -> None:
@@ -57,6 +57,7 @@ def test_an_unknown_stack_is_nothing_anywhere() -> None:
     assert stacks.stack(NAME) is None
     assert stacks.resources(NAME) == ()
     assert stacks.events(NAME, after=None) == ()
+    assert stacks.last_event(NAME) is None
     assert stacks.change_set(NAME, "c1") is None
     stacks.delete_change_set(NAME, "c1")
     with pytest.raises(NotFound):
@@ -80,6 +81,7 @@ def test_another_refusal_is_an_error_everywhere() -> None:
         lambda: stacks.stack(NAME),
         lambda: stacks.resources(NAME),
         lambda: stacks.events(NAME, after=None),
+        lambda: stacks.last_event(NAME),
         lambda: stacks.change_set(NAME, "c1"),
         lambda: stacks.delete_change_set(NAME, "c1"),
         lambda: stacks.template(NAME),
@@ -128,7 +130,8 @@ def test_resources_are_read_to_the_last_page() -> None:
 
 
 @pytest.mark.parametrize("role", [None, "arn:aws:iam::111122223333:role/stack"])
-def test_a_change_set_is_asked_for_and_may_be_there_already(role: str | None) -> None:
+@pytest.mark.parametrize("tags", [None, {"platform:environment": "staging"}])
+def test_a_change_set_is_asked_for_and_may_be_there_already(role: str | None, tags: dict[str, str] | None) -> None:
     aws = RecordedAws()
     aws.answers("cloudformation.CreateChangeSet", {"Id": "1"}, Refusal(code="AlreadyExistsException"), OTHER)
 
@@ -139,7 +142,7 @@ def test_a_change_set_is_asked_for_and_may_be_there_already(role: str | None) ->
             kind="CREATE",
             template="{}",
             parameters=[{"ParameterKey": "A", "ParameterValue": "1"}, {"ParameterKey": "B", "UsePreviousValue": True}],
-            tags={"platform:environment": "staging"},
+            tags=tags,
             role_arn=role,
         )
 
@@ -149,13 +152,13 @@ def test_a_change_set_is_asked_for_and_may_be_there_already(role: str | None) ->
         create()
     sent = aws.requests[0][1]
     assert sent.pop("RoleARN", None) == role
+    assert sent.pop("Tags", None) == (tags and [{"Key": "platform:environment", "Value": "staging"}])
     assert sent == {
         "StackName": NAME,
         "ChangeSetName": "c1",
         "ChangeSetType": "CREATE",
         "TemplateBody": "{}",
         "Parameters": [{"ParameterKey": "A", "ParameterValue": "1"}, {"ParameterKey": "B", "UsePreviousValue": True}],
-        "Tags": [{"Key": "platform:environment", "Value": "staging"}],
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
     }
 
@@ -174,6 +177,7 @@ def test_a_change_set_is_told_with_the_changes_of_every_page() -> None:
         "PhysicalResourceId": "db-1",
         "ResourceType": "AWS::RDS::DBCluster",
         "Replacement": "Conditional",
+        "PolicyAction": "ReplaceAndSnapshot",
         "Scope": ["Properties"],
         "Details": [
             {"Target": {"Attribute": "Properties", "Name": "Engine", "RequiresRecreation": "Conditionally"}},
@@ -193,6 +197,7 @@ def test_a_change_set_is_told_with_the_changes_of_every_page() -> None:
     assert read is not None
     first, second = read.changes
     assert (first.replacement, first.scope, first.properties) == ("Conditional", ("Properties",), ("Engine",))
+    assert first.policy_action == "ReplaceAndSnapshot"
     assert (second.action, second.replacement, second.physical_id) == ("Add", "", "")
     assert not read.is_empty
 
@@ -230,9 +235,10 @@ def test_events_come_oldest_first_and_only_new_ones_are_read() -> None:
 
     assert [each.id for each in aws.gateways.stacks.events(NAME, after=None)] == ["e1", "e2", "e3", "e4"]
     (newest,) = aws.gateways.stacks.events(NAME, after="e3")
+    assert aws.gateways.stacks.last_event(NAME) == "e4"
 
     assert (newest.id, newest.status, newest.reason, newest.at) == ("e4", "CREATE_FAILED", "quota", AT)
-    assert len(aws.requests) == 3
+    assert len(aws.requests) == 4
 
 
 def test_a_stack_is_executed_protected_deleted_and_rolled_back() -> None:
@@ -246,7 +252,7 @@ def test_a_stack_is_executed_protected_deleted_and_rolled_back() -> None:
     aws.gateways.stacks.continue_rollback(NAME)
 
     assert aws.requests == [
-        ("cloudformation.ExecuteChangeSet", {"StackName": NAME, "ChangeSetName": "c1"}),
+        ("cloudformation.ExecuteChangeSet", {"StackName": NAME, "ChangeSetName": "c1", "RetainExceptOnCreate": True}),
         (
             "cloudformation.UpdateTerminationProtection",
             {"StackName": NAME, "EnableTerminationProtection": True},

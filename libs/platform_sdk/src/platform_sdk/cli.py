@@ -9,11 +9,13 @@ from typing import Any, Final
 
 import click
 
+from platform_sdk.cli_apply import apply
 from platform_sdk.cli_arguments import complete_keys, complete_services, root
 from platform_sdk.cli_build import build, changed
 from platform_sdk.cli_cost import cost
 from platform_sdk.cli_dead_letters import dlq
 from platform_sdk.cli_history import history, logs, status
+from platform_sdk.cli_lock import unlock
 from platform_sdk.cli_plan import plan
 from platform_sdk.cli_release import deploy, rollback, wait
 from platform_sdk.cli_render import render
@@ -170,6 +172,7 @@ def completion(shell: str) -> None:
     click.echo(kind(platform, {}, "platform", "_PLATFORM_COMPLETE").source())
 
 
+platform.add_command(apply)
 platform.add_command(build)
 platform.add_command(changed)
 platform.add_command(cost)
@@ -181,6 +184,7 @@ platform.add_command(plan)
 platform.add_command(render)
 platform.add_command(rollback)
 platform.add_command(status)
+platform.add_command(unlock)
 platform.add_command(wait)
 
 

@@ -72,14 +72,16 @@ class Stacks:
         kind: Literal["CREATE", "UPDATE"],
         template: str,
         parameters: Sequence[Json],
-        tags: Mapping[str, str],
+        tags: Mapping[str, str] | None = None,
         role_arn: str | None = None,
     ) -> None:
         """Starts to work out what would change. `parameters` are as CloudFormation takes them. One of the same name
-        that is there already is no error, so that a call may be repeated whose answer was lost: name it after what is
-        in it.
+        that is there already is no error, so that a call may be repeated whose answer was lost. Without `tags`, a
+        stack keeps those that it has.
         """
-        role = {} if role_arn is None else {"RoleARN": role_arn}
+        more: dict[str, Any] = {} if role_arn is None else {"RoleARN": role_arn}
+        if tags is not None:
+            more["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
         try:
             call(
                 self.client,
@@ -90,9 +92,8 @@ class Stacks:
                 ChangeSetType=kind,
                 TemplateBody=template,
                 Parameters=list(parameters),
-                Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
                 Capabilities=["CAPABILITY_NAMED_IAM"],
-                **role,
+                **more,
             )
         except AwsCallFailed as error:
             if error.code != "AlreadyExistsException":
@@ -121,9 +122,18 @@ class Stacks:
         )
 
     def execute(self, stack: str, change_set: str) -> None:
-        """Starts the update; CloudFormation deletes all change sets of the stack with it."""
+        """Starts the update. Should it fail, what it has made goes again, even what a stack keeps otherwise: it would
+        be in the way of the next attempt.
+        """
         purpose = f"execute the change set {change_set} of the stack {stack}"
-        call(self.client, "execute_change_set", purpose, StackName=stack, ChangeSetName=change_set)
+        call(
+            self.client,
+            "execute_change_set",
+            purpose,
+            StackName=stack,
+            ChangeSetName=change_set,
+            RetainExceptOnCreate=True,
+        )
 
     def delete_change_set(self, stack: str, name: str) -> None:
         """One that is not there is no error."""
@@ -147,6 +157,15 @@ class Stacks:
                 raise
         return tuple(reversed(found))
 
+    def last_event(self, name: str) -> str | None:
+        """The id of the newest one; None where there is none."""
+        try:
+            return next((str(each["EventId"]) for each in self.newest_events(name)), None)
+        except AwsCallFailed as error:
+            if not is_unknown(error):
+                raise
+            return None
+
     def newest_events(self, name: str) -> Iterator[Any]:
         purpose = f"read the events of the stack {name}"
         for page in pages(self.client, "describe_stack_events", purpose, StackName=name):
@@ -162,11 +181,6 @@ class Stacks:
             StackName=name,
             EnableTerminationProtection=True,
         )
-
-    def is_protected(self, name: str) -> bool:
-        purpose = f"read the stack {name}"
-        found = call(self.client, "describe_stacks", purpose, StackName=name)["Stacks"][0]
-        return bool(found.get("EnableTerminationProtection", False))
 
     def delete(self, name: str) -> None:
         """Starts it; a stack that is not there is no error."""
@@ -212,6 +226,7 @@ def stack_of(found: Any) -> Stack:
         outputs={each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])},
         tags={each["Key"]: each["Value"] for each in found.get("Tags", [])},
         updated_at=utc(found.get("LastUpdatedTime") or found.get("CreationTime")),
+        is_protected=found.get("EnableTerminationProtection", False),
     )
 
 
@@ -229,6 +244,7 @@ def change_of(found: Any) -> ResourceChange:
         replacement=found.get("Replacement", ""),
         scope=tuple(found.get("Scope", [])),
         properties=tuple(dict.fromkeys(each["Name"] for each in targets if each.get("Name"))),
+        policy_action=found.get("PolicyAction", ""),
     )
 
 

@@ -39,6 +39,8 @@ class Stack:
     outputs: Mapping[str, str]
     tags: Mapping[str, str]
     updated_at: datetime | None
+    is_protected: bool = False
+    """From being deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class ResourceChange:
     replacement: Literal["True", "False", "Conditional", ""]
     scope: tuple[str, ...]
     properties: tuple[str, ...]
+    policy_action: str = ""
+    """What becomes of the resource that goes: Delete, Retain, Snapshot, ReplaceAndDelete and so on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,161 @@
+"""The stack of one service, brought about without undoing what releases have made of the service: decision 0014."""
+
+import json
+from dataclasses import dataclass, replace
+
+from platform_sdk.deploy.apply.errors import ReleaseUnderWay
+from platform_sdk.deploy.apply.events import Ended, StackOutcome, ToChange, Waiting
+from platform_sdk.deploy.apply.sound import NEVER_CREATED, settled, sound
+from platform_sdk.deploy.apply.stack import DesiredStack, apply_stack
+from platform_sdk.deploy.apply.tools import Tools
+from platform_sdk.deploy.aws import NotFound
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.names import role_name
+from platform_sdk.deploy.observe import observe_service
+from platform_sdk.deploy.plan import Plan, plan_service
+from platform_sdk.deploy.release.lock import ReleaseLock
+from platform_sdk.deploy.render.stack_names import arn, cluster_name, service_name, stack_name
+from platform_sdk.deploy.render.stack_update import StackUpdate
+from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.deploy.state import LockItem
+from platform_sdk.errors import PlatformError
+
+
+class NoSharedStacks(PlatformError):
+    """What all services share is not there yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """How the release lock is asked for."""
+
+    owner: str
+    wait_minutes: float = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """`stacks` holds one outcome for each update of the stack; `grace_period_seconds` is None where it was right."""
+
+    plan: Plan
+    stacks: tuple[StackOutcome, ...]
+    grace_period_seconds: int | None = None
+
+    @property
+    def changed(self) -> bool:
+        return self.grace_period_seconds is not None or any(each.action != "unchanged" for each in self.stacks)
+
+
+def apply_service(spec: ServiceSpec, environment: Environment, tools: Tools, turn: Turn) -> Applied:
+    """
+    Raises:
+        Locked, LockLost: a release is under way.
+        ReleaseUnderWay: CodeDeploy deploys the service, and nobody holds the lock.
+        FrozenService, NoSharedStacks
+        StackFailed, WouldBeLost, Declined, TemplateTooLarge, Interrupted: as `apply_stack`.
+        AwsCallFailed
+    """
+    stack = settled(stack_name(spec, environment), tools)
+    if stack is None or stack.status not in NEVER_CREATED:
+        plan = planned(spec, environment, tools)
+        if not plan.needs_apply:
+            return untouched(plan, tools)
+        if plan.is_scaling_alone:
+            # Neither rules nor revisions: it may be changed while a release shifts traffic, when it is needed most.
+            return bring_about(plan, spec, environment, tools)
+    return in_turn(spec, environment, tools, turn)
+
+
+def untouched(plan: Plan, tools: Tools) -> Applied:
+    outcome = StackOutcome(stack=plan.stack.name, action="unchanged", changes=(), seconds=0)
+    tools.tell(Ended(outcome=outcome))
+    return Applied(plan=plan, stacks=(outcome,))
+
+
+def planned(spec: ServiceSpec, environment: Environment, tools: Tools) -> Plan:
+    return plan_service(spec, environment, tools.ask(lambda: observe_service(spec, environment, tools.aws)))
+
+
+def in_turn(spec: ServiceSpec, environment: Environment, tools: Tools, turn: Turn) -> Applied:
+    """While no release runs."""
+    try:
+        with lock_of(spec, environment, tools, turn) as lock:
+            tools = replace(tools, pulse=lock.renew_when_due)
+            sound(stack_name(spec, environment), tools)
+            plan = planned(spec, environment, tools)
+            refuse_running(plan)
+            return bring_about(plan, spec, environment, tools)
+    except NotFound as error:
+        if error.service != "dynamodb":
+            raise
+        raise NoSharedStacks(
+            f"{environment.name} has no table of locks yet",
+            because=error.because,
+            hint=f"`platform apply --shared --env {environment.name}` makes what all services share",
+        ) from error
+
+
+def lock_of(spec: ServiceSpec, environment: Environment, tools: Tools, turn: Turn) -> ReleaseLock:
+    def waiting(holder: LockItem, _until: object) -> None:
+        tools.interrupts.check()
+        subject = f"the {holder.purpose} by {holder.owner}"
+        tools.tell(Waiting(stack=stack_name(spec, environment), subject=subject))
+
+    return ReleaseLock(
+        tools.aws.locks,
+        tools.clock,
+        environment,
+        spec.name,
+        owner=turn.owner,
+        purpose="apply",
+        wait_minutes=turn.wait_minutes,
+        waiting=waiting,
+    )
+
+
+def refuse_running(plan: Plan) -> None:
+    """A release that was detached, or started past us: while it moves the traffic nobody knows which group is live."""
+    if plan.running_deployment is not None and plan.stack.updates:
+        raise ReleaseUnderWay(
+            f"the deployment {plan.running_deployment} of {plan.service} is still in progress",
+            because="it moves the traffic between the target groups that the stack's rules name",
+            hint=f"`platform wait {plan.running_deployment} --env {plan.environment}`, then give the command again",
+        )
+
+
+def bring_about(plan: Plan, spec: ServiceSpec, environment: Environment, tools: Tools) -> Applied:
+    outcomes = [
+        apply_stack(desired(update, spec, environment), quietly(tools) if update.why == "synchronise" else tools)
+        for update in plan.stack.updates
+    ]
+    seconds = set_grace_period(plan, spec, environment, tools)
+    return Applied(plan=plan, stacks=tuple(outcomes), grace_period_seconds=seconds)
+
+
+def desired(update: StackUpdate, spec: ServiceSpec, environment: Environment) -> DesiredStack:
+    """Changed by the service's own role, so that whoever asks needs no right but to pass it to CloudFormation."""
+    role = role_name(environment.name, spec.name, "stack")
+    return DesiredStack(
+        name=stack_name(spec, environment),
+        environment=environment.name,
+        template=json.dumps(update.template, separators=(",", ":"), ensure_ascii=False),
+        parameters=update.parameters,
+        tags={"platform:environment": environment.name, "platform:service": spec.name},
+        role_arn=arn(environment, "iam", f"role/{role}", regional=False),
+    )
+
+
+def quietly(tools: Tools) -> Tools:
+    """An update that only tells CloudFormation what is live changes nothing that anybody would have to agree to."""
+    agree = tools.agree
+    return replace(tools, agree=lambda question: isinstance(question, ToChange) or agree(question))
+
+
+def set_grace_period(plan: Plan, spec: ServiceSpec, environment: Environment, tools: Tools) -> int | None:
+    """Of the ECS service, whose text in the stack stays as it was created."""
+    if plan.grace_period is None:
+        return None
+    seconds = spec.health_check.grace_period_seconds
+    cluster, name = cluster_name(environment), service_name(spec, environment)
+    tools.ask(lambda: tools.aws.ecs.set_grace_period(cluster, name, seconds))
+    return seconds

@@ -1,0 +1,196 @@
+"""One stack, brought about."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from platform_sdk.deploy.apply.errors import Declined, FailedResource, StackFailed, TemplateTooLarge, WouldBeLost
+from platform_sdk.deploy.apply.events import Changing, Ended, StackOutcome, ToChange
+from platform_sdk.deploy.apply.follow import GOOD, first_failure, follow, is_end
+from platform_sdk.deploy.apply.losses import refuse_losses
+from platform_sdk.deploy.apply.remedies import remedy_for
+from platform_sdk.deploy.apply.sound import sound
+from platform_sdk.deploy.apply.tools import Tools
+from platform_sdk.deploy.aws import AwsCallFailed
+from platform_sdk.deploy.state import ChangeSet, Json, Stack, StackEvent
+
+MAX_TEMPLATE_BYTES: Final = 51_200
+"""In one call (docs.aws.amazon.com/AWSCloudFormation, quotas)."""
+
+POLL_SECONDS: Final = 1.0
+PATIENCE_POLLS: Final = 600
+"""Until a change set has to be ready."""
+
+BEGUN_ALREADY: Final = frozenset({"InvalidChangeSetStatus", "ChangeSetNotFound"})
+"""What AWS says to the second execution of one change set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredStack:
+    """`parameters` are as CloudFormation takes them. `tags` are given at its creation: an update with others would
+    touch every resource. `role_arn` is the role that CloudFormation takes, None for the caller's own rights.
+    """
+
+    name: str
+    environment: str
+    template: str
+    parameters: tuple[Json, ...]
+    tags: Mapping[str, str]
+    role_arn: str | None = None
+    protect: bool = False
+
+
+def apply_stack(desired: DesiredStack, tools: Tools) -> StackOutcome:
+    """
+    Raises:
+        StackFailed: with the first resource that failed, and why.
+        WouldBeLost, Declined, TemplateTooLarge: nothing was changed.
+        Interrupted: what is under way goes on.
+        AwsCallFailed
+    """
+    refuse_too_large(desired)
+    began = tools.clock.now()
+    before = sound(desired.name, tools)
+    change_set = ready_change_set(desired, before, tools)
+    if not change_set.is_empty:
+        carry_out(desired, before, change_set, tools)
+    if desired.protect and (before is None or not before.is_protected):
+        tools.ask(lambda: tools.aws.stacks.protect(desired.name))
+    outcome = StackOutcome(
+        stack=desired.name,
+        action="unchanged" if change_set.is_empty else "created" if before is None else "updated",
+        changes=() if change_set.is_empty else change_set.changes,
+        seconds=(tools.clock.now() - began).total_seconds(),
+    )
+    tools.tell(Ended(outcome=outcome))
+    return outcome
+
+
+def refuse_too_large(desired: DesiredStack) -> None:
+    size = len(desired.template.encode())
+    if size > MAX_TEMPLATE_BYTES:
+        raise TemplateTooLarge(
+            f"the template of {desired.name} has {size} bytes, and CloudFormation takes {MAX_TEMPLATE_BYTES} in a call",
+            hint="give some of its queues, alarms or scheduled tasks to another service",
+        )
+
+
+def ready_change_set(desired: DesiredStack, before: Stack | None, tools: Tools) -> ChangeSet:
+    """One that changes nothing is deleted: nobody else would, and a stack keeps a limited number."""
+    name = change_set_name(desired, tools.run)
+    try:
+        create_change_set(desired, before, name, tools)
+    except AwsCallFailed as error:
+        raise refused(desired, error) from error
+    change_set = computed(desired, name, tools)
+    if change_set.is_empty:
+        tools.ask(lambda: tools.aws.stacks.delete_change_set(desired.name, name))
+    elif change_set.status == "FAILED":
+        tools.ask(lambda: tools.aws.stacks.delete_change_set(desired.name, name))
+        raise StackFailed(
+            f"CloudFormation cannot change {desired.name}",
+            stack=desired.name,
+            because=change_set.status_reason,
+            hint=remedy_for(change_set.status_reason, desired.environment),
+        )
+    return change_set
+
+
+def change_set_name(desired: DesiredStack, run: str) -> str:
+    """The same for the same content in one run, so that a call may be repeated whose answer was lost."""
+    content = json.dumps([desired.template, desired.parameters]).encode()
+    return f"apply-{run}-{hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def create_change_set(desired: DesiredStack, before: Stack | None, name: str, tools: Tools) -> None:
+    kind: Literal["CREATE", "UPDATE"] = "CREATE" if before is None else "UPDATE"
+    tools.ask(
+        lambda: tools.aws.stacks.create_change_set(
+            desired.name,
+            change_set=name,
+            kind=kind,
+            template=desired.template,
+            parameters=desired.parameters,
+            tags=desired.tags if before is None else None,
+            role_arn=desired.role_arn,
+        )
+    )
+
+
+def refused(desired: DesiredStack, error: AwsCallFailed) -> AwsCallFailed | StackFailed:
+    """What is wrong with template or parameters is ours to mend; everything else stays what it is."""
+    if error.code != "ValidationError":
+        return error
+    because = error.because or ""
+    return StackFailed(
+        f"CloudFormation refuses the change of {desired.name}",
+        stack=desired.name,
+        because=because,
+        hint=remedy_for(because, desired.environment),
+    )
+
+
+def computed(desired: DesiredStack, name: str, tools: Tools) -> ChangeSet:
+    for _ in range(PATIENCE_POLLS):
+        found = tools.ask(lambda: tools.aws.stacks.change_set(desired.name, name))
+        if found is not None and found.status in ("CREATE_COMPLETE", "FAILED"):
+            return found
+        tools.wait(POLL_SECONDS)
+    raise StackFailed(
+        f"CloudFormation did not work out the change of {desired.name} within {PATIENCE_POLLS // 60} minutes",
+        stack=desired.name,
+        hint="give the same command again",
+    )
+
+
+def carry_out(desired: DesiredStack, before: Stack | None, change_set: ChangeSet, tools: Tools) -> None:
+    kind: Literal["create", "update"] = "create" if before is None else "update"
+    try:
+        refuse_losses(change_set, tools.replaceable)
+        tools.tell(Changing(stack=desired.name, kind=kind, changes=change_set.changes))
+        if not tools.agree(ToChange(stack=desired.name, kind=kind, changes=change_set.changes)):
+            raise Declined(f"{desired.name} was left as it is", hint="nothing after it was changed either")
+    except (Declined, WouldBeLost):
+        tools.ask(lambda: tools.aws.stacks.delete_change_set(desired.name, change_set.name))
+        raise
+    after = tools.ask(lambda: tools.aws.stacks.last_event(desired.name))
+    begin(desired.name, change_set.name, tools)
+    refuse_failed(desired, follow(desired.name, tools, after=after))
+
+
+def begin(stack: str, change_set: str, tools: Tools) -> None:
+    """Whether an execution without an answer has begun, the next attempt tells."""
+    attempts = 0
+
+    def execute() -> None:
+        nonlocal attempts
+        attempts += 1
+        try:
+            tools.aws.stacks.execute(stack, change_set)
+        except AwsCallFailed as error:
+            if error.code not in BEGUN_ALREADY or (attempts == 1 and not error.may_have_happened):
+                raise
+
+    tools.ask(execute)
+
+
+def refuse_failed(desired: DesiredStack, events: Sequence[StackEvent]) -> None:
+    end = next(event for event in events if is_end(event))
+    if end.status in GOOD:
+        return
+    failure = first_failure(events)
+    reason = failure.reason if failure else end.reason
+    raise StackFailed(
+        f"{desired.name} is {end.status}: {failed_words(failure)}",
+        stack=desired.name,
+        status=end.status,
+        resource=failure,
+        because=reason,
+        hint=remedy_for(reason, desired.environment) or "mend what the reason names, and give the same command again",
+    )
+
+
+def failed_words(failure: FailedResource | None) -> str:
+    return "its change failed" if failure is None else f"{failure.logical_id} ({failure.type}) failed first"
