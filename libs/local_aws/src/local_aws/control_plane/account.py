@@ -54,8 +54,8 @@ class Account:
         return found
 
     @property
-    def quiet(self) -> bool:
-        return all(service.quiet for service in self.services.values())
+    def quiet_until(self) -> datetime:
+        return min(service.quiet_until for service in self.services.values())
 
     def step(self) -> None:
         for service in self.services.values():

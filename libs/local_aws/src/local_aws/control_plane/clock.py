@@ -1,19 +1,20 @@
 """The time that the control plane lives in: it passes only while somebody sleeps, and then a second at a time."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
 
-STEP = timedelta(seconds=1)
+STEP: Final = timedelta(seconds=1)
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class Listener(Protocol):
     @property
-    def quiet(self) -> bool:
-        """Whether nothing would happen, however long one waits without calling."""
+    def quiet_until(self) -> datetime:
+        """Before which nothing would happen if nobody calls; a moment that is over while something is under way."""
 
     def step(self) -> None:
-        """A second has passed."""
+        """A second has passed, or all the seconds in which nothing would have happened."""
 
 
 class SteppedClock:
@@ -35,15 +36,18 @@ class SteppedClock:
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        """Listeners are stepped once for each whole second. Where all of them are quiet, what remains is skipped."""
+        """Listeners are stepped once for each whole second; seconds in which all of them are quiet are skipped."""
         end = self._now + timedelta(seconds=seconds)
         while self._stepped_to + STEP <= end:
-            if not self._planned and all(listener.quiet for listener in self._listeners):
-                self._stepped_to += STEP * ((end - self._stepped_to) // STEP - 1)
-            self._stepped_to += STEP
+            self._stepped_to += max(STEP, (self._next_moment(end) - self._stepped_to) // STEP * STEP)
             self._now = max(self._now, self._stepped_to)
             self._step()
         self._now = max(self._now, end)
+
+    def _next_moment(self, end: datetime) -> datetime:
+        quiet = [listener.quiet_until for listener in self._listeners]
+        planned = [moment for moment, _ in self._planned]
+        return min([end, *quiet, *planned])
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)

@@ -1,7 +1,10 @@
 """What every service of the control plane is: its operations as methods, and a step for each second that passes."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from local_aws.control_plane.clock import NEVER
 
 if TYPE_CHECKING:
     from local_aws.control_plane.account import Account
@@ -25,6 +28,11 @@ class Service:
     def quiet(self) -> bool:
         """Whether `step` would do nothing until the next call."""
         return True
+
+    @property
+    def quiet_until(self) -> datetime:
+        """Before which `step` would do nothing; for a service that knows when it goes on by itself."""
+        return NEVER if self.quiet else self.account.now()
 
     def step(self) -> None:
         """A second has passed. Other services may be asked; they are stepped in the order of the table."""

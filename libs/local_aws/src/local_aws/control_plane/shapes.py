@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
-from botocore.model import OperationModel, Shape
+from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.validate import ParamValidator
 
 BEYOND_THE_MODEL: Final = frozenset(
@@ -37,15 +37,15 @@ def faults_in(operation: OperationModel, request: Mapping[str, Any]) -> list[str
 
 
 def members(value: Any, shape: Shape, path: str) -> Iterator[tuple[Any, Shape, str]]:
-    match shape.type_name:
-        case "structure":
+    match shape:
+        case StructureShape():
             for name, member in shape.members.items():
                 if value.get(name) is not None:
                     yield value[name], member, f"{path}.{name}".lstrip(".")
-        case "list":
+        case ListShape():
             for index, member in enumerate(value):
                 yield member, shape.member, f"{path}.{index + 1}.member"
-        case "map":
+        case MapShape():
             for key, member in value.items():
                 yield key, shape.key, f"{path}.key"
                 yield member, shape.value, f"{path}.{key}"

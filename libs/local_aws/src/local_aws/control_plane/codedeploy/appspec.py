@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import yaml
+import yaml  # type: ignore[import-untyped] # no types are installed for it
 
 HOOKABLE: Final = (
     "BeforeInstall",

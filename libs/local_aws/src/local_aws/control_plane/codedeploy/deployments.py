@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from local_aws.control_plane.account import Account
+from local_aws.control_plane.clock import NEVER
 from local_aws.control_plane.codedeploy import machine
 from local_aws.control_plane.codedeploy.appspec import AppSpec, InvalidAppSpec, parse
 from local_aws.control_plane.codedeploy.described import described, described_target
@@ -32,8 +33,9 @@ class Deployments(Groups):
     # Time
 
     @property
-    def quiet(self) -> bool:
-        return not any(deployment.is_active for deployment in self.deployments.values())
+    def quiet_until(self) -> datetime:
+        active = [one for one in self.deployments.values() if one.is_active]
+        return min((machine.quiet_until(one, self.engine.see(one)) for one in active), default=NEVER)
 
     def step(self) -> None:
         for deployment in [one for one in self.deployments.values() if one.is_active]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from local_aws.control_plane.account import Account
-from local_aws.control_plane.codedeploy.state import Application, Configuration, Deployment, Group
+from local_aws.control_plane.codedeploy.state import Application, Configuration, Deployment, Group, Kind
 from local_aws.control_plane.elbv2.service import ElbV2
 from local_aws.control_plane.refused import Refused
 from local_aws.control_plane.service import Answer, Request, Service
@@ -13,28 +13,26 @@ LONG_AGO: Final = datetime(2018, 11, 27, tzinfo=UTC)
 NONE_GIVEN: Final = "CodeDeployDefault.OneAtATime"
 """What CodeDeploy takes where neither the deployment nor the group says; it is for EC2."""
 
-PREDEFINED: Final = tuple(
-    Configuration(
+
+def predefined(name: str, kind: Kind = "AllAtOnce", percent: int = 100, interval_minutes: int = 0) -> Configuration:
+    return Configuration(
         name=f"CodeDeployDefault.{name}",
         type=kind,
         percent=percent,
-        interval_minutes=interval,
-        id=f"00000000-0000-0000-0000-00000000000{number}",
+        interval_minutes=interval_minutes,
+        id=f"00000000-0000-0000-0000-{percent:06d}{interval_minutes:06d}",
         created_at=LONG_AGO,
     )
-    for number, (name, kind, percent, interval) in enumerate(
-        (
-            ("ECSAllAtOnce", "AllAtOnce", 100, 0),
-            ("ECSLinear10PercentEvery1Minutes", "TimeBasedLinear", 10, 1),
-            ("ECSLinear10PercentEvery3Minutes", "TimeBasedLinear", 10, 3),
-            ("ECSCanary10Percent5Minutes", "TimeBasedCanary", 10, 5),
-            ("ECSCanary10Percent15Minutes", "TimeBasedCanary", 10, 15),
-        )
-    )
+
+
+PREDEFINED: Final = (
+    predefined("ECSAllAtOnce"),
+    predefined("ECSLinear10PercentEvery1Minutes", "TimeBasedLinear", 10, 1),
+    predefined("ECSLinear10PercentEvery3Minutes", "TimeBasedLinear", 10, 3),
+    predefined("ECSCanary10Percent5Minutes", "TimeBasedCanary", 10, 5),
+    predefined("ECSCanary10Percent15Minutes", "TimeBasedCanary", 10, 15),
 )
 """Those that every account has."""
-
-ROLLED_BACK: Final = ("enabled", "events")
 
 
 class Groups(Service):

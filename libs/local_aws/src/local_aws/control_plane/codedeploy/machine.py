@@ -5,9 +5,10 @@ events and the limits are those of the CodeDeploy user guide (deployment-steps-e
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from local_aws.control_plane.clock import NEVER
 from local_aws.control_plane.codedeploy.state import Deployment, EventStatus, LifecycleEvent, Trigger
 
 CREATED_SECONDS: Final = 2
@@ -89,6 +90,33 @@ def advance(deployment: Deployment, seen: Seen) -> list[Action]:
             return run(deployment, seen)
         case _:
             return []
+
+
+def quiet_until(deployment: Deployment, seen: Seen) -> datetime:
+    """Before which `advance` would do nothing, as long as the rest of the world stays as it is."""
+    if seen.firing or deployment.rolls_back is not None or deployment.status in ("Created", "Queued"):
+        return seen.now
+    event = next((one for one in deployment.events if one.status in ("Pending", "InProgress")), None)
+    if event is None:
+        done = deployment.told_to_terminate or deployment.baking_since is None
+        return seen.now if done else later(deployment.baking_since, deployment.group.bake_seconds, seen)
+    if event.status == "Pending":
+        asked = deployment.status == "Ready" and not deployment.told_to_continue
+        return later(deployment.ready_since, deployment.group.ready_wait_seconds, seen) if asked else seen.now
+    match event.name:
+        case "Install" if not seen.steady:
+            return later(event.started_at, HOUR, seen)
+        case "AllowTraffic" if seen.steady and deployment.percent < 100:
+            since = age(event.started_at, seen)
+            return later(event.started_at, deployment.configuration.next_shift_after(since), seen)
+        case name if name.startswith(("Before", "After")) and event.hook is not None and event.answer is None:
+            return min(event.answers_at or NEVER, later(event.started_at, HOUR, seen))
+        case _:
+            return seen.now
+
+
+def later(since: datetime | None, seconds: float, seen: Seen) -> datetime:
+    return (since or seen.now) + timedelta(seconds=seconds)
 
 
 def age(since: datetime | None, seen: Seen) -> float:

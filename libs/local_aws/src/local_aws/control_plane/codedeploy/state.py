@@ -10,6 +10,9 @@ Status = Literal["Created", "Queued", "InProgress", "Baking", "Succeeded", "Fail
 EventStatus = Literal["Pending", "InProgress", "Succeeded", "Failed", "Skipped", "Unknown"]
 Trigger = Literal["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"]
 
+Kind = Literal["TimeBasedCanary", "TimeBasedLinear", "AllAtOnce"]
+"""Of a traffic shift."""
+
 ACTIVE: Final = ("Created", "Queued", "InProgress", "Baking", "Ready")
 
 LIFECYCLE: Final = (
@@ -29,7 +32,7 @@ class Configuration:
     """How production traffic shifts: `percent` at a time, each `interval_minutes`."""
 
     name: str
-    type: Literal["TimeBasedCanary", "TimeBasedLinear", "AllAtOnce"]
+    type: Kind
     percent: int = 100
     interval_minutes: int = 0
     id: str
@@ -45,6 +48,11 @@ class Configuration:
                 return 100 if intervals else self.percent
             case "TimeBasedLinear":
                 return min(100, self.percent * (intervals + 1))
+
+    def next_shift_after(self, seconds: float) -> int:
+        """Seconds after the first shift, of the next one."""
+        interval = 60 * self.interval_minutes
+        return (int(seconds // interval) + 1) * interval if interval else 0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -108,9 +108,12 @@ class Deployments(Services):
         new = self.live_tasks(primary.id)
         old = sum(len(self.live_tasks(one.id)) for one in others)
         healthy = sum(self._is_healthy(task) for task in new)
+        before = primary.desired_count
         primary.desired_count, left = scheduling.rolling_shares(
             service.desired_count, configuration_of(service), new_live=len(new), new_healthy=healthy, old_live=old
         )
+        if primary.desired_count != before:
+            primary.steady_at = None
         for one in others:
             one.desired_count = min(left, len(self.live_tasks(one.id)))
             left -= one.desired_count
@@ -139,6 +142,8 @@ class Deployments(Services):
             threshold = scheduling.breaker_threshold(service.desired_count, configuration)
             if primary.failed_tasks >= threshold:
                 return "breaker"
+        if primary.rolls_back:
+            return None
         # An alarm that was in ALARM when the deployment began is ignored.
         ignored = self._record(primary).alarms_at_start
         fired = self.account.service(CloudWatch).in_alarm(self._alarms(service))

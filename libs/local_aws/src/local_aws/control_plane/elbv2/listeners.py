@@ -234,7 +234,9 @@ def normal(action: dict[str, Any]) -> dict[str, Any]:
 
 
 def described_listener(listener: Listener) -> dict[str, Any]:
-    extra = {key: listener.request[key] for key in ("Certificates", "SslPolicy") if key in listener.request}
+    extra: dict[str, Any] = {
+        key: listener.request[key] for key in ("Certificates", "SslPolicy") if key in listener.request
+    }
     return {
         "ListenerArn": listener.arn,
         "LoadBalancerArn": listener.load_balancer_arn,
