@@ -194,4 +194,4 @@ def test_a_release_changes_its_stack_only_by_the_stacks_role_and_holds_only_its_
     lock = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [f"release/{spec.name}"]}}
     assert conditions["dynamodb:UpdateItem"] == lock
     assert "secretsmanager:GetSecretValue" not in conditions
-    assert "cloudformation:DeleteStack" not in conditions
+    assert not {"cloudformation:CreateStack", "cloudformation:UpdateStack"} & set(conditions)
