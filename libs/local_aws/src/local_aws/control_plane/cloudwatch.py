@@ -170,6 +170,8 @@ class CloudWatch(Service):
 
     def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
         names = request.get("AlarmNames") or ([request["AlarmName"]] if "AlarmName" in request else [])
+        if operation == "DescribeAlarms" and not names:
+            return (self._arn("*"),)
         return tuple(self._arn(name) for name in names)
 
     def delete_alarms(self, request: Request) -> Answer:

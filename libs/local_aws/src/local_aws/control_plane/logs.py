@@ -54,7 +54,9 @@ class Logs(Service):
             self.groups[group].streams.setdefault(stream, []).append(event)
 
     def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
-        name = request.get("logGroupName")
+        name, stream = request.get("logGroupName"), request.get("logStreamName")
+        if name and stream:
+            return (f"{self._arn(name)}:log-stream:{stream}",)
         given = request.get("logGroupIdentifier")
         if given:
             return (given if given.startswith("arn:") else self._arn(given),)

@@ -29,11 +29,14 @@ class Engine:
     """
     Args:
         rollbacks_fail: whether every rollback does, for a test to set.
+        says_baking: whether deployments have the status Baking in their bake time. The API has the value, and the user
+            guide does not say when it is used; without it they are InProgress.
     """
 
     def __init__(self, account: Account) -> None:
         self.account = account
         self.rollbacks_fail = False
+        self.says_baking = False
 
     def see(self, deployment: Deployment) -> Seen:
         starting = deployment.status == "Queued" and deployment.rolls_back is None
@@ -43,6 +46,7 @@ class Engine:
             firing=tuple(self.account.service(CloudWatch).in_alarm(deployment.watched)),
             invalid=why_invalid(self.account, deployment) if starting else None,
             rollback_error=self._rollback_error(deployment),
+            says_baking=self.says_baking,
         )
 
     def _is_steady(self, deployment: Deployment) -> bool:

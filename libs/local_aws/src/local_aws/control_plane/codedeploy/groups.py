@@ -14,6 +14,17 @@ NONE_GIVEN: Final = "CodeDeployDefault.OneAtATime"
 """What CodeDeploy takes where neither the deployment nor the group says; it is for EC2."""
 
 
+WITHOUT_RESOURCE: Final = (
+    "ContinueDeployment",
+    "StopDeployment",
+    "GetDeploymentTarget",
+    "BatchGetDeploymentTargets",
+    "ListDeploymentTargets",
+    "PutLifecycleEventHookExecutionStatus",
+)
+"""Operations that IAM allows on everything or not at all (service-authorization: list_awscodedeploy)."""
+
+
 def predefined(name: str, kind: Kind = "AllAtOnce", percent: int = 100, interval_minutes: int = 0) -> Configuration:
     return Configuration(
         name=f"CodeDeployDefault.{name}",
@@ -48,16 +59,20 @@ class Groups(Service):
         return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
     def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
-        """IAM's resource of each operation (service-authorization/list_awscodedeploy)."""
+        if operation in WITHOUT_RESOURCE:
+            return ()
         if "deploymentConfigName" in request and operation.endswith("DeploymentConfig"):
             return (self.account.arn("codedeploy", f"deploymentconfig:{request['deploymentConfigName']}"),)
+        identities = request.get("deploymentIds") or [request.get("deploymentId")]
+        known = [self.deployments[identity].group for identity in identities if identity in self.deployments]
+        if known:
+            return tuple(dict.fromkeys(self._arn(group.application, group.name) for group in known))
         application, name = request.get("applicationName"), request.get("deploymentGroupName")
-        of = self.deployments.get(str(request.get("deploymentId")))
-        if of is not None:
-            application, name = of.application, of.group.name
-        if application and name:
-            return (self.account.arn("codedeploy", f"deploymentgroup:{application}/{name}"),)
-        return (self.account.arn("codedeploy", f"application:{application}"),) if application else ()
+        return (self._arn(application, name),) if application else ()
+
+    def _arn(self, application: str, name: str | None) -> str:
+        resource = f"deploymentgroup:{application}/{name}" if name else f"application:{application}"
+        return self.account.arn("codedeploy", resource)
 
     # Applications
 

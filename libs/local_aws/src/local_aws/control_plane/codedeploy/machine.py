@@ -25,6 +25,7 @@ class Seen:
         steady: whether all tasks of the replacement run and are healthy.
         invalid: why the deployment cannot begin: code and message.
         rollback_error: why it cannot go back, where the test says so.
+        says_baking: whether the status is Baking in the bake time, and not InProgress.
     """
 
     now: datetime
@@ -32,6 +33,7 @@ class Seen:
     firing: tuple[str, ...] = ()
     invalid: tuple[str, str] | None = None
     rollback_error: tuple[str, str] | None = None
+    says_baking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,7 @@ def bake(deployment: Deployment, seen: Seen) -> list[Action]:
         deployment.baking_since = seen.now
     wait = 0 if deployment.rolls_back else deployment.group.bake_seconds
     if age(deployment.baking_since, seen) < wait and not deployment.told_to_terminate:
+        deployment.status = "Baking" if seen.says_baking else deployment.status
         return []
     deployment.status, deployment.completed_at = "Succeeded", seen.now
     kept = deployment.group.keeps_original and deployment.rolls_back is None

@@ -30,7 +30,8 @@ OF_A_SERVICE: Final[Mapping[str, str]] = {
 def concerned(operation: str, request: Request, arn: Arn) -> tuple[str, ...]:
     if operation in NAMED:
         named = request[NAMED[operation]]
-        return (named,) if isinstance(named, str) else tuple(named)
+        arns = (named,) if isinstance(named, str) else tuple(named)
+        return tuple(one for arn_of_part in arns for one in (*services_of(arn_of_part), arn_of_part))
     cluster = name_in(request.get("cluster", "default"))
     if operation in OF_A_SERVICE:
         return (arn(f"service/{cluster}/{name_in(request[OF_A_SERVICE[operation]])}"),)
@@ -51,6 +52,14 @@ def concerned(operation: str, request: Request, arn: Arn) -> tuple[str, ...]:
             return tuple(arn(f"cluster/{name_in(one)}") for one in request.get("clusters", []))
         case _:
             return ()
+
+
+def services_of(arn_of_part: str) -> tuple[str, ...]:
+    """IAM wants the service to be allowed, too, where a deployment or revision of it is asked about."""
+    for part in (":service-deployment/", ":service-revision/"):
+        if part in arn_of_part:
+            return (arn_of_part.replace(part, ":service/").rpartition("/")[0],)
+    return ()
 
 
 def any_revision(name: str) -> str:

@@ -162,7 +162,7 @@ class Deployments(Services):
         primary.rollout_state, primary.rollout_state_reason = "FAILED", reason
         self.tell(service, f") (deployment {primary.id}) deployment failed: {reason}")
         record = self._record(primary)
-        record.breaker = "TRIGGERED" if cause == "breaker" else record.breaker
+        record.breaker_tripped, record.failed_tasks = cause == "breaker", primary.failed_tasks
         if primary.rolls_back:
             self._origin(primary).status = "ROLLBACK_FAILED"
             self._finish(primary, "ROLLBACK_FAILED", reason)

@@ -50,8 +50,7 @@ class ServiceDeployments(Deployments):
         configuration = configuration_of(service)
         running = record.status == "IN_PROGRESS"
         breaker = configuration["deploymentCircuitBreaker"]["enable"]
-        failed = sum(one.failed_tasks for one in service.sets if one.id == record.set_id)
-        triggered = record.breaker == "TRIGGERED"
+        counted = sum(one.failed_tasks for one in service.sets if one.id == record.set_id)
         alarms = self._alarms(service)
         fired = self._fired(record, alarms)
         facts: dict[str, Any] = {
@@ -63,8 +62,8 @@ class ServiceDeployments(Deployments):
             "deploymentConfiguration": configuration,
             "rollback": record.rollback,
             "deploymentCircuitBreaker": {
-                "status": watching(breaker, triggered, running),
-                "failureCount": failed,
+                "status": watching(breaker, record.breaker_tripped, running),
+                "failureCount": record.failed_tasks or (counted if running else 0),
                 "threshold": breaker_threshold(service.desired_count, configuration),
             },
             "alarms": {

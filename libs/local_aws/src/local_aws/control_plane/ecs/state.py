@@ -181,4 +181,6 @@ class ServiceDeployment:
     rollback: dict[str, Any] | None = None
     rollback_set_id: str | None = None
     alarms_at_start: tuple[str, ...] = ()
-    breaker: str = "MONITORING_COMPLETE"
+    breaker_tripped: bool = False
+    failed_tasks: int = 0
+    """When it ended; while it goes on, its task set counts."""

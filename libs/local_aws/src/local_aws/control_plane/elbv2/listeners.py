@@ -19,6 +19,7 @@ class Listeners(Service):
         self.listeners: dict[str, Listener] = {}
         self.rules: dict[str, Rule] = {}
         self._routed: set[str] | None = None
+        self.tags: dict[str, dict[str, str]] = {}
 
     # What the other services of the plane ask and do.
 
@@ -57,6 +58,10 @@ class Listeners(Service):
                 found.append(listener.load_balancer_arn)
         return list(dict.fromkeys(found))
 
+    def tag(self, arn: str, request: Request) -> None:
+        """With what a request brings in Tags."""
+        self.tags.setdefault(arn, {}).update({tag["Key"]: tag.get("Value", "") for tag in request.get("Tags", [])})
+
     # Load balancers
 
     def create_load_balancer(self, request: Request) -> Answer:
@@ -71,6 +76,7 @@ class Listeners(Service):
             request=dict(request),
         )
         self.load_balancers[load_balancer.arn] = load_balancer
+        self.tag(load_balancer.arn, request)
         return {"LoadBalancers": [self._described_load_balancer(load_balancer)]}
 
     def describe_load_balancers(self, request: Request) -> Answer:
@@ -137,6 +143,7 @@ class Listeners(Service):
             request=dict(request),
         )
         self.listeners[listener.arn] = listener
+        self.tag(listener.arn, request)
         return {"Listeners": [described_listener(listener)]}
 
     def modify_listener(self, request: Request) -> Answer:
@@ -187,6 +194,7 @@ class Listeners(Service):
             actions=[normal(action) for action in request["Actions"]],
         )
         self.rules[rule.arn] = rule
+        self.tag(rule.arn, request)
         return {"Rules": [described_rule(rule)]}
 
     def modify_rule(self, request: Request) -> Answer:

@@ -1,6 +1,5 @@
 """Elastic Load Balancing v2 as boto3 knows it."""
 
-from local_aws.control_plane.account import Account
 from local_aws.control_plane.elbv2.target_groups import TargetGroups
 from local_aws.control_plane.service import Answer, Request
 
@@ -8,13 +7,13 @@ from local_aws.control_plane.service import Answer, Request
 class ElbV2(TargetGroups):
     NAME = "elbv2"
 
-    def __init__(self, account: Account) -> None:
-        super().__init__(account)
-        self.tags: dict[str, dict[str, str]] = {}
+    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+        """What only reads is allowed on everything or not at all (list_awselasticloadbalancingv2)."""
+        return () if operation.startswith("Describe") else super().concerned(operation, request)
 
     def add_tags(self, request: Request) -> Answer:
         for arn in request["ResourceArns"]:
-            self.tags.setdefault(arn, {}).update({tag["Key"]: tag.get("Value", "") for tag in request["Tags"]})
+            self.tag(arn, request)
         return {}
 
     def remove_tags(self, request: Request) -> Answer:

@@ -118,6 +118,7 @@ class TargetGroups(Listeners):
             attributes=dict(ATTRIBUTES),
         )
         self.target_groups[group.arn] = group
+        self.tag(group.arn, request)
         return {"TargetGroups": [self._described(group)]}
 
     def modify_target_group(self, request: Request) -> Answer:
