@@ -60,7 +60,7 @@ def test_it_is_renewed_and_given_back_by_its_holder_only(dynamodb: Any) -> None:
     renew = {
         "TableName": "locks",
         "Key": KEY,
-        "UpdateExpression": "SET expires_at = :later, deployment_id = :deployment REMOVE owner",
+        "UpdateExpression": "SET expires_at = :later, deployment_id = :deployment REMOVE purpose",
         "ConditionExpression": "#token = :token AND attribute_exists(expires_at)",
         "ExpressionAttributeNames": {"#token": "token"},
     }
@@ -95,46 +95,68 @@ def test_a_table_that_is_not_there_is_refused(dynamodb: Any) -> None:
 @pytest.mark.parametrize(
     ("expression", "holds"),
     [
-        ("token = :one", True),
-        ("token <> :one", False),
-        ("token = :two", False),
+        ("#token = :one", True),
+        ("#token <> :one", False),
+        ("#token = :two", False),
         ("expires_at >= :hundred AND expires_at <= :hundred", True),
         ("expires_at > :hundred", False),
-        ("expires_at < :hundred OR token = :one", True),
-        ("NOT token = :two", True),
-        ("NOT (token = :one OR attribute_exists(none))", False),
-        ("token = :two AND token = :one OR token = :one", True),
-        ("token = :two AND (token = :one OR token = :one)", False),
+        ("expires_at < :hundred OR #token = :one", True),
+        ("NOT #token = :two", True),
+        ("NOT (#token = :one OR attribute_exists(none))", False),
+        ("#token = :two AND #token = :one OR #token = :one", True),
+        ("#token = :two AND (#token = :one OR #token = :one)", False),
         ("none = :one", False),
         ("none <> :one", True),
-        ("token = :hundred", False),
+        ("#token = :hundred", False),
         ("attribute_not_exists(none)", True),
     ],
 )
 def test_conditions_of_an_item(expression: str, holds: bool) -> None:
     values = {":one": {"S": "one"}, ":two": {"S": "two"}, ":hundred": {"N": "100.0"}}
-    assert Expression(expression, {}, values).holds(ITEM) is holds
+    assert Expression(expression, {"#token": "token"}, values).holds(ITEM) is holds
 
 
 @pytest.mark.parametrize(
     "expression",
     [
-        "begins_with(token, :one)",
-        "token BETWEEN :one AND :one",
-        "token = :none",
-        "token = token",
-        ":one = token",
-        "token = :one token = :one",
-        "token =",
-        "token + :one",
+        "begins_with(#token, :one)",
+        "#token BETWEEN :one AND :one",
+        "#token = :none",
+        "#token = #token",
+        ":one = #token",
+        "#token = :one #token = :one",
+        "#token =",
+        "#token + :one",
     ],
 )
 def test_an_expression_that_is_not_known_is_not_guessed(expression: str) -> None:
     with pytest.raises(NotPlayed):
-        Expression(expression, {}, {":one": {"S": "one"}}).holds(ITEM)
+        Expression(expression, {"#token": "token"}, {":one": {"S": "one"}}).holds(ITEM)
 
 
 @pytest.mark.parametrize("expression", ["ADD expires_at :one", "SET expires_at = expires_at + :one"])
 def test_an_update_that_is_not_known_is_not_guessed(expression: str) -> None:
     with pytest.raises(NotPlayed):
         Expression(expression, {}, {":one": {"N": "1"}}).changes()
+
+
+def test_words_that_are_reserved_need_another_name(dynamodb: Any) -> None:
+    with pytest.raises(ClientError, match="reserved keyword: token"):
+        dynamodb.put_item(
+            TableName="locks",
+            Item=ITEM,
+            ConditionExpression="token = :t",
+            ExpressionAttributeValues={":t": {"S": "one"}},
+        )
+
+
+def test_a_name_that_is_not_defined_and_a_value_that_is_not_used_are_refused(dynamodb: Any) -> None:
+    with pytest.raises(ClientError, match="is not defined; attribute name: #token"):
+        dynamodb.delete_item(TableName="locks", Key=KEY, ConditionExpression="attribute_exists(#token)")
+    with pytest.raises(ClientError, match="ExpressionAttributeValues unused in expressions"):
+        dynamodb.delete_item(
+            TableName="locks",
+            Key=KEY,
+            ExpressionAttributeValues={":t": {"S": "one"}},
+            ConditionExpression="attribute_exists(expires_at)",
+        )

@@ -231,6 +231,14 @@ def test_what_is_kept_for_good_is_kept_after_a_creation_that_failed_too(
     assert bool(plane.client("logs").describe_log_groups()["logGroups"]) is is_left
 
 
+def test_an_execution_may_keep_nothing_that_it_made(console: Any, plane: ControlPlane) -> None:
+    plane.service(CloudFormation).fail_resource("chain", "First", "No more of those.")
+    logs = group("logs", 7, DeletionPolicy="Retain")
+    planned = console.plan("chain", template(Logs=logs, First=parameter("first", {"Ref": "Logs"})))
+    assert console.execute("chain", planned, RetainExceptOnCreate=True) == "ROLLBACK_COMPLETE"
+    assert plane.client("logs").describe_log_groups()["logGroups"] == []
+
+
 def test_a_protected_stack_is_not_deleted(console: Any) -> None:
     console.apply("chain", CHAIN)
     console.client.update_termination_protection(StackName="chain", EnableTerminationProtection=True)

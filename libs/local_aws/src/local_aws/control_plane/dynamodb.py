@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from local_aws.control_plane.account import Account
-from local_aws.control_plane.dynamodb_expressions import Expression, Item
+from local_aws.control_plane.dynamodb_expressions import Expression, Item, refuse_unused
 from local_aws.control_plane.refused import NotPlayed, Refused
 from local_aws.control_plane.service import Answer, Request, Service
 
@@ -76,6 +76,8 @@ class DynamoDb(Service):
         unplayed = [name for name in UNPLAYED if name in request]
         if unplayed:
             raise NotPlayed(f"{', '.join(unplayed)} of DynamoDB")
+        texts = [request[kind] for kind in ("ConditionExpression", "UpdateExpression") if kind in request]
+        refuse_unused(texts, request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {}))
         name = request["TableName"].rpartition("/")[2]
         if name not in self.tables:
             raise Refused("ResourceNotFoundException", "Requested resource not found")

@@ -5,10 +5,10 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Ope
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from local_aws.control_plane.refused import NotPlayed
+from local_aws.control_plane.refused import NotPlayed, Refused
 
 Item = Mapping[str, Mapping[str, Any]]
 """Attribute to its typed value, such as `{"S": "orders"}`."""
@@ -22,6 +22,13 @@ COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+RESERVED: Final = frozenset({
+        "comment", "count", "data", "date", "group", "item", "key", "lock", "locks", "name", "names", "owner", "region",
+        "role", "state", "status", "time", "timestamp", "token", "ttl", "type", "user", "value", "values", "zone",
+})  # fmt: skip
+"""Of the words that an expression may only use by `#name`, those that an item is likely to have
+(docs.aws.amazon.com/amazondynamodb, "Reserved words in DynamoDB").
+"""
 FUNCTIONS: Final = ("attribute_exists", "attribute_not_exists")
 
 
@@ -111,6 +118,12 @@ class Expression:
     def _name(self, token: str) -> str:
         if token.startswith(":"):
             raise self._unknown(token)
+        if token.lower() in RESERVED:
+            raise invalid(f"Attribute name is a reserved keyword; reserved keyword: {token}")
+        if token.startswith("#") and token not in self._names:
+            raise invalid(
+                f"An expression attribute name used in the document path is not defined; attribute name: {token}"
+            )
         return self._names[token] if token.startswith("#") else token
 
     def _value(self, token: str) -> Mapping[str, Any]:
@@ -130,6 +143,21 @@ class Expression:
 
     def _unknown(self, token: str) -> NotPlayed:
         return NotPlayed(f"{token} in the DynamoDB expression {self._text!r}")
+
+
+def refuse_unused(texts: Iterable[str], names: Iterable[str], values: Iterable[str]) -> None:
+    """Raises `Refused` as DynamoDB does for a name or a value that no expression uses."""
+    used = {token for text in texts for token in tokens(text)}
+    for kind, given in (("Names", names), ("Values", values)):
+        unused = sorted(set(given) - used)
+        if unused:
+            raise invalid(
+                f"Value provided in ExpressionAttribute{kind} unused in expressions: keys: {{{', '.join(unused)}}}"
+            )
+
+
+def invalid(message: str) -> Refused:
+    return Refused("ValidationException", message)
 
 
 def tokens(text: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ in the meantime (decision 0014). What an update leaves over is deleted last, whe
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from local_aws.control_plane.account import Account
@@ -16,7 +16,23 @@ from local_aws.control_plane.cloudformation.stack import Described, Existing, St
 from local_aws.control_plane.cloudformation.tasks import Delete, Fault, Make, Restore, Run, Task
 
 OnFailure = Literal["ROLLBACK", "DELETE", "DO_NOTHING"]
+Undoes = Literal["nothing", "creation", "everything"]
+"""Whether a deletion undoes what the operation has made, and then, whether templates may keep something of it."""
 Phase = Literal["make", "restore", "delete", "clean_up", "finished"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """
+    Args:
+        on_failure: what becomes of the stack then.
+        keeps_nothing_new: what it has made goes again when it is rolled back, whatever the template says.
+        token: for the events.
+    """
+
+    on_failure: OnFailure = "ROLLBACK"
+    keeps_nothing_new: bool = False
+    token: str | None = None
 
 
 class Operation:
@@ -24,7 +40,7 @@ class Operation:
     Args:
         verb: what is done; a stack that is being created is deleted again when that fails.
         before: what the stack was given before, to which an update goes back.
-        token: the caller's, for the events.
+        how: what the caller wants of it.
     """
 
     def __init__(
@@ -34,15 +50,14 @@ class Operation:
         verb: Literal["CREATE", "UPDATE", "DELETE"],
         *,
         before: Described,
-        on_failure: OnFailure = "ROLLBACK",
-        token: str | None = None,
+        how: How,
         fault: Fault,
     ) -> None:
         self.stack = stack
         self.verb = verb
-        self._run = Run(account=account, stack=stack, token=token, fault=fault)
+        self._run = Run(account=account, stack=stack, token=how.token, fault=fault)
         self._before = before
-        self._on_failure = on_failure
+        self._how = how
         self._tasks: Sequence[Task] = ()
         self._phase: Phase = "finished"
         self._end: str = ""
@@ -143,14 +158,14 @@ class Operation:
         for task in self._tasks:
             if task.state == "running":
                 task.cancel()
-        if self._on_failure == "DO_NOTHING":
+        if self._how.on_failure == "DO_NOTHING":
             self._finish(f"{self.verb}_FAILED", sentence(verb, failed))
         elif self.verb == "UPDATE":
             self._tell("UPDATE_ROLLBACK_IN_PROGRESS", sentence(verb, failed))
             self._roll_back()
         else:
             reason = sentence(verb, failed) + "Rollback requested by user."
-            deleting = self._on_failure == "DELETE"
+            deleting = self._how.on_failure == "DELETE"
             self._tell("DELETE_IN_PROGRESS" if deleting else "ROLLBACK_IN_PROGRESS", reason)
             end = "DELETE_COMPLETE" if deleting else "ROLLBACK_COMPLETE"
             self._delete(self.stack.resources.values(), end=end, of_creation=True)
@@ -194,7 +209,7 @@ class Operation:
 
     def _delete(self, resources: Iterable[StackResource], *, end: str, of_creation: bool) -> None:
         self._phase, self._end = "delete", end
-        self._tasks = deletions(self._run, list(resources), of_creation=of_creation)
+        self._tasks = deletions(self._run, list(resources), undoes=self._undoes(of_creation))
         self._begin_ready()
 
     def _clean_up(
@@ -206,8 +221,13 @@ class Operation:
         replaced: Sequence[StackResource] = (),
     ) -> None:
         self._phase, self._end = "clean_up", end
-        self._tasks = deletions(self._run, resources, of_creation=of_creation, replaced=replaced)
+        self._tasks = deletions(self._run, resources, undoes=self._undoes(of_creation), replaced=replaced)
         self._begin_ready()
+
+    def _undoes(self, of_creation: bool) -> Undoes:
+        if not of_creation:
+            return "nothing"
+        return "everything" if self._how.keeps_nothing_new else "creation"
 
     def _finish(self, end: str, reason: str = "") -> None:
         self._phase, self._tasks = "finished", ()
@@ -232,7 +252,7 @@ def deletions(
     run: Run,
     resources: Sequence[StackResource],
     *,
-    of_creation: bool,
+    undoes: Undoes,
     replaced: Sequence[StackResource] = (),
 ) -> list[Task]:
     """Each after those that need it."""
@@ -241,16 +261,16 @@ def deletions(
             run,
             resource,
             frozenset(other.logical_id for other in resources if resource.logical_id in other.needs),
-            kept=is_kept(resource, of_creation=of_creation, replaced=any(resource is one for one in replaced)),
+            kept=is_kept(resource, undoes=undoes, replaced=any(resource is one for one in replaced)),
         )
         for resource in resources
     ]
 
 
-def is_kept(resource: StackResource, *, of_creation: bool, replaced: bool) -> bool:
-    """RetainExceptOnCreate lets a resource go that the operation itself has made."""
+def is_kept(resource: StackResource, *, undoes: Undoes, replaced: bool) -> bool:
+    """RetainExceptOnCreate, of a resource or of the whole operation, lets go what the operation itself has made."""
     policy = resource.definition.replace_policy if replaced else resource.definition.deletion_policy
-    return policy == "Retain" or (policy == "RetainExceptOnCreate" and not of_creation)
+    return (policy == "Retain" and undoes != "everything") or (policy == "RetainExceptOnCreate" and undoes == "nothing")
 
 
 def is_made(task: Make) -> bool:

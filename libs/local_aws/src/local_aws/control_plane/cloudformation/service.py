@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from local_aws.control_plane.account import Account
 from local_aws.control_plane.cloudformation.change_sets import EMPTY, ChangeSet, ChangeSets
 from local_aws.control_plane.cloudformation.differences import changes
-from local_aws.control_plane.cloudformation.operation import OnFailure, Operation
+from local_aws.control_plane.cloudformation.operation import How, OnFailure, Operation
 from local_aws.control_plane.cloudformation.stack import Described, Stack
 from local_aws.control_plane.policies import is_allowed
 from local_aws.control_plane.refused import Refused
@@ -47,8 +47,7 @@ class CloudFormation(ChangeSets):
             if other.stack is one.stack and other is not one and other.execution == "AVAILABLE":
                 other.execution = "OBSOLETE"
         stays = request.get("DisableRollback", False) or one.on_failure == "DO_NOTHING"
-        on_failure: OnFailure = "DO_NOTHING" if stays else one.on_failure
-        self._begin(one.stack, one.kind, one.described, on_failure, request.get("ClientRequestToken"))
+        self._begin(one.stack, one.kind, one.described, how_of(request, "DO_NOTHING" if stays else one.on_failure))
         return {}
 
     def create_stack(self, request: Request) -> Answer:
@@ -60,7 +59,7 @@ class CloudFormation(ChangeSets):
         self.stacks.append(stack)
         stays = request.get("DisableRollback", False)
         on_failure: OnFailure = "DO_NOTHING" if stays else request.get("OnFailure", "ROLLBACK")
-        self._begin(stack, "CREATE", described, on_failure, request.get("ClientRequestToken"))
+        self._begin(stack, "CREATE", described, how_of(request, on_failure))
         return {"StackId": stack.id}
 
     def update_stack(self, request: Request) -> Answer:
@@ -72,7 +71,8 @@ class CloudFormation(ChangeSets):
         if not found and (before.tags, before.template.outputs) == (described.tags, described.template.outputs):
             raise Refused("ValidationError", NO_UPDATES)
         self._refuse_by_policy(stack, found)
-        self._begin(stack, "UPDATE", described, "ROLLBACK", request.get("ClientRequestToken"))
+        stays = request.get("DisableRollback", False)
+        self._begin(stack, "UPDATE", described, how_of(request, "DO_NOTHING" if stays else "ROLLBACK"))
         return {"StackId": stack.id}
 
     def delete_stack(self, request: Request) -> Answer:
@@ -86,7 +86,7 @@ class CloudFormation(ChangeSets):
             )
         if stack.busy:
             raise Refused("ValidationError", f"Stack:{stack.id} is in {stack.status} state and can not be deleted.")
-        self._begin(stack, "DELETE", stack.described, "ROLLBACK", request.get("ClientRequestToken"))
+        self._begin(stack, "DELETE", stack.described, how_of(request, "ROLLBACK"))
         return {}
 
     def continue_update_rollback(self, request: Request) -> Answer:
@@ -104,16 +104,14 @@ class CloudFormation(ChangeSets):
         stack: Stack,
         verb: Literal["CREATE", "UPDATE", "DELETE"],
         described: Described,
-        on_failure: OnFailure,
-        token: str | None,
+        how: How,
     ) -> None:
         operation = Operation(
             self.account,
             stack,
             verb,
             before=EMPTY if verb == "CREATE" else stack.described,
-            on_failure=on_failure,
-            token=token,
+            how=how,
             fault=self._fault,
         )
         stack.described = described
@@ -147,6 +145,14 @@ class CloudFormation(ChangeSets):
                     "ValidationError",
                     f"Action denied by stack policy: [{action}] is not allowed for resource [{resource}]",
                 )
+
+
+def how_of(request: Request, on_failure: OnFailure) -> How:
+    return How(
+        on_failure=on_failure,
+        keeps_nothing_new=request.get("RetainExceptOnCreate", False),
+        token=request.get("ClientRequestToken"),
+    )
 
 
 def update_action(change: dict[str, Any]) -> str | None:

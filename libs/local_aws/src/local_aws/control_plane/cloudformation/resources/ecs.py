@@ -6,7 +6,7 @@ from local_aws.control_plane.account import Account
 from local_aws.control_plane.cloudformation.resources.handler import Handler, Json, Made, Wanted, call
 from local_aws.control_plane.refused import Refused
 
-UNCHANGEABLE = ("serviceName", "launchType", "role", "schedulingStrategy", "tags")
+UNCHANGEABLE = ("serviceName", "launchType", "role", "schedulingStrategy", "deploymentController", "tags")
 """Of a service's properties, those that UpdateService does not take; tags have an operation of their own."""
 
 
@@ -36,7 +36,9 @@ class TaskDefinition(Handler):
 
 
 class Service(Handler):
-    """Complete when it is steady. An update sends everything again: under CODE_DEPLOY, ECS refuses that."""
+    """Complete when it is steady. Under CODE_DEPLOY an update sends everything again, and ECS refuses that; otherwise
+    what has another text.
+    """
 
     SECONDS: ClassVar[int] = 5
 
@@ -46,9 +48,13 @@ class Service(Handler):
         return Made(physical_id=made["serviceArn"], attributes=attributes)
 
     def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        values = {key: value for key, value in api_form(wanted.properties).items() if key not in UNCHANGEABLE}
-        if values.get("deploymentController") == api_form(before).get("deploymentController"):
-            values.pop("deploymentController", None)
+        former = api_form(before)
+        everything = former.get("deploymentController") == {"Type": "CODE_DEPLOY"}
+        values = {
+            key: value
+            for key, value in api_form(wanted.properties).items()
+            if key == "cluster" or (key not in UNCHANGEABLE and (everything or value != former.get(key)))
+        }
         call(wanted.account, "ecs", "UpdateService", {"service": made.physical_id, **values})
         return made
 
