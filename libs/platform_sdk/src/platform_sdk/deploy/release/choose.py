@@ -26,7 +26,7 @@ class Destination:
 def choose(releasing: Releasing, live: str, to: str | None) -> Destination:
     """
     Args:
-        live: the ARN of the revision that serves now.
+        live: the ARN of the revision to leave; empty where none has all users.
         to: an image tag, or a revision as number, `family:number` or ARN; the last good one where it is None.
 
     Raises:

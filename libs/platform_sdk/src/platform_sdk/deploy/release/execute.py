@@ -23,6 +23,7 @@ from platform_sdk.deploy.release.preflight import refuse_unless_ready
 from platform_sdk.deploy.release.preflight.asked import Asked
 from platform_sdk.deploy.release.register import Revisions, register, register_tasks
 from platform_sdk.deploy.release.releasing import Releasing, Tools
+from platform_sdk.deploy.release.serving import serving_in
 from platform_sdk.deploy.release.settle import Ground, ground_of
 from platform_sdk.deploy.release.shift import begin, shift_traffic
 from platform_sdk.deploy.release.target import ExistingRevisions, Release
@@ -117,10 +118,9 @@ def register_all(releasing: Releasing, state: ServiceState) -> Revisions:
 
 def is_live(state: ServiceState, revisions: Revisions) -> bool:
     """All of it runs, and nothing is under way that could change that."""
-    if state.running_deployment is not None or state.api is None:
-        return False
     worker = state.worker.task_definition if state.worker else None
-    return state.api.task_definition == revisions.api and revisions.worker in (None, worker)
+    serves = serving_in(state).is_all(revisions.api)
+    return serves and revisions.worker in (None, worker) and state.running_deployment is None
 
 
 def migrate_with(releasing: Releasing, revisions: Revisions, state: ServiceState) -> None:

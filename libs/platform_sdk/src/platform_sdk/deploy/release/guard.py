@@ -45,15 +45,17 @@ def hold(releasing: Releasing, scaling: ScalableTarget) -> None:
 
 
 def restore(releasing: Releasing, resource: str, before: Suspended) -> None:
-    """Says how to do it by hand where AWS does not let us: nothing else may hide that."""
+    """Says how to do it by hand where AWS does not let us; then the lock goes on telling it to whoever is next."""
     try:
         releasing.patiently(lambda: releasing.aws.scaling.suspend(resource, before))
-        releasing.tell(ScalingRestored(resource=resource, now=before))
-        releasing.patiently(releasing.lock.forget_scaling)
     except AwsCallFailed as error:
-        releasing.tell(
-            Warned(what=f"scaling of {resource} is still suspended: {error.what}", hint=by_hand(resource, before))
-        )
+        command = by_hand(resource, before)
+        releasing.journal.still_suspended = command
+        releasing.tell(Warned(what=f"scaling of {resource} is still suspended: {error.what}", hint=command))
+        return
+    releasing.tell(ScalingRestored(resource=resource, now=before))
+    # What is restored twice is the same.
+    releasing.glance(releasing.lock.forget_scaling, None)
 
 
 def restore_left_over(releasing: Releasing) -> None:

@@ -38,7 +38,8 @@ class Ending(Exception):
 class Journal:
     """Revisions are ARNs; `worker_before` is the one to which the worker goes back, empty where it stays.
 
-    `under_way` names what goes on at AWS whether or not anybody follows it, but for CodeDeploy's deployment.
+    `under_way` names what goes on at AWS whether or not anybody follows it, but for CodeDeploy's deployment;
+    `still_suspended` is the command that lets scaling go on, where AWS refused it.
     """
 
     release: Release
@@ -55,6 +56,7 @@ class Journal:
     rollback_deployment_id: str = ""
     under_way: str = ""
     worker_rolled: bool = False
+    still_suspended: str = ""
 
     @contextmanager
     def stage(self, name: StageName) -> Iterator[None]:
@@ -83,7 +85,7 @@ class Journal:
         """Told as the last event."""
         outcome = Outcome(
             kind=ending.kind,
-            what=ending.what,
+            what=f"{ending.what}; but its scaling is still suspended" if self.still_suspended else ending.what,
             release=self.release,
             started_at=self.started_at,
             ended_at=self.clock.now(),
@@ -95,7 +97,7 @@ class Journal:
             deployment_id=self.deployment_id,
             rollback_deployment_id=self.rollback_deployment_id,
             explanation=ending.explanation,
-            resume=ending.resume,
+            resume=ending.resume or self.still_suspended or None,
             signal_number=ending.signal_number,
         )
         self.tell(Ended(outcome=outcome))

@@ -17,6 +17,7 @@ from platform_sdk.deploy.release.order import Order
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.releasing import Releasing, Tools
 from platform_sdk.deploy.release.resume import note
+from platform_sdk.deploy.release.serving import serving_in
 from platform_sdk.deploy.release.settle import ground_of
 from platform_sdk.deploy.release.target import ExistingRevisions, Release
 from platform_sdk.deploy.release.turn import if_free, without_lock
@@ -55,12 +56,18 @@ def roll_back(
         return take_back(replace(looking, order=replace(order, on_interrupt="leave")), state, state.running_deployment)
     if state.api is None:
         raise NoWayBack(f"{spec.name} does not run in {environment.name}")
-    chosen = choose(looking, state.api.task_definition, to)
+    chosen = choose(looking, revision_to_leave(state), to)
     release = replace(release, version=chosen.version, target=chosen.target)
     busy = "supersede" if state.running_deployment is not None else order.if_busy
     # An alarm that fires because of what runs must not keep the cure from it.
     order = replace(order, if_busy=busy, ignore_alarms=True, allow_older=True)
     return execute(release, spec, environment, order, tools)
+
+
+def revision_to_leave(state: ServiceState) -> str:
+    """What serves all users now. Where two revisions share them, the one that was there before is a way back, too."""
+    serving = serving_in(state)
+    return serving.revision if serving.percent == 100 else ""
 
 
 def take_back(looking: Releasing, state: ServiceState, running: Deployment) -> Outcome:

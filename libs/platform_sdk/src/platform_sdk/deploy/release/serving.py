@@ -6,7 +6,7 @@ A deployment's status says what CodeDeploy did. This says what came of it.
 from dataclasses import dataclass
 
 from platform_sdk.deploy.release.releasing import Releasing
-from platform_sdk.deploy.state import DeploymentGroup, EcsService, ListenerRule, TargetGroup
+from platform_sdk.deploy.state import DeploymentGroup, EcsService, ListenerRule, ServiceState, TargetGroup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,12 @@ def who_serves(releasing: Releasing, group: DeploymentGroup, target_groups: tupl
     service = releasing.patiently(lambda: releasing.aws.ecs.service(releasing.cluster, releasing.api))
     rules = releasing.patiently(lambda: releasing.aws.load_balancing.rules(group.production_listener))
     return serving_of(service, rules, target_groups)
+
+
+def serving_in(state: ServiceState) -> Serving:
+    """When it was observed."""
+    rules = (state.production_rule,) if state.production_rule else ()
+    return serving_of(state.api, rules, state.target_groups)
 
 
 def serving_of(

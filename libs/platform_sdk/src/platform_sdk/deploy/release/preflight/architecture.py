@@ -1,7 +1,7 @@
 """Whether what the service's stack stands for is there and is as rendered: a release changes none of it."""
 
 from platform_sdk.deploy.canonical import canonical_template
-from platform_sdk.deploy.faults import listed
+from platform_sdk.deploy.faults import counted, listed
 from platform_sdk.deploy.names import COLOURS, target_group_name
 from platform_sdk.deploy.release.preflight.asked import Answer, Asked, fail, ok, skip
 from platform_sdk.deploy.render.service_stack import render_service_stack
@@ -99,7 +99,7 @@ def traffic(asked: Asked) -> Answer:
             f"users are sent to {live}, and the tasks that run are in {primary.target_group.rsplit(':', 1)[-1]}",
             f"set the weights of the rule {rule.arn} to the target group with the tasks",
         )
-    return ok(f"{primary.running} tasks of {primary.task_definition.rsplit('/', 1)[-1]} have the traffic")
+    return ok(f"{counted(primary.running, 'task')} of {primary.task_definition.rsplit('/', 1)[-1]} behind the listener")
 
 
 def alarms(asked: Asked) -> Answer:
