@@ -19,6 +19,7 @@ from platform_sdk.cli_lock import unlock
 from platform_sdk.cli_plan import plan
 from platform_sdk.cli_release import deploy, rollback, wait
 from platform_sdk.cli_render import render
+from platform_sdk.cli_scale import scale
 from platform_sdk.errors import PlatformError
 
 PLUGINS: Final = "platform.commands"
@@ -183,6 +184,7 @@ platform.add_command(logs)
 platform.add_command(plan)
 platform.add_command(render)
 platform.add_command(rollback)
+platform.add_command(scale)
 platform.add_command(status)
 platform.add_command(unlock)
 platform.add_command(wait)

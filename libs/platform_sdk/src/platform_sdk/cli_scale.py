@@ -1,0 +1,114 @@
+"""`platform scale`: another number of tasks, in platform.toml and on AWS."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from platform_sdk.cli_apply import Run, apply_one, applying, on_aws, specs_of
+from platform_sdk.cli_arguments import complete_environments, complete_services, root
+from platform_sdk.errors import PlatformError
+
+if TYPE_CHECKING:
+    from platform_sdk.deploy.bounds import Bounds
+    from platform_sdk.deploy.environment import Environment
+
+
+class NotScalingAlone(PlatformError):
+    """platform.toml asks for more than another number of tasks. Nothing was changed."""
+
+
+@click.command()
+@click.argument("service", shell_complete=complete_services)
+@click.option("--env", "environment_name", required=True, metavar="NAME", shell_complete=complete_environments,
+              help="The environment whose bounds are meant.")  # fmt: skip
+@click.option("--min", "min_tasks", type=int, metavar="TASKS", help="The smallest number of tasks.")
+@click.option("--max", "max_tasks", type=int, metavar="TASKS", help="The largest number of tasks.")
+@click.option("--worker", is_flag=True, help="Of the worker instead of the API.")
+@click.option("--all-environments", "everywhere", is_flag=True,
+              help="Edit the table that every environment without one of its own follows.")  # fmt: skip
+@click.option("--edit-only", is_flag=True, help="Edit platform.toml, and leave AWS to the pipeline.")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@click.pass_context
+def scale(
+    context: click.Context,
+    service: str,
+    environment_name: str,
+    min_tasks: int | None,
+    max_tasks: int | None,
+    worker: bool,
+    everywhere: bool,
+    edit_only: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Change how many tasks a service has at least and at most.
+
+    Edits services/SERVICE/platform.toml, in the environment's own table `[environments.NAME.scaling]`, and nothing else
+    in it; then applies that to AWS. No new revision, no traffic shift: it may be done while a release is under way.
+    Commit the file afterwards, or the next apply takes the change back.
+
+    If platform.toml asks for more than that, nothing is changed: `platform apply` brings the rest first.
+    """
+    from platform_sdk.deploy.bounds import Bounds
+
+    if min_tasks is None and max_tasks is None:
+        raise click.UsageError("give --min, --max or both")
+    bounds = Bounds(
+        environment=environment_name,
+        role="worker" if worker else "api",
+        min_tasks=min_tasks,
+        max_tasks=max_tasks,
+        everywhere=everywhere,
+    )
+    if edit_only:
+        edit_file(service, bounds)
+        return
+    environment = on_aws(environment_name)
+    with applying(context, environment, service, yes=yes, replaceable=(), as_json=as_json) as run:
+        edit_and_apply(service, bounds, environment, run)
+
+
+def edit_file(service: str, bounds: "Bounds") -> str:
+    """Edits it, and answers the text of before."""
+    from platform_sdk.deploy.bounds import edit, write
+    from platform_sdk.deploy.repository import refuse_unknown, service_names
+
+    refuse_unknown("service", [service], service_names(root()))
+    before, after = edit(root(), service, bounds)
+    if after == before:
+        click.echo(f"services/{service}/platform.toml says so already", err=True)
+        return before
+    write(root(), service, after)
+    click.echo(f"services/{service}/platform.toml: edited [{'.'.join(bounds.path)}]; commit it", err=True)
+    return before
+
+
+def edit_and_apply(service: str, bounds: "Bounds", environment: "Environment", run: Run) -> None:
+    """Takes the edit back where AWS was not asked to follow it."""
+    from platform_sdk.deploy.apply.errors import Declined
+    from platform_sdk.deploy.bounds import write
+
+    before = edit_file(service, bounds)
+    try:
+        refuse_more(service, environment, run)
+        apply_one(specs_of(service, environment), environment, run, wait_minutes=0)
+    except (Declined, NotScalingAlone):
+        write(root(), service, before)
+        raise
+
+
+def refuse_more(service: str, environment: "Environment", run: Run) -> None:
+    from platform_sdk.deploy.apply.service import planned
+    from platform_sdk.deploy.faults import listed
+
+    (spec,) = specs_of(service, environment)
+    plan = planned(spec, environment, run.tools)
+    if plan.needs_apply and not plan.is_scaling_alone:
+        others = sorted(each.logical_id for each in plan.stack.resources)
+        raise NotScalingAlone(
+            f"{service} in {environment.name} is not as platform.toml says, and not only in the number of its tasks",
+            because=f"its stack would change in {listed(others)}" if others else None,
+            hint=f"look at `platform plan {service} --env {environment.name}`; "
+            f"`platform apply {service} --env {environment.name}` brings it all",
+        )

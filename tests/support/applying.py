@@ -1,0 +1,127 @@
+"""Stacks brought about on the control plane in memory: what a test applies with, and how it is killed on the way."""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from local_aws.control_plane import ControlPlane, SteppedClock
+from local_aws.control_plane.cloudformation import CloudFormation
+from local_aws.control_plane.region import build_region
+from platform_sdk.deploy.apply.events import ApplyEvent, Question, ResourceMoved
+from platform_sdk.deploy.apply.tools import Tools
+from platform_sdk.deploy.aws.session import Aws
+from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.release.interrupts import Interrupts
+from platform_sdk.deploy.spec import load_services
+from platform_sdk.deploy.spec.types import ServiceSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it runs any more."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Applying:
+    """One account, and what was told and asked in it."""
+
+    plane: ControlPlane
+    told: list[ApplyEvent] = field(default_factory=list)
+    asked: list[Question] = field(default_factory=list)
+
+    @property
+    def cloudformation(self) -> CloudFormation:
+        return self.plane.service(CloudFormation)
+
+    def aws(self, client_of: Callable[[str], Any] | None = None) -> Aws:
+        return Aws(client_of or self.plane.client, account_id=self.plane.account_id, region=self.plane.region)
+
+    def tools(
+        self,
+        *,
+        agree: Callable[[Question], bool] = lambda _question: True,
+        client_of: Callable[[str], Any] | None = None,
+        on_event: Callable[[ApplyEvent], None] = lambda _event: None,
+        replaceable: frozenset[str] = frozenset(),
+        interrupts: Interrupts | None = None,
+    ) -> Tools:
+        def tell(event: ApplyEvent) -> None:
+            self.told.append(event)
+            on_event(event)
+
+        def answer(question: Question) -> bool:
+            self.asked.append(question)
+            return agree(question)
+
+        return Tools(
+            aws=self.aws(client_of),
+            clock=self.plane.clock,
+            tell=tell,
+            agree=answer,
+            interrupts=interrupts or Interrupts(),
+            replaceable=replaceable,
+        )
+
+    def status(self, stack: str) -> str | None:
+        found = self.aws().stacks.stack(stack)
+        return None if found is None else found.status
+
+    def moved(self) -> list[tuple[str, str]]:
+        """Logical id and status, as they were told."""
+        return [(each.event.logical_id, each.event.status) for each in self.told if isinstance(each, ResourceMoved)]
+
+    def written(self) -> list[str]:
+        """The operations that may have changed something."""
+        return [call.operation for call in self.plane.calls if call.writes]
+
+    @contextmanager
+    def dying_before(self, call: int) -> Iterator[Callable[[str], Any]]:
+        """Clients of a process that is killed before its call of this number, counted from 1."""
+        count = 0
+        hooked: list[Any] = []
+
+        def die(**_: Any) -> None:
+            nonlocal count
+            count += 1
+            if count == call:
+                raise Killed
+
+        def client_of(service: str) -> Any:
+            client = self.plane.client(service)
+            client.meta.events.register_first("before-call", die)
+            hooked.append(client)
+            return client
+
+        yield client_of
+        for client in hooked:
+            client.meta.events.unregister("before-call", die)
+
+
+def empty_account(account_id: str = "444455556666") -> Applying:
+    return Applying(plane=ControlPlane(clock=SteppedClock(START), account_id=account_id))
+
+
+@cache
+def shared_region(environment_name: str) -> ControlPlane:
+    """With all that services share, and no service: to be copied, not used."""
+    environment, _ = everything(environment_name)
+    plane = ControlPlane(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
+    build_region(plane, ROOT, environment, [])
+    return plane
+
+
+@cache
+def everything(environment_name: str) -> tuple[Environment, dict[str, ServiceSpec]]:
+    specs = {spec.name: spec for spec in load_services(ROOT, environment_name)}
+    return load_environment(ROOT, environment_name), specs
+
+
+def copy_of(plane: ControlPlane) -> Applying:
+    return Applying(plane=copy.deepcopy(plane))

@@ -1,0 +1,367 @@
+"""One stack through its change set, whatever state it is found in, and whatever AWS answers."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from platform_sdk.deploy.apply.errors import Declined, StackFailed, TemplateTooLarge, WouldBeLost
+from platform_sdk.deploy.apply.events import ApplyEvent, Changing, Question, ResourceMoved, ToChange, ToDelete, Warned
+from platform_sdk.deploy.apply.stack import DesiredStack, apply_stack
+from platform_sdk.deploy.aws import AccessDenied, AwsUnavailable
+from platform_sdk.deploy.release.interrupts import Interrupted, Interrupts
+from platform_sdk.deploy.state import Json
+from tests.support.applying import Applying, Killed, empty_account
+
+NAME = "platform-staging-things"
+
+
+def resource(type: str, policy: str = "Delete", **properties: Any) -> dict[str, Any]:
+    return {"Type": type, "DeletionPolicy": policy, "UpdateReplacePolicy": policy, "Properties": properties}
+
+
+QUEUE = resource("AWS::SQS::Queue", QueueName="staging-things")
+TOPIC = resource("AWS::SNS::Topic", TopicName="things")
+LOGS = resource("AWS::Logs::LogGroup", policy="Retain", LogGroupName="/things", RetentionInDays=7)
+
+
+def things(*, parameters: tuple[Json, ...] = (), **resources: dict[str, Any]) -> DesiredStack:
+    return DesiredStack(
+        name=NAME,
+        environment="staging",
+        template=json.dumps({"Resources": resources}),
+        parameters=parameters,
+        tags={"platform:environment": "staging"},
+        protect=True,
+    )
+
+
+FIRST = things(Queue=QUEUE, Topic=TOPIC)
+SECOND = things(Queue=QUEUE, Topic=TOPIC, Logs=LOGS)
+
+
+def resources(account: Applying) -> set[str]:
+    found = account.aws().stacks.resources(NAME)
+    return {each.logical_id for each in found if not each.status.startswith("DELETE")}
+
+
+def test_a_stack_is_created_protected_and_told_by_resource() -> None:
+    account = empty_account()
+
+    outcome = apply_stack(FIRST, account.tools())
+
+    assert outcome.action == "created"
+    assert {(each.action, each.logical_id) for each in outcome.changes} == {("Add", "Queue"), ("Add", "Topic")}
+    assert account.status(NAME) == "CREATE_COMPLETE"
+    stack = account.aws().stacks.stack(NAME)
+    assert stack is not None
+    assert stack.is_protected
+    assert stack.tags == {"platform:environment": "staging"}
+    assert ("Queue", "CREATE_IN_PROGRESS") in account.moved()
+    assert account.moved()[-1] == (NAME, "CREATE_COMPLETE")
+    assert [type(question) for question in account.asked] == [ToChange]
+
+
+def test_what_is_as_it_shall_be_is_left_alone() -> None:
+    account = empty_account()
+    apply_stack(FIRST, account.tools())
+    account.plane.calls.clear()
+    account.asked.clear()
+
+    outcome = apply_stack(FIRST, account.tools())
+
+    assert (outcome.action, outcome.changes, account.asked) == ("unchanged", (), [])
+    assert account.written() == ["CreateChangeSet", "DeleteChangeSet"]
+    assert all(each.changes for each in account.cloudformation.change_sets)
+
+
+def test_an_update_changes_what_differs_and_keeps_the_tags() -> None:
+    account = empty_account()
+    apply_stack(FIRST, account.tools())
+
+    outcome = apply_stack(replace(SECOND, tags={"other": "tag"}), account.tools())
+
+    assert outcome.action == "updated"
+    assert [(each.action, each.logical_id) for each in outcome.changes] == [("Add", "Logs")]
+    stack = account.aws().stacks.stack(NAME)
+    assert stack is not None
+    assert stack.tags == {"platform:environment": "staging"}
+
+
+def test_who_does_not_agree_changes_nothing() -> None:
+    account = empty_account()
+    apply_stack(FIRST, account.tools())
+
+    with pytest.raises(Declined, match="was left as it is"):
+        apply_stack(SECOND, account.tools(agree=lambda _question: False))
+
+    assert resources(account) == {"Queue", "Topic"}
+    assert all(each.execution != "AVAILABLE" for each in account.cloudformation.change_sets)
+    assert apply_stack(SECOND, account.tools()).action == "updated"
+
+
+def test_a_creation_that_was_declined_may_be_made_later() -> None:
+    account = empty_account()
+    with pytest.raises(Declined):
+        apply_stack(FIRST, account.tools(agree=lambda _question: False))
+    assert account.status(NAME) == "REVIEW_IN_PROGRESS"
+
+    assert apply_stack(FIRST, account.tools()).action == "created"
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+@pytest.mark.parametrize(
+    ("desired", "told"),
+    [
+        (things(Topic=TOPIC), "would be deleted"),
+        (
+            things(Queue=resource("AWS::SQS::Queue", QueueName="another"), Topic=TOPIC),
+            "would be replaced by an empty one because of QueueName",
+        ),
+    ],
+)
+def test_a_queue_is_lost_only_if_that_is_said_by_its_name(allowed: bool, desired: DesiredStack, told: str) -> None:
+    account = empty_account()
+    apply_stack(FIRST, account.tools())
+    account.asked.clear()
+    if allowed:
+        assert apply_stack(desired, account.tools(replaceable=frozenset({"Queue"}))).action == "updated"
+        return
+
+    with pytest.raises(WouldBeLost) as raised:
+        apply_stack(desired, account.tools(replaceable=frozenset({"Topic"})))
+
+    assert told in (raised.value.because or "")
+    assert raised.value.hint == "if that is meant: --allow-replace Queue"
+    assert [each.logical_id for each in raised.value.losses] == ["Queue"]
+    assert account.asked == []
+    assert "ExecuteChangeSet" not in account.written()[-2:]
+    assert resources(account) == {"Queue", "Topic"}
+
+
+def test_what_leaves_the_stack_and_is_kept_is_not_lost() -> None:
+    account = empty_account()
+    apply_stack(SECOND, account.tools())
+
+    assert apply_stack(FIRST, account.tools()).action == "updated"
+
+
+def test_a_failure_names_the_first_resource_the_reason_and_the_remedy() -> None:
+    account = empty_account()
+    account.cloudformation.fail_resource(NAME, "Queue", "Resource of type 'AWS::SQS::Queue' already exists.")
+
+    with pytest.raises(StackFailed) as raised:
+        apply_stack(FIRST, account.tools())
+
+    error = raised.value
+    assert error.what == f"{NAME} is ROLLBACK_COMPLETE: Queue (AWS::SQS::Queue) failed first"
+    assert error.because == "Resource of type 'AWS::SQS::Queue' already exists."
+    assert "made past this stack" in (error.hint or "")
+    assert error.resource is not None
+    assert error.resource.logical_id == "Queue"
+
+
+def test_a_creation_that_failed_is_deleted_after_a_question_and_made_anew() -> None:
+    account = empty_account()
+    account.cloudformation.fail_resource(NAME, "Queue", "Access denied")
+    with pytest.raises(StackFailed, match="ROLLBACK_COMPLETE"):
+        apply_stack(FIRST, account.tools())
+    account.asked.clear()
+
+    with pytest.raises(Declined, match="would have to be deleted"):
+        apply_stack(FIRST, account.tools(agree=lambda question: not isinstance(question, ToDelete)))
+    assert account.status(NAME) == "ROLLBACK_COMPLETE"
+    assert apply_stack(FIRST, account.tools()).action == "created"
+
+    assert account.status(NAME) == "CREATE_COMPLETE"
+    assert [type(question) for question in account.asked] == [ToDelete, ToDelete, ToChange]
+
+
+def test_an_update_that_failed_is_rolled_back_and_may_be_tried_again() -> None:
+    account = empty_account()
+    apply_stack(FIRST, account.tools())
+    account.cloudformation.fail_resource(NAME, "Logs", "Rate exceeded")
+
+    with pytest.raises(StackFailed) as raised:
+        apply_stack(SECOND, account.tools())
+
+    assert raised.value.status == "UPDATE_ROLLBACK_COMPLETE"
+    assert raised.value.hint == "AWS was asked too much at once: give the same command again"
+    assert resources(account) == {"Queue", "Topic"}
+    assert apply_stack(SECOND, account.tools()).action == "updated"
+
+
+def stuck_in_rollback(account: Applying) -> None:
+    """An update that failed, and whose rollback failed as well."""
+    apply_stack(FIRST, account.tools())
+    renamed = things(Queue=QUEUE, Topic=resource("AWS::SNS::Topic", TopicName="things", DisplayName="x"), Logs=LOGS)
+    account.cloudformation.fail_resource(NAME, "Logs", "no")
+    changed = {"n": 0}
+
+    def fail_the_way_back(event: ApplyEvent) -> None:
+        if isinstance(event, ResourceMoved) and event.event.status == "UPDATE_ROLLBACK_IN_PROGRESS":
+            changed["n"] += 1
+            account.cloudformation.fail_resource(NAME, "Topic", "still no")
+
+    with pytest.raises(StackFailed):
+        apply_stack(renamed, account.tools(on_event=fail_the_way_back))
+    assert changed["n"]
+
+
+def test_a_rollback_that_stopped_halfway_goes_on_after_a_question() -> None:
+    account = empty_account()
+    stuck_in_rollback(account)
+    assert account.status(NAME) == "UPDATE_ROLLBACK_FAILED"
+
+    with pytest.raises(Declined, match="its rollback has to go on"):
+        apply_stack(SECOND, account.tools(agree=lambda _question: False))
+    assert apply_stack(SECOND, account.tools()).action == "updated"
+
+
+def test_a_rollback_that_stops_again_says_what_to_leave_out() -> None:
+    account = empty_account()
+    stuck_in_rollback(account)
+    account.cloudformation.fail_resource(NAME, "Topic", "still no")
+
+    with pytest.raises(StackFailed, match="stopped again") as raised:
+        apply_stack(SECOND, account.tools())
+
+    assert "--resources-to-skip Topic" in (raised.value.hint or "")
+
+
+def test_what_somebody_else_has_begun_is_followed_to_its_end_first() -> None:
+    account = empty_account()
+    client = account.plane.client("cloudformation")
+    client.create_stack(StackName=NAME, TemplateBody=FIRST.template)
+    assert account.status(NAME) == "CREATE_IN_PROGRESS"
+
+    assert apply_stack(SECOND, account.tools()).action == "updated"
+
+    assert account.moved().index((NAME, "CREATE_COMPLETE")) < account.moved().index((NAME, "UPDATE_IN_PROGRESS"))
+
+
+def test_how_somebody_elses_update_failed_is_told_and_is_no_error_of_ours() -> None:
+    account = empty_account()
+    apply_stack(FIRST, account.tools())
+    more = things(Queue=QUEUE, Topic=TOPIC, More=resource("AWS::SQS::Queue", QueueName="more"))
+    account.cloudformation.fail_resource(NAME, "More", "no")
+    account.plane.client("cloudformation").update_stack(StackName=NAME, TemplateBody=more.template)
+
+    assert apply_stack(more, account.tools()).action == "updated"
+
+    assert [each.what for each in account.told if isinstance(each, Warned)] == ["More failed: no"]
+
+
+def test_a_template_that_cloudformation_refuses_is_told_with_what_to_do() -> None:
+    account = empty_account()
+    lost = {"Vpc": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/platform/staging/network/vpc-id"}}
+    needs = replace(FIRST, template=json.dumps({"Parameters": lost, "Resources": {"Topic": TOPIC}}))
+
+    with pytest.raises(StackFailed, match="refuses the change") as raised:
+        apply_stack(needs, account.tools())
+
+    assert "`platform apply --shared --env staging`" in (raised.value.hint or "")
+
+
+def test_a_template_above_the_limit_is_refused_before_any_call() -> None:
+    account = empty_account()
+
+    with pytest.raises(TemplateTooLarge, match="51200"):
+        apply_stack(replace(FIRST, template=" " * 51_201), account.tools())
+
+    assert account.plane.calls == []
+
+
+def test_an_interruption_leaves_the_update_to_aws_and_the_next_run_follows_it() -> None:
+    account = empty_account()
+    interrupts = Interrupts()
+
+    def interrupt(event: ApplyEvent) -> None:
+        if isinstance(event, ResourceMoved) and event.event.status == "CREATE_IN_PROGRESS":
+            interrupts.signal_number = 2
+
+    with pytest.raises(Interrupted):
+        apply_stack(FIRST, account.tools(on_event=interrupt, interrupts=interrupts))
+    assert account.status(NAME) == "CREATE_IN_PROGRESS"
+
+    assert apply_stack(FIRST, account.tools()).action == "unchanged"
+    assert account.status(NAME) == "CREATE_COMPLETE"
+
+
+def test_what_would_change_is_told_before_the_question() -> None:
+    account = empty_account()
+
+    def agree(_question: Question) -> bool:
+        assert isinstance(account.told[-1], Changing)
+        return True
+
+    apply_stack(FIRST, account.tools(agree=agree))
+
+
+def calls_of(desired: DesiredStack) -> list[tuple[str, int]]:
+    """Each call of an update, with how many calls of its kind came before it."""
+    account = empty_account()
+    apply_stack(FIRST, account.tools())
+    account.plane.calls.clear()
+    apply_stack(desired, account.tools())
+    operations = [call.operation for call in account.plane.calls]
+    return [(operation, operations[:index].count(operation)) for index, operation in enumerate(operations)]
+
+
+CALLS = calls_of(SECOND)
+
+
+@pytest.mark.parametrize("how", ["throttled", "server_error", "timeout", "answer_lost"])
+@pytest.mark.parametrize(("operation", "before"), CALLS)
+def test_each_call_may_fail_for_a_moment(operation: str, before: int, how: Any) -> None:
+    account = empty_account()
+    apply_stack(FIRST, account.tools())
+    account.plane.fail("cloudformation", operation, how=how, times=2, after=before)
+
+    assert apply_stack(SECOND, account.tools()).action == "updated"
+
+    assert resources(account) == {"Queue", "Topic", "Logs"}
+
+
+@pytest.mark.parametrize(("operation", "before"), CALLS)
+def test_a_call_that_is_denied_ends_it_and_says_what_is_missing(operation: str, before: int) -> None:
+    account = empty_account()
+    apply_stack(FIRST, account.tools())
+    account.plane.fail("cloudformation", operation, how="denied", after=before)
+
+    with pytest.raises(AccessDenied) as raised:
+        apply_stack(SECOND, account.tools())
+
+    assert raised.value.action == f"cloudformation:{operation}"
+    account.plane.clock.sleep(60)
+    assert apply_stack(SECOND, account.tools()).action in ("updated", "unchanged")
+    assert resources(account) == {"Queue", "Topic", "Logs"}
+
+
+def test_an_aws_that_stays_away_is_told() -> None:
+    account = empty_account()
+    account.plane.fail("cloudformation", "*", how="server_error", times=1000)
+
+    with pytest.raises(AwsUnavailable):
+        apply_stack(FIRST, account.tools())
+
+
+def number_of_calls() -> int:
+    account = empty_account()
+    apply_stack(FIRST, account.tools())
+    return len(account.plane.calls)
+
+
+@pytest.mark.parametrize("call", range(1, number_of_calls() + 1))
+def test_whoever_is_killed_at_any_call_finishes_by_the_same_command(call: int) -> None:
+    account = empty_account()
+    with account.dying_before(call) as client_of, pytest.raises(Killed):
+        apply_stack(FIRST, account.tools(client_of=client_of))
+
+    apply_stack(FIRST, account.tools())
+
+    stack = account.aws().stacks.stack(NAME)
+    assert stack is not None
+    assert (stack.status, stack.is_protected) == ("CREATE_COMPLETE", True)
+    assert resources(account) == {"Queue", "Topic"}
