@@ -234,5 +234,11 @@ def test_a_stack_that_is_being_updated_takes_no_other_change(region: Any, consol
     console.client.execute_change_set(ChangeSetName=first["ChangeSetId"])
     with pytest.raises(ClientError, match="UPDATE_IN_PROGRESS state and can not be updated"):
         console.plan(STACK, template, kept(template))
-    described = console.client.describe_change_set(ChangeSetName=second["ChangeSetId"])
-    assert described["ExecutionStatus"] == "OBSOLETE"
+    with pytest.raises(ClientError, match="EXECUTE_IN_PROGRESS"):
+        console.client.execute_change_set(ChangeSetName=first["ChangeSetId"])
+    with pytest.raises(ClientError, match="ChangeSetNotFound"):
+        console.client.describe_change_set(ChangeSetName=second["ChangeSetId"])
+    assert console.settle(STACK) == "UPDATE_COMPLETE"
+    past = console.client.describe_change_set(ChangeSetName=first["ChangeSetId"])
+    assert past["ExecutionStatus"] == "EXECUTE_COMPLETE"
+    assert console.client.list_change_sets(StackName=STACK)["Summaries"] == []

@@ -23,8 +23,8 @@ COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     ">=": operator.ge,
 }
 RESERVED: Final = frozenset({
-        "comment", "count", "data", "date", "group", "item", "key", "lock", "locks", "name", "names", "owner", "region",
-        "role", "state", "status", "time", "timestamp", "token", "ttl", "type", "user", "value", "values", "zone",
+    "comment", "count", "data", "date", "group", "item", "key", "lock", "locks", "name", "names", "owner", "region",
+    "role", "state", "status", "time", "timestamp", "token", "ttl", "type", "user", "value", "values", "zone",
 })  # fmt: skip
 """Of the words that an expression may only use by `#name`, those that an item is likely to have
 (docs.aws.amazon.com/amazondynamodb, "Reserved words in DynamoDB").

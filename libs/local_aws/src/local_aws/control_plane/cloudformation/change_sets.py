@@ -43,6 +43,11 @@ class ChangeSet:
     execution: str = "UNAVAILABLE"
     changes: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def has_name(self) -> bool:
+        """One that was executed well can be found by its ARN only, and its name is free again."""
+        return self.execution != "EXECUTE_COMPLETE"
+
 
 class ChangeSets(Stacks):
     def __init__(self, account: Account) -> None:
@@ -89,7 +94,7 @@ class ChangeSets(Stacks):
 
     def list_change_sets(self, request: Request) -> Answer:
         stack = self._named(request["StackName"])
-        return {"Summaries": [described(one) for one in self.change_sets if one.stack is stack]}
+        return {"Summaries": [described(one) for one in self.change_sets if one.stack is stack and one.has_name]}
 
     def delete_change_set(self, request: Request) -> Answer:
         """The stack of one that would create it stays in review."""
@@ -174,7 +179,7 @@ class ChangeSets(Stacks):
         return existing or self.new_stack(name)
 
     def _refuse_taken(self, stack: Stack, name: str) -> None:
-        if any(one.stack is stack and one.name == name for one in self.change_sets):
+        if any(one.stack is stack and one.name == name and one.has_name for one in self.change_sets):
             raise Refused(
                 "AlreadyExistsException",
                 f"ChangeSet {name} cannot be created due to a mismatch with existing attribute Template",
@@ -183,15 +188,20 @@ class ChangeSets(Stacks):
     def _change_set(self, request: Request) -> ChangeSet:
         name = request["ChangeSetName"]
         for one in self.change_sets:
-            if one.id == name or (one.name == name and request.get("StackName") in (one.stack.name, one.stack.id)):
+            named = one.has_name and one.name == name and request.get("StackName") in (one.stack.name, one.stack.id)
+            if one.id == name or named:
                 return one
         raise Refused("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", status=404)
 
     def _cannot(self, one: ChangeSet, done: str) -> Refused:
         return Refused(
             "InvalidChangeSetStatus",
-            f"ChangeSet [{one.id}] cannot be {done} in its current status of [{one.status}]",
+            f"ChangeSet [{one.id}] cannot be {done} in its current {state_of(one)}",
         )
+
+
+def state_of(one: ChangeSet) -> str:
+    return f"status of [{one.status}]" if one.execution == "UNAVAILABLE" else f"execution status of [{one.execution}]"
 
 
 def described(one: ChangeSet) -> dict[str, Any]:

@@ -43,9 +43,7 @@ class CloudFormation(ChangeSets):
         self._refuse_by_policy(one.stack, one.changes)
         one.execution = "EXECUTE_IN_PROGRESS"
         one.stack.change_set_id = one.id
-        for other in self.change_sets:
-            if other.stack is one.stack and other is not one and other.execution == "AVAILABLE":
-                other.execution = "OBSOLETE"
+        self.change_sets = [other for other in self.change_sets if other.stack is not one.stack or is_past(other, one)]
         stays = request.get("DisableRollback", False) or one.on_failure == "DO_NOTHING"
         self._begin(one.stack, one.kind, one.described, how_of(request, "DO_NOTHING" if stays else one.on_failure))
         return {}
@@ -153,6 +151,11 @@ def how_of(request: Request, on_failure: OnFailure) -> How:
         keeps_nothing_new=request.get("RetainExceptOnCreate", False),
         token=request.get("ClientRequestToken"),
     )
+
+
+def is_past(other: ChangeSet, one: ChangeSet) -> bool:
+    """Whether a change set outlives the execution of another one of its stack: if it was executed itself."""
+    return other is one or other.execution.startswith("EXECUTE")
 
 
 def update_action(change: dict[str, Any]) -> str | None:
