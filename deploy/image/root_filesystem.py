@@ -5,35 +5,18 @@ shell, no package manager and no program that changes its user comes along, beca
 here. dpkg's record of these packages does, so that a scanner finds their versions.
 """
 
+import os
 import re
 import shutil
+import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-DEBIAN_PACKAGES: Final = (
-    "base-files",
-    "ca-certificates",
-    "libbz2-1.0",
-    "libc6",
-    "libexpat1",
-    "libffi8",
-    "libgcc-s1",
-    "liblzma5",
-    "libncursesw6",
-    "libreadline8",
-    "libsqlite3-0",
-    "libssl3",
-    "libstdc++6",
-    "libtinfo6",
-    "libuuid1",
-    "netbase",
-    "tzdata",
-    "zlib1g",
-)
-"""What the interpreter, its modules and the wheels of the locks link to, and what they look things up in."""
+DEBIAN_PACKAGES: Final = frozenset({"base-files", "ca-certificates", "libgcc-s1", "libstdc++6", "netbase", "tzdata"})
+"""What Python looks things up in, and what wheels may link to (PEP 600), beside what Python itself links to."""
 
 MADE_AT_INSTALLATION: Final = (
     "/etc/ld.so.conf",
@@ -60,6 +43,8 @@ PYTHON_LEFT_OUT: Final = re.compile(
 )
 """Of the standard library."""
 
+LIBRARY: Final = Path(sysconfig.get_path("stdlib"))
+PREFIX: Final = LIBRARY.parents[1]
 PACKAGE_RECORDS: Final = Path("/var/lib/dpkg")
 
 ACCOUNTS: Final = {
@@ -70,9 +55,10 @@ ACCOUNTS: Final = {
 
 def assemble(target: Path) -> None:
     target.mkdir()
-    for link in ("bin", "lib", "lib64", "sbin"):
-        copy(Path("/", link), target)
-    for package in DEBIAN_PACKAGES:
+    for link in filter(Path.is_symlink, (Path("/", name) for name in ("bin", "lib", "lib64", "sbin"))):
+        copy(link, target)
+    packages = DEBIAN_PACKAGES | packages_linked_to([*installed_python(), *LIBRARY.glob("lib-dynload/*.so")])
+    for package in sorted(packages):
         for file in files_of(package):
             copy(file, target)
     for made in map(Path, MADE_AT_INSTALLATION):
@@ -80,15 +66,32 @@ def assemble(target: Path) -> None:
             copy(file, target)
     for name, text in ACCOUNTS.items():
         (target / name).write_text(text)
-    write_package_record(target)
-    copy_python(target / "usr/local")
+    write_package_record(target, packages)
+    for file in installed_python():
+        copy(file, target)
+    shutil.copytree(LIBRARY, target / LIBRARY.relative_to("/"), symlinks=True, ignore=left_out)
+
+
+def packages_linked_to(files: Iterable[Path]) -> frozenset[str]:
+    """The Debian packages of all libraries that the dynamic linker would load."""
+    owners = {
+        os.path.realpath(line): listed.stem.partition(":")[0]
+        for listed in (PACKAGE_RECORDS / "info").glob("*.list")
+        for line in listed.read_text().splitlines()
+        if ".so" in line
+    }
+    done = subprocess.run(["ldd", *files], capture_output=True, text=True, check=True)
+    loaded = {os.path.realpath(path) for path in re.findall(r"(/\S+) \(0x", done.stdout)}
+    return frozenset(owners[path] for path in loaded if not path.startswith("/usr/local/"))
 
 
 def files_of(package: str) -> Iterator[Path]:
     info = PACKAGE_RECORDS / "info"
     listed = next((path for name in (package, f"{package}:*") for path in info.glob(f"{name}.list")), None)
     if listed is None:
-        sys.exit(f"error: the base image has no package {package}\nhint: DEBIAN_PACKAGES names those of bookworm")
+        sys.exit(
+            f"error: the base image has no package {package}\nhint: it must be Debian's, as python:3.13-slim-bookworm"
+        )
     for line in listed.read_text().splitlines():
         if line != "/." and not NOT_NEEDED.fullmatch(line):
             yield Path(line)
@@ -104,30 +107,23 @@ def copy(file: Path, target: Path) -> None:
         shutil.copy2(file, place, follow_symlinks=False)
 
 
-def write_package_record(target: Path) -> None:
+def write_package_record(target: Path, packages: Collection[str]) -> None:
     stanzas = (PACKAGE_RECORDS / "status").read_text().split("\n\n")
-    kept = [stanza for stanza in stanzas if stanza.partition("\n")[0].removeprefix("Package: ") in DEBIAN_PACKAGES]
+    kept = [stanza for stanza in stanzas if stanza.partition("\n")[0].removeprefix("Package: ") in packages]
     place = target / PACKAGE_RECORDS.relative_to("/") / "status"
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text("\n\n".join(kept) + "\n")
 
 
-def copy_python(target: Path) -> None:
-    library = Path(sysconfig.get_path("stdlib"))
-    installed = library.parents[1]
-    for program in (library.name, "python3", "python"):
-        copy(installed / "bin" / program, target.parents[1])
-    for shared in library.parent.glob("libpython*.so*"):
-        copy(shared, target.parents[1])
+def installed_python() -> Iterator[Path]:
+    """The interpreter and its own library; the standard library is a matter of its own."""
+    yield from (PREFIX / "bin" / name for name in (LIBRARY.name, "python3", "python"))
+    yield from PREFIX.glob("lib/libpython*.so*")
 
-    def left_out(folder: str, names: list[str]) -> list[str]:
-        return [
-            name
-            for name in names
-            if name == "__pycache__" or (Path(folder) == library and PYTHON_LEFT_OUT.fullmatch(name))
-        ]
 
-    shutil.copytree(library, target / "lib" / library.name, symlinks=True, ignore=left_out)
+def left_out(folder: str, names: list[str]) -> list[str]:
+    is_top = Path(folder) == LIBRARY
+    return [name for name in names if name == "__pycache__" or (is_top and PYTHON_LEFT_OUT.fullmatch(name))]
 
 
 if __name__ == "__main__":
