@@ -214,6 +214,19 @@ def test_a_rollback_can_fail_and_leaves_the_traffic_where_it_was(stage: Stage) -
     assert len(stage.service()["taskSets"]) == 2
 
 
+def test_a_rollback_waits_for_the_original_and_fails_if_that_cannot_run_any_more(stage: Stage) -> None:
+    deployment = stage.deploy(stage.register("2"))
+    stage.wait(lambda: stage.weights()[GREEN] == 10, minutes=5)
+    stage.image("1", kind="missing")
+    original = stage.target(deployment)["taskSetsInfo"][0]["identifer"]
+    for arn in stage.client("ecs").list_tasks(cluster=CLUSTER, startedBy=original)["taskArns"]:
+        stage.client("ecs").stop_task(cluster=CLUSTER, task=arn)
+    stage.plane.stop_by_hand(deployment)
+    rollback = stage.rollback_of(deployment)
+    assert (rollback["status"], rollback["errorInformation"]["code"]) == ("Failed", "TIMEOUT")
+    assert stage.weights() == {BLUE: 90, GREEN: 10}
+
+
 def test_the_events_of_the_group_decide_about_a_rollback(stage: Stage) -> None:
     only_failures = {"enabled": True, "events": ["DEPLOYMENT_FAILURE"]}
     deployment = stage.deploy(stage.register("2"), autoRollbackConfiguration=only_failures)

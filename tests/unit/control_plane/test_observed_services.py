@@ -162,7 +162,6 @@ def test_an_alarm_is_moved_by_what_its_metric_would_show(stage: Stage, metric: s
         ComparisonOperator="GreaterThanOrEqualToThreshold",
         Metrics=metrics,
     )
-    stage.client("ecs").update_service(cluster=CLUSTER, service=NAME, healthCheckGracePeriodSeconds=300)
     stage.client("codedeploy").update_deployment_group(
         applicationName=NAME,
         currentDeploymentGroupName=NAME,

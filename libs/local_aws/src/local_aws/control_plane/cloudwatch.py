@@ -9,6 +9,7 @@ from local_aws.control_plane.account import Account
 from local_aws.control_plane.elbv2.service import ElbV2
 from local_aws.control_plane.elbv2.state import TargetGroup
 from local_aws.control_plane.pages import page
+from local_aws.control_plane.refused import Refused
 from local_aws.control_plane.service import Answer, Request, Service
 
 State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
@@ -36,15 +37,19 @@ class Alarm:
     watched: tuple[tuple[str, str], ...]
     by_hand: bool = False
     breaching_since: datetime | None = None
+    breached_at: datetime | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def period(self) -> timedelta:
+        metrics = self.request.get("Metrics", [])
+        periods = [one["MetricStat"]["Period"] for one in metrics if "MetricStat" in one]
+        return timedelta(seconds=self.request.get("Period") or max(periods, default=60))
 
     @property
     def window(self) -> timedelta:
         """How long its metric must breach: all its periods."""
-        metrics = self.request.get("Metrics", [])
-        periods = [one["MetricStat"]["Period"] for one in metrics if "MetricStat" in one]
-        seconds = self.request.get("Period") or max(periods, default=60)
-        return timedelta(seconds=seconds * self.request["EvaluationPeriods"])
+        return self.period * int(self.request["EvaluationPeriods"])
 
 
 def watched_by(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -91,23 +96,31 @@ class CloudWatch(Service):
         return all(self._is_settled(alarm) for alarm in self.alarms.values())
 
     def _is_settled(self, alarm: Alarm) -> bool:
-        return alarm.by_hand or alarm.state == ("ALARM" if self._breaches(alarm) else "OK")
+        if alarm.by_hand:
+            return True
+        if self._breaches(alarm):
+            return alarm.state == "ALARM"
+        return alarm.state == "OK" and alarm.breaching_since is None
 
     def step(self) -> None:
-        """A breach that lasts through all periods alarms; one period without it is enough for OK."""
-        now = self.account.now()
         for alarm in self.alarms.values():
-            if alarm.by_hand:
-                continue
-            if not self._breaches(alarm):
-                alarm.breaching_since = None
-                if now - alarm.changed_at >= timedelta(minutes=1):
-                    self._change(alarm, "OK", "Threshold Crossed: no datapoints were breaching")
-                continue
-            alarm.breaching_since = alarm.breaching_since or now
-            if now - alarm.breaching_since >= alarm.window:
-                periods = alarm.request["EvaluationPeriods"]
-                self._change(alarm, "ALARM", f"Threshold Crossed: {periods} out of the last {periods} datapoints")
+            if not alarm.by_hand:
+                self._evaluate(alarm)
+
+    def _evaluate(self, alarm: Alarm) -> None:
+        """A period in which the metric breaches at any time is a breaching one: they are sums and maxima. As many in a
+        row as the alarm evaluates make ALARM, and one without makes OK.
+        """
+        now = self.account.now()
+        if self._breaches(alarm):
+            alarm.breaching_since, alarm.breached_at = alarm.breaching_since or now, now
+        elif alarm.breached_at is None or now - alarm.breached_at >= alarm.period:
+            alarm.breaching_since = None
+            if now - alarm.changed_at >= alarm.period:
+                self._change(alarm, "OK", "Threshold Crossed: no datapoints were breaching")
+        if alarm.breaching_since is not None and now - alarm.breaching_since >= alarm.window:
+            periods = alarm.request["EvaluationPeriods"]
+            self._change(alarm, "ALARM", f"Threshold Crossed: {periods} out of the last {periods} datapoints")
 
     def _change(self, alarm: Alarm, state: State, reason: str) -> None:
         if alarm.state == state:
@@ -181,7 +194,9 @@ class CloudWatch(Service):
 
     def set_alarm_state(self, request: Request) -> Answer:
         """Until the alarm is evaluated again."""
-        alarm = self.alarms[request["AlarmName"]]
+        alarm = self.alarms.get(request["AlarmName"])
+        if alarm is None:
+            raise Refused("ResourceNotFound", f"Alarm {request['AlarmName']} does not exist", status=404)
         self._change(alarm, request["StateValue"], request["StateReason"])
         return {}
 
@@ -213,6 +228,8 @@ class CloudWatch(Service):
 
     def get_dashboard(self, request: Request) -> Answer:
         name = request["DashboardName"]
+        if name not in self.dashboards:
+            raise Refused("ResourceNotFound", f"Dashboard {name} does not exist", status=404)
         arn = self.account.arn("cloudwatch", f"dashboard/{name}", regional=False)
         return {"DashboardArn": arn, "DashboardBody": self.dashboards[name], "DashboardName": name}
 

@@ -54,6 +54,9 @@ PREFIXES: Final[Mapping[str, str]] = {"cloudwatch": "cloudwatch"}
 FORMER_CODES: Final[Mapping[str, str]] = {"AWS.SimpleQueueService.NonExistentQueue": "QueueDoesNotExist"}
 """Codes that SQS keeps from its former protocol, to the names of the exceptions that botocore raises for them."""
 
+RETRIES: Final = 4
+"""What botocore has tried again in its default mode before it gives up on a throttled call or a server's error."""
+
 INVALID: Final[Mapping[str, str]] = {
     "ecs": "InvalidParameterException",
     "ecr": "InvalidParameterException",
@@ -263,11 +266,13 @@ def http(status: int) -> SimpleNamespace:
     return SimpleNamespace(status_code=status)
 
 
-def metadata(status: int) -> dict[str, Any]:
-    return {"RequestId": "00000000-0000-0000-0000-000000000000", "HTTPStatusCode": status, "RetryAttempts": 0}
+def metadata(status: int, *, retried: bool = False) -> dict[str, Any]:
+    attempts = {"RetryAttempts": RETRIES, "MaxAttemptsReached": True} if retried else {"RetryAttempts": 0}
+    return {"RequestId": "00000000-0000-0000-0000-000000000000", "HTTPStatusCode": status, **attempts}
 
 
 def error_answer(refused: Refused) -> dict[str, Any]:
     error = {"Code": refused.code, "Message": refused.message, "Type": "Sender" if refused.status < 500 else "Receiver"}
     error |= {"QueryErrorCode": FORMER_CODES[refused.code]} if refused.code in FORMER_CODES else {}
-    return {"Error": error, "ResponseMetadata": metadata(refused.status), "message": refused.message, **refused.detail}
+    about = metadata(refused.status, retried=refused.status >= 500 or "Throttl" in refused.code)
+    return {"Error": error, "ResponseMetadata": about, "message": refused.message, **refused.detail}

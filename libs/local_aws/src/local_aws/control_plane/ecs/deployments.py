@@ -201,6 +201,13 @@ class Deployments(Services):
 
     # Records
 
+    def described(self, service: EcsService) -> dict[str, Any]:
+        facts = super().described(service)
+        records = [one for one in self.service_deployments.values() if one.service_arn == service.arn]
+        if records and records[-1].finished_at is None:
+            facts["currentServiceDeployment"] = records[-1].arn
+        return facts
+
     def _record(self, one: TaskSet) -> ServiceDeployment:
         """The newest in which the set had a part."""
         records = [
