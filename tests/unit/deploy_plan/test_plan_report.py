@@ -71,7 +71,7 @@ def test_a_running_deployment_comes_first_and_is_to_be_waited_for() -> None:
     text, markdown, document = forms(plan)
     assert "deployment d-ABCDEF123 is running" in text
     assert "`d-ABCDEF123` is running" in markdown
-    assert document["services"][0]["next"] == ["platform wait d-ABCDEF123"]
+    assert document["services"][0]["next"] == ["platform wait d-ABCDEF123 --env production"]
 
 
 def test_a_grace_period_is_told_in_every_form() -> None:

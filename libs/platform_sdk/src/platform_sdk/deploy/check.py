@@ -1,13 +1,17 @@
 """`platform check`: reads all that teams write, for every environment, renders it, and throws the documents away."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
-from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.cost.assumptions import load_assumptions
+from platform_sdk.deploy.cost.prices import FOLDER as PRICES
+from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.faults import Fault, InvalidConfiguration
 from platform_sdk.deploy.limits import check_limits
 from platform_sdk.deploy.repository import environment_names, refuse_unknown, service_names
+from platform_sdk.deploy.shared import TEMPLATES, load_shared_stacks
 from platform_sdk.deploy.spec import read_files, sources_in
+from platform_sdk.deploy.spec.types import ServiceSpec
 
 
 def check(root: Path, names: Collection[str] = ()) -> tuple[list[str], list[str]]:
@@ -34,9 +38,30 @@ def check(root: Path, names: Collection[str] = ()) -> tuple[list[str], list[str]
             faults.extend(error.faults)
         else:
             check_limits(sources, environment)
+            if not any(source.document.faults for source in sources):
+                faults.extend(shared_faults(root, environment, [source.spec for source in sources]))
         for source in sources:
             if source.spec.directory.name in chosen:
                 faults.extend(source.document.faults)
     if faults:
         raise InvalidConfiguration(faults)
     return chosen, environments
+
+
+def shared_faults(root: Path, environment: Environment, services: Sequence[ServiceSpec]) -> Iterator[Fault]:
+    """Of the tables `[stacks]` and `[cost]`, which environments on AWS have in a repository with templates and prices.
+
+    An average outside of the bounds of scaling is none: who edits a service need not touch the environment's file.
+    """
+    if environment.aws_endpoint_url is not None or not services:
+        return
+    tables: dict[Path, Callable[[], object]] = {
+        TEMPLATES: lambda: load_shared_stacks(root, environment, services),
+        PRICES: lambda: load_assumptions(root, environment.name, services, within_bounds=False),
+    }
+    for folder, read in tables.items():
+        try:
+            if (root / folder).is_dir():
+                read()
+        except InvalidConfiguration as error:
+            yield from error.faults

@@ -224,7 +224,7 @@ def next_commands(plan: Plan, tag: str | None) -> Iterator[str]:
     """In the order in which to give them."""
     at = f"{plan.service} --env {plan.environment}"
     if plan.running_deployment is not None:
-        yield f"platform wait {plan.running_deployment}"
+        yield f"platform wait {plan.running_deployment} --env {plan.environment}"
     if plan.needs_apply:
         yield f"platform apply {at}"
     if plan.api.awaits_image:

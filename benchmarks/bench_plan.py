@@ -1,0 +1,59 @@
+"""What `platform plan` asks of AWS, and what it takes beside waiting for AWS.
+
+The region is in memory and answers real clients, so a call costs what boto3 and our own code take of it, without a
+network. It holds twenty generated services (generated.py), all released, of which each is planned five times: a hundred
+plans. Making a region of a hundred would take minutes.
+"""
+
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.generated import ROOT, generate
+from benchmarks.table import Row
+from local_aws.control_plane import ControlPlane, SteppedClock
+from local_aws.control_plane.region import build_region, released
+from platform_sdk.deploy.aws.session import Aws
+from platform_sdk.deploy.cost import load_assumptions, load_prices
+from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.observe import observe_services
+from platform_sdk.deploy.plan import CostBasis, plan_service
+from platform_sdk.deploy.report import as_text
+from platform_sdk.deploy.spec import load_services
+
+ROUNDS, SERVICES, PLANS = 5, 20, 100
+ENVIRONMENT = load_environment(ROOT, "production")
+
+
+def run() -> list[Row]:
+    with tempfile.TemporaryDirectory(prefix="platform-bench-") as folder:
+        generate(Path(folder), SERVICES)
+        specs = load_services(Path(folder), ENVIRONMENT.name)
+    plane = ControlPlane(clock=SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC)))
+    build_region(plane, ROOT, ENVIRONMENT, specs)
+    for spec in specs:
+        released(plane, ROOT, ENVIRONMENT, spec, "1.4.2")
+    aws = Aws(plane.client, account_id=ENVIRONMENT.account_id, region=ENVIRONMENT.region)
+    cost = CostBasis(
+        assumptions=load_assumptions(ROOT, ENVIRONMENT.name, load_services(ROOT, ENVIRONMENT.name)),
+        prices=load_prices(ROOT, ENVIRONMENT.region),
+    )
+    observing, planning, calls = [], [], []
+    for _ in range(ROUNDS):
+        plane.calls.clear()
+        start = time.perf_counter()
+        states = observe_services(specs, ENVIRONMENT, aws)
+        observed = time.perf_counter()
+        every = [spec for _ in range(PLANS // SERVICES) for spec in specs]
+        plans = [plan_service(spec, ENVIRONMENT, states[spec.name], cost=cost) for spec in every]
+        as_text(plans)
+        planning.append(1000 * (time.perf_counter() - observed))
+        observing.append(1000 * (observed - start))
+        calls.append(float(len(plane.calls)))
+        assert not any(plan.exit_code for plan in plans), "what was released is as it should be"
+    return [
+        Row(f"plan and report, {PLANS} services", "ms", planning, aim="2,000 ms"),
+        Row(f"read {SERVICES} services, without a network", "ms", observing),
+        Row(f"calls of AWS to read {SERVICES} services", "calls", calls, aim="8 a service"),
+    ]

@@ -1,0 +1,61 @@
+"""`platform check` reads all of an environment's file, also the tables that only some commands need."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from platform_sdk.deploy.check import check
+from platform_sdk.deploy.faults import InvalidConfiguration
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """What check reads of this repository."""
+    for file in [*ROOT.glob("services/*/platform.toml"), *ROOT.glob("deploy/environments/*.toml")]:
+        target = tmp_path / file.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+    for folder in ("deploy/cloudformation", "deploy/hooks", "deploy/prices"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+def edit(root: Path, file: str, before: str, after: str) -> None:
+    text = (root / file).read_text(encoding="utf-8")
+    assert before in text
+    (root / file).write_text(text.replace(before, after), encoding="utf-8")
+
+
+def faults(root: Path) -> list[str]:
+    with pytest.raises(InvalidConfiguration) as caught:
+        check(root)
+    return [f"{fault.file}: {fault.key}" for fault in caught.value.faults]
+
+
+def test_a_copy_is_sound(copy: Path) -> None:
+    assert check(copy)[0] == ["inventory", "orders", "users"]
+
+
+def test_a_mistake_in_what_services_share_or_cost_is_found(copy: Path) -> None:
+    edit(copy, "deploy/environments/production.toml", 'nat = "per_zone"', 'nat = "every_zone"')
+    edit(copy, "deploy/environments/staging.toml", "build_minutes = 8", "build_minute = 8")
+    assert faults(copy) == [
+        "deploy/environments/production.toml: stacks.network.nat",
+        "deploy/environments/staging.toml: cost.build_minutes",
+        "deploy/environments/staging.toml: cost.build_minute",
+    ]
+
+
+def test_an_environment_on_aws_needs_both_tables_and_the_laptop_neither(copy: Path) -> None:
+    file = copy / "deploy/environments/staging.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text[: text.index("# What all services share")], encoding="utf-8")
+    assert faults(copy) == ["deploy/environments/staging.toml: cost", "deploy/environments/staging.toml: stacks"]
+
+
+def test_an_edit_of_scaling_alone_is_never_a_mistake_in_the_environment(copy: Path) -> None:
+    edit(copy, "services/orders/platform.toml", "min_tasks = 2\nmax_tasks = 6", "min_tasks = 10\nmax_tasks = 50")
+    assert check(copy, ["orders"])[0] == ["orders"]
