@@ -63,7 +63,7 @@ def commands(stage: str, root: Path, service: str) -> Iterator[list[str]]:
             record = read_record(root, service)
             if record is None:
                 raise PlatformError(f"no image of {service} has been pushed", hint="release.py push")
-            yield ["apply", service]
+            yield ["apply", service, "--yes"]
             report = str(root / REPORTS / f"release-{service}")
             reports = ["--record", f"{report}.json", "--summary", f"{report}.md", "--junit", f"{report}.xml"]
             yield ["deploy", service, "--image", str(record["tag"]), *reports]

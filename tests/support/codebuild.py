@@ -38,9 +38,13 @@ class Phase:
     """`commands` are those that were begun, the last of a phase that failed included."""
 
     name: str
-    succeeded: bool
+    exit_code: int
     commands: tuple[str, ...]
     output: str
+
+    @property
+    def succeeded(self) -> bool:
+        return self.exit_code == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +119,7 @@ class Project:
             timeout=120,
         )
         begun = tuple(log.read_text(encoding="utf-8").splitlines())
-        return Phase(name=name, succeeded=ended.returncode == 0, commands=begun, output=ended.stdout)
+        return Phase(name=name, exit_code=ended.returncode, commands=begun, output=ended.stdout)
 
     def of_codebuild(self) -> dict[str, str]:
         """docs.aws.amazon.com/codebuild, "Environment variables in build environments"; as in a pipeline's build."""

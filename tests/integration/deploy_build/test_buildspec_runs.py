@@ -14,12 +14,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from local_aws.control_plane import ControlPlane, SteppedClock
+from local_aws.control_plane import Behaviour, ControlPlane, SteppedClock
+from local_aws.control_plane.behaviour import GOOD
 from local_aws.control_plane.ecr import Ecr
+from local_aws.control_plane.iam import Iam
+from local_aws.control_plane.policies import is_allowed
 from local_aws.control_plane.region import build_region
+from local_aws.control_plane.sts import Sts
 from platform_sdk.cli_outside import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.build.publish import read_source
@@ -28,7 +33,7 @@ from platform_sdk.deploy.spec import load_services
 from platform_sdk.errors import ended_by_errors
 from tests.support.clones import cloned, git
 from tests.support.codebuild import Build, Project
-from tests.support.stand_ins import ProgramCall, as_if_called, stand_ins
+from tests.support.stand_ins import ProgramCall, Server, StandIn, as_if_called, stand_ins
 
 HOST = "444455556666.dkr.ecr.us-east-1.amazonaws.com"
 RELEASE = ".venv/bin/python deploy/release.py"
@@ -42,9 +47,19 @@ class Machine:
     state: Path
     bin: Path
     plane: ControlPlane
+    server: Server = field(init=False)
     calls: list[ProgramCall] = field(default_factory=list)
     failing: set[tuple[str, str]] = field(default_factory=set)
     severities: Mapping[str, int] = field(default_factory=dict)
+    behaviour: Behaviour = GOOD
+
+    @property
+    def programs(self) -> dict[Path, StandIn]:
+        return {
+            self.bin / "make": self.make,
+            self.bin / "docker": self.docker,
+            self.source / ".venv/bin/python": self.python,
+        }
 
     def build(self, **variables: str) -> Build:
         shutil.rmtree(self.state, ignore_errors=True)
@@ -56,7 +71,7 @@ class Machine:
             path=f"{self.bin}{os.pathsep}{os.environ['PATH']}",
             commit=git(self.source, "rev-parse", "HEAD").strip(),
         )
-        return project.run()
+        return self.server.beside(project.run)
 
     def connect(self, environment: Environment) -> Aws:
         return Aws(self.plane.client, account_id=environment.account_id, region=environment.region)
@@ -73,7 +88,8 @@ class Machine:
             return 2
         if call.arguments[0] == "push":
             repository, _, tag = call.arguments[1].rpartition("/")[2].partition(":")
-            self.plane.service(Ecr).push(repository, tag, manifest="single", severities=self.severities)
+            ecr = self.plane.service(Ecr)
+            ecr.push(repository, tag, self.behaviour, manifest="single", severities=self.severities)
         return 0
 
     def python(self, call: ProgramCall) -> int:
@@ -114,20 +130,19 @@ def machine(committed: Path, tmp_path: Path) -> Iterator[Machine]:
     environment = load_environment(source, "staging")
     clock = SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC))
     plane = ControlPlane(clock=clock, account_id=environment.account_id, region=environment.region)
+    session = f"arn:aws:sts::{environment.account_id}:assumed-role/staging-orders-release/AWSCodeBuild"
+    plane.service(Sts).caller = session
     build_region(plane, source, environment, load_services(source, "staging"))
     made = Machine(source=source, state=tmp_path / "state", bin=tmp_path / "bin", plane=plane)
-    programs = {
-        made.bin / "make": made.make,
-        made.bin / "docker": made.docker,
-        source / ".venv/bin/python": made.python,
-    }
-    with stand_ins(programs, tmp_path / "socket"):
+    # A release listens to signals, which only the main thread may.
+    with stand_ins(made.programs, tmp_path / "socket", main=["python"]) as made.server:
         yield made
 
 
 def test_a_merge_is_installed_built_tested_pushed_and_deployed_in_this_order(machine: Machine) -> None:
     build = machine.build()
-    assert [phase.name for phase in build.phases] == ["install", "pre_build", "build"], build.output
+    assert build.succeeded, build.output
+    assert [phase.name for phase in build.phases] == ["install", "pre_build", "build"]
     assert build.commands("install") == ("make setup",)
     assert build.commands("pre_build") == (f"{RELEASE} build",)
     assert build.commands("build") == (
@@ -174,7 +189,7 @@ def test_the_same_commit_again_needs_no_docker_at_all(machine: Machine) -> None:
     machine.calls.clear()
     build = machine.build()
     assert machine.said_to("docker") == []
-    assert f"{RELEASE} deploy" in build.commands("build"), build.output
+    assert build.succeeded, build.output
     assert machine.images() == [machine.tag]
 
 
@@ -232,3 +247,91 @@ def test_a_wrong_variable_ends_the_build_before_anything_is_built(
     assert [phase.succeeded for phase in build.phases] == [True, False]
     assert said in build.output
     assert machine.said_to("docker") == []
+
+
+def record(machine: Machine) -> dict[str, Any]:
+    text = (machine.source / "reports/release-orders.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def commit_a_change(machine: Machine) -> None:
+    api = machine.source / "services/orders/src/orders/api.py"
+    api.write_text(api.read_text(encoding="utf-8") + "\n# A change.\n", encoding="utf-8")
+    git(machine.source, "commit", "--quiet", "--all", "--message", "Change orders")
+
+
+def running(machine: Machine) -> str:
+    service = machine.plane.client("ecs").describe_services(
+        cluster="platform-staging", services=["staging-orders"], include=["TAGS"]
+    )["services"][0]
+    (primary,) = [one["taskDefinition"] for one in service["taskSets"] if one["status"] == "PRIMARY"]
+    found = machine.plane.client("ecs").describe_task_definition(taskDefinition=primary)
+    return str(found["taskDefinition"]["containerDefinitions"][0]["image"])
+
+
+def test_a_merge_serves_all_users_and_leaves_record_summary_and_report(machine: Machine) -> None:
+    assert machine.build().succeeded
+    assert running(machine) == record(machine)["image"]
+    assert record(machine)["outcome"] == "released"
+    assert record(machine)["commit"] == git(machine.source, "rev-parse", "HEAD").strip()
+    reports = machine.source / "reports"
+    assert machine.tag in (reports / "release-orders.md").read_text(encoding="utf-8")
+    junit = (reports / "release-orders.xml").read_text(encoding="utf-8")
+    assert junit.count("<testcase ") >= len(record(machine)["checks"])
+    assert "<failure" not in junit
+
+
+def test_a_merge_that_changes_nothing_of_the_service_is_a_success_with_nothing_to_do(machine: Machine) -> None:
+    machine.build()
+    before = running(machine)
+    (machine.source / "README.md").write_text("Another page.\n", encoding="utf-8")
+    git(machine.source, "commit", "--quiet", "--all", "--message", "Change a page")
+    assert machine.build().succeeded
+    assert record(machine)["outcome"] == "nothing_to_do"
+    assert running(machine) == before
+
+
+def test_a_version_that_crashes_fails_the_build_with_the_releases_own_exit_code(machine: Machine) -> None:
+    machine.build()
+    before = running(machine)
+    machine.behaviour = Behaviour(kind="crashes")
+    commit_a_change(machine)
+    build = machine.build()
+    assert build.phases[-1].exit_code == record(machine)["exit_code"] == 12, build.output
+    assert running(machine) == before
+    assert "<failure" in (machine.source / "reports/release-orders.xml").read_text(encoding="utf-8")
+
+
+CONTEXT = {
+    "application-autoscaling:service-namespace": "ecs",
+    "cloudformation:RoleArn": "arn:aws:iam::444455556666:role/staging-orders-stack",
+    "dynamodb:LeadingKeys": ["release/orders"],
+    "ecs:cluster": "arn:aws:ecs:us-east-1:444455556666:cluster/platform-staging",
+    "iam:PassedToService": "ecs-tasks.amazonaws.com",
+}
+
+NOT_GIVEN = {"secretsmanager:GetSecretValue"}
+"""Asked for, and left out where it is refused: which keys a secret has."""
+
+
+def test_everything_that_a_build_calls_its_role_may_do(machine: Machine) -> None:
+    """A good release, one that fails, and a stack that changes: of all calls, those that the role does not allow."""
+    machine.build()
+    machine.behaviour = Behaviour(kind="crashes")
+    commit_a_change(machine)
+    file = machine.source / "services/orders/platform.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("max_tasks = 2", "max_tasks = 3"), encoding="utf-8")
+    git(machine.source, "commit", "--quiet", "--all", "--message", "Scale orders")
+    assert "1 updated" in machine.build().output
+    documents = machine.plane.service(Iam).documents("staging-orders-release")
+    called = {(call.action, resource) for call in machine.plane.calls for resource in call.resources}
+    assert len(called) > 40
+    refused = {
+        f"{action} {resource}"
+        for action, resource in called
+        if action not in NOT_GIVEN and not is_allowed(documents, action, resource, CONTEXT).allowed
+    }
+    assert refused == set()
+    passing = {check["name"]: check["status"] for check in record(machine)["checks"]}["roles"]
+    assert passing == "OK"
