@@ -111,6 +111,10 @@ class ControlPlane(Account):
         self._faults: list[Fault] = []
         self._clients: dict[str, BaseClient] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy makes clients of its own: those of the original would ask the original."""
+        return {**self.__dict__, "_clients": {}}
+
     def client(self, service: str) -> Any:
         """A real client of boto3's, the same one each time. It never opens a socket."""
         if service not in self._clients:
