@@ -1,19 +1,23 @@
 """The region that tests start from: everything that the templates make, under the names that a release looks for."""
 
 import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local_aws.control_plane import Behaviour
+from local_aws.control_plane import Behaviour, ControlPlane, SteppedClock
 from local_aws.control_plane.cloudformation import CloudFormation
 from local_aws.control_plane.dynamodb import DynamoDb
 from local_aws.control_plane.iam import Iam
 from local_aws.control_plane.policies import is_allowed
-from local_aws.control_plane.region import RegionNotBuilt, released
+from local_aws.control_plane.region import RegionNotBuilt, build_region, released
+from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.render.stack_names import stack_name
 from platform_sdk.deploy.shared import load_shared_stacks
+from platform_sdk.deploy.spec import load_services
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -23,6 +27,28 @@ def test_every_stack_is_complete_and_was_made_in_order(region: Any) -> None:
     shared = [one.name for one in load_shared_stacks(ROOT, region.environment, list(region.services.values()))]
     own = [stack_name(spec, region.environment) for spec in region.services.values()]
     assert [(stack.name, stack.status) for stack in stacks] == [(name, "CREATE_COMPLETE") for name in [*shared, *own]]
+
+
+@pytest.mark.parametrize("environment", ["production", "staging"])
+def test_what_stacks_write_down_for_each_other_is_of_the_form_that_aws_gives(environment: str) -> None:
+    found, services = load_environment(ROOT, environment), load_services(ROOT, environment)
+    plane = ControlPlane(clock=SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC)), account_id=found.account_id)
+    build_region(plane, ROOT, found, services)
+    path = f"/platform/{environment}/"
+    pages = plane.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
+    written = {one["Name"].removeprefix(path): one["Value"] for page in pages for one in page["Parameters"]}
+    account = found.account_id
+    forms = {
+        "network/vpc-id": r"vpc-[0-9a-f]{17}",
+        "network/private-subnet-ids": r"(subnet-[0-9a-f]{17},){2}subnet-[0-9a-f]{17}",
+        "security/task-security-group-id": r"sg-[0-9a-f]{17}",
+        "cluster/arn": rf"arn:aws:ecs:us-east-1:{account}:cluster/platform-{environment}",
+        "data/database-host": rf"platform-{environment}\.cluster-\w+\.us-east-1\.rds\.amazonaws\.com",
+        "data/cache-secret-arn": rf"arn:aws:secretsmanager:us-east-1:{account}:secret:platform/\w+/cache-\w{{6}}",
+        "edge/load-balancer-full-name": rf"app/platform-{environment}/[0-9a-f]{{16}}",
+        "registry/orders/repository-uri": rf"{account}\.dkr\.ecr\.us-east-1\.amazonaws\.com/orders",
+    }
+    assert [name for name, form in forms.items() if not re.fullmatch(form, written[name])] == []
 
 
 def test_building_is_no_call_of_a_client(region: Any) -> None:

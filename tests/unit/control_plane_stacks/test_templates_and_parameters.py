@@ -179,6 +179,8 @@ def test_a_change_set_goes_through_its_states(console: Any, plane: ControlPlane)
     assert [one["ResourceChange"]["Action"] for one in described["Changes"]] == ["Add"]
     assert console.client.describe_stacks(StackName="s")["Stacks"][0]["StackStatus"] == "REVIEW_IN_PROGRESS"
     assert [one["ChangeSetName"] for one in console.client.list_change_sets(StackName="s")["Summaries"]] == ["c"]
+    console.client.describe_change_set(ChangeSetName=described["ChangeSetId"])
+    assert console.plane.calls[-1].resources == (described["StackId"],)
     console.client.delete_change_set(**where)
     with pytest.raises(ClientError, match="does not exist"):
         console.client.describe_change_set(**where)

@@ -104,6 +104,12 @@ class ChangeSets(Stacks):
         self.change_sets.remove(one)
         return {}
 
+    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+        """IAM asks about the stack, also where a change set is named by its ARN."""
+        named = (one.stack.id for one in self.change_sets if one.id == request.get("ChangeSetName"))
+        stack = next(named, None)
+        return super().concerned(operation, request) if stack is None else (stack,)
+
     @property
     def quiet(self) -> bool:
         return all(one.status != "CREATE_IN_PROGRESS" for one in self.change_sets)

@@ -1,5 +1,6 @@
 """Everything that nobody reads but the templates themselves: an id, and attributes, that look like AWS's."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Final
 
@@ -66,20 +67,25 @@ class Generic(Handler):
         words = words_of(wanted)
         identity = IDS.get(wanted.type, "{name}").format_map(words)
         formats = ATTRIBUTES.get(wanted.type, {})
-        attributes = {key: text.format_map({**words, "id": identity}) for key, text in formats.items()}
+        attributes = {
+            key: text.format_map(defaultdict(lambda: identity, {**words, "id": identity}))
+            for key, text in formats.items()
+        }
         return Made(physical_id=identity, attributes=attributes)
 
     def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
         return made
 
 
-def words_of(wanted: Wanted) -> dict[str, str]:
+def words_of(wanted: Wanted) -> Mapping[str, str]:
+    """A property that the template leaves out is named as the resource is."""
     account = wanted.account
     digits = account.hexadecimal_id(wanted.type, 17)
     plain = {key: value for key, value in wanted.properties.items() if isinstance(value, str)}
-    return {
+    name = wanted.name(NAMES.get(wanted.type, "Name"))
+    words = {
         **plain,
-        "name": wanted.name(NAMES.get(wanted.type, "Name")),
+        "name": name,
         "account": account.account_id,
         "region": account.region,
         "hexadecimal": digits,
@@ -87,3 +93,4 @@ def words_of(wanted: Wanted) -> dict[str, str]:
         "uuid": f"{digits[:8]}-{digits[8:12]}-4000-8000-{digits[:12]}",
         "number": str(account.count("address") % 254 + 1),
     }
+    return defaultdict(lambda: name, words)
