@@ -11,12 +11,15 @@ from typing import Any
 
 from local_aws.control_plane import ControlPlane, SteppedClock
 from local_aws.control_plane.cloudformation import CloudFormation
-from local_aws.control_plane.region import build_region
+from local_aws.control_plane.region import released
 from platform_sdk.deploy.apply.events import ApplyEvent, Question, ResourceMoved
+from platform_sdk.deploy.apply.service import Turn, apply_service
+from platform_sdk.deploy.apply.shared import apply_shared
 from platform_sdk.deploy.apply.tools import Tools
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.release.interrupts import Interrupts
+from platform_sdk.deploy.shared import load_shared_stacks
 from platform_sdk.deploy.spec import load_services
 from platform_sdk.deploy.spec.types import ServiceSpec
 
@@ -109,12 +112,23 @@ def empty_account(account_id: str = "444455556666") -> Applying:
 
 
 @cache
-def shared_region(environment_name: str) -> ControlPlane:
-    """With all that services share, and no service: to be copied, not used."""
-    environment, _ = everything(environment_name)
+def shared_region(environment_name: str, service: str) -> ControlPlane:
+    """With all that services share, and no stack of the service itself: to be copied, not used."""
+    environment, specs = everything(environment_name)
     plane = ControlPlane(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
-    build_region(plane, ROOT, environment, [])
+    stacks = load_shared_stacks(ROOT, environment, [specs[service]])
+    apply_shared(stacks, ROOT, environment, Applying(plane=plane).tools())
     return plane
+
+
+@cache
+def service_region(environment_name: str, service: str) -> ControlPlane:
+    """With the stack of the service, and a first release of it: to be copied, not used."""
+    environment, specs = everything(environment_name)
+    account = copy_of(shared_region(environment_name, service))
+    apply_service(specs[service], environment, account.tools(), Turn(owner="setup"))
+    released(account.plane, ROOT, environment, specs[service], "v1")
+    return account.plane
 
 
 @cache

@@ -1,0 +1,260 @@
+"""`platform apply` and `platform unlock` as they are typed: what is printed, asked, and answered to the shell."""
+
+import json
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from local_aws.control_plane.secrets import SecretsManager
+from platform_sdk.cli import platform
+from platform_sdk.cli_outside import Outside
+from platform_sdk.deploy.aws.session import Aws
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.release.lock import ReleaseLock
+from tests.support.applying import Applying, copy_of, empty_account, everything, service_region, shared_region
+
+STAGING, SPECS = everything("staging")
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Commands in the repository, against one account."""
+
+    account: Applying
+    clock: Any = None
+
+    def __call__(self, *arguments: str, typed: str | None = None) -> Result:
+        def connect(environment: Environment) -> Aws:
+            return Aws(self.account.plane.client, account_id=environment.account_id, region=environment.region)
+
+        world = Outside(connect=connect, clock=self.clock or self.account.plane.clock)
+        return CliRunner().invoke(platform, list(arguments), obj=world, input=typed, prog_name="platform")
+
+
+@pytest.fixture(autouse=True)
+def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).resolve().parents[3])
+
+
+def orders_to_be_created() -> Shell:
+    return Shell(copy_of(shared_region("staging", "orders")))
+
+
+def test_everything_that_is_shared_comes_into_being_and_then_nothing_changes() -> None:
+    shell = Shell(empty_account(STAGING.account_id))
+
+    created = shell("apply", "--shared", "--env", "staging", "--yes")
+    again = shell("apply", "--shared", "--env", "staging", "--yes", "--json")
+
+    assert created.exit_code == again.exit_code == 0
+    assert "platform-staging-network: Vpc CREATE_COMPLETE" in created.stderr
+    summary = created.stdout.splitlines()[0]
+    assert summary.startswith("shared in staging: ")
+    assert summary.endswith(" created")
+    stacks = json.loads(again.stdout)["stacks"]
+    assert [stack["stack"] for stack in stacks][:3] == [
+        "platform-staging-network",
+        "platform-staging-security",
+        "platform-staging-cluster",
+    ]
+    assert {stack["action"] for stack in stacks} == {"unchanged"}
+    protected = {each.name for each in shell.account.cloudformation.stacks if each.protected}
+    assert "platform-staging-data" in protected
+    assert "platform-staging-registry-orders" in protected
+    assert "platform-staging-pipeline-orders" not in protected
+
+
+def test_what_a_person_has_to_do_still_is_told_until_it_is_done() -> None:
+    shell = Shell(empty_account(STAGING.account_id))
+    created = shell("apply", "--shared", "--env", "staging", "--yes").stdout
+    secret = "platform/staging/users/token_signing_key"
+
+    assert "still to do: deploy/environments/staging.toml: set host = " in created
+    assert "still to do: deploy/environments/staging.toml: set url = " in created
+    assert f"`aws secretsmanager create-secret --name {secret} --secret-string …`" in created
+    assert "confirm the connection" in created
+    assert "give orders its role and schema in the database" in created
+
+    shell.account.plane.service(SecretsManager).put(secret, "value")
+    again = json.loads(shell("apply", "--shared", "--env", "staging", "--yes", "--json").stdout)["still_to_do"]
+
+    assert len(again) == 2, "the addresses of database and cache are not those of the environment's file"
+    assert all(each.startswith("deploy/environments/staging.toml: set ") for each in again)
+
+
+def test_a_service_is_created_and_told_as_a_document() -> None:
+    shell = orders_to_be_created()
+
+    result = shell("apply", "orders", "--env", "staging", "--yes", "--json")
+
+    assert result.exit_code == 0
+    told = json.loads(result.stdout)
+    assert (told["format_version"], told["environment"], told["service"]) == (1, "staging", "orders")
+    assert (told["error"], told["interrupted"]) == (None, False)
+    (stack,) = told["stacks"]
+    assert (stack["stack"], stack["action"]) == ("platform-staging-orders", "created")
+    assert {"action", "logical_id", "physical_id", "type", "replacement", "properties"} == set(stack["changes"][0])
+
+
+@pytest.mark.parametrize("answer", ["y", "all"])
+def test_a_change_is_shown_asked_about_and_made(answer: str) -> None:
+    shell = orders_to_be_created()
+
+    result = shell("apply", "orders", "--env", "staging", typed=f"{answer}\n")
+
+    assert result.exit_code == 0
+    assert "+ BlueTargetGroup  AWS::ElasticLoadBalancingV2::TargetGroup" in result.stderr
+    assert "create platform-staging-orders?" in result.stderr
+    assert result.stdout == "orders in staging: 1 created\n"
+
+
+@pytest.mark.parametrize(("typed", "told"), [("n\n", "was left as it is"), ("", "say --yes where nobody can be asked")])
+def test_without_consent_nothing_is_changed(typed: str, told: str) -> None:
+    shell = orders_to_be_created()
+    shell.account.plane.calls.clear()
+
+    result = shell("apply", "orders", "--env", "staging", typed=typed)
+
+    assert result.exit_code == 1
+    assert told in result.stderr
+    assert "ExecuteChangeSet" not in shell.account.written()
+    assert shell.account.status("platform-staging-orders") == "REVIEW_IN_PROGRESS"
+
+
+def test_whoever_says_all_is_not_asked_again() -> None:
+    shell = Shell(empty_account(STAGING.account_id))
+
+    result = shell("apply", "--shared", "--env", "staging", typed="y\nall\n")
+
+    assert result.exit_code == 0
+    assert result.stderr.count("(y, n, all)") == 2
+
+
+def test_a_failure_is_told_with_resource_reason_and_remedy_in_both_forms() -> None:
+    shell = orders_to_be_created()
+    reason = "Resource of type 'AWS::SQS::Queue' with identifier 'staging-orders' already exists."
+    shell.account.cloudformation.fail_resource("platform-staging-orders", "OrdersQueue", reason)
+
+    result = shell("apply", "orders", "--env", "staging", "--yes", "--json")
+
+    assert result.exit_code == 1
+    assert "error: platform-staging-orders is ROLLBACK_COMPLETE: OrdersQueue (AWS::SQS::Queue) failed" in result.stderr
+    assert f"because: {reason}" in result.stderr
+    error = json.loads(result.stdout)["error"]
+    assert error["kind"] == "StackFailed"
+    assert error["resource"] == {"logical_id": "OrdersQueue", "type": "AWS::SQS::Queue", "reason": reason}
+    assert error["status"] == "ROLLBACK_COMPLETE"
+
+
+def test_a_loss_is_refused_and_told_by_name() -> None:
+    shell = Shell(copy_of(shared_region("staging", "orders")))
+    client = shell.account.plane.client("cloudformation")
+    body = {"Resources": {"Repository": {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": "old"}}}}
+    name = "platform-staging-registry-users"
+    client.create_stack(StackName=name, TemplateBody=json.dumps(body))
+    shell.account.plane.clock.sleep(60)
+
+    result = shell("apply", "--shared", "--env", "staging", "--yes", "--json")
+
+    assert result.exit_code == 1
+    assert "--allow-replace Repository" in result.stderr
+    told = json.loads(result.stdout)
+    assert [each["logical_id"] for each in told["error"]["losses"]] == ["Repository"]
+    assert told["stacks"][0]["stack"] == "platform-staging-network"
+
+
+class InterruptingClock:
+    """Sends this process SIGTERM after some time of the account's clock."""
+
+    def __init__(self, clock: Any, after_seconds: float) -> None:
+        self.clock = clock
+        clock.after(after_seconds, lambda: signal.raise_signal(signal.SIGTERM))
+
+    def now(self) -> Any:
+        return self.clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+
+
+def test_a_signal_leaves_the_update_to_aws_and_says_how_to_follow_it() -> None:
+    account = copy_of(shared_region("staging", "orders"))
+
+    result = Shell(account, InterruptingClock(account.plane.clock, 30))("apply", "orders", "--env", "staging", "--yes")
+
+    assert result.exit_code == 128 + signal.SIGTERM
+    assert "`platform apply orders --env staging` follows it" in result.stderr
+    assert account.status("platform-staging-orders") == "CREATE_IN_PROGRESS"
+    followed = Shell(account)("apply", "orders", "--env", "staging", "--yes")
+    assert followed.exit_code == 0
+    assert "waiting for what is under way already: CREATE_IN_PROGRESS" in followed.stderr
+    assert followed.stdout == "orders in staging: 1 unchanged\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["apply", "--env", "staging"], "name a service, or say --shared"),
+        (["apply", "orders", "--shared", "--env", "staging"], "name a service, or say --shared"),
+        (["apply", "ordres", "--env", "staging"], "orders"),
+        (["apply", "orders", "--env", "local"], "`platform up` runs everything on it"),
+    ],
+)
+def test_what_cannot_be_applied_is_refused_before_any_call(arguments: list[str], told: str) -> None:
+    shell = Shell(empty_account())
+
+    result = shell(*arguments)
+
+    assert result.exit_code in (1, 2)
+    assert told in result.stderr
+    assert shell.account.plane.calls == []
+
+
+def locked_by_another(account: Applying) -> ReleaseLock:
+    lock = ReleaseLock(account.aws().locks, account.plane.clock, STAGING, "orders", owner="ci", purpose="release of v2")
+    lock.__enter__()
+    return lock
+
+
+def test_a_locked_service_exits_as_releases_do() -> None:
+    shell = orders_to_be_created()
+    locked_by_another(shell.account)
+
+    result = shell("apply", "orders", "--env", "staging", "--yes", "--wait", "1")
+
+    assert result.exit_code == 16
+    assert "orders in staging is locked by ci" in result.stderr
+    assert "`platform unlock orders --env staging`" in result.stderr
+
+
+def test_unlocking_asks_first_and_says_whose_the_lock_was() -> None:
+    shell = orders_to_be_created()
+    locked_by_another(shell.account)
+
+    declined = shell("unlock", "orders", "--env", "staging", typed="n\n")
+    agreed = shell("unlock", "orders", "--env", "staging", typed="y\n")
+    nobody = shell("unlock", "orders", "--env", "staging", "--json")
+
+    assert declined.exit_code == 1
+    assert "held by ci for its release of v2 since 2026-01-05" in declined.stderr
+    assert (agreed.exit_code, agreed.stdout) == (0, "orders in staging is unlocked; it was locked by ci\n")
+    assert json.loads(nobody.stdout) == {"service": "orders", "environment": "staging", "taken_from": None}
+    assert shell("unlock", "orders", "--env", "staging").stdout == "orders in staging is not locked\n"
+
+
+def test_a_lock_whose_time_is_over_needs_no_unlocking() -> None:
+    shell = orders_to_be_created()
+    locked_by_another(shell.account)
+    shell.account.plane.clock.sleep(180)
+
+    assert shell("unlock", "orders", "--env", "staging").stdout == "orders in staging is not locked\n"
+
+
+def test_a_released_service_is_as_it_shall_be() -> None:
+    result = Shell(copy_of(service_region("staging", "orders")))("apply", "orders", "--env", "staging")
+
+    assert (result.exit_code, result.stdout) == (0, "orders in staging: 1 unchanged\n")

@@ -1,0 +1,261 @@
+"""The stack of a service, changed beside releases: what they have made of the service stays as it is."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from local_aws.control_plane import Behaviour
+from local_aws.control_plane.ecr import Ecr
+from local_aws.control_plane.region import register
+from platform_sdk.deploy.apply.errors import ReleaseUnderWay, StackFailed
+from platform_sdk.deploy.apply.events import ApplyEvent, ResourceMoved
+from platform_sdk.deploy.apply.service import Applied, NoSharedStacks, Turn, apply_service
+from platform_sdk.deploy.observe import observe_service
+from platform_sdk.deploy.plan import live_of
+from platform_sdk.deploy.release.lock import Locked, LockLost, ReleaseLock, break_lock
+from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.render.stack_update import Live
+from platform_sdk.deploy.render.task_definition import render_task_definition
+from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.deploy.state import ServiceState
+from tests.support.applying import (
+    ROOT,
+    Applying,
+    Killed,
+    copy_of,
+    empty_account,
+    everything,
+    service_region,
+    shared_region,
+)
+
+PRODUCTION, SPECS = everything("production")
+ORDERS = SPECS["orders"]
+NAME = "platform-production-orders"
+TURN = Turn(owner="me", wait_minutes=1)
+RULES = {"ProductionRule", "TestRule"}
+
+
+def scaled(spec: ServiceSpec) -> ServiceSpec:
+    return replace(spec, scaling=replace(spec.scaling, min_tasks=3, max_tasks=30))
+
+
+def with_another_path(spec: ServiceSpec) -> ServiceSpec:
+    """A change of the rules, which a release has changed, too."""
+    return replace(spec, path="/purchases")
+
+
+def with_longer_logs(spec: ServiceSpec) -> ServiceSpec:
+    return replace(spec, log_retention_days=90)
+
+
+def released_account() -> Applying:
+    return copy_of(service_region("production", "orders"))
+
+
+def run(account: Applying, spec: ServiceSpec = ORDERS, turn: Turn = TURN, **tools: Any) -> Applied:
+    return apply_service(spec, PRODUCTION, account.tools(**tools), turn)
+
+
+def state(account: Applying, spec: ServiceSpec = ORDERS) -> ServiceState:
+    return observe_service(spec, PRODUCTION, account.aws())
+
+
+def live(account: Applying) -> Live:
+    return live_of(state(account))
+
+
+def moved(account: Applying) -> set[str]:
+    return {name for name, _ in account.moved()} - {NAME}
+
+
+def test_a_service_comes_into_being_in_one_go() -> None:
+    account = copy_of(shared_region("production", "orders"))
+
+    applied = run(account)
+
+    assert [outcome.action for outcome in applied.stacks] == ["created"]
+    found = state(account)
+    assert found.api is not None
+    assert found.api.task_definition.endswith("production-orders-placeholder:1")
+    assert found.stack is not None
+    assert found.stack.tags == {"platform:environment": "production", "platform:service": "orders"}
+
+
+def test_what_is_as_it_shall_be_costs_no_change_set_and_no_lock() -> None:
+    account = released_account()
+    account.plane.calls.clear()
+
+    applied = run(account)
+
+    assert [outcome.action for outcome in applied.stacks] == ["unchanged"]
+    assert not applied.changed
+    assert account.written() == []
+
+
+def test_another_number_of_tasks_changes_nothing_but_that() -> None:
+    account = released_account()
+    before = live(account)
+    account.plane.calls.clear()
+
+    assert run(account, scaled(ORDERS)).changed
+
+    assert moved(account) == {"ScalableTarget", "FewTasksAlarm"}, "the alarm rings below the smallest number"
+    assert live(account) == before
+    assert (found := state(account).scaling) is not None
+    assert (found.min_tasks, found.max_tasks) == (3, 30)
+    assert {call.service for call in account.plane.calls if call.writes} == {"cloudformation"}
+
+
+def test_scaling_may_be_changed_while_a_release_holds_the_lock() -> None:
+    account = released_account()
+    with ReleaseLock(
+        account.aws().locks, account.plane.clock, PRODUCTION, "orders", owner="ci", purpose="release of v2"
+    ):
+        assert run(account, scaled(ORDERS)).changed
+
+
+def test_a_change_beside_the_rules_leaves_them_alone() -> None:
+    account = released_account()
+    before = live(account)
+    assert before.target_group == "green"
+
+    run(account, with_longer_logs(ORDERS))
+
+    assert not moved(account) & (RULES | {"Service", "WorkerService"})
+    assert live(account) == before
+
+
+def test_a_change_of_the_rules_keeps_users_where_they_are() -> None:
+    account = released_account()
+    before = live(account)
+
+    applied = run(account, with_another_path(ORDERS))
+
+    assert [outcome.action for outcome in applied.stacks] == ["updated", "updated"]
+    assert live(account) == before
+    rule = state(account, with_another_path(ORDERS)).production_rule
+    assert rule is not None
+    assert rule.paths == ("/purchases", "/purchases/*")
+    assert len(account.asked) == 1, "the update that changes nothing is not asked about"
+
+
+def test_a_change_of_the_rules_that_fails_keeps_users_where_they_are() -> None:
+    account = released_account()
+    before = live(account)
+
+    def fail_the_second(event: ApplyEvent) -> None:
+        match event:
+            case ResourceMoved(event=moved) if (moved.logical_id, moved.status) == (NAME, "UPDATE_COMPLETE"):
+                account.cloudformation.fail_resource(NAME, "TestRule", "Access denied")
+
+    with pytest.raises(StackFailed, match="TestRule"):
+        run(account, with_another_path(ORDERS), on_event=fail_the_second)
+
+    assert live(account) == before
+    assert run(account, with_another_path(ORDERS)).changed
+    assert live(account) == before
+
+
+def test_another_grace_period_is_given_to_the_running_service() -> None:
+    account = released_account()
+    longer = replace(ORDERS, health_check=replace(ORDERS.health_check, grace_period_seconds=200))
+
+    applied = run(account, longer)
+
+    assert applied.grace_period_seconds == 200
+    assert (api := state(account).api) is not None
+    assert api.grace_period_seconds == 200
+    assert not run(account, longer).changed
+
+
+def test_a_release_that_holds_the_lock_is_waited_for_and_then_told() -> None:
+    account = released_account()
+    holder = ReleaseLock(
+        account.aws().locks, account.plane.clock, PRODUCTION, "orders", owner="ci", purpose="release of v2"
+    )
+    with holder:
+        with pytest.raises(Locked, match="is locked by ci"):
+            run(account, with_longer_logs(ORDERS))
+        account.plane.clock.after(30, lambda: holder.__exit__(None, None, None))
+        assert run(account, with_longer_logs(ORDERS)).changed
+
+
+def test_a_long_update_renews_the_lock_and_gives_it_back() -> None:
+    account = copy_of(shared_region("production", "orders"))
+
+    run(account)
+
+    assert sum(call.operation == "UpdateItem" for call in account.plane.calls) >= 2, "it takes over a minute"
+    assert account.aws().locks.read("platform-production-locks", "release/orders") is None
+
+
+def test_who_loses_the_lock_changes_nothing_more() -> None:
+    account = copy_of(shared_region("production", "orders"))
+
+    def unlock(event: ApplyEvent) -> None:
+        if isinstance(event, ResourceMoved) and event.event.status == "CREATE_IN_PROGRESS":
+            locks = account.aws().locks
+            holder = locks.read("platform-production-locks", "release/orders")
+            if holder is not None and holder.owner == "me":
+                break_lock(locks, PRODUCTION, holder, owner="you", now=account.plane.now())
+
+    with pytest.raises(LockLost):
+        run(account, on_event=unlock)
+
+
+def test_a_deployment_that_nobody_follows_is_not_disturbed() -> None:
+    account = released_account()
+    image = account.plane.service(Ecr).push("orders", "v2", Behaviour(), architecture=ORDERS.task.architecture)
+    revision = register(account.plane, render_task_definition(ORDERS, PRODUCTION, image=image), {})
+    appspec = render_appspec(load_appspec_template(ROOT), ORDERS, PRODUCTION, revision)
+    id = account.aws().codedeploy.create(dict(deployment_request(appspec, ORDERS, PRODUCTION, "v2")))
+
+    with pytest.raises(ReleaseUnderWay, match=id) as raised:
+        run(account, with_another_path(ORDERS))
+
+    assert f"`platform wait {id} --env production`" in (raised.value.hint or "")
+    assert raised.value.exit_code == 16
+    assert run(account, scaled(ORDERS)).changed
+
+
+def test_without_the_shared_stacks_it_says_how_to_make_them() -> None:
+    account = empty_account(PRODUCTION.account_id)
+
+    with pytest.raises(NoSharedStacks) as raised:
+        run(account)
+
+    assert raised.value.hint is not None
+    assert "`platform apply --shared --env production`" in raised.value.hint
+
+
+def test_a_first_creation_that_failed_is_cleared_up_and_made_anew() -> None:
+    account = copy_of(shared_region("production", "orders"))
+    account.cloudformation.fail_resource(NAME, "Service", "The target group does not have an associated load balancer")
+    with pytest.raises(StackFailed, match="ROLLBACK_COMPLETE"):
+        run(account)
+
+    assert [outcome.action for outcome in run(account).stacks] == ["created"]
+
+
+def number_of_calls() -> int:
+    account = released_account()
+    account.plane.calls.clear()
+    run(account, with_another_path(ORDERS))
+    return len(account.plane.calls)
+
+
+@pytest.mark.parametrize("call", range(1, number_of_calls() + 1, 3))
+def test_whoever_is_killed_between_two_calls_finishes_by_the_same_command(call: int) -> None:
+    account = released_account()
+    before = live(account)
+    with account.dying_before(call) as client_of, pytest.raises(Killed):
+        run(account, with_another_path(ORDERS), client_of=client_of)
+
+    run(account, with_another_path(ORDERS), turn=Turn(owner="me", wait_minutes=10))
+
+    assert live(account) == before
+    assert account.status(NAME) in ("UPDATE_COMPLETE", "CREATE_COMPLETE")
+    assert not run(account, with_another_path(ORDERS)).changed
+    assert account.aws().locks.read("platform-production-locks", "release/orders") is None
