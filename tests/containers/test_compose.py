@@ -145,7 +145,7 @@ async def test_going_up_again_keeps_the_accounts_and_their_secrets(project: Proj
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{project.port}", timeout=40) as client:
         shopper = await sign_up(client)
         project.compose("stop", "users", "--timeout", "30")
-        project.up(timeout_seconds=120)
+        project.up(timeout_seconds=240)
         assert (await shopper.request("GET", "/users/me")).status_code == 200
 
 
