@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 
 from local_aws.control_plane import ControlPlane, SteppedClock
 from local_aws.control_plane.ecr import Ecr
+from local_aws.control_plane.iam import Iam
+from local_aws.control_plane.policies import is_allowed
 from local_aws.control_plane.region import build_region, released
 from platform_sdk.cli import platform
 from platform_sdk.cli_outside import Outside
@@ -242,6 +244,15 @@ def test_the_command_plans_an_image_by_its_tag(live: ControlPlane) -> None:
     assert {revision["image"] for revision in service["revisions"]} == {uri}
     assert service["next"] == ["platform deploy orders --env staging --image 1.5.0"]
     assert service["cost"]["usd_per_month"] == "0.00"
+
+
+def test_whoever_releases_a_service_may_plan_it(live: ControlPlane) -> None:
+    live.calls.clear()
+    assert run(live, "orders", "--image", "1.4.2").exit_code == 0
+    documents = live.service(Iam).documents("staging-orders-release")
+    asked = {(call.action, resource) for call in live.calls for resource in call.resources}
+    assert [about for about in sorted(asked) if not is_allowed(documents, *about).allowed] == []
+    assert len({action for action, _ in asked}) == 13
 
 
 def test_a_tag_that_is_not_in_the_registry_is_an_error(plane: ControlPlane) -> None:

@@ -90,6 +90,16 @@ def test_a_worker_that_was_never_released_gets_the_image_of_the_api() -> None:
     assert plan.traffic is None
 
 
+def test_a_worker_that_is_new_comes_with_the_stack_and_is_released_after_it() -> None:
+    without = replace(ORDERS, worker=None, queues=(), alarms=tuple(a for a in ORDERS.alarms if a.queue is None))
+    plan = planned(ORDERS, released(without, PRODUCTION))
+    assert plan.worker is not None
+    assert (plan.worker.live, plan.worker.image) == (None, image_of(ORDERS, PRODUCTION, "1.4.2"))
+    assert "WorkerService" in {resource.logical_id for resource in plan.stack.with_action("add")}
+    assert plan.scaling == ()
+    assert not plan.is_scaling_alone
+
+
 def test_a_document_that_a_failed_release_registered_is_not_registered_again() -> None:
     failed = registered(task_definition(ORDERS, PRODUCTION, image=NEW), PRODUCTION, 8, "1.5.0")
     state = replace(released(ORDERS, PRODUCTION), newer_revisions={"api": failed})

@@ -47,7 +47,8 @@ SORTED_BY: Final[Mapping[str, tuple[str, ...]]] = {
 """Lists that are sets, by the keys that tell their elements apart."""
 SETS: Final = frozenset({"requiresCompatibilities", "add", "drop"})
 
-TASK_DEFAULTS: Final[Json] = {"enableFaultInjection": False}
+TASK_DEFAULTS: Final[Json] = {"enableFaultInjection": False, "ipcMode": "", "pidMode": ""}
+"""An emulator answers a mode that nobody gave as an empty text, which is none of ECS's modes."""
 CONTAINER_DEFAULTS: Final[Json] = {
     "cpu": 0,
     "essential": True,

@@ -1,0 +1,41 @@
+"""What an emulator of ECS answers of a registered task definition means what was rendered, whatever it adds."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from local_aws.backing.aws import AwsServer
+from platform_sdk.deploy.aws.session import Aws, connect
+from platform_sdk.deploy.canonical import document_digest
+from platform_sdk.deploy.diff import diff_task_definitions
+from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.render import Role, task_definition
+from platform_sdk.deploy.spec import load_services
+from tests.support.cloudformation import ROOT
+
+STAGING = load_environment(ROOT, "staging")
+ROLES: tuple[Role, ...] = ("api", "worker")
+RENDERED = [
+    (role, task_definition(spec, STAGING, image=f"{spec.name}:1.4.2", role=role))
+    for spec in load_services(ROOT, "staging")
+    for role in ROLES
+    if role == "api" or spec.worker is not None
+]
+
+
+@pytest.fixture
+def aws(aws_server: AwsServer) -> Iterator[Aws]:
+    gateways = connect(replace(STAGING, aws_endpoint_url=aws_server.endpoint_url))
+    yield gateways
+    gateways.ecs.client.close()
+
+
+@pytest.mark.parametrize(("role", "document"), RENDERED, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_registered_document_is_no_change(aws: Aws, role: Role, document: dict[str, object]) -> None:
+    bare = {key: value for key, value in document.items() if key != "tags"}
+    registered = aws.ecs.register(bare, {"platform:document": document_digest(document)})
+    found = aws.ecs.revision(registered.arn)
+    assert found is not None
+    assert diff_task_definitions(role, found.document, document) == ()
+    assert document_digest(found.document) == found.tags["platform:document"]
