@@ -1,9 +1,11 @@
 """An account in memory, and a person with a template in hand: change set, look, execute, wait."""
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from platform_sdk.deploy.spec import ServiceSpec, load_services
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[3]
+STAGING = load_environment(ROOT, "staging")
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
@@ -90,9 +93,20 @@ class Console:
 
 
 @pytest.fixture
-def plane() -> ControlPlane:
-    """Of the account that staging has."""
-    return ControlPlane(clock=SteppedClock(START), account_id=load_environment(ROOT, "staging").account_id)
+def plane(request: pytest.FixtureRequest) -> ControlPlane:
+    """Of the account that staging has: empty, or with the region if the test asks for it."""
+    return copy.deepcopy(built()) if "region" in request.fixturenames else empty()
+
+
+def empty() -> ControlPlane:
+    return ControlPlane(clock=SteppedClock(START), account_id=STAGING.account_id)
+
+
+@cache
+def built() -> ControlPlane:
+    plane = empty()
+    build_region(plane, ROOT, STAGING, load_services(ROOT, "staging"))
+    return plane
 
 
 @pytest.fixture
@@ -111,6 +125,5 @@ class Region:
 
 @pytest.fixture
 def region(plane: ControlPlane) -> Region:
-    environment, services = load_environment(ROOT, "staging"), load_services(ROOT, "staging")
-    build_region(plane, ROOT, environment, services)
-    return Region(plane=plane, environment=environment, services={spec.name: spec for spec in services})
+    services = load_services(ROOT, "staging")
+    return Region(plane=plane, environment=STAGING, services={spec.name: spec for spec in services})

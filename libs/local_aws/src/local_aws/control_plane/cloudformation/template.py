@@ -35,6 +35,10 @@ class Resource:
     replace_policy: str
     metadata: Json
 
+    def __deepcopy__(self, memo: object) -> "Resource":
+        """Nothing changes it, so the copy of an account may share it."""
+        return self
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
@@ -45,6 +49,9 @@ class Template:
     mappings: Json
     resources: Mapping[str, Resource]
     outputs: Mapping[str, Json]
+
+    def __deepcopy__(self, memo: object) -> "Template":
+        return self
 
     @property
     def capabilities(self) -> tuple[str, ...]:
