@@ -7,6 +7,7 @@ After a change that is meant, write the files anew and review the difference:
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -167,3 +168,11 @@ def test_plan_is_reported_as_reviewed(golden: Path, text: str) -> None:
 
 def test_no_plan_is_left_over() -> None:
     assert set(GOLDENS.iterdir()) == {path for path, _ in REPORTED}
+
+
+def test_the_page_about_plans_shows_what_is_printed() -> None:
+    page = (ROOT / "docs" / "howto" / "plan.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    assert shown
+    printed = [text for path, text in REPORTED if path.suffix == ".txt"]
+    assert [example for example in shown if not any(example in text for text in printed)] == []
