@@ -79,7 +79,7 @@ def started(app: dict[str, Any], image: str, log_options: list[str], *command: s
 
 
 def ended(container: str) -> int:
-    return int(docker("wait", container, timeout_seconds=60))
+    return int(docker("wait", container, timeout_seconds=120))
 
 
 def written(container: str) -> list[str]:
@@ -108,7 +108,7 @@ def test_every_line_of_a_service_arrives_whole_until_its_end(
     assert told == {(f"/{name}", identifier)}
     for event in receiver.events:
         logged = datetime.fromisoformat(json.loads(event.record["log"])["timestamp"]).timestamp()
-        assert logged == pytest.approx(event.time, abs=1)
+        assert logged == pytest.approx(event.time, abs=5)
 
 
 def test_no_line_is_lost_when_a_task_ends_right_after_writing_it(
@@ -197,6 +197,7 @@ def test_without_a_log_router_every_line_is_an_event_in_the_services_group(image
 def test_a_task_without_a_log_router_starts_and_ends_while_cloudwatch_is_away(image: Image) -> None:
     app = orders_app(log_router=False)
     options = awslogs_options(app, task_id="alone", endpoint_url=f"http://127.0.0.1:{free_port()}")
-    program = PROGRAM.format(lines=100_000, padding=0)
+    # Six mebibytes: more than the driver may keep.
+    program = PROGRAM.format(lines=40_000, padding=0)
     with started(app, image("orders"), options, "python", "-c", program) as name:
         assert ended(name) == 0
