@@ -69,6 +69,23 @@ authorities = pathlib.Path(ssl.get_default_verify_paths().capath)
 print(json.dumps([len(names), [(authorities / link.readlink()).name for link in authorities.glob("*.[0-9]")]]))
 """
 
+CREDENTIALS = """
+import asyncio, http.server, json, os, threading
+class Agent(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"AccessKeyId": "of-the-task-role", "SecretAccessKey": "secret", "Token": "token",
+                                     "Expiration": "2999-01-01T00:00:00Z"}).encode())
+    def log_message(self, *_):
+        pass
+agent = http.server.HTTPServer(("127.0.0.1", 0), Agent)
+threading.Thread(target=agent.serve_forever, daemon=True).start()
+os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"http://127.0.0.1:{agent.server_port}/role"
+from platform_sdk.runtime.signing import CredentialChain
+print(json.dumps(asyncio.run(CredentialChain().current())))
+"""
+
 EROFS = 30
 
 
@@ -150,6 +167,10 @@ def test_every_module_finds_its_libraries_and_public_certificates_are_known(imag
     assert modules > 50
     # What SQS and ElastiCache are signed by, found by OpenSSL under the hash of its name.
     assert {f"Amazon_Root_CA_{number}.pem" for number in (1, 2, 3, 4)} < set(authorities)
+
+
+def test_what_is_left_of_botocore_gets_the_credentials_of_the_task_role(image: Image) -> None:
+    assert printed(image("orders"), CREDENTIALS) == ["of-the-task-role", "secret", "token"]
 
 
 @pytest.mark.parametrize("service", SERVICES)
