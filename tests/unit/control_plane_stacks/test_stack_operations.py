@@ -1,5 +1,6 @@
 """Stacks through time: order, failure, the way back, and what is left."""
 
+import json
 from typing import Any
 
 import pytest
@@ -260,19 +261,30 @@ def test_a_stack_policy_forbids_what_it_does_not_allow(console: Any) -> None:
     assert console.apply("chain", changed) == "UPDATE_COMPLETE"
 
 
-def test_outputs_tags_and_values_are_described(console: Any) -> None:
+def role_of(plane: ControlPlane, service: str) -> str:
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    made = plane.client("iam").create_role(RoleName="stacks", AssumeRolePolicyDocument=json.dumps({"Statement": trust}))
+    return str(made["Role"]["Arn"])
+
+
+def test_a_role_that_cloudformation_cannot_take_is_refused(console: Any, plane: ControlPlane) -> None:
+    for arn in (plane.arn("iam", "role/none", regional=False), role_of(plane, "ecs-tasks.amazonaws.com")):
+        with pytest.raises(ClientError, match=f"Role {arn} is invalid or cannot be assumed"):
+            console.plan("chain", CHAIN, RoleARN=arn)
+
+
+def test_outputs_tags_and_values_are_described(console: Any, plane: ControlPlane) -> None:
     body = {
         "Parameters": {"Name": {"Type": "String"}},
         **template(First=parameter("first", {"Ref": "Name"})),
         "Outputs": {"First": {"Value": {"Fn::GetAtt": ["First", "Value"]}, "Description": "what it holds"}},
     }
-    console.apply(
-        "chain", body, {"Name": "Ada"}, Tags=[{"Key": "owner", "Value": "us"}], RoleARN="arn:aws:iam::1:role/r/s"
-    )
+    role = role_of(plane, "cloudformation.amazonaws.com")
+    console.apply("chain", body, {"Name": "Ada"}, Tags=[{"Key": "owner", "Value": "us"}], RoleARN=role)
     (stack,) = console.client.describe_stacks(StackName="chain")["Stacks"]
     assert stack["Outputs"] == [{"OutputKey": "First", "OutputValue": "Ada", "Description": "what it holds"}]
     assert stack["Parameters"] == [{"ParameterKey": "Name", "ParameterValue": "Ada"}]
-    assert (stack["Tags"], stack["RoleARN"]) == ([{"Key": "owner", "Value": "us"}], "arn:aws:iam::1:role/r/s")
+    assert (stack["Tags"], stack["RoleARN"]) == ([{"Key": "owner", "Value": "us"}], role)
     assert "Name" in console.client.get_template(StackName="chain")["TemplateBody"]["Parameters"]
 
 

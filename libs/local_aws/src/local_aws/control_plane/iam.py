@@ -112,6 +112,15 @@ class Iam(Service):
         """The inline policies of a role, for `policies.is_allowed`."""
         return list(self.find(role).policies.values())
 
+    def lets_in(self, role_arn: str, service: str) -> bool:
+        """Whether the role is there and may be assumed by a service such as `cloudformation.amazonaws.com`."""
+        role = next((one for one in self.roles.values() if one.arn == role_arn), None)
+        trusted = [] if role is None else listed(role.trust.get("Statement", []))
+        return any(
+            one["Effect"] == "Allow" and service in listed(one.get("Principal", {}).get("Service", []))
+            for one in trusted
+        )
+
     def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
         if "RoleName" not in request:
             return super().concerned(operation, request)

@@ -1,7 +1,8 @@
 """A whole region for a test: the stacks of an environment and of its services, made from the templates that AWS gets.
 
 They are made by the plane's own CloudFormation, so that names, ARNs and roles are those of the environment. What people
-do by hand on AWS is done here, too: the secrets that services name. No call of this is in `ControlPlane.calls`.
+do by hand on AWS is done here, too: the secrets that services name. No call of this is in `ControlPlane.calls`. A plane
+with a region may be copied by `copy.deepcopy`, which is faster than to build another.
 """
 
 import json

@@ -12,6 +12,7 @@ from local_aws.control_plane.cloudformation.parameters import values_of
 from local_aws.control_plane.cloudformation.stack import NOTHING, Described, Stack
 from local_aws.control_plane.cloudformation.stacks import Stacks, body_of, next_token
 from local_aws.control_plane.cloudformation.template import Template, parse
+from local_aws.control_plane.iam import Iam
 from local_aws.control_plane.pages import page
 from local_aws.control_plane.refused import Refused
 from local_aws.control_plane.service import Answer, Request
@@ -141,6 +142,9 @@ class ChangeSets(Stacks):
         if lacking:
             raise Refused("InsufficientCapabilitiesException", f"Requires capabilities : [{', '.join(lacking)}]")
         before = stack.described
+        role_arn = request.get("RoleARN", before.role_arn)
+        if role_arn is not None and not self.account.service(Iam).lets_in(role_arn, "cloudformation.amazonaws.com"):
+            raise Refused("ValidationError", f"Role {role_arn} is invalid or cannot be assumed")
         look_up = self.account.service(Ssm).values_of
         tags = {tag["Key"]: tag["Value"] for tag in request["Tags"]} if "Tags" in request else before.tags
         return Described(
@@ -148,7 +152,7 @@ class ChangeSets(Stacks):
             values=values_of(template, request.get("Parameters", []), before.values, look_up),
             tags=tags,
             capabilities=tuple(given),
-            role_arn=request.get("RoleARN", before.role_arn),
+            role_arn=role_arn,
         )
 
     def new_stack(self, name: str) -> Stack:
