@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.yaml import to_yaml
 from platform_sdk.deploy.shared import load_shared_stacks
-from platform_sdk.deploy.spec import load_services
+from platform_sdk.deploy.spec import ServiceSpec, load_services
 from tests.support.deployed_services import NOTHING
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -208,9 +208,49 @@ def test_what_was_done_in_the_console_is_drift(
     assert f"! {told}" in result.stdout
 
 
-def give_template(live: ControlPlane, text: str) -> None:
+def scaled(spec: ServiceSpec) -> ServiceSpec:
+    return replace(spec, scaling=replace(spec.scaling, min_tasks=2, max_tasks=9, target_cpu_percent=None))
+
+
+def without_queue(spec: ServiceSpec) -> ServiceSpec:
+    alarms = tuple(alarm for alarm in spec.alarms if alarm.queue is None)
+    return replace(spec, queues=(), worker=None, alarms=alarms)
+
+
+def elsewhere(spec: ServiceSpec) -> ServiceSpec:
+    return replace(spec, path="/purchases")
+
+
+def without_rollback_alarms(spec: ServiceSpec) -> ServiceSpec:
+    return replace(spec, alarms=tuple(replace(alarm, roll_back=False) for alarm in spec.alarms))
+
+
+def shifted_linearly(spec: ServiceSpec) -> ServiceSpec:
+    return replace(spec, traffic_shift=replace(spec.traffic_shift, type="linear", percent=30, interval_minutes=2))
+
+
+@pytest.mark.parametrize("edited", [scaled, without_queue, elsewhere, without_rollback_alarms, shifted_linearly])
+def test_the_updates_of_a_plan_bring_it_about_and_leave_no_drift(
+    live: ControlPlane, edited: Callable[[ServiceSpec], ServiceSpec]
+) -> None:
+    wanted = edited(ORDERS)
+    before = observe_service(wanted, STAGING, gateways(live))
+    plan = plan_service(wanted, STAGING, before)
+    assert plan.stack.action == "update"
+    for update in plan.stack.updates:
+        give_template(live, json.dumps(update.template), update.parameters)
+    after = observe_service(wanted, STAGING, gateways(live))
+    again = plan_service(wanted, STAGING, after)
+    assert (again.stack.action, again.scaling, again.drift) == ("unchanged", (), ())
+    assert live_of(after).target_group == live_of(before).target_group == "green"
+
+
+def give_template(live: ControlPlane, text: str, parameters: Sequence[Mapping[str, object]] = ()) -> None:
     live.client("cloudformation").update_stack(
-        StackName="platform-staging-orders", TemplateBody=text, Capabilities=["CAPABILITY_NAMED_IAM"]
+        StackName="platform-staging-orders",
+        TemplateBody=text,
+        Parameters=list(parameters),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
     )
     live.clock.sleep(600)
 

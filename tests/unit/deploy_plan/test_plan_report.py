@@ -1,5 +1,6 @@
 """Words and signs of a report, beyond what the reviewed files show."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from platform_sdk.cli_plan import wants_colour
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.plan import Plan, plan_service
 from platform_sdk.deploy.render import task_definition
@@ -64,6 +66,18 @@ def test_colour_repeats_the_sign_and_adds_nothing() -> None:
     for code in ("\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[35m", "\x1b[0m"):
         painted = painted.replace(code, "")
     assert painted == text
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_only_a_terminal_whose_owner_wants_it_gets_colour() -> None:
+    assert wants_colour(Terminal(), {})
+    assert wants_colour(Terminal(), {"NO_COLOR": ""})
+    assert not wants_colour(Terminal(), {"NO_COLOR": "1"})
+    assert not wants_colour(io.StringIO(), {})
 
 
 def test_a_running_deployment_comes_first_and_is_to_be_waited_for() -> None:

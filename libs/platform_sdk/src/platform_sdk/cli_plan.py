@@ -11,7 +11,8 @@ from platform_sdk.cli_arguments import complete_environments, complete_services,
 from platform_sdk.cli_outside import outside
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import TextIO
 
     from platform_sdk.deploy.aws.session import Aws
     from platform_sdk.deploy.environment import Environment
@@ -126,4 +127,9 @@ def reported(
             return as_markdown(plans, shared, tag=tag)
         case None:
             text = as_text(plans, shared, tag=tag)
-            return coloured(text) if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
+            return coloured(text) if wants_colour(sys.stdout, os.environ) else text
+
+
+def wants_colour(stream: "TextIO", variables: "Mapping[str, str]") -> bool:
+    """A terminal whose owner has not said otherwise (no-color.org)."""
+    return stream.isatty() and not variables.get("NO_COLOR")
