@@ -1,5 +1,6 @@
 """Calls that fail on demand, and what the plane says of requests and answers that AWS would not take or give."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -147,6 +148,15 @@ def test_what_a_caller_does_with_an_answer_does_not_reach_the_plane(stage: Stage
     answer["taskDefinition"]["containerDefinitions"].clear()
     again = stage.client("ecs").describe_task_definition(taskDefinition=f"{NAME}:1")
     assert len(again["taskDefinition"]["containerDefinitions"]) == 1
+
+
+def test_a_copy_of_a_plane_goes_its_own_way(stage: Stage) -> None:
+    other = copy.deepcopy(stage.plane)
+    other.client("ecs").update_service(cluster=CLUSTER, service=NAME, desiredCount=5)
+    other.clock.sleep(60)
+    assert stage.service()["desiredCount"] == 2
+    assert stage.clock.now() < other.now()
+    assert other.client("ecs").describe_services(cluster=CLUSTER, services=[NAME])["services"][0]["runningCount"] == 5
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,7 @@ def test_a_clock_skips_to_the_moment_at_which_something_happens() -> None:
     assert counted.steps == [90, 91, 92]
     counted.quiet_until = START + timedelta(days=2)
     counted.clock.sleep(86_400)
-    assert counted.steps[3:] == [86_492]
+    assert counted.steps[3:] == []
     assert (counted.clock.now() - START).total_seconds() == 86_492
 
 

@@ -14,7 +14,7 @@ class Listener(Protocol):
         """Before which nothing would happen if nobody calls; a moment that is over while something is under way."""
 
     def step(self) -> None:
-        """A second has passed, or all the seconds in which nothing would have happened."""
+        """A second has passed, and before it those in which nothing would have happened."""
 
 
 class SteppedClock:
@@ -39,15 +39,18 @@ class SteppedClock:
         """Listeners are stepped once for each whole second; seconds in which all of them are quiet are skipped."""
         end = self._now + timedelta(seconds=seconds)
         while self._stepped_to + STEP <= end:
-            self._stepped_to += max(STEP, (self._next_moment(end) - self._stepped_to) // STEP * STEP)
+            moment = self._next_moment()
+            self._stepped_to += max(STEP, (min(moment, end) - self._stepped_to) // STEP * STEP)
             self._now = max(self._now, self._stepped_to)
-            self._step()
+            if moment <= self._now:
+                self._step()
         self._now = max(self._now, end)
 
-    def _next_moment(self, end: datetime) -> datetime:
+    def _next_moment(self) -> datetime:
+        """At which something happens."""
         quiet = [listener.quiet_until for listener in self._listeners]
         planned = [moment for moment, _ in self._planned]
-        return min([end, *quiet, *planned])
+        return min([NEVER, *quiet, *planned])
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)

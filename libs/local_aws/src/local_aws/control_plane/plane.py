@@ -153,6 +153,10 @@ class ControlPlane(Account):
         """By hand: it stays so until it is set again."""
         self.cloudwatch.set_alarm(name, state)
 
+    def heal(self) -> None:
+        """Nothing fails any more."""
+        self._faults.clear()
+
     def stop_by_hand(self, deployment_id: str, *, roll_back: bool = True) -> None:
         """What somebody does in CodeDeploy's console."""
         self.codedeploy.stop_by_hand(deployment_id, roll_back=roll_back)

@@ -52,11 +52,36 @@ def members(value: Any, shape: Shape, path: str) -> Iterator[tuple[Any, Shape, s
 
 
 def enumerations(value: Any, shape: Shape, path: str) -> Iterator[str]:
+    if not has_enumerations(shape):
+        return
     allowed = getattr(shape, "enum", None)
     if allowed and value not in allowed and value not in BEYOND_THE_MODEL:
         yield violation(value, path, f"Member must satisfy enum value set: [{', '.join(allowed)}]")
     for member, its_shape, its_path in members(value, shape, path):
         yield from enumerations(member, its_shape, its_path)
+
+
+@cache
+def has_enumerations(shape: Shape, inside: frozenset[str] = frozenset()) -> bool:
+    """Whether a value of it could hold one: most of an answer could not, and answers are checked by the thousand.
+
+    A shape that holds itself, which DynamoDB's values do, is taken to.
+    """
+    if getattr(shape, "enum", None) or shape.name in inside:
+        return True
+    return any(has_enumerations(part, inside | {shape.name}) for part in parts(shape))
+
+
+def parts(shape: Shape) -> list[Shape]:
+    match shape:
+        case StructureShape():
+            return list(shape.members.values())
+        case ListShape():
+            return [shape.member]
+        case MapShape():
+            return [shape.key, shape.value]
+        case _:
+            return []
 
 
 def bounds(value: Any, shape: Shape, path: str) -> Iterator[str]:
