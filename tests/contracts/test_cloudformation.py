@@ -1,9 +1,6 @@
 """The shared templates as CloudFormation's own linter sees them, with the parameters of each environment."""
 
-import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -163,21 +160,3 @@ def test_every_suppressed_finding_says_why() -> None:
         if len(skip.get("comment", "")) < 20
     ]
     assert silent == []
-
-
-def test_the_script_prints_every_stack_and_its_parameters_for_the_command_line() -> None:
-    def printed(*arguments: str) -> str:
-        command = [sys.executable, "deploy/stacks.py", *arguments]
-        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-
-    names = [line.split() for line in printed("staging").splitlines()]
-    assert names == [[stack.name, str(stack.template)] for stack in stacks("staging")]
-    network = json.loads(printed("staging", "platform-staging-network"))
-    assert "Zones=us-east-1a,us-east-1b,us-east-1c" in network
-
-
-def test_the_script_says_what_it_does_not_know() -> None:
-    command = [sys.executable, "deploy/stacks.py", "staging", "platform-staging-newtork"]
-    ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert "there is no shared stack `platform-staging-newtork`" in ended.stderr

@@ -1,0 +1,161 @@
+"""`platform scale`: platform.toml and AWS are changed together, or neither is."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from platform_sdk.cli import platform
+from platform_sdk.cli_outside import Outside
+from platform_sdk.deploy.aws.session import Aws
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.release.lock import ReleaseLock
+from tests.support.applying import ROOT, Applying, copy_of, everything, service_region
+
+PRODUCTION, _ = everything("production")
+RESOURCE = "service/platform-production/production-orders"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A checkout of the repository, and an account in which orders has been released."""
+
+    root: Path
+    account: Applying
+
+    @property
+    def file(self) -> Path:
+        return self.root / "services" / "orders" / "platform.toml"
+
+    @property
+    def text(self) -> str:
+        return self.file.read_text(encoding="utf-8")
+
+    def bounds(self, resource: str = RESOURCE) -> tuple[int, int]:
+        found = self.account.aws().scaling.targets([resource])[resource]
+        return found.min_tasks, found.max_tasks
+
+    def scale(self, *arguments: str, typed: str | None = None) -> Result:
+        def connect(environment: Environment) -> Aws:
+            return Aws(self.account.plane.client, account_id=environment.account_id, region=environment.region)
+
+        world = Outside(connect=connect, clock=self.account.plane.clock)
+        command = ["scale", "orders", "--env", "production", *arguments]
+        return CliRunner().invoke(platform, command, obj=world, input=typed, prog_name="platform")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A copy of what the commands read."""
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    for file in ROOT.glob("services/*/platform.toml"):
+        (tmp_path / file.relative_to(ROOT)).parent.mkdir(parents=True)
+        shutil.copy(file, tmp_path / file.relative_to(ROOT))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copy(ROOT / "appspec.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    account = copy_of(service_region("production", "orders"))
+    account.plane.calls.clear()
+    return Desk(tmp_path, account)
+
+
+def test_file_and_aws_get_the_same_bounds_and_no_revision_or_traffic_moves(desk: Desk) -> None:
+    before = desk.text
+
+    result = desk.scale("--min", "10", "--max", "50", "--yes")
+
+    assert result.exit_code == 0, result.stderr
+    assert desk.text == before + "\n[environments.production.scaling]\nmin_tasks = 10\nmax_tasks = 50\n"
+    assert desk.bounds() == (10, 50)
+    assert "edited [environments.production.scaling]; commit it" in result.stderr
+    assert {call.service for call in desk.account.plane.calls if call.writes} == {"cloudformation"}
+    moved = {name for name, _ in moved_resources(result.stderr)}
+    assert moved == {"ScalableTarget", "FewTasksAlarm", "platform-production-orders"}
+
+
+def moved_resources(stderr: str) -> list[tuple[str, str]]:
+    words = [line.split() for line in stderr.splitlines()]
+    return [(line[2], line[3]) for line in words if len(line) == 4 and line[3].isupper()]
+
+
+def test_the_same_again_changes_nothing(desk: Desk) -> None:
+    desk.scale("--min", "10", "--max", "50", "--yes")
+    edited = desk.text
+
+    result = desk.scale("--min", "10", "--max", "50", "--yes", "--json")
+
+    assert result.exit_code == 0
+    assert desk.text == edited
+    assert "says so already" in result.stderr
+    assert [stack["action"] for stack in json.loads(result.stdout)["stacks"]] == ["unchanged"]
+
+
+def test_the_worker_is_scaled_by_itself(desk: Desk) -> None:
+    assert desk.scale("--max", "9", "--worker", "--yes").exit_code == 0
+
+    assert desk.bounds(f"{RESOURCE}-worker") == (1, 9)
+    assert desk.bounds() == (2, 6)
+
+
+def test_a_release_that_is_under_way_does_not_stop_it(desk: Desk) -> None:
+    locks, clock = desk.account.aws().locks, desk.account.plane.clock
+    with ReleaseLock(locks, clock, PRODUCTION, "orders", owner="ci", purpose="release of v2"):
+        assert desk.scale("--min", "4", "--yes").exit_code == 0
+
+    assert desk.bounds() == (4, 6)
+
+
+def test_who_does_not_agree_finds_the_file_as_it_was(desk: Desk) -> None:
+    before = desk.text
+
+    result = desk.scale("--min", "4", typed="n\n")
+
+    assert result.exit_code == 1
+    assert desk.text == before
+    assert desk.bounds() == (2, 6)
+
+
+def test_what_else_the_file_asks_for_is_not_brought_along(desk: Desk) -> None:
+    desk.file.write_text(desk.text.replace("max_receive_count = 5", "max_receive_count = 7"), encoding="utf-8")
+    before = desk.text
+
+    result = desk.scale("--min", "4", "--yes")
+
+    assert result.exit_code == 1
+    assert "because: its stack would change in " in result.stderr
+    assert "OrdersQueue" in result.stderr
+    assert "`platform apply orders --env production` brings it all" in result.stderr
+    assert desk.text == before
+    assert desk.account.written() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "give --min, --max or both"),
+        (("--min", "9"), "services/orders/platform.toml:"),
+        (("--min", "3", "--env", "local"), "is this machine"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_touched(
+    desk: Desk, arguments: tuple[str, ...], told: str
+) -> None:
+    before = desk.text
+
+    result = desk.scale(*arguments)
+
+    assert result.exit_code in (1, 2)
+    assert told in result.stderr
+    assert desk.text == before
+    assert desk.account.plane.calls == []
+
+
+def test_the_file_alone_is_edited_if_that_is_asked_for(desk: Desk) -> None:
+    result = desk.scale("--min", "4", "--all-environments", "--edit-only")
+
+    assert result.exit_code == 0
+    assert "min_tasks = 4\nmax_tasks = 6\ntarget_cpu_percent" in desk.text
+    assert desk.account.plane.calls == []
