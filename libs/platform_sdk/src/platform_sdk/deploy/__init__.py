@@ -3,7 +3,10 @@
     platform.toml                   spec         typed values, or every fault at once
     deploy/environments/*.toml      environment  the same for an environment
     spec + environment + image      render       plain AWS documents
-    documents                       aws          thin typed gateways; the only rooms that talk to AWS
+    AWS                             aws          thin typed gateways; the only rooms that talk to AWS
+    gateways                        observe      state: what is there, as plain values; reads only
+    spec + environment + state      plan         what shall be, how that differs from what is, and what it costs
+    plan                            report       text, Markdown, JSON
 
-`spec`, `environment` and `render` are pure: no boto3, no subprocess, no clock. They read the files they are given.
+`spec`, `environment`, `render`, `plan` and `report` are pure: no boto3, no subprocess, no clock. They read the files they are given.
 """
