@@ -108,7 +108,7 @@ def surroundings(network: Network) -> Iterator[Surroundings]:
             aws=AwsApi(url_of(aws, _AWS_PORT), "us-east-1"),
             signing_key=ed25519_private_key(),
         )
-        wait_for(lambda: answers(f"{around.aws.endpoint_url}/_ministack/health"), 30, "the AWS endpoint answers")
+        wait_for(lambda: answers(f"{around.aws.endpoint_url}/_ministack/health"), 60, "the AWS endpoint answers")
         create_queues(around.aws, around.specs.values(), around.environment)
         asyncio.run(
             prepare_database(
@@ -160,7 +160,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def ready(task: DockerContainer, spec: ServiceSpec, *, within_seconds: float = 30) -> str:
+def ready(task: DockerContainer, spec: ServiceSpec, *, within_seconds: float = 60) -> str:
     """Waits until the API answers that it is ready; its URL as this machine reaches it."""
     url = url_of(task, spec.port)
     wait_for(lambda: answers(f"{url}{spec.path}{READINESS_PATH}"), within_seconds, f"{spec.name} is ready")
