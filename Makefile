@@ -41,7 +41,7 @@ test: $(STAMP) ## Run all tests (T=path or PYTEST_ARGS="-k name" for some)
 	@echo "make: installing $* (about a minute the first time)" >&2; $(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
 
-check: $(STAMP) $(CHECKOV)/.installed ## Lint, format, types, import boundaries, platform.toml, templates
+check: $(STAMP) $(CHECKOV)/.installed ## Lint, format, types, import boundaries, platform.toml, templates, Dockerfiles
 	@echo "check: ruff"; $(BIN)/ruff check $(SOURCES) && $(BIN)/ruff format --check --quiet $(SOURCES)
 	@echo "check: mypy --strict"; $(BIN)/mypy $(SOURCES)
 	@echo "check: import-linter"; $(BIN)/lint-imports
