@@ -1,12 +1,12 @@
 """Clusters, task definitions and services."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from local_aws.control_plane.account import Account
 from local_aws.control_plane.cloudformation.resources.handler import Handler, Json, Made, Wanted, call
 from local_aws.control_plane.refused import Refused
 
-UNCHANGEABLE = ("serviceName", "launchType", "role", "schedulingStrategy", "deploymentController", "tags")
+UNCHANGEABLE: Final = ("serviceName", "launchType", "role", "schedulingStrategy", "deploymentController", "tags")
 """Of a service's properties, those that UpdateService does not take; tags have an operation of their own."""
 
 
