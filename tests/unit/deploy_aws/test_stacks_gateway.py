@@ -250,6 +250,7 @@ def test_a_stack_is_executed_protected_deleted_and_rolled_back() -> None:
     aws.gateways.stacks.protect(NAME)
     aws.gateways.stacks.delete(NAME)
     aws.gateways.stacks.continue_rollback(NAME)
+    aws.gateways.stacks.continue_rollback(NAME, role_arn="arn:aws:iam::111122223333:role/stack")
 
     assert aws.requests == [
         ("cloudformation.ExecuteChangeSet", {"StackName": NAME, "ChangeSetName": "c1", "RetainExceptOnCreate": True}),
@@ -259,4 +260,8 @@ def test_a_stack_is_executed_protected_deleted_and_rolled_back() -> None:
         ),
         ("cloudformation.DeleteStack", {"StackName": NAME}),
         ("cloudformation.ContinueUpdateRollback", {"StackName": NAME}),
+        (
+            "cloudformation.ContinueUpdateRollback",
+            {"StackName": NAME, "RoleARN": "arn:aws:iam::111122223333:role/stack"},
+        ),
     ]

@@ -81,7 +81,7 @@ def in_turn(spec: ServiceSpec, environment: Environment, tools: Tools, turn: Tur
     try:
         with lock_of(spec, environment, tools, turn) as lock:
             tools = replace(tools, pulse=lock.renew_when_due)
-            sound(stack_name(spec, environment), tools)
+            sound(stack_name(spec, environment), tools, role_of(spec, environment))
             plan = planned(spec, environment, tools)
             refuse_running(plan)
             return bring_about(plan, spec, environment, tools)
@@ -134,15 +134,18 @@ def bring_about(plan: Plan, spec: ServiceSpec, environment: Environment, tools: 
 
 def desired(update: StackUpdate, spec: ServiceSpec, environment: Environment) -> DesiredStack:
     """Changed by the service's own role, so that whoever asks needs no right but to pass it to CloudFormation."""
-    role = role_name(environment.name, spec.name, "stack")
     return DesiredStack(
         name=stack_name(spec, environment),
         environment=environment.name,
         template=json.dumps(update.template, separators=(",", ":"), ensure_ascii=False),
         parameters=update.parameters,
         tags={"platform:environment": environment.name, "platform:service": spec.name},
-        role_arn=arn(environment, "iam", f"role/{role}", regional=False),
+        role_arn=role_of(spec, environment),
     )
+
+
+def role_of(spec: ServiceSpec, environment: Environment) -> str:
+    return arn(environment, "iam", f"role/{role_name(environment.name, spec.name, 'stack')}", regional=False)
 
 
 def quietly(tools: Tools) -> Tools:

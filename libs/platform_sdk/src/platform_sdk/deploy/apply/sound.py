@@ -17,8 +17,8 @@ NEVER_CREATED: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREAT
 """CloudFormation updates no stack whose creation failed: it has to be deleted first."""
 
 
-def sound(name: str, tools: Tools) -> Stack | None:
-    """The stack as it may be updated; None where it is to be created.
+def sound(name: str, tools: Tools, role_arn: str | None = None) -> Stack | None:
+    """The stack as it may be updated; None where it is to be created. `role_arn` is the role that changes it.
 
     Raises:
         Declined: something would have to be cleared up.
@@ -32,7 +32,7 @@ def sound(name: str, tools: Tools) -> Stack | None:
         delete(stack, tools)
         return None
     if stack.status == "UPDATE_ROLLBACK_FAILED":
-        return rolled_back(stack, tools)
+        return rolled_back(stack, tools, role_arn)
     return stack
 
 
@@ -117,7 +117,7 @@ def refuse_to_lose(stack: Stack, left: list[StackResource], tools: Tools) -> Non
         )
 
 
-def rolled_back(stack: Stack, tools: Tools) -> Stack:
+def rolled_back(stack: Stack, tools: Tools, role_arn: str | None) -> Stack:
     if not tools.agree(ToGoOn(stack=stack.name)):
         raise Declined(
             f"{stack.name} is {stack.status}: its rollback has to go on before it can be changed",
@@ -125,7 +125,7 @@ def rolled_back(stack: Stack, tools: Tools) -> Stack:
         )
     after = tools.ask(lambda: tools.aws.stacks.last_event(stack.id))
     tools.tell(Waiting(stack=stack.name, subject="the rollback to go on"))
-    tools.ask(lambda: tools.aws.stacks.continue_rollback(stack.name))
+    tools.ask(lambda: tools.aws.stacks.continue_rollback(stack.name, role_arn=role_arn))
     events = follow(stack.id, tools, after=after)
     failure = first_failure(events)
     if events[-1].status != "UPDATE_ROLLBACK_COMPLETE":

@@ -52,7 +52,7 @@ def apply_stack(desired: DesiredStack, tools: Tools) -> StackOutcome:
     """
     refuse_too_large(desired)
     began = tools.clock.now()
-    before = sound(desired.name, tools)
+    before = sound(desired.name, tools, desired.role_arn)
     change_set = ready_change_set(desired, before, tools)
     if not change_set.is_empty:
         carry_out(desired, before, change_set, tools)

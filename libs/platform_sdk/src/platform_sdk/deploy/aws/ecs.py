@@ -108,9 +108,9 @@ class Ecs:
         like: EcsService,
         started_by: str,
         client_token: str,
-    ) -> Task:
+    ) -> Task | None:
         """Starts one task with the network of a service. With the same `client_token` (of up to 64 characters) it is
-        started once only, and the answer is the one that runs.
+        started once only, and the answer is the one that runs, or None where that has stopped long ago.
         """
         purpose = f"start a task of {task_definition}"
         platform = {"platformVersion": like.platform_version} if like.platform_version else {}
@@ -137,7 +137,7 @@ class Ecs:
             **platform,
         )
         self.refuse_failures(answer, purpose, "RunTask")
-        return task_of(answer["tasks"][0])
+        return next(map(task_of, answer["tasks"]), None)
 
     def stop_task(self, cluster: str, task_arn: str, reason: str) -> None:
         call(self.client, "stop_task", f"stop the task {task_arn}", cluster=cluster, task=task_arn, reason=reason[:255])

@@ -186,10 +186,11 @@ class Stacks:
         """Starts it; a stack that is not there is no error."""
         call(self.client, "delete_stack", f"delete the stack {name}", StackName=name)
 
-    def continue_rollback(self, name: str) -> None:
+    def continue_rollback(self, name: str, *, role_arn: str | None = None) -> None:
         """Of a stack in status UPDATE_ROLLBACK_FAILED."""
         purpose = f"continue the rollback of the stack {name}"
-        call(self.client, "continue_update_rollback", purpose, StackName=name)
+        role = {} if role_arn is None else {"RoleARN": role_arn}
+        call(self.client, "continue_update_rollback", purpose, StackName=name, **role)
 
 
 def is_unknown(error: AwsCallFailed) -> bool:
