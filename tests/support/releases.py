@@ -1,9 +1,10 @@
 """Releases against the control plane in memory: a world to release in, and what a test asks about it afterwards."""
 
 import copy
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from local_aws.control_plane import Behaviour, ControlPlane, SteppedClock
 from local_aws.control_plane.ecr import Ecr
 from local_aws.control_plane.region import build_region, released
 from platform_sdk.deploy.aws.session import Aws
+from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.explanation import AwsEvidence
 from platform_sdk.deploy.release.events import ReleaseEvent
@@ -92,6 +94,7 @@ class World:
         on_event: Callable[[ReleaseEvent], None] = lambda _event: None,
         interrupts: Interrupts | None = None,
         is_ancestor: IsAncestor = lambda _older, _newer: False,
+        clock: Clock | None = None,
     ) -> Tools:
         environment = self.environment
         aws = Aws(client_of or self.plane.client, account_id=environment.account_id, region=environment.region)
@@ -102,7 +105,7 @@ class World:
 
         return Tools(
             aws=aws,
-            clock=self.plane.clock,
+            clock=clock or self.plane.clock,
             tell=tell,
             evidence=AwsEvidence(aws, self.spec, environment),
             interrupts=interrupts or Interrupts(),
@@ -187,5 +190,113 @@ def world(service: str = "orders", environment_name: str = "production") -> Worl
     return World(plane=plane, spec=specs[service], environment=environment)
 
 
-def names(calls: Iterable[Any]) -> list[str]:
-    return [f"{call.service}:{call.operation}" for call in calls]
+class Stage:
+    """One plane for many worlds, one after the other: its clients cost more to make than the rest of a world."""
+
+    def __init__(self, service: str, environment_name: str) -> None:
+        self.environment, specs = everything(environment_name)
+        self.spec = specs[service]
+        self.base = built(environment_name, service)
+        self.plane = ControlPlane(clock=SteppedClock(START), account_id=self.base.account_id, region=self.base.region)
+
+    def world(self) -> World:
+        """As `world` makes one; the one before it is over."""
+        memo: dict[int, Any] = {id(self.base): self.plane}
+        for name, value in vars(self.base).items():
+            if name != "_clients":
+                setattr(self.plane, name, copy.deepcopy(value, memo))
+        return World(plane=self.plane, spec=self.spec, environment=self.environment)
+
+
+class Killed(BaseException):
+    """In place of `kill -9`: raised by every call of a process that is dead, so none of its cleaning up happens."""
+
+
+class Process:
+    """One that dies after so many writes to AWS. `client_of` is for `World.deploy`."""
+
+    def __init__(self, plane: ControlPlane, *, writes: int) -> None:
+        self.plane = plane
+        self.writes = writes
+        self.over = False
+        self.survived = False
+
+    def client_of(self, service: str) -> Any:
+        client = self.plane.client(service)
+        client.meta.events.register_first("before-call", self.refuse_if_dead, unique_id=f"{id(self)}")
+        return client
+
+    def refuse_if_dead(self, **_: Any) -> None:
+        if not self.over and sum(call.writes for call in self.plane.calls) >= self.writes:
+            raise Killed
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        self.over = True
+        self.survived = kind is None
+        return kind is Killed
+
+
+class Turns:
+    """The time of several releases at once: each goes on when its own wait is over, one at a time."""
+
+    def __init__(self, clock: SteppedClock) -> None:
+        self.clock = clock
+        self.changed = threading.Condition()
+        self.wakes: dict[str, datetime] = {}
+        self.turn = ""
+
+    def run(self, releases: Mapping[str, tuple[float, Callable[[Clock], Outcome]]]) -> dict[str, Outcome]:
+        """Each after so many seconds, by name."""
+        ended: dict[str, Outcome] = {}
+        begin = self.clock.now()
+        self.wakes = {name: begin + timedelta(seconds=seconds) for name, (seconds, _) in releases.items()}
+
+        def play(name: str, release: Callable[[Clock], Outcome]) -> None:
+            try:
+                self.wait_for(name)
+                ended[name] = release(Turn(self, name))
+            finally:
+                with self.changed:
+                    del self.wakes[name]
+                    self.pass_on()
+
+        threads = [threading.Thread(target=play, args=(name, release)) for name, (_, release) in releases.items()]
+        for thread in threads:
+            thread.start()
+        with self.changed:
+            self.pass_on()
+        for thread in threads:
+            thread.join(timeout=120)
+        return ended
+
+    def pass_on(self) -> None:
+        if self.wakes:
+            self.turn = min(self.wakes, key=lambda name: self.wakes[name])
+            left = (self.wakes[self.turn] - self.clock.now()).total_seconds()
+            if left > 0:
+                self.clock.sleep(left)
+            self.changed.notify_all()
+
+    def wait_for(self, name: str) -> None:
+        with self.changed:
+            self.changed.wait_for(lambda: self.turn == name, timeout=120)
+
+
+class Turn:
+    """The clock of one of them."""
+
+    def __init__(self, turns: Turns, name: str) -> None:
+        self.turns = turns
+        self.name = name
+
+    def now(self) -> datetime:
+        return self.turns.clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        with self.turns.changed:
+            self.turns.wakes[self.name] = self.now() + timedelta(seconds=seconds)
+            self.turns.pass_on()
+        self.turns.wait_for(self.name)

@@ -12,9 +12,9 @@ from platform_sdk.deploy.release.busy import after_running, superseded
 from platform_sdk.deploy.release.events import InterruptedBySignal, Started
 from platform_sdk.deploy.release.follow import resume_command
 from platform_sdk.deploy.release.former import worker_beside
-from platform_sdk.deploy.release.guard import restore_left_over
 from platform_sdk.deploy.release.interrupts import Interrupted
 from platform_sdk.deploy.release.journal import Ending, Journal
+from platform_sdk.deploy.release.left_over import put_right
 from platform_sdk.deploy.release.lock import LockLost
 from platform_sdk.deploy.release.migrate import migrate
 from platform_sdk.deploy.release.order import Order
@@ -76,7 +76,7 @@ def bring_to_users(releasing: Releasing) -> Ending:
     Raises:
         Ending: the release ends early, and users are where it says.
     """
-    restore_left_over(releasing)
+    put_right(releasing)
     if releasing.order.if_busy == "wait":
         after_running(releasing)
     state = releasing.observe()
@@ -107,6 +107,7 @@ def after_signal(releasing: Releasing, interrupted: Interrupted) -> Ending:
 
 def register_all(releasing: Releasing, state: ServiceState) -> Revisions:
     journal = releasing.journal
+    releasing.go_on()
     with journal.stage("register"):
         revisions = register(releasing, state)
     journal.revision, journal.worker_revision = revisions.api, revisions.worker or ""

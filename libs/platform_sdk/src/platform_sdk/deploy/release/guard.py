@@ -2,7 +2,7 @@
 
 docs.aws.amazon.com/AmazonECS, "Blue/green deployments with CodeDeploy", considerations: a replacement task set that is
 not steady within five minutes of a scaling event fails. What was suspended before is written into the lock first, so
-that whoever takes over from a release that was killed restores it.
+that whoever takes over from a release that was killed restores it: left_over.py.
 """
 
 from collections.abc import Iterator
@@ -56,13 +56,6 @@ def restore(releasing: Releasing, resource: str, before: Suspended) -> None:
     releasing.tell(ScalingRestored(resource=resource, now=before))
     # What is restored twice is the same.
     releasing.glance(releasing.lock.forget_scaling, None)
-
-
-def restore_left_over(releasing: Releasing) -> None:
-    """What a release that was killed has left suspended, as its lock tells."""
-    before = releasing.lock.scaling
-    if before is not None:
-        restore(releasing, f"service/{releasing.cluster}/{releasing.api}", before)
 
 
 def by_hand(resource: str, wanted: Suspended) -> str:

@@ -35,9 +35,12 @@ def migrate(releasing: Releasing, revision: str, like: EcsService) -> None:
     if command is None:
         releasing.journal.skip("migrate", f"{releasing.spec.name} has no commands.migrate")
         return
+    releasing.go_on()
     with releasing.journal.stage("migrate"):
         for attempt in range(ATTEMPTS):
             started = start(releasing, revision, command, like, attempt)
+            if started is None:
+                continue
             releasing.journal.under_way = f"the migration, as task {started.id},"
             ended = follow_task(releasing, started)
             releasing.journal.under_way = ""
@@ -47,9 +50,9 @@ def migrate(releasing: Releasing, revision: str, like: EcsService) -> None:
                 raise failure(releasing, started, ended, revision)
 
 
-def start(releasing: Releasing, revision: str, command: Sequence[str], like: EcsService, attempt: int) -> Task:
+def start(releasing: Releasing, revision: str, command: Sequence[str], like: EcsService, attempt: int) -> Task | None:
     """The same attempt at the same revision is one task, whoever asks for it and how often. So a release that was
-    killed finds its migration running or done, and only one that has failed is run again.
+    killed finds its migration running or done, and only one that has failed, or is forgotten, is run again.
     """
     token = hashlib.sha256(f"migrate {revision} {attempt}".encode()).hexdigest()
     return releasing.patiently(

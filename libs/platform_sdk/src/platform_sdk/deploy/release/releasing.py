@@ -18,7 +18,7 @@ from platform_sdk.deploy.release.order import IsAncestor, Order
 from platform_sdk.deploy.release.target import Release
 from platform_sdk.deploy.render.stack_names import cluster_name, service_name, worker_service_name
 from platform_sdk.deploy.spec.types import ServiceSpec
-from platform_sdk.deploy.state import ServiceState, Suspended
+from platform_sdk.deploy.state import LockItem, ServiceState, Suspended
 
 PATIENCE: Final = (1, 2, 4, 8, 15)
 """Seconds between attempts, beyond botocore's own five within each."""
@@ -39,6 +39,9 @@ class Lock(Protocol):
 
     @property
     def scaling(self) -> Suspended | None: ...
+
+    @property
+    def before(self) -> LockItem | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,10 @@ class Releasing:
 
     def observe(self) -> ServiceState:
         return self.patiently(lambda: observe_service(self.spec, self.environment, self.aws))
+
+    def go_on(self) -> None:
+        """Before each step. Raises as `pause` does."""
+        self.pause(0)
 
     def pause(self, seconds: float) -> None:
         """In steps of a second.

@@ -9,8 +9,8 @@ from platform_sdk.deploy.release.description import Description, parse_descripti
 from platform_sdk.deploy.release.events import DeploymentCreated, Started
 from platform_sdk.deploy.release.execute import concluded, unbroken
 from platform_sdk.deploy.release.follow import follow
-from platform_sdk.deploy.release.guard import restore_left_over
 from platform_sdk.deploy.release.journal import Ending
+from platform_sdk.deploy.release.left_over import put_right, worker_revision
 from platform_sdk.deploy.release.order import Order
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.releasing import Releasing, Tools
@@ -19,7 +19,7 @@ from platform_sdk.deploy.release.shift import bake, confirm, following_of
 from platform_sdk.deploy.release.target import ExistingRevisions, Release
 from platform_sdk.deploy.release.turn import if_free, without_lock
 from platform_sdk.deploy.release.worker import return_worker
-from platform_sdk.deploy.render.stack_names import arn, worker_service_name
+from platform_sdk.deploy.render.stack_names import arn
 from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import Deployment, ServiceState
 from platform_sdk.errors import PlatformError
@@ -69,16 +69,12 @@ def release_of(told: Description, spec: ServiceSpec, environment: Environment) -
     )
 
 
-def worker_revision(number: int, spec: ServiceSpec, environment: Environment) -> str:
-    return arn(environment, "ecs", f"task-definition/{worker_service_name(spec, environment)}:{number}")
-
-
 def go_on(releasing: Releasing, deployment: Deployment, told: Description) -> Ending:
     """
     Raises:
         Ending: it failed, or it has no end yet.
     """
-    restore_left_over(releasing)
+    put_right(releasing)
     state = releasing.observe()
     note(releasing, deployment, told, state)
     ground = ground_of(state, releasing.journal.previous_revision)

@@ -61,6 +61,7 @@ def bake(releasing: Releasing, following: Following, seen: Seen, revision: str, 
 
 def begin(releasing: Releasing, revision: str, ground: Ground) -> Following:
     """Creates the deployment, unless this version is being deployed already by a release that did not see its end."""
+    releasing.go_on()
     found = running_of(releasing, revision)
     id = found.id if found else create(releasing, revision)
     releasing.journal.deployment_id = id

@@ -21,7 +21,11 @@ from platform_sdk.deploy.state import LockItem, Suspended
 class NoLock:
     """Of who only looks, or only stops what another one has begun."""
 
-    scaling: Suspended | None = None
+    before: LockItem | None = None
+
+    def __init__(self, scaling: Suspended | None = None) -> None:
+        """`scaling` is as it was before the lock's holder suspended it."""
+        self.scaling = scaling
 
     def renew_when_due(self) -> None:
         """Nothing to renew."""
@@ -100,7 +104,8 @@ def take_from_holder(looking: Releasing) -> None:
     holder = looking.patiently(lambda: locks.read(lock_table(environment), lock_name(looking.spec.name)))
     if holder is None or holder.expires_at <= now:
         return
-    refuse_unless_ready(Asked(releasing=looking, state=looking.observe()))
+    beside = replace(looking, lock=NoLock(holder.scaling))
+    refuse_unless_ready(Asked(releasing=beside, state=beside.observe()))
     looking.journal.checks.clear()
     looking.tell(Warned(what=f"the {holder.purpose} by {holder.owner} is superseded"))
     owner = looking.release.by

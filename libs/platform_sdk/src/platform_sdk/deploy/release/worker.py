@@ -30,6 +30,7 @@ def roll_worker(releasing: Releasing, revision: str | None, service: EcsService 
     if revision is None or service is None:
         releasing.journal.skip("worker", f"{releasing.spec.name} has no worker")
         return
+    releasing.go_on()
     with releasing.journal.stage("worker"):
         began = releasing.now()
         if follow(releasing, revision, began):

@@ -33,6 +33,8 @@ def scaling(asked: Asked) -> Answer:
     if not targets:
         return skip("nothing scales the service")
     held = [each for each in targets if each.suspended.any]
+    if held and asked.releasing.lock.scaling is not None:
+        return ok("held by the release that is under way")
     if held:
         return fail(
             f"the scaling of {held[0].resource} is suspended, and no release has left it so",
