@@ -5,7 +5,6 @@ from typing import Any
 
 from local_aws.control_plane.account import Account
 from local_aws.control_plane.cloudwatch import CloudWatch
-from local_aws.control_plane.codedeploy import machine
 from local_aws.control_plane.codedeploy.machine import (
     Action,
     CallHook,
@@ -195,6 +194,3 @@ class Engine:
             "targetGroup": {"name": production.target_group(group).name},
             "taskSetLabel": label,
         }
-
-
-__all__ = ["Engine", "machine"]

@@ -206,7 +206,7 @@ def described(task: Task) -> dict[str, Any]:
         "launchType": "FARGATE",
         "platformVersion": "1.4.0",
         "platformFamily": "Linux",
-        "availabilityZone": "us-east-1a",
+        "availabilityZone": f"{task.arn.split(':')[3]}a",
         "healthStatus": overall_health(task.containers),
         "connectivity": "CONNECTED" if task.started_at and not task.stopped_at else None,
         "createdAt": task.created_at,

@@ -175,6 +175,6 @@ class TargetGroups(Listeners):
 
 
 def described_health(address: str, port: int | None, health: Health) -> dict[str, Any]:
-    target = {"Id": address} | ({"Port": port, "AvailabilityZone": "us-east-1a"} if port else {})
+    target = {"Id": address} | ({"Port": port} if port else {})
     checked = {"HealthCheckPort": str(port)} if port else {}
     return {"Target": target, **checked, "TargetHealth": health.answer}
