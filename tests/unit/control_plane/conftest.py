@@ -1,9 +1,11 @@
 """One service behind a load balancer with two listeners, a worker, and what a release of them needs."""
 
+import copy
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -143,6 +145,12 @@ class Stage:
 
 @pytest.fixture
 def stage() -> Stage:
+    return copy.deepcopy(built())
+
+
+@cache
+def built() -> Stage:
+    """Once for all tests: to be copied, not used."""
     clock = SteppedClock(START)
     plane = ControlPlane(clock=clock)
     plane.set_hook(HOOK)
