@@ -227,6 +227,7 @@ def test_a_task_runs_once_in_the_network_of_the_service() -> None:
         client_token="0123",
     )
 
+    assert started is not None
     assert started.id == "1"
     assert aws.sent("ecs.RunTask") == [
         {

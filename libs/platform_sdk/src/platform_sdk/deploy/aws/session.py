@@ -104,7 +104,7 @@ def connect(environment: "Environment") -> Aws:
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
-        retries={"mode": "standard", "max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         # Only the environment decides: AWS_ENDPOINT_URL of the shell must not turn production into the laptop.
         ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # unknown to the stubs
     )
