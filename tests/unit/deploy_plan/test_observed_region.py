@@ -132,6 +132,19 @@ def test_where_there_is_nothing_nothing_is_found() -> None:
     assert observe_service(ORDERS, STAGING, gateways(empty_plane())) == NOTHING
 
 
+def test_a_name_for_a_first_change_set_is_no_stack_to_update() -> None:
+    plane = empty_plane()
+    cloudformation = plane.client("cloudformation")
+    template = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
+    cloudformation.create_change_set(
+        StackName="platform-staging-orders", ChangeSetName="first", ChangeSetType="CREATE", TemplateBody=template
+    )
+    state = observe_service(ORDERS, STAGING, gateways(plane))
+    assert state.stack is not None
+    assert not state.stack.is_created
+    assert plan_service(ORDERS, STAGING, state).stack.action == "create"
+
+
 def test_a_revision_that_was_registered_and_does_not_run_is_found_beside_the_one_that_does(live: ControlPlane) -> None:
     document: Any = task_definition(ORDERS, STAGING, image="orders:2.0.0")
     live.client("ecs").register_task_definition(**document)

@@ -168,6 +168,11 @@ def test_neither_nothing_nor_a_placeholder_is_drift() -> None:
     assert drift_of(created(ORDERS, PRODUCTION)) == ()
 
 
+def test_while_a_stack_is_being_changed_nobody_knows_what_is_drift() -> None:
+    changing = replace(part("stack"), status="CREATE_IN_PROGRESS")
+    assert drift_of(orders(stack=changing, api=None, api_revision=None, alarms=())) == ()
+
+
 def test_drift_alone_is_something_to_do() -> None:
     plan = plan_service(ORDERS, PRODUCTION, orders(alarms=()))
     assert (plan.has_changes, plan.exit_code) == (False, 2)

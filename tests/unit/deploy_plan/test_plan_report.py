@@ -107,13 +107,31 @@ def test_a_revision_of_an_earlier_release_is_named() -> None:
     assert (api["target"], api["after"]) == ("existing", failed.arn)
 
 
-def test_a_stack_that_takes_no_update_is_told() -> None:
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("UPDATE_ROLLBACK_FAILED", "ends its rollback first"),
+        ("UPDATE_IN_PROGRESS", "nothing else is applied meanwhile"),
+        ("ROLLBACK_COMPLETE", "deletes what is left of it, and creates it anew"),
+    ],
+)
+def test_a_stack_that_takes_no_update_is_told(status: str, words: str) -> None:
     state = released(ORDERS, PRODUCTION)
     assert state.stack is not None
-    stuck = replace(state, stack=replace(state.stack, status="UPDATE_ROLLBACK_FAILED"))
-    text, markdown, _ = forms(planned(state=stuck))
-    assert "! stack platform-production-orders is UPDATE_ROLLBACK_FAILED" in text
-    assert "UPDATE_ROLLBACK_FAILED" in markdown
+    stuck = replace(state, stack=replace(state.stack, status=status))
+    text, markdown, document = forms(planned(state=stuck))
+    assert f"! stack platform-production-orders is {status}: " in text
+    assert words in text
+    assert words in markdown
+    assert document["services"][0]["stack"]["status"] == status
+
+
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
+def test_a_stack_that_takes_one_is_not(status: str) -> None:
+    state = released(ORDERS, PRODUCTION)
+    assert state.stack is not None
+    text, _, _ = forms(planned(state=replace(state, stack=replace(state.stack, status=status))))
+    assert status not in text
 
 
 def test_losing_what_a_resource_holds_is_said_aloud() -> None:

@@ -40,9 +40,6 @@ Answered = TypeVar("Answered")
 CONNECTIONS: Final = 8
 """At a time; boto3 keeps ten for each client."""
 
-UNCREATED: Final = frozenset({"REVIEW_IN_PROGRESS"})
-"""Status of a stack that is but a name for its first change set: it has no template."""
-
 
 class UnreadableTemplate(PlatformError):
     """A service's stack was given a template that this tool has not written."""
@@ -115,9 +112,9 @@ def observe_together(specs: Sequence[ServiceSpec], environment: Environment, aws
 
 
 def stack_of(spec: ServiceSpec, environment: Environment, gateway: "Stacks") -> tuple[Stack | None, Json | None]:
-    """With its template."""
+    """With its template, where it may be updated."""
     stack = gateway.stack(stack_name(spec, environment))
-    return stack, None if stack is None or stack.status in UNCREATED else template_of(stack, gateway)
+    return stack, template_of(stack, gateway) if stack is not None and stack.is_created else None
 
 
 def template_of(stack: Stack, gateway: "Stacks") -> Json:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from platform_sdk.deploy.observe.service import UNCREATED
 from platform_sdk.deploy.shared import SharedStack
 from platform_sdk.deploy.state import DeployedStack
 
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def observe_shared(stacks: Sequence[SharedStack], aws: "Aws") -> Mapping[str, DeployedStack]:
-    """By the name of the stack; those that do not exist are not in it.
+    """By the name of the stack; those that do not exist, or whose creation failed, are not in it.
 
     Raises:
         AwsCallFailed: AWS did not answer, or refused to.
@@ -21,5 +20,5 @@ def observe_shared(stacks: Sequence[SharedStack], aws: "Aws") -> Mapping[str, De
     return {
         name: DeployedStack(stack=stack, template=aws.stacks.template(name))
         for name, stack in found.items()
-        if stack is not None and stack.status not in UNCREATED
+        if stack is not None and stack.is_created
     }

@@ -18,8 +18,8 @@ BY_HAND: Final = "CloudFormation does not see it: set it back where it was chang
 
 
 def drift_of(state: ServiceState) -> tuple[Drift, ...]:
-    """None of a service that does not exist yet."""
-    if state.template is None:
+    """None of a service that does not exist yet, or whose stack is being changed right now."""
+    if state.template is None or (state.stack is not None and state.stack.status.endswith("_IN_PROGRESS")):
         return ()
     deployed = Deployed(state.template)
     return (

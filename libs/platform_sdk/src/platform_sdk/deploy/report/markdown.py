@@ -10,7 +10,6 @@ from platform_sdk.deploy.report.words import (
     cost_words,
     drift_words,
     image_is_kept,
-    is_unsound,
     line_basis,
     line_sign,
     next_commands,
@@ -23,6 +22,7 @@ from platform_sdk.deploy.report.words import (
     synchronised_words,
     told_in_detail,
     traffic_words,
+    unsound_words,
     verdict,
 )
 
@@ -69,8 +69,8 @@ def scaling_blocks(plan: Plan) -> Iterator[str]:
 
 def stack_blocks(plan: Plan) -> Iterator[str]:
     stack = plan.stack
-    if is_unsound(stack.status):
-        yield f"> [!WARNING]\n> The stack `{stack.name}` is {stack.status}: it takes no update like this."
+    if unsound := unsound_words(stack.status):
+        yield f"> [!WARNING]\n> The stack `{stack.name}` {unsound}."
     if stack.action == "unchanged":
         return
     rows = [
@@ -125,8 +125,8 @@ def shared_blocks(plan: SharedPlan) -> Iterator[str]:
 
 
 def shared_stack_blocks(stack: SharedStackPlan) -> Iterator[str]:
-    if is_unsound(stack.status):
-        yield f"It is {stack.status}: it takes no update like this."
+    if unsound := unsound_words(stack.status):
+        yield f"It {unsound}."
     if stack.parameters:
         yield table(("", "parameter", "before", "after"), change_rows(stack.parameters))
     if stack.template:

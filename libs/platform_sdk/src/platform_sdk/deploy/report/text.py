@@ -13,7 +13,6 @@ from platform_sdk.deploy.report.words import (
     cost_words,
     drift_words,
     image_is_kept,
-    is_unsound,
     line_basis,
     line_sign,
     next_commands,
@@ -27,6 +26,7 @@ from platform_sdk.deploy.report.words import (
     told_in_detail,
     total_words,
     traffic_words,
+    unsound_words,
     verdict,
 )
 
@@ -99,8 +99,8 @@ def scaling_lines(plan: Plan) -> Iterator[str]:
 
 def stack_lines(plan: Plan) -> Iterator[str]:
     stack = plan.stack
-    if is_unsound(stack.status):
-        yield f"! stack {stack.name} is {stack.status}: it takes no update like this"
+    if unsound := unsound_words(stack.status):
+        yield f"! stack {stack.name} {unsound}"
     if stack.action == "unchanged":
         return
     yield f"{SIGNS[stack.action]} stack {stack_words(stack)}"
@@ -154,8 +154,8 @@ def shared_lines(plan: SharedPlan) -> Iterator[str]:
 
 def shared_stack_lines(stack: SharedStackPlan) -> Iterator[str]:
     yield f"{SIGNS[stack.action]} {stack.name} is {'created' if stack.action == 'create' else 'updated'}"
-    if is_unsound(stack.status):
-        yield f"{STEP}! it is {stack.status}: it takes no update like this"
+    if unsound := unsound_words(stack.status):
+        yield f"{STEP}! it {unsound}"
     yield from indented(change_lines(stack.parameters))
     if stack.template:
         yield f"{STEP}~ template:"

@@ -22,6 +22,7 @@ from platform_sdk.deploy.plan import (
     TrafficPlan,
     is_of_scaling,
 )
+from platform_sdk.deploy.state.stacks import NOT_CREATED
 
 SIGNS: Final[Mapping[str, str]] = {
     "add": "+",
@@ -167,10 +168,15 @@ def synchronised_words(stack: StackPlan) -> str:
     return "in two updates: the first tells CloudFormation what releases have made, so the second undoes none of it"
 
 
-def is_unsound(status: str | None) -> bool:
-    """A stack that takes no update as it is. One that is but a name for its first change set is as good as none."""
-    sound = status is None or status == "REVIEW_IN_PROGRESS" or status.endswith("_COMPLETE")
-    return not sound or status == "ROLLBACK_COMPLETE"
+def unsound_words(status: str | None) -> str:
+    """Why a stack takes no update as it is; empty where it does."""
+    if status is None or status == "REVIEW_IN_PROGRESS":
+        return ""
+    if status in NOT_CREATED:
+        return f"is {status}: `platform apply` deletes what is left of it, and creates it anew"
+    if status.endswith("_IN_PROGRESS"):
+        return f"is {status}: nothing else is applied meanwhile"
+    return "" if status.endswith("_COMPLETE") else f"is {status}: `platform apply` ends its rollback first"
 
 
 def drift_words(drift: Drift) -> str:

@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from platform_sdk.deploy.state.tasks import Json
+
+NOT_CREATED: Final = frozenset(
+    {"REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_FAILED", "ROLLBACK_COMPLETE", "DELETE_FAILED"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,12 @@ class Stack:
     outputs: Mapping[str, str]
     tags: Mapping[str, str]
     updated_at: datetime | None
+
+    @property
+    def is_created(self) -> bool:
+        """No mere name for a first change set, nor what a creation or a deletion that failed has left."""
+        return self.status not in NOT_CREATED
+
     is_protected: bool = False
     """From being deleted."""
 
