@@ -77,11 +77,13 @@ def test_what_a_person_has_to_do_still_is_told_until_it_is_done() -> None:
     assert "still to do: deploy/environments/staging.toml: set url = " in created
     assert f"`aws secretsmanager create-secret --name {secret} --secret-string …`" in created
     assert "confirm the connection" in created
-    assert "give orders its role and schema in the database" in created
+    assert "orders has its role and schema in the database now" in created
 
     shell.account.plane.service(SecretsManager).put(secret, "value")
-    again = json.loads(shell("apply", "--shared", "--env", "staging", "--yes", "--json").stdout)["still_to_do"]
+    told = json.loads(shell("apply", "--shared", "--env", "staging", "--yes", "--json").stdout)
 
+    again = told["still_to_do"]
+    assert told["database_roles"] == []
     assert len(again) == 2, "the addresses of database and cache are not those of the environment's file"
     assert all(each.startswith("deploy/environments/staging.toml: set ") for each in again)
 

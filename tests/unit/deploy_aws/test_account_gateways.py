@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from platform_sdk.deploy.aws import AwsCallFailed, NotFound
+from platform_sdk.deploy.aws import AwsCallFailed, AwsUnavailable, NotFound
 from platform_sdk.deploy.aws.images import RegistryLogin
 from platform_sdk.deploy.state import Finding
 from tests.support.recorded_aws import ACCOUNT, RecordedAws, Refusal
@@ -239,3 +239,27 @@ def test_the_caller_is_who_the_credentials_say() -> None:
     caller = aws.gateways.identity.caller()
 
     assert (caller.arn, caller.account_id) == (ROLE, ACCOUNT)
+
+
+def test_sql_is_sent_with_its_parameters_and_answered_in_rows() -> None:
+    aws = RecordedAws()
+    aws.answers("rds-data.ExecuteStatement", {"records": [[{"longValue": 1}, {"stringValue": "a"}]]}, {})
+    cluster = "arn:aws:rds:us-east-1:111122223333:cluster:c"
+    given: Any = {"cluster_arn": cluster, "secret_arn": "arn:aws:secret", "database": "d"}
+
+    rows = aws.gateways.database.execute("count", sql="SELECT 1, :name", parameters={"name": "a"}, **given)
+
+    assert rows == [[1, "a"]]
+    assert aws.gateways.database.execute("count", sql="GRANT", **given) == []
+    assert aws.requests[0][1]["parameters"] == [{"name": "name", "value": {"stringValue": "a"}}]
+
+
+@pytest.mark.parametrize(
+    "code", ["DatabaseResumingException", "DatabaseUnavailableException", "ServiceUnavailableError"]
+)
+def test_a_database_that_sleeps_is_away_for_a_moment(code: str) -> None:
+    aws = RecordedAws()
+    aws.answers("rds-data.ExecuteStatement", Refusal(code=code))
+
+    with pytest.raises(AwsUnavailable, match="could not count"):
+        aws.gateways.database.execute("count", cluster_arn="a" * 11, secret_arn="b" * 11, database="d", sql="SELECT 1")

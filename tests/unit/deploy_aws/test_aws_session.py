@@ -55,6 +55,7 @@ def test_each_gateway_is_made_once_and_of_its_own_service() -> None:
             "secrets",
             "identity",
             "locks",
+            "database",
             "lambdas",
         )
     }
@@ -73,6 +74,7 @@ def test_each_gateway_is_made_once_and_of_its_own_service() -> None:
         "secrets": "secretsmanager",
         "identity": "sts",
         "locks": "dynamodb",
+        "database": "rds-data",
         "lambdas": "lambda",
     }
     assert aws.identity.iam_client().meta.service_model.service_name == "iam"

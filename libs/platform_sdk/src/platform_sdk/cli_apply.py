@@ -92,16 +92,24 @@ class Run:
         self.tools = tools
         self.outcomes: list[StackOutcome] = []
         self.still_to_do: tuple[str, ...] = ()
+        self.database_roles: tuple[str, ...] = ()
         self.grace_period_seconds: int | None = None
 
 
 def apply_shared_stacks(specs: "tuple[ServiceSpec, ...]", environment: "Environment", run: Run) -> tuple[str, ...]:
     from platform_sdk.deploy.apply.by_hand import still_to_do
+    from platform_sdk.deploy.apply.database_roles import make_database_roles
     from platform_sdk.deploy.apply.shared import apply_shared
+    from platform_sdk.deploy.aws import AccessDenied
     from platform_sdk.deploy.shared import load_shared_stacks
 
     stacks = load_shared_stacks(root(), environment, specs)
     outcomes = apply_shared(stacks, root(), environment, run.tools)
+    try:
+        run.database_roles = make_database_roles(specs, environment, run.tools)
+    except AccessDenied as denied:
+        by_hand = f"give the services their roles in the database, as somebody who may: {denied.because}"
+        return (by_hand, *still_to_do(outcomes, specs, environment, run.tools))
     return still_to_do(outcomes, specs, environment, run.tools)
 
 
@@ -228,6 +236,7 @@ def told_as_json(
         service,
         run.outcomes,
         still_to_do=run.still_to_do,
+        database_roles=run.database_roles,
         grace_period_seconds=run.grace_period_seconds,
         error=error,
         interrupted=interrupted,
@@ -241,6 +250,8 @@ def told_as_text(environment: "Environment", service: str | None, run: Run) -> N
     if run.grace_period_seconds is not None:
         click.echo(f"tasks of {service} get {run.grace_period_seconds} s before they are asked for their health")
     click.echo(f"{service or 'shared'} in {environment.name}: {summary(run.outcomes)}")
+    for name in run.database_roles:
+        click.echo(f"{name} has its role and schema in the database now")
     for line in run.still_to_do:
         click.echo(f"still to do: {line}")
 

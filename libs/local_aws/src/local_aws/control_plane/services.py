@@ -15,6 +15,7 @@ from local_aws.control_plane.elbv2.service import ElbV2
 from local_aws.control_plane.functions import Functions
 from local_aws.control_plane.iam import Iam
 from local_aws.control_plane.logs import Logs
+from local_aws.control_plane.rds_data import RdsData
 from local_aws.control_plane.secrets import SecretsManager
 from local_aws.control_plane.service import Service
 from local_aws.control_plane.sqs import Sqs
@@ -33,6 +34,7 @@ SERVICES: Final[Mapping[str, Callable[[Account], Service]]] = {
     "secretsmanager": SecretsManager,
     "lambda": Functions,
     "dynamodb": DynamoDb,
+    "rds-data": RdsData,
     "sqs": Sqs,
     "iam": Iam,
     "sts": Sts,

@@ -20,7 +20,7 @@ def still_to_do(
     return (
         *addresses(environment, tools),
         *secrets(services, environment, tools),
-        *after_creation(outcomes, services, environment),
+        *after_creation(outcomes, environment),
     )
 
 
@@ -57,14 +57,7 @@ def is_there(secret: str, tools: Tools) -> bool:
         return True
 
 
-def after_creation(
-    outcomes: Sequence[StackOutcome], services: Sequence[ServiceSpec], environment: Environment
-) -> Iterator[str]:
+def after_creation(outcomes: Sequence[StackOutcome], environment: Environment) -> Iterator[str]:
     created = {outcome.stack for outcome in outcomes if outcome.action == "created"}
     if any(name.startswith(f"platform-{environment.name}-pipeline-") for name in created):
-        yield (
-            "confirm the connection to the repository, if it is pending: in the console, Developer Tools, Connections"
-        )
-    for spec in services:
-        if spec.database is not None and f"platform-{environment.name}-secrets-{spec.name}" in created:
-            yield f"give {spec.name} its role and schema in the database: deploy/README.md, `Once for an account`"
+        yield "confirm the connection to the repository, if it is pending: in the console, Developer Tools, Connections"

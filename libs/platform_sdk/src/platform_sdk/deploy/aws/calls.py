@@ -43,8 +43,19 @@ THROTTLED: Final = frozenset(
         "TransactionInProgress",
     }
 )
-UNAVAILABLE: Final = frozenset({"InternalError", "InternalFailure", "InternalServerError", "InternalServer", "Server",
-                                "ServiceUnavailable"})  # fmt: skip
+UNAVAILABLE: Final = frozenset(
+    {
+        "DatabaseResuming",
+        "DatabaseUnavailable",
+        "InternalError",
+        "InternalFailure",
+        "InternalServer",
+        "InternalServerError",
+        "Server",
+        "ServiceUnavailable",
+        "ServiceUnavailableError",
+    }
+)
 MISSING: Final = re.compile(r"(?:.*NotFound|.*DoesNotExist|NoSuch\w+)(?:Fault)?")
 
 ACTION_PREFIXES: Final = {"monitoring": "cloudwatch"}

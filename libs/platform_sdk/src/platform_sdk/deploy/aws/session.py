@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from platform_sdk.deploy.aws.alarms import Alarms
 from platform_sdk.deploy.aws.codedeploy import CodeDeploy
+from platform_sdk.deploy.aws.database import Database
 from platform_sdk.deploy.aws.ecs import Ecs
 from platform_sdk.deploy.aws.identity import Identity
 from platform_sdk.deploy.aws.images import Ecr
@@ -86,6 +87,10 @@ class Aws:
     @cached_property
     def locks(self) -> Locks:
         return Locks(self.client_of("dynamodb"))
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.client_of("rds-data"))
 
     @cached_property
     def lambdas(self) -> Lambdas:

@@ -1,0 +1,114 @@
+"""A role and a schema in the database for each service that needs one: what CloudFormation has no resource for.
+
+Each statement may be repeated, and the schema comes last: where it is there, all is done. The password is the one that
+the service's stack of secrets has made up; it is read, sent to the database, and told to nobody.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from platform_sdk.deploy.apply.events import Waiting
+from platform_sdk.deploy.apply.tools import Tools
+from platform_sdk.deploy.aws import AwsUnavailable, Throttled
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.render.stack_names import arn
+from platform_sdk.deploy.shared import SharedParameter, shared_parameter
+from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.errors import PlatformError
+
+PASSWORD: Final = re.compile(r"[A-Za-z0-9]+")
+IS_DONE: Final = "SELECT 1 FROM pg_namespace WHERE nspname = :name"
+HAS_ROLE: Final = "SELECT 1 FROM pg_roles WHERE rolname = :name"
+
+WAKING_SECONDS: Final = 120
+"""A paused database takes about a quarter of a minute."""
+POLL_SECONDS: Final = 5
+
+
+class UnusablePassword(PlatformError):
+    """The password could not stand in an SQL statement as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who may make roles, and where."""
+
+    cluster_arn: str
+    secret_arn: str
+    database: str
+
+
+def make_database_roles(specs: Sequence[ServiceSpec], environment: Environment, tools: Tools) -> tuple[str, ...]:
+    """The services that got a role and a schema now.
+
+    Raises:
+        UnusablePassword
+        AwsCallFailed: AccessDenied, where the caller may not use the database or read the services' passwords.
+    """
+    owner = owner_of(environment, tools)
+    if owner is None:
+        return ()
+    return tuple(
+        spec.name for spec in specs if spec.database is not None and make_role(spec.name, owner, environment, tools)
+    )
+
+
+def owner_of(environment: Environment, tools: Tools) -> Owner | None:
+    """The database's own user; None where there is no database yet."""
+    name = shared_parameter(environment, SharedParameter.DATABASE_SECRET_ARN)
+    secret_arn = tools.ask(lambda: tools.aws.parameters.values([name])).get(name)
+    if secret_arn is None:
+        return None
+    cluster_arn = arn(environment, "rds", f"cluster:platform-{environment.name}")
+    return Owner(cluster_arn=cluster_arn, secret_arn=secret_arn, database=environment.database.name)
+
+
+def make_role(service: str, owner: Owner, environment: Environment, tools: Tools) -> bool:
+    """Whether there was something to do."""
+    if rows(IS_DONE, service, owner, tools):
+        return False
+    has_role = bool(rows(HAS_ROLE, service, owner, tools))
+    secret = f"platform/{environment.name}/{service}/database"
+    password = tools.ask(lambda: tools.aws.secrets.field(secret, "password"))
+    if not PASSWORD.fullmatch(password):
+        raise UnusablePassword(
+            f"the password of {service} holds more than letters and digits",
+            hint=f"give the secret {secret} a password of letters and digits",
+        )
+    for sql in statements(service, owner.database, password, has_role=has_role):
+        rows(sql, service, owner, tools)
+    return True
+
+
+def statements(service: str, database: str, password: str, *, has_role: bool) -> Iterator[str]:
+    """As the database's owner."""
+    role = f'"{service}"'
+    yield f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC'
+    yield f"{'ALTER' if has_role else 'CREATE'} ROLE {role} LOGIN PASSWORD '{password}'"
+    yield f'ALTER ROLE {role} IN DATABASE "{database}" SET search_path = {role}'
+    yield f'GRANT CONNECT ON DATABASE "{database}" TO {role}'
+    # The owner may give a schema only to a role that it belongs to.
+    yield f"GRANT {role} TO CURRENT_USER"
+    yield f"CREATE SCHEMA IF NOT EXISTS {role} AUTHORIZATION {role}"
+
+
+def rows(sql: str, service: str, owner: Owner, tools: Tools) -> list[list[object]]:
+    """Patient with a database that is paused until somebody asks for it."""
+    deadline = tools.clock.now().timestamp() + WAKING_SECONDS
+    while True:
+        try:
+            return tools.aws.database.execute(
+                f"give {service} its role and schema in the database",
+                cluster_arn=owner.cluster_arn,
+                secret_arn=owner.secret_arn,
+                database=owner.database,
+                sql=sql,
+                parameters={"name": service} if ":name" in sql else {},
+            )
+        except (AwsUnavailable, Throttled):
+            if tools.clock.now().timestamp() >= deadline:
+                raise
+            tools.tell(Waiting(stack="database", subject="a paused database to wake up"))
+            tools.wait(POLL_SECONDS)

@@ -1,0 +1,128 @@
+"""Roles and schemas for the services, made through the data API: once, however often and wherever it is interrupted."""
+
+from dataclasses import replace
+
+import pytest
+
+from local_aws.control_plane.rds_data import RdsData
+from local_aws.control_plane.secrets import SecretsManager
+from platform_sdk.deploy.apply.database_roles import (
+    POLL_SECONDS,
+    WAKING_SECONDS,
+    UnusablePassword,
+    make_database_roles,
+)
+from platform_sdk.deploy.aws import AccessDenied, AwsCallFailed, AwsUnavailable
+from tests.support.applying import Applying, Killed, copy_of, empty_account, everything, shared_region
+
+STAGING, SPECS = everything("staging")
+ORDERS = SPECS["orders"]
+
+
+def account() -> Applying:
+    return copy_of(shared_region("staging", "orders"))
+
+
+def made(applying: Applying) -> dict[str, list[str]]:
+    return applying.plane.service(RdsData).made
+
+
+def test_a_service_gets_a_role_of_its_own_and_a_schema_that_the_role_owns() -> None:
+    applying = account()
+
+    assert make_database_roles([ORDERS], STAGING, applying.tools()) == ("orders",)
+
+    *_, revoke, create, path, connect, belong, schema = applying.plane.service(RdsData).statements
+    assert revoke == 'REVOKE ALL ON DATABASE "platform" FROM PUBLIC'
+    assert create.startswith('CREATE ROLE "orders" LOGIN PASSWORD \'')
+    assert path == 'ALTER ROLE "orders" IN DATABASE "platform" SET search_path = "orders"'
+    assert connect == 'GRANT CONNECT ON DATABASE "platform" TO "orders"'
+    assert belong == 'GRANT "orders" TO CURRENT_USER'
+    assert schema == 'CREATE SCHEMA IF NOT EXISTS "orders" AUTHORIZATION "orders"'
+    password = applying.aws().secrets.field("platform/staging/orders/database", "password")
+    assert create.endswith(f"'{password}'")
+
+
+def test_what_is_there_costs_one_question_and_no_password() -> None:
+    applying = account()
+    make_database_roles([ORDERS], STAGING, applying.tools())
+    applying.plane.calls.clear()
+
+    assert make_database_roles([ORDERS], STAGING, applying.tools()) == ()
+
+    assert [call.operation for call in applying.plane.calls] == ["GetParameters", "ExecuteStatement"]
+
+
+def test_a_service_without_a_database_gets_nothing() -> None:
+    applying = account()
+
+    assert make_database_roles([replace(ORDERS, database=None)], STAGING, applying.tools()) == ()
+
+    assert applying.plane.service(RdsData).statements == []
+
+
+def test_nothing_is_asked_of_a_database_that_is_not_there() -> None:
+    applying = empty_account(STAGING.account_id)
+
+    assert make_database_roles([ORDERS], STAGING, applying.tools()) == ()
+
+    assert [call.operation for call in applying.plane.calls] == ["GetParameters"]
+
+
+def number_of_calls() -> int:
+    applying = account()
+    applying.plane.calls.clear()
+    make_database_roles([ORDERS], STAGING, applying.tools())
+    return len(applying.plane.calls)
+
+
+@pytest.mark.parametrize("call", range(1, number_of_calls() + 1))
+def test_whoever_is_killed_at_any_call_finishes_by_the_same_command(call: int) -> None:
+    applying = account()
+    with applying.dying_before(call) as client_of, pytest.raises(Killed):
+        make_database_roles([ORDERS], STAGING, applying.tools(client_of=client_of))
+
+    make_database_roles([ORDERS], STAGING, applying.tools())
+
+    assert made(applying) == {"ROLE": ["orders"], "SCHEMA": ["orders"]}
+    assert make_database_roles([ORDERS], STAGING, applying.tools()) == ()
+
+
+def test_a_paused_database_is_waited_for() -> None:
+    applying = account()
+    applying.plane.service(RdsData).paused = 4
+
+    assert make_database_roles([ORDERS], STAGING, applying.tools()) == ("orders",)
+
+
+def test_a_database_that_does_not_wake_up_is_told() -> None:
+    applying = account()
+    applying.plane.service(RdsData).paused = 2 * WAKING_SECONDS // POLL_SECONDS
+
+    with pytest.raises(AwsUnavailable, match="could not give orders its role and schema"):
+        make_database_roles([ORDERS], STAGING, applying.tools())
+
+
+def test_a_password_that_would_have_to_be_quoted_is_refused_and_not_told() -> None:
+    applying = account()
+    name = "platform/staging/orders/database"
+    applying.plane.service(SecretsManager).put(name, '{"password": "it\'s"}')
+
+    with pytest.raises(UnusablePassword) as raised:
+        make_database_roles([ORDERS], STAGING, applying.tools())
+
+    assert "it's" not in str(raised.value)
+    assert made(applying) == {"ROLE": [], "SCHEMA": []}
+
+
+@pytest.mark.parametrize("how", ["denied", "server_error"])
+def test_no_error_holds_the_statement(how: str) -> None:
+    applying = account()
+    applying.plane.fail("rds-data", "ExecuteStatement", how=how, times=1000, after=3)  # type: ignore[arg-type]
+
+    with pytest.raises(AwsCallFailed) as raised:
+        make_database_roles([ORDERS], STAGING, applying.tools())
+
+    password = applying.aws().secrets.field("platform/staging/orders/database", "password")
+    assert password not in str(raised.value)
+    assert isinstance(raised.value, AccessDenied if how == "denied" else AwsUnavailable)
