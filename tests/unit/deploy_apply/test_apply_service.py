@@ -22,7 +22,6 @@ from platform_sdk.deploy.state import ServiceState
 from tests.support.applying import (
     ROOT,
     Applying,
-    Killed,
     copy_of,
     empty_account,
     everything,
@@ -237,25 +236,3 @@ def test_a_first_creation_that_failed_is_cleared_up_and_made_anew() -> None:
         run(account)
 
     assert [outcome.action for outcome in run(account).stacks] == ["created"]
-
-
-def number_of_calls() -> int:
-    account = released_account()
-    account.plane.calls.clear()
-    run(account, with_another_path(ORDERS))
-    return len(account.plane.calls)
-
-
-@pytest.mark.parametrize("call", range(1, number_of_calls() + 1, 3))
-def test_whoever_is_killed_between_two_calls_finishes_by_the_same_command(call: int) -> None:
-    account = released_account()
-    before = live(account)
-    with account.dying_before(call) as client_of, pytest.raises(Killed):
-        run(account, with_another_path(ORDERS), client_of=client_of)
-
-    run(account, with_another_path(ORDERS), turn=Turn(owner="me", wait_minutes=10))
-
-    assert live(account) == before
-    assert account.status(NAME) in ("UPDATE_COMPLETE", "CREATE_COMPLETE")
-    assert not run(account, with_another_path(ORDERS)).changed
-    assert account.aws().locks.read("platform-production-locks", "release/orders") is None

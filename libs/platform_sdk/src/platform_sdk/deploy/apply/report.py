@@ -53,7 +53,7 @@ class LinePainter:
 
 
 def change_line(change: ResourceChange) -> str:
-    sign = "!" if change.replacement == "True" else SIGNS[change.action]
+    sign = "!" if change.replacement == "True" else SIGNS.get(change.action, "~")
     what = f" ({', '.join(change.properties)})" if change.properties else ""
     replaced = {"True": ", is replaced", "Conditional": ", may be replaced"}.get(change.replacement, "")
     return f"  {sign} {change.logical_id}  {change.type}{what}{replaced}"
