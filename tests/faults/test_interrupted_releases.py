@@ -19,6 +19,7 @@ import pytest
 
 from local_aws.control_plane import Behaviour
 from platform_sdk.deploy.aws import AwsCallFailed
+from platform_sdk.deploy.release.description import parse_description
 from platform_sdk.deploy.release.events import (
     Checked,
     DeploymentCreated,
@@ -35,7 +36,7 @@ from platform_sdk.deploy.release.events import (
 from platform_sdk.deploy.release.interrupts import Interrupts
 from platform_sdk.deploy.release.order import IfBusy, OnInterrupt, Order
 from platform_sdk.deploy.release.outcome import Outcome
-from platform_sdk.deploy.state import RUNNING
+from platform_sdk.deploy.state import RUNNING, Deployment
 from tests.support.releases import Process, Stage, Turns, World, world
 
 TABLES = Path(__file__).parent / "releases"
@@ -67,7 +68,6 @@ class After:
 
 
 def after(world: World, exit_code: int) -> After:
-    calls = [call for call in world.plane.calls if call.error is None]
     name = f"{world.environment.name}-{world.spec.name}"
     lock = world.aws.locks.read(f"platform-{world.environment.name}-locks", f"release/{world.spec.name}")
     return After(
@@ -77,9 +77,14 @@ def after(world: World, exit_code: int) -> After:
         suspended=world.scaling().suspended.any,
         suspension_is_known=lock is not None and lock.scaling is not None,
         running=len(world.aws.codedeploy.deployments(name, name, statuses=RUNNING)),
-        created=sum(1 for call in calls if call.operation == "CreateDeployment"),
+        created=sum(1 for each in world.aws.codedeploy.deployments(name, name) if of_a_release(each)),
         migrations=len({call.parameters["clientToken"] for call in world.plane.calls if call.operation == "RunTask"}),
     )
+
+
+def of_a_release(deployment: Deployment) -> bool:
+    told = parse_description(deployment.description)
+    return told is not None and told.by == "ci"
 
 
 def exit_code_of(release: Callable[[], Outcome]) -> int:

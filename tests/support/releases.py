@@ -45,13 +45,13 @@ def everything(environment_name: str) -> tuple[Environment, dict[str, ServiceSpe
 
 
 @cache
-def built(environment_name: str, service: str) -> ControlPlane:
-    """A region in which the service has had two good releases, v0 and v1: to be copied, not used."""
+def built(environment_name: str, service: str, *, before: tuple[str, ...] = ("v0", "v1")) -> ControlPlane:
+    """A region in which the service has had these good releases: to be copied, not used."""
     environment, specs = everything(environment_name)
     plane = ControlPlane(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
     build_region(plane, ROOT, environment, [specs[service]])
-    released(plane, ROOT, environment, specs[service], "v0", commit=OLD_COMMIT)
-    released(plane, ROOT, environment, specs[service], "v1", commit=OLD_COMMIT)
+    for tag in before:
+        released(plane, ROOT, environment, specs[service], tag, commit=OLD_COMMIT)
     return plane
 
 
@@ -183,10 +183,12 @@ class World:
         return [event for event in self.told if isinstance(event, kind)]
 
 
-def world(service: str = "orders", environment_name: str = "production") -> World:
+def world(
+    service: str = "orders", environment_name: str = "production", *, before: tuple[str, ...] = ("v0", "v1")
+) -> World:
     """In production, so that traffic shifts in steps and bakes."""
     environment, specs = everything(environment_name)
-    plane = copy.deepcopy(built(environment_name, service))
+    plane = copy.deepcopy(built(environment_name, service, before=before))
     return World(plane=plane, spec=specs[service], environment=environment)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from platform_sdk.deploy.release.description import parse_description
 from platform_sdk.deploy.release.register import VERSION
 from platform_sdk.deploy.release.releasing import Releasing
+from platform_sdk.deploy.render.stack_names import arn
 from platform_sdk.deploy.state import Deployment, ServiceState, TaskDefinition
 
 IN_APPSPEC: Final = re.compile(r"TaskDefinition\"?:\s*\"?(?P<arn>arn:[^\s\"]+)")
@@ -32,22 +33,25 @@ def served(releasing: Releasing) -> Iterator[Served]:
         lambda: releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=MOST, statuses=("Succeeded",))
     )
     for deployment in deployments:
-        revision = revision_of(releasing, deployment)
         told = parse_description(deployment.description)
+        if told is None:
+            revision = found(releasing, deployment)
+        else:
+            revision = arn(releasing.environment, "ecs", f"task-definition/{told.revision}")
         if revision:
-            yield Served(
-                revision=revision,
-                version=told.version if told else "",
-                deployment_id=deployment.id,
-                at=deployment.created_at,
-            )
+            version = told.version if told else version_at(releasing, revision)
+            yield Served(revision=revision, version=version, deployment_id=deployment.id, at=deployment.created_at)
 
 
-def revision_of(releasing: Releasing, deployment: Deployment) -> str:
-    """The ARN of what it deployed; empty where AWS does not keep it."""
+def found(releasing: Releasing, deployment: Deployment) -> str:
+    """The ARN of what a deployment brought that was made by hand; empty where AWS does not keep it."""
     text = releasing.patiently(lambda: releasing.aws.codedeploy.appspec_of(deployment))
-    found = IN_APPSPEC.search(text or "")
-    return found["arn"] if found else ""
+    named = IN_APPSPEC.search(text or "")
+    return named["arn"] if named else ""
+
+
+def version_at(releasing: Releasing, revision: str) -> str:
+    return version_of(releasing.patiently(lambda: releasing.aws.ecs.revision(revision)))
 
 
 def worker_beside(releasing: Releasing, state: ServiceState, new: str) -> str:
@@ -73,9 +77,9 @@ def worker_of(releasing: Releasing, version: str) -> str | None:
     deployments = releasing.patiently(
         lambda: releasing.aws.ecs.service_deployments(releasing.cluster, releasing.worker, most=MOST)
     )
-    for arn in dict.fromkeys(each.target_revision for each in deployments if each.target_revision):
-        if version_of(releasing.patiently(lambda arn=arn: releasing.aws.ecs.revision(arn))) == version:  # type: ignore[misc]
-            return arn
+    for revision in dict.fromkeys(each.target_revision for each in deployments if each.target_revision):
+        if version_at(releasing, revision) == version:
+            return revision
     return None
 
 

@@ -1,0 +1,76 @@
+"""`platform deploy`, `wait` and `rollback` as they are typed: options, output, files and exit codes."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from local_aws.control_plane import Behaviour
+from platform_sdk.cli import platform
+from platform_sdk.cli_outside import Outside
+from tests.support.releases import ROOT, World, world
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("CODEBUILD_BUILD_ID", "orders:1")
+
+
+def run(case: World, *arguments: str | Path) -> Result:
+    outside = Outside(connect=lambda _environment: case.aws, clock=case.plane.clock)
+    words: Sequence[str] = [str(word) for word in arguments]
+    return CliRunner().invoke(platform, [*words, "--env", "production"], obj=outside)
+
+
+def test_deploy_brings_an_image_to_all_users_and_writes_what_a_pipeline_reads(tmp_path: Path) -> None:
+    case = world()
+    case.push("v2")
+    files = [tmp_path / "reports" / name for name in ("record.json", "summary.md", "junit.xml")]
+    result = run(case, "deploy", "orders", "--image", "v2", "--record", files[0], "--summary", files[1],
+                 "--junit", files[2])  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    record = json.loads(files[0].read_text(encoding="utf-8"))
+    assert (record["outcome"], record["by"]) == ("released", "CodeBuild orders:1")
+    assert result.stdout == f"{record['deployment_id']}\n"
+    assert "all users are on the new version" in result.stderr
+    assert files[1].read_text(encoding="utf-8").startswith("## orders v2 in production: released")
+    assert files[2].read_text(encoding="utf-8").startswith("<?xml")
+    assert case.version_serving() == "v2"
+
+
+def test_with_json_there_is_one_document_on_stdout() -> None:
+    case = world("users")
+    case.push("v2", Behaviour(kind="crashes"))
+    result = run(case, "deploy", "users", "--image", "v2", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["outcome"]) == (12, "failed_rolled_back")
+
+
+def test_an_image_that_the_registry_does_not_have_is_refused_with_the_command_that_makes_it() -> None:
+    result = run(world(), "deploy", "orders", "--image", "v9")
+    assert result.exit_code == 1
+    assert "platform build orders" in result.stderr
+
+
+def test_wait_goes_on_with_what_deploy_has_left() -> None:
+    case = world()
+    case.push("v2")
+    id = run(case, "deploy", "orders", "--image", "v2", "--detach").stdout.strip()
+    result = run(case, "wait", id, "--until", "traffic")
+    assert (result.exit_code, case.version_serving()) == (0, "v2")
+    assert run(case, "rollback", "orders").exit_code == 0
+    assert case.version_serving() == "v1"
+
+
+def test_wait_for_what_does_not_exist_says_so() -> None:
+    result = run(world(), "wait", "d-NOTHING00")
+    assert result.exit_code == 1
+    assert "there is no deployment d-NOTHING00" in result.stderr
+
+
+def test_a_rollback_without_a_way_back_is_an_error() -> None:
+    result = run(world(before=("v1",)), "rollback", "orders")
+    assert result.exit_code == 1
+    assert "there is no revision of orders to go back to" in result.stderr

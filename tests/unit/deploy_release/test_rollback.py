@@ -1,0 +1,126 @@
+"""Back to a version that served well: while a deployment runs, in its bake time, and days later."""
+
+from datetime import timedelta
+
+import pytest
+
+from local_aws.control_plane import Behaviour
+from local_aws.control_plane.ecr import Ecr
+from platform_sdk.deploy.release.choose import NoWayBack
+from platform_sdk.deploy.release.events import Registered, Shifting, TrafficShifted
+from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.release.outcome import Outcome
+from tests.support.releases import World, world
+
+
+def served(case: World) -> tuple[str, str]:
+    return case.version_serving(), case.worker_version()
+
+
+def test_a_rollback_days_later_releases_the_last_version_that_served_well() -> None:
+    case = world()
+    case.deploy("v2")
+    case.plane.clock.sleep(timedelta(days=2).total_seconds())
+    outcome = case.roll_back()
+    assert (outcome.kind, outcome.release.kind, outcome.release.version) == ("released", "rollback", "v1")
+    assert served(case) == ("v1", "v1")
+    assert [stage.name for stage in outcome.stages if stage.status == "skipped"] == ["migrate"]
+
+
+def test_a_rollback_registers_nothing() -> None:
+    case = world()
+    case.deploy("v2")
+    case.told.clear()
+    case.roll_back()
+    assert not case.events(Registered)
+
+
+def test_a_version_that_failed_is_no_way_back() -> None:
+    """Not the revision before, but the last one that came to all users."""
+    case = world()
+    case.deploy("v2", Behaviour(kind="never_healthy"))
+    case.deploy("v3")
+    outcome = case.roll_back()
+    assert (outcome.release.version, served(case)) == ("v1", ("v1", "v1"))
+
+
+@pytest.mark.parametrize("to", ["v0", "1", "production-orders:1"])
+def test_a_rollback_goes_to_the_version_or_revision_that_is_named(to: str) -> None:
+    case = world()
+    outcome = case.roll_back(to)
+    assert (outcome.exit_code, outcome.release.version) == (0, "v0")
+    assert served(case) == ("v0", "v0")
+
+
+def test_a_version_that_nobody_knows_is_refused_with_those_that_could_be_meant() -> None:
+    case = world()
+    calls = len(case.plane.calls)
+    with pytest.raises(NoWayBack) as refused:
+        case.roll_back("v7")
+    assert "production-orders:1 (v0)" in str(refused.value)
+    assert not [call for call in case.plane.calls[calls:] if call.writes]
+
+
+def test_a_version_whose_image_is_gone_is_no_way_back() -> None:
+    case = world()
+    images = case.plane.service(Ecr).repositories["orders"].images
+    images.pop(next(digest for digest, image in images.items() if "v0" in image.tags))
+    with pytest.raises(NoWayBack) as refused:
+        case.roll_back("v0")
+    assert "is not in ECR any more" in str(refused.value)
+
+
+def test_a_revision_that_was_deregistered_is_no_way_back() -> None:
+    case = world()
+    case.plane.client("ecs").deregister_task_definition(taskDefinition="production-orders:1")
+    with pytest.raises(NoWayBack) as refused:
+        case.roll_back("1")
+    assert "production-orders:1 was deregistered" in str(refused.value)
+
+
+def test_a_rollback_while_traffic_shifts_brings_users_back_at_once() -> None:
+    case = world()
+    case.deploy("v2", order=Order(detach=True))
+    case.plane.clock.sleep(120)
+    began = case.plane.now()
+    outcome = case.roll_back()
+    assert (outcome.kind, outcome.exit_code, outcome.release.version) == ("released", 0, "v1")
+    assert served(case) == ("v1", "v1")
+    assert case.plane.now() - began < timedelta(minutes=5)
+
+
+def test_a_rollback_in_the_bake_time_brings_users_back_at_once() -> None:
+    case = world()
+    case.deploy("v2", order=Order(until="traffic"))
+    outcome = case.roll_back()
+    assert (outcome.kind, outcome.release.version, served(case)) == ("released", "v1", ("v1", "v1"))
+
+
+def test_who_releases_says_that_the_release_was_taken_back_by_somebody_else() -> None:
+    case = world()
+    rolled_back: list[Outcome] = []
+
+    def roll_back_when_shifted(event: object) -> None:
+        if isinstance(event, TrafficShifted) and not rolled_back:
+            rolled_back.append(case.roll_back())
+
+    outcome = case.deploy("v2", on_event=roll_back_when_shifted)
+    assert rolled_back[0].exit_code == 0
+    assert (outcome.exit_code, served(case)) == (12, ("v1", "v1"))
+    assert not case.scaling().suspended.any
+
+
+def test_an_alarm_that_fires_does_not_keep_a_rollback_from_its_users() -> None:
+    case = world()
+    case.deploy("v2")
+    case.plane.set_alarm("production-orders-error-rate", "ALARM")
+    outcome = case.roll_back()
+    assert (outcome.exit_code, served(case)) == (0, ("v1", "v1")), outcome.what
+
+
+def test_a_rollback_tells_its_progress_like_a_release() -> None:
+    case = world()
+    case.deploy("v2", order=Order(until="traffic"))
+    case.told.clear()
+    case.roll_back()
+    assert case.events(Shifting)[-1].rolls_back
