@@ -79,7 +79,7 @@ def refuse_too_large(desired: DesiredStack) -> None:
 
 def ready_change_set(desired: DesiredStack, before: Stack | None, tools: Tools) -> ChangeSet:
     """One that changes nothing is deleted: nobody else would, and a stack keeps a limited number."""
-    name = change_set_name(desired, tools.run)
+    name = change_set_name(desired, before, tools.run)
     try:
         create_change_set(desired, before, name, tools)
     except AwsCallFailed as error:
@@ -98,9 +98,11 @@ def ready_change_set(desired: DesiredStack, before: Stack | None, tools: Tools) 
     return change_set
 
 
-def change_set_name(desired: DesiredStack, run: str) -> str:
-    """The same for the same content in one run, so that a call may be repeated whose answer was lost."""
-    content = json.dumps([desired.template, desired.parameters]).encode()
+def change_set_name(desired: DesiredStack, before: Stack | None, run: str) -> str:
+    """The same for the same content on the same stack in one run, so that a call may be repeated whose answer was
+    lost.
+    """
+    content = json.dumps([desired.template, desired.parameters, str(before and before.updated_at)]).encode()
     return f"apply-{run}-{hashlib.sha256(content).hexdigest()[:12]}"
 
 

@@ -1,0 +1,72 @@
+"""A stack through its change sets over HTTP, against an emulator that was written without us."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from local_aws.backing.aws import AwsServer
+from platform_sdk.deploy.apply.errors import WouldBeLost
+from platform_sdk.deploy.apply.events import ApplyEvent, ResourceMoved
+from platform_sdk.deploy.apply.stack import DesiredStack, apply_stack
+from platform_sdk.deploy.apply.tools import Tools
+from platform_sdk.deploy.aws.session import connect
+from platform_sdk.deploy.clock import SystemClock
+from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.release.interrupts import Interrupts
+from tests.support.cloudformation import ROOT
+
+FIRST = """
+Parameters:
+  Days: {Type: Number}
+Resources:
+  Logs:
+    Type: AWS::Logs::LogGroup
+    Properties: {LogGroupName: !Sub "/${AWS::StackName}", RetentionInDays: !Ref Days}
+"""
+SECOND = (
+    FIRST
+    + """
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties: {QueueName: !Sub "${AWS::StackName}"}
+"""
+)
+
+
+@pytest.fixture
+def told() -> list[ApplyEvent]:
+    return []
+
+
+@pytest.fixture
+def tools(aws_server: AwsServer, told: list[ApplyEvent]) -> Iterator[Tools]:
+    environment = replace(load_environment(ROOT, "local"), aws_endpoint_url=aws_server.endpoint_url)
+    aws = connect(environment)
+    yield Tools(aws=aws, clock=SystemClock(), tell=told.append, agree=lambda _question: True, interrupts=Interrupts())
+    aws.stacks.client.close()
+
+
+def test_a_stack_is_created_left_alone_changed_and_kept_from_loss(tools: Tools, told: list[ApplyEvent]) -> None:
+    desired = DesiredStack(
+        name=f"test-{uuid4().hex[:8]}",
+        environment="local",
+        template=FIRST,
+        parameters=({"ParameterKey": "Days", "ParameterValue": "7"},),
+        tags={"platform:environment": "local"},
+        protect=True,
+    )
+
+    created = apply_stack(desired, tools)
+    again = apply_stack(desired, tools)
+    updated = apply_stack(replace(desired, template=SECOND), tools)
+    with pytest.raises(WouldBeLost, match="Queue"):
+        apply_stack(desired, tools)
+
+    assert (created.action, again.action, updated.action) == ("created", "unchanged", "updated")
+    assert [(change.action, change.logical_id) for change in updated.changes] == [("Add", "Queue")]
+    moved = [(each.event.logical_id, each.event.status) for each in told if isinstance(each, ResourceMoved)]
+    assert ("Logs", "CREATE_COMPLETE") in moved
+    assert moved[-1] == (desired.name, "UPDATE_COMPLETE")
+    assert {each.logical_id for each in tools.aws.stacks.resources(desired.name)} == {"Logs", "Queue"}
