@@ -6,7 +6,7 @@ import time
 
 from benchmarks.table import Row, render
 
-NAMES = ("up", "orders", "consumer", "latency", "check", "plan", "cdk", "images")
+NAMES = ("up", "orders", "consumer", "latency", "check", "plan", "release", "cdk", "images")
 
 
 def main(arguments: list[str]) -> int:

@@ -142,7 +142,8 @@ def shift_with_worker(releasing: Releasing, revisions: Revisions, state: Service
             return detached(releasing, revisions.api, ground)
         return shift_traffic(releasing, revisions.api, ground)
     except Ending as ending:
-        if ending.kind in ("failed_rolled_back", "rollback_failed"):
+        # Who superseded a deployment of ours brings a worker, too; who came before it knows nothing of ours.
+        if ending.kind in ("failed_rolled_back", "rollback_failed") or not releasing.journal.deployment_id:
             return_worker(releasing)
         raise
 

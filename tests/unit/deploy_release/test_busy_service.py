@@ -1,0 +1,133 @@
+"""A release that meets somebody else's deployment, and what is in the way of two at a time."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from local_aws.control_plane import Behaviour
+from platform_sdk.deploy.release.events import Checked, DeploymentCreated, Migrating, Registered, ScalingHeld, Waiting
+from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.spec.types import StandaloneTask
+from platform_sdk.deploy.state import RUNNING
+from tests.support.releases import World, world
+
+
+def with_task(case: World) -> World:
+    task = StandaloneTask(
+        name="close-the-books", command=("python", "-m", "orders.books"), schedule=None, timezone="UTC", cpu=256,
+        memory_mib=512,
+    )  # fmt: skip
+    case.spec = replace(case.spec, tasks=(task,))
+    return case
+
+
+def task_version(case: World) -> str:
+    return case.version_of("production-orders-close-the-books")
+
+
+def test_a_deployment_that_nobody_follows_is_waited_for() -> None:
+    case = world()
+    case.deploy("v2", order=Order(detach=True))
+    outcome = case.deploy("v3")
+    assert outcome.exit_code == 0, outcome.what
+    assert "v2 by ci" in case.events(Waiting)[0].subject
+    assert (case.version_serving(), case.worker_version()) == ("v3", "v3")
+
+
+def test_waiting_ends_when_the_user_said_so() -> None:
+    case = world()
+    case.deploy("v2", order=Order(detach=True))
+    outcome = case.deploy("v3", order=Order(lock_wait_minutes=2))
+    assert outcome.exit_code == 16
+    assert outcome.resume is not None
+    assert outcome.resume.startswith("platform wait d-")
+
+
+def test_superseding_a_shift_takes_it_back_first() -> None:
+    case = world()
+    case.deploy("v2", order=Order(detach=True))
+    case.plane.clock.sleep(120)
+    outcome = case.deploy("v3", order=Order(if_busy="supersede"))
+    assert (outcome.exit_code, case.version_serving()) == (0, "v3"), outcome.what
+    assert outcome.previous_revision.endswith("production-orders:2"), "v1 served again before v3 came"
+
+
+def test_superseding_a_bake_ends_it_early() -> None:
+    case = world()
+    case.deploy("v2", order=Order(until="traffic"))
+    began = case.plane.now()
+    outcome = case.deploy("v3", order=Order(if_busy="supersede", until="traffic"))
+    assert (outcome.exit_code, case.version_serving()) == (0, "v3")
+    assert outcome.previous_revision.endswith("production-orders:3"), "v2 has come to its end"
+    assert case.plane.now() - began < timedelta(minutes=13), "without 15 minutes of bake time"
+
+
+def test_a_deployment_that_begins_between_check_and_creation_supersedes_the_release() -> None:
+    case = world()
+    case.deploy("v2")
+
+    def begin_another(event: object) -> None:
+        if isinstance(event, ScalingHeld) and not case.aws.codedeploy.deployments(name, name, statuses=RUNNING):
+            case.plane.client("codedeploy").create_deployment(**request)
+
+    name = "production-orders"
+    request = {key: by_hand(case)[key] for key in ("applicationName", "deploymentGroupName", "revision")}
+    outcome = case.deploy("v3", on_event=begin_another)
+    assert outcome.exit_code == 15, outcome.what
+    assert case.worker_version() == "v2"
+    assert not case.scaling().suspended.any
+
+
+def by_hand(case: World) -> dict[str, object]:
+    """What the last release asked CodeDeploy for."""
+    created = [call for call in case.plane.calls if call.operation == "CreateDeployment"]
+    return dict(created[-1].parameters)
+
+
+def test_a_migration_that_failed_is_run_again_by_the_next_release() -> None:
+    case = world()
+    behaviour = Behaviour(migration_exit_code=1)
+    assert case.deploy("v2", behaviour).exit_code == 12
+    case.plane.images[case.images["v2"]] = Behaviour()
+    assert case.deploy("v2").exit_code == 0
+    assert len({event.task for event in case.events(Migrating)}) == 2
+
+
+def test_a_scheduled_task_is_registered_only_when_the_version_serves() -> None:
+    """A schedule starts the newest revision of its family, so a version that fails must not be it."""
+    case = with_task(world())
+    case.deploy("v2", Behaviour(kind="never_healthy"))
+    assert task_version(case) == ""
+    case.deploy("v3")
+    assert task_version(case) == "v3"
+    roles = [event.role for event in case.events(Registered)]
+    assert roles[-1] == "close-the-books"
+
+
+def test_a_scheduled_task_goes_back_with_its_service() -> None:
+    case = with_task(world())
+    case.deploy("v2")
+    case.deploy("v3")
+    case.roll_back()
+    assert (case.version_serving(), task_version(case)) == ("v2", "v2")
+
+
+def test_a_deployment_of_the_same_version_is_followed_and_not_made_again() -> None:
+    case = world()
+    case.deploy("v2", order=Order(detach=True))
+    outcome = case.deploy("v2")
+    assert outcome.exit_code == 0
+    created = case.events(DeploymentCreated)
+    assert [event.adopted for event in created] == [False, True]
+    assert len({event.deployment_id for event in created}) == 1
+    checked = [event.check.reason for event in case.events(Checked) if event.check.name == "no other deployment"]
+    assert checked[-1].endswith("is of this version: it will be followed")
+
+
+def test_the_grace_period_of_platform_toml_comes_with_the_release() -> None:
+    case = world()
+    health = replace(case.spec.health_check, grace_period_seconds=77)
+    case.spec = replace(case.spec, health_check=health)
+    assert case.deploy("v2").exit_code == 0
+    service = case.aws.ecs.service("platform-production", "production-orders")
+    assert service is not None
+    assert service.grace_period_seconds == 77
