@@ -220,6 +220,22 @@ def test_a_failed_migration_says_that_no_traffic_moved() -> None:
     assert "no traffic has moved" in found.remedy
 
 
+def test_a_migration_whose_task_could_not_start_is_not_to_be_corrected_itself() -> None:
+    never = task(code="TaskFailedToStart", reason="CannotPullContainerError: orders: not found")
+
+    found = cause_of(of(migration=Migration(task=never, logs=())))
+
+    assert found.cause == "the migration did not start: the image is not in the registry"
+    assert found.remedy.startswith("push it with `platform build orders --env production --push`")
+
+
+def test_log_lines_are_promised_only_where_there_are_some() -> None:
+    silent, told = (cause_of(of(dead(container(exit_code=1), logs=logs))).remedy for logs in ((), ("starting",)))
+
+    assert "below" in told
+    assert "wrote nothing" in silent
+
+
 @pytest.mark.parametrize(
     ("code", "cause"),
     [

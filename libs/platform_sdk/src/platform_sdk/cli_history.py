@@ -168,6 +168,8 @@ def log_lines(
     now = clock.now()
     past = aws.logs.lines(group, stream_prefix=prefix, since=now - since, most=most) if most else ()
     yield from past
+    if most and not past:
+        click.echo(f"nothing was written to {group} since {now - since:%Y-%m-%d %H:%M} UTC", err=True)
     if follow:
         told = {(line.stream, line.at, line.text) for line in past}
         start = past[-1].at if past else now

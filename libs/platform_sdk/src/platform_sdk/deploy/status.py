@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from platform_sdk.deploy.plan.stack import is_placeholder
+from platform_sdk.deploy.release.former import version_of
 from platform_sdk.deploy.state import EcsService, ScalableTarget, ServiceState, TargetHealth, TaskDefinition
 
 
@@ -40,20 +42,22 @@ def status_of(
     service: str, environment: str, state: ServiceState, health: Mapping[str, tuple[TargetHealth, ...]]
 ) -> Status:
     """`health` is that of the targets, by the target group's ARN."""
-    return Status(service=service, environment=environment, lines=tuple(lines_of(state, health)))
-
-
-def lines_of(state: ServiceState, health: Mapping[str, tuple[TargetHealth, ...]]) -> Iterator[Line]:
     if state.stack is None:
-        yield Line(subject="stack", text="does not exist; `platform apply` creates it", is_well=False)
-        return
-    done = state.stack.status.endswith("_COMPLETE") and "ROLLBACK" not in state.stack.status
-    yield Line(subject="stack", text=state.stack.status, is_well=done)
+        text = f"does not exist; `platform apply {service} --env {environment}` creates it"
+        return Status(
+            service=service, environment=environment, lines=(Line(subject="stack", text=text, is_well=False),)
+        )
+    return Status(service=service, environment=environment, lines=tuple(lines_of(state, state.stack.status, health)))
+
+
+def lines_of(state: ServiceState, stack: str, health: Mapping[str, tuple[TargetHealth, ...]]) -> Iterator[Line]:
+    yield Line(subject="stack", text=stack, is_well=stack.endswith("_COMPLETE") and "ROLLBACK" not in stack)
     if state.api is not None:
         yield tasks("api", state.api, state.api_revision)
     yield from traffic(state, health)
     if state.worker is not None:
         yield tasks("worker", state.worker, state.worker_revision)
+    yield from one_version(state)
     yield from scaling(state)
     if state.running_deployment is not None:
         running = state.running_deployment
@@ -66,26 +70,39 @@ def lines_of(state: ServiceState, health: Mapping[str, tuple[TargetHealth, ...]]
 
 
 def tasks(role: str, service: EcsService, revision: TaskDefinition | None) -> Line:
-    version = (
-        f", version {revision.tags['platform:version']}" if revision and "platform:version" in revision.tags else ""
-    )
-    running = f"{service.running} of {service.desired} tasks run"
+    """Of those that serve: while traffic shifts, ECS counts the other task set in."""
+    serving = service.primary or service
+    running = f"{serving.running} of {serving.desired} tasks run"
+    if revision is not None and is_placeholder(revision.family):
+        what = "a placeholder answers 503" if role == "api" else "a placeholder does nothing"
+        return Line(subject=role, text=f"{running}, and nothing is released yet: {what}", is_well=False)
+    version = f", version {version_of(revision)}" if version_of(revision) else ""
     name = service.task_definition.rsplit("/", 1)[-1]
-    return Line(subject=role, text=f"{running}, {name}{version}", is_well=service.running >= service.desired)
+    return Line(subject=role, text=f"{running}, {name}{version}", is_well=serving.running >= serving.desired)
+
+
+def one_version(state: ServiceState) -> Iterator[Line]:
+    """API and worker come from one image; only in the middle of a release they differ."""
+    api, worker = version_of(state.api_revision), version_of(state.worker_revision)
+    if api and worker and api != worker and state.running_deployment is None:
+        yield Line(subject="version", text=f"the API runs {api}, the worker runs {worker}", is_well=False)
 
 
 def traffic(state: ServiceState, health: Mapping[str, tuple[TargetHealth, ...]]) -> Iterator[Line]:
-    """Who has the users, and how many of its tasks the load balancer finds healthy."""
+    """Who has the users, and how many of its tasks the load balancer finds healthy. Only in the middle of a deployment
+    two share them.
+    """
     if state.production_rule is None:
         return
     names = {group.arn: group.name for group in state.target_groups}
     total = sum(state.production_rule.weights.values())
+    shared = state.running_deployment is None and sum(1 for each in state.production_rule.weights.values() if each) > 1
     for arn, weight in sorted(state.production_rule.weights.items(), key=lambda pair: -pair[1]):
         if weight:
             targets = health.get(arn, ())
             healthy = sum(1 for target in targets if target.state == "healthy")
             text = f"{100 * weight / total:g} % to {names.get(arn, arn)}, {healthy} of {len(targets)} targets healthy"
-            yield Line(subject="traffic", text=text, is_well=0 < healthy == len(targets))
+            yield Line(subject="traffic", text=text, is_well=0 < healthy == len(targets) and not shared)
 
 
 def scaling(state: ServiceState) -> Iterator[Line]:

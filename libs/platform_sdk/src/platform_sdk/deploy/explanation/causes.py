@@ -127,7 +127,10 @@ def migration_failed(evidence: Evidence) -> Cause | None:
     if evidence.migration is None:
         return None
     dead = DeadTask(task=evidence.migration.task, logs=evidence.migration.logs)
-    found = never_started(dead, evidence) or ended_by_itself(dead, evidence)
+    never = never_started(dead, evidence)
+    if never is not None:
+        return Cause(cause=f"the migration did not start: {never.cause}", remedy=never.remedy)
+    found = ended_by_itself(dead, evidence)
     why = found.cause if found else "the migration's task stopped before it was done"
     return Cause(
         cause=f"the migration failed: {why}",
@@ -214,7 +217,9 @@ def crashed(container: ContainerState, dead: DeadTask, evidence: Evidence) -> Ca
     if line is None:
         return Cause(
             cause=f"the app ended with exit code {container.exit_code} soon after it had started",
-            remedy=f"the last log lines are below; {command} has the rest",
+            remedy=f"the last log lines are below; {command} has the rest"
+            if dead.logs
+            else f"it wrote nothing to its log before; {command} shows what comes late",
         )
     if "ModuleNotFoundError" in line:
         return Cause(cause=line, remedy="add the package to the service's dependencies and run `make lock`")

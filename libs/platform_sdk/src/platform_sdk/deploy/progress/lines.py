@@ -12,6 +12,7 @@ from platform_sdk.deploy.progress.wording import (
     outcome_lines,
     revision_name,
     tasks,
+    time_left,
     title,
     traffic,
     worker_tasks,
@@ -147,7 +148,7 @@ def heartbeat(event: ReleaseEvent) -> str | None:
         case Shifting() if not event.deployment.has_ended:
             how = ", ".join(filter(None, (traffic(event), tasks(event))))
             far = f" ({how})" if how else ""
-            return f"{event.deployment.id}: still at {doing(event)}{far}, {left(event.deadline, event.at)}"
+            return f"{event.deployment.id}: still at {doing(event)}{far}, {time_left(event)}"
         case WorkerProgress():
             return f"{worker_tasks(event)}, {left(event.deadline, event.at)}"
         case Waiting():

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from platform_sdk.deploy.progress.lines import LinePainter
-from platform_sdk.deploy.progress.wording import bar, duration, left, sets_of, tasks, traffic, worker_tasks
+from platform_sdk.deploy.progress.wording import bar, duration, left, sets_of, tasks, time_left, traffic, worker_tasks
 from platform_sdk.deploy.release.events import Ended, Migrating, ReleaseEvent, Shifting, Waiting, WorkerProgress
 from platform_sdk.deploy.state import LifecycleEvent
 
@@ -61,7 +61,7 @@ def view(event: ReleaseEvent) -> Iterator[str]:
 def of_shift(event: Shifting) -> Iterator[str]:
     what = "taking back" if event.rolls_back else "deployment"
     head = f"{what} {event.deployment.id}  {event.deployment.status}"
-    yield f"  {head}  {duration(event.at - event.started_at)}, {left(event.deadline, event.at)}"
+    yield f"  {head}  {duration(event.at - event.started_at)}, {time_left(event)}"
     new, _ = sets_of(event)
     if new is not None:
         yield f"  traffic  {bar(new.traffic_percent)}  {traffic(event)}"

@@ -1,11 +1,13 @@
 """Events in words, alike for a terminal and a pipeline."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from platform_sdk.deploy.release.check import Check
 from platform_sdk.deploy.release.events import Shifting, WorkerProgress
-from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.outcome import Outcome, OutcomeKind
 from platform_sdk.deploy.release.target import Release
 from platform_sdk.deploy.state import LifecycleEvent, TaskSetProgress
 
@@ -13,6 +15,20 @@ MARKS: Final = {"OK": "ok  ", "SKIP": "skip", "FAIL": "FAIL"}
 NAME_WIDTH: Final = 26
 """Of a preflight check; a longer one pushes its reason to the right."""
 BAR_WIDTH: Final = 20
+ENDINGS: Final[Mapping[OutcomeKind, str]] = MappingProxyType(
+    {
+        "released": "done",
+        "traffic_shifted": "done",
+        "detached": "done",
+        "nothing_to_do": "done",
+        "refused": "not done",
+        "locked": "not done",
+        "superseded": "superseded",
+        "timed_out": "not done",
+        "interrupted": "interrupted",
+    }
+)
+"""How the last line begins; `failed` is said of failures alone."""
 
 
 def duration(time: timedelta) -> str:
@@ -81,16 +97,29 @@ def doing(shifting: Shifting) -> str:
 
 def worker_tasks(progress: WorkerProgress) -> str:
     deployment = progress.deployment
-    if deployment is None or not deployment.desired:
+    former = sum(each.running for each in progress.former)
+    if deployment is None or deployment.rollout_state == "FAILED":
+        return f"worker: no new task runs, {former} former"
+    if not deployment.desired:
         return "worker: waiting for ECS to begin"
     failed = f", {deployment.failed} failed" if deployment.failed else ""
-    former = sum(each.running for each in progress.former)
     beside = f", {former} former" if former else ""
     return f"worker: {deployment.running} of {deployment.desired} new tasks run{beside}{failed}"
 
 
 def left(deadline: datetime, at: datetime) -> str:
     return f"at most {duration(deadline - at)} left"
+
+
+def time_left(shifting: Shifting) -> str:
+    """Of the bake time, which is known; of everything else, the longest that it can take."""
+    new, _ = sets_of(shifting)
+    events = [shifting.target.event(name) for name in ("AllowTraffic", "AfterAllowTraffic")] if shifting.target else []
+    shifted = max((event.ended_at for event in events if event and event.ended_at), default=None)
+    bakes = not shifting.rolls_back and new is not None and new.traffic_percent == 100
+    if shifted is None or not bakes or current_event(shifting) is not None:
+        return left(shifting.deadline, shifting.at)
+    return f"{duration(shifted + timedelta(minutes=shifting.deployment.bake_minutes) - shifting.at)} left"
 
 
 def bar(percent: float) -> str:
@@ -100,10 +129,8 @@ def bar(percent: float) -> str:
 
 def outcome_lines(outcome: Outcome) -> list[str]:
     """What happened, why, and the next useful command."""
-    word = "done" if outcome.exit_code in (0, 10) else "failed"
-    lines = [
-        f"{word}: {outcome.what} ({outcome.kind.replace('_', ' ')}, {duration(outcome.ended_at - outcome.started_at)})"
-    ]
+    word, kind = ENDINGS.get(outcome.kind, "failed"), outcome.kind.replace("_", " ")
+    lines = [f"{word}: {outcome.what} ({kind}, {duration(outcome.ended_at - outcome.started_at)})"]
     if outcome.explanation is not None:
         lines += [
             f"what:    {outcome.explanation.what}",
