@@ -166,7 +166,7 @@ def no_answer(error: Exception, what: str, *, service: str, operation: str) -> A
     ):
         return NoCredentials(what, because=str(error), hint="log in, for example `aws sso login`", **known)
     if isinstance(error, exceptions.ConnectionError):
-        hint = "is the network up, and is it the right region? for the laptop's AWS, `platform status` tells"
+        hint = "is the region up? on the laptop, `platform status` tells; on AWS, look at the network first"
         return AwsUnavailable(what, because=str(error), hint=hint, **known)
     if isinstance(error, exceptions.HTTPClientError):
         hint = "AWS may have done it all the same: look before it is done again"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from platform_sdk.deploy.aws import AwsCallFailed
+from platform_sdk.deploy.aws.calls import failure
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -159,15 +159,10 @@ def refusals(failed: Sequence[Any], messages: Sequence[QueueMessage]) -> dict[st
 @contextmanager
 def translated(what: str) -> Iterator[None]:
     """botocore's errors in our words."""
-    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
-    except EndpointConnectionError as error:
-        raise AwsCallFailed(what, because=str(error), hint="is the region up? `platform status` tells") from error
-    except NoCredentialsError as error:
-        raise AwsCallFailed(
-            what, because="there are no AWS credentials", hint="log in, for example `aws sso login`"
-        ) from error
     except (BotoCoreError, ClientError) as error:
-        raise AwsCallFailed(what, because=str(error)) from error
+        operation = error.operation_name if isinstance(error, ClientError) else ""
+        raise failure(error, what, service="sqs", operation=operation) from error
