@@ -154,8 +154,9 @@ def test_what_cannot_be_is_refused_before_anything_is_touched(
 
 
 def test_the_file_alone_is_edited_if_that_is_asked_for(desk: Desk) -> None:
-    result = desk.scale("--min", "4", "--all-environments", "--edit-only")
+    result = desk.scale("--min", "4", "--all-environments", "--edit-only", "--json")
 
     assert result.exit_code == 0
+    assert json.loads(result.stdout)["stacks"] == []
     assert "min_tasks = 4\nmax_tasks = 6\ntarget_cpu_percent" in desk.text
     assert desk.account.plane.calls == []

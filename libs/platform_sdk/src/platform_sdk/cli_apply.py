@@ -51,10 +51,9 @@ def apply(
     Each stack goes through a change set: you see what would change and are asked before it does. What is as it shall
     be is left alone, so the command may be given as often as you like, and goes on where it was interrupted.
 
-    \b
-    Never without being told so by name (--allow-replace): replacing or deleting a database, cache, queue, bucket,
-    repository, secret, key, zone, table or log group.
-    Never at all: moving users to another target group or changing the revision that runs. That is for releases.
+    Replaces or deletes a database, cache, queue, bucket, repository, secret, key, zone, table or log group only if
+    --allow-replace names it. Never moves users to another target group, nor changes the revision that runs: that is
+    for releases.
 
     Exits with 0 when all is as it shall be, with 1 on an error, and with 16 while a release holds the service's lock.
     """

@@ -1,5 +1,6 @@
 """`platform scale`: another number of tasks, in platform.toml and on AWS."""
 
+import json
 from typing import TYPE_CHECKING
 
 import click
@@ -50,6 +51,7 @@ def scale(
 
     If platform.toml asks for more than that, nothing is changed: `platform apply` brings the rest first.
     """
+    from platform_sdk.deploy.apply.report import document
     from platform_sdk.deploy.bounds import Bounds
 
     if min_tasks is None and max_tasks is None:
@@ -63,6 +65,8 @@ def scale(
     )
     if edit_only:
         edit_file(service, bounds)
+        if as_json:
+            click.echo(json.dumps(document(environment_name, service, ()), indent=2))
         return
     environment = on_aws(environment_name)
     with applying(context, environment, service, yes=yes, replaceable=(), as_json=as_json) as run:
