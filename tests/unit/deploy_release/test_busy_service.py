@@ -1,11 +1,23 @@
 """A release that meets somebody else's deployment, and what is in the way of two at a time."""
 
+import signal
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 from local_aws.control_plane import Behaviour
-from platform_sdk.deploy.release.events import Checked, DeploymentCreated, Migrating, Registered, ScalingHeld, Waiting
+from platform_sdk.deploy.release.events import (
+    Checked,
+    DeploymentCreated,
+    Migrating,
+    Registered,
+    ScalingHeld,
+    Shifting,
+    Waiting,
+)
+from platform_sdk.deploy.release.interrupts import Interrupts
 from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.spec.types import StandaloneTask
 from platform_sdk.deploy.state import RUNNING
 from tests.support.releases import World, world
@@ -40,6 +52,28 @@ def test_waiting_ends_when_the_user_said_so() -> None:
     assert outcome.exit_code == 16
     assert outcome.resume is not None
     assert outcome.resume.startswith("platform wait d-")
+
+
+def test_who_waits_for_another_release_may_be_interrupted() -> None:
+    case, interrupts = world(), Interrupts()
+    began: list[Outcome] = []
+
+    def release_another(event: object) -> None:
+        if isinstance(event, Shifting) and not began:
+            signalled = at_the_first_wait(interrupts)
+            began.append(case.deploy("v3", interrupts=interrupts, on_event=signalled))
+
+    assert case.deploy("v2", on_event=release_another).exit_code == 0
+    assert (began[0].exit_code, began[0].what) == (130, "nothing was changed")
+    assert began[0].resume == "platform deploy orders --env production --image v3"
+
+
+def at_the_first_wait(interrupts: Interrupts) -> Callable[[object], None]:
+    def listen(event: object) -> None:
+        if isinstance(event, Waiting) and interrupts.signal_number is None:
+            interrupts.arrive(signal.SIGINT)
+
+    return listen
 
 
 def test_superseding_a_shift_takes_it_back_first() -> None:

@@ -45,6 +45,10 @@ def suspend(case: World) -> None:
     case.aws.scaling.suspend(RESOURCE, Suspended(scale_out=True))
 
 
+def scale_to_nothing(case: World) -> None:
+    case.aws.ecs.set_desired("platform-production", "production-orders", 0)
+
+
 def remove_hook(case: World) -> None:
     case.plane.hooks.pop("platform-production-smoke-test")
 
@@ -66,6 +70,7 @@ def remove_key(case: World) -> None:
     [
         (fire_alarm, "alarms", "production-orders-error-rate in ALARM"),
         (suspend, "scaling", "no release has left it so"),
+        (scale_to_nothing, "traffic", "has no tasks"),
         (remove_hook, "hooks", "platform-production-smoke-test"),
         (remove_log_group, "log groups", "/platform/production/orders"),
         (remove_secret, "secrets", "there is no secret platform/production/orders/database"),

@@ -109,14 +109,9 @@ def deploy(
 
     spec, environment = spec_named(service, environment_name), environment_named(environment_name)
     order = Order(
-        until=until,
-        detach=detach,
-        if_busy=if_busy,
-        lock_wait_minutes=lock_wait_minutes,
-        on_interrupt=on_interrupt,
-        allow_older=allow_older,
-        ignore_alarms=ignore_alarms,
-    )
+        until=until, detach=detach, if_busy=if_busy, lock_wait_minutes=lock_wait_minutes, on_interrupt=on_interrupt,
+        allow_older=allow_older, ignore_alarms=ignore_alarms,
+    )  # fmt: skip
     aws = outside().connect(environment)
     release = release_of(spec, environment, aws, tag)
     with told(spec, environment, aws) as tools:

@@ -28,7 +28,7 @@ from platform_sdk.deploy.release.settle import Ground, ground_of
 from platform_sdk.deploy.release.shift import begin, shift_traffic
 from platform_sdk.deploy.release.target import ExistingRevisions, Release
 from platform_sdk.deploy.release.turn import take_turn, without_lock
-from platform_sdk.deploy.release.undo import broken_off, left, taken_back
+from platform_sdk.deploy.release.undo import again, broken_off, left, taken_back
 from platform_sdk.deploy.release.worker import return_worker, roll_worker
 from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import ServiceState
@@ -54,6 +54,9 @@ def concluded(journal: Journal, story: Callable[[], Ending]) -> Outcome:
         ending = story()
     except LockLost as lost:
         ending = Ending("superseded", lost.what)
+    except Interrupted as interrupted:
+        number = interrupted.signal_number
+        ending = Ending("interrupted", "nothing was changed", resume=again(journal), signal_number=number)
     except Ending as ended:
         ending = ended
     return journal.outcome(ending)

@@ -5,6 +5,7 @@ from typing import Final
 from xml.etree import ElementTree
 
 from platform_sdk.deploy.release.check import Check
+from platform_sdk.deploy.release.evidence import Explanation
 from platform_sdk.deploy.release.outcome import Outcome, Stage
 from platform_sdk.deploy.release.target import ExistingRevisions, NewImage, Target
 
@@ -15,7 +16,7 @@ Json = dict[str, object]
 
 def record_of(outcome: Outcome) -> Json:
     """Keys stay what they are; new ones may come. Texts are empty and values null where there is nothing to say."""
-    release, explanation = outcome.release, outcome.explanation
+    release = outcome.release
     return {
         "format_version": FORMAT_VERSION,
         "outcome": outcome.kind,
@@ -47,14 +48,18 @@ def record_of(outcome: Outcome) -> Json:
             {"name": each.name, "status": each.status, "seconds": round(each.seconds, 1), "reason": each.reason}
             for each in outcome.stages
         ],
-        "explanation": None
-        if explanation is None
-        else {
-            "what": explanation.what,
-            "cause": explanation.cause,
-            "remedy": explanation.remedy,
-            "evidence": list(explanation.evidence),
-        },
+        "explanation": explained(outcome.explanation),
+    }
+
+
+def explained(explanation: Explanation | None) -> Json | None:
+    if explanation is None:
+        return None
+    return {
+        "what": explanation.what,
+        "cause": explanation.cause,
+        "remedy": explanation.remedy,
+        "evidence": list(explanation.evidence),
     }
 
 

@@ -16,6 +16,8 @@ from platform_sdk.deploy.state import EcsService, RollingDeployment, ServiceDepl
 
 DEADLINE_MINUTES: Final = 60
 POLL_SECONDS: Final = 10
+ROLLBACK_APPEARS: Final = timedelta(minutes=3)
+"""From the failure of an update to the update that takes it back."""
 
 
 def roll_worker(releasing: Releasing, revision: str | None, service: EcsService | None) -> None:
@@ -63,23 +65,33 @@ def follow(releasing: Releasing, revision: str, began: datetime) -> bool:
     releasing.journal.under_way, releasing.journal.worker_rolled = "the worker's update", True
     deadline = began + timedelta(minutes=DEADLINE_MINUTES)
     watched = watched_of(releasing, revision, began)
-    stopped = False
+    stopped, failed_at = False, None
     while True:
         service = current(releasing)
         own = next((each for each in service.deployments if each.id == id), None)
         primary = next((each for each in service.deployments if each.status == "PRIMARY"), None)
         tell_progress(releasing, service, revision, own, deadline)
-        if has_ended(primary):
+        # ECS makes the deployment that takes another one back the primary one, so either way the end is one's.
+        if primary is not None and primary.rollout_state == "COMPLETED":
             releasing.journal.under_way = ""
-            return primary is not None and primary.task_definition == revision
+            return primary.task_definition == revision
+        failed_at = failed_at or releasing.now() if primary and primary.rollout_state == "FAILED" else None
+        refuse_without_end(releasing, revision, deadline, failed_at)
         if not stopped and fails_alike(releasing.tools.evidence.observe(watched)):
             stopped = stop(releasing, revision)
-        if releasing.now() > deadline:
-            raise Ending(
-                "timed_out",
-                f"the update of the worker to {revision} still runs after {DEADLINE_MINUTES} minutes",
-            )
         releasing.pause(POLL_SECONDS)
+
+
+def refuse_without_end(releasing: Releasing, revision: str, deadline: datetime, failed_at: datetime | None) -> None:
+    """
+    Raises:
+        Ending
+    """
+    name = revision.rsplit("/", 1)[-1]
+    if failed_at is not None and releasing.now() - failed_at > ROLLBACK_APPEARS:
+        raise Ending("rollback_failed", f"the update of the worker to {name} failed, and ECS did not take it back")
+    if releasing.now() > deadline:
+        raise Ending("timed_out", f"the update of the worker to {name} still runs after {DEADLINE_MINUTES} minutes")
 
 
 def begin(releasing: Releasing, revision: str) -> str:
@@ -104,11 +116,6 @@ def current(releasing: Releasing) -> EcsService:
     if service is None:
         raise Ending("rollback_failed", f"the ECS service {releasing.worker} is gone")
     return service
-
-
-def has_ended(primary: RollingDeployment | None) -> bool:
-    """ECS makes the deployment that takes another one back the primary one, so either way the end is one's."""
-    return primary is not None and primary.rollout_state == "COMPLETED"
 
 
 def stop(releasing: Releasing, revision: str) -> bool:

@@ -90,6 +90,9 @@ def traffic(asked: Asked) -> Answer:
             f"the rule of {asked.spec.path} forwards to {listed(strange)} beside the service's two target groups",
             "take that out of the rule: CodeDeploy would not know what to do with it",
         )
+    if service.desired == 0:
+        remedy = f"`platform scale {asked.spec.name}` gives it tasks"
+        return fail(f"{service.name} has no tasks: a release would be found good whatever it is", remedy)
     primary = service.primary
     if primary is None:
         return fail(f"{service.name} has no primary task set", f"look at it: {asked.apply} makes it anew if it is gone")

@@ -1,0 +1,84 @@
+"""What releases, rollbacks and those who wait for them ask of AWS, beside what the role that they run with may do."""
+
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+
+from local_aws.control_plane import Behaviour
+from local_aws.control_plane.iam import Iam
+from local_aws.control_plane.policies import is_allowed
+from local_aws.control_plane.sts import Sts
+from platform_sdk.deploy.release.order import Order
+from tests.support.releases import World, world
+
+ACCOUNT: Final = "arn:aws:ecs:us-east-1:111122223333"
+CONTEXT: Final = {
+    "application-autoscaling:service-namespace": "ecs",
+    "dynamodb:LeadingKeys": ["release/orders"],
+    "ecs:cluster": f"{ACCOUNT}:cluster/platform-production",
+    "iam:PassedToService": "ecs-tasks.amazonaws.com",
+}
+NOT_GIVEN: Final = {"secretsmanager:GetSecretValue"}
+"""Asked for, and left out where it is refused: which keys a secret has."""
+
+SUPERSEDE: Final = Order(if_busy="supersede")
+
+
+def superseding(case: World) -> None:
+    case.deploy("v2", order=Order(detach=True))
+    case.plane.clock.sleep(120)
+    case.deploy("v3", order=SUPERSEDE)
+
+
+def superseding_a_bake(case: World) -> None:
+    case.deploy("v2", order=Order(until="traffic"))
+    case.deploy("v3", order=SUPERSEDE)
+
+
+def going_back_at_once(case: World) -> None:
+    case.wait(case.deploy("v2", order=Order(until="traffic")).deployment_id, order=Order(until="traffic"))
+    case.roll_back()
+
+
+def going_back_later(case: World) -> None:
+    case.deploy("v2")
+    case.roll_back()
+    case.roll_back("v0")
+
+
+PATHS: Final[dict[str, Callable[[World], object]]] = {
+    "a good release": lambda case: case.deploy("v2"),
+    "a worker that fails": lambda case: case.deploy("v2", Behaviour(kind="crashes")),
+    "an API that fails": lambda case: case.deploy("v2", Behaviour(kind="never_healthy")),
+    "a migration that fails": lambda case: case.deploy("v2", Behaviour(migration_exit_code=1)),
+    "superseding a shift": superseding,
+    "superseding a bake": superseding_a_bake,
+    "going back at once": going_back_at_once,
+    "going back later": going_back_later,
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_role_of_a_release_may_do_what_releases_do(path: str) -> None:
+    case = world()
+    case.plane.service(Sts).caller = "arn:aws:sts::111122223333:assumed-role/production-orders-release/build"
+    PATHS[path](case)
+    called = {(call.action, resource) for call in case.plane.calls for resource in call.resources}
+    assert len(called) > 30
+    documents = case.plane.service(Iam).documents("production-orders-release")
+    refused = [
+        (action, resource)
+        for action, resource in sorted(called)
+        if action not in NOT_GIVEN and not is_allowed(documents, action, resource, CONTEXT).allowed
+    ]
+    assert refused == []
+
+
+def test_what_is_not_given_is_refused_and_the_release_goes_on() -> None:
+    case = world()
+    case.plane.fail("secretsmanager", "GetSecretValue", how="denied", times=9)
+    outcome = case.deploy("v2")
+    found = next(check for check in outcome.checks if check.name == "secrets")
+    assert (found.status, outcome.exit_code) == ("SKIP", 0)
+    assert "may not be read" in found.reason
