@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from platform_sdk.cli_arguments import complete_environments, complete_services, environment_named, root
-from platform_sdk.cli_outside import outside
+from platform_sdk.cli_arguments import complete_environments, complete_services, root
+from platform_sdk.cli_outside import on_aws, outside
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from platform_sdk.deploy.environment import Environment
     from platform_sdk.deploy.release.interrupts import Interrupts
     from platform_sdk.deploy.spec import ServiceSpec
-
-
-class NotOnAws(PlatformError):
-    """The environment is this machine."""
 
 
 @click.command()
@@ -66,13 +62,6 @@ def apply(
             run.still_to_do = apply_shared_stacks(specs, environment, run)
         else:
             run.grace_period_seconds = apply_one(specs, environment, run, wait_minutes)
-
-
-def on_aws(name: str) -> "Environment":
-    environment = environment_named(name)
-    if environment.aws_endpoint_url is not None:
-        raise NotOnAws(f"{name} is this machine, and has no stacks", hint="`platform up` runs everything on it")
-    return environment
 
 
 def specs_of(service: str | None, environment: "Environment") -> "tuple[ServiceSpec, ...]":

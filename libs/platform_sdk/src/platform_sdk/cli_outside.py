@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from platform_sdk.cli_arguments import environment_named
+from platform_sdk.errors import PlatformError
+
 if TYPE_CHECKING:
     from platform_sdk.deploy.aws.session import Aws
     from platform_sdk.deploy.clock import Clock
     from platform_sdk.deploy.environment import Environment
+
+
+class NotOnAws(PlatformError):
+    """The environment is this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +34,19 @@ def outside() -> Outside:
     from platform_sdk.deploy.clock import SystemClock
 
     return Outside(connect=connect, clock=SystemClock())
+
+
+def on_aws(environment_name: str) -> "Environment":
+    """The environment of that name, for commands about stacks, releases and locks, which are on AWS alone.
+
+    Raises:
+        NotOnAws: it is this machine.
+        UnknownEnvironment, InvalidEnvironment
+    """
+    environment = environment_named(environment_name)
+    if environment.aws_endpoint_url is not None:
+        raise NotOnAws(
+            f"{environment_name} is this machine: it has no stacks, and nothing is released to it",
+            hint="`platform up` runs everything on it",
+        )
+    return environment

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from platform_sdk.cli_apply import Run, apply_one, applying, on_aws, specs_of
+from platform_sdk.cli_apply import Run, apply_one, applying, specs_of
 from platform_sdk.cli_arguments import complete_environments, complete_services, root
+from platform_sdk.cli_outside import on_aws
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
