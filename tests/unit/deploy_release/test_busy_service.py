@@ -137,6 +137,24 @@ def test_a_scheduled_task_is_registered_only_when_the_version_serves() -> None:
     assert roles[-1] == "close-the-books"
 
 
+def test_who_waits_for_a_detached_release_registers_its_scheduled_tasks() -> None:
+    case = with_task(world())
+    detached = case.deploy("v2", order=Order(detach=True))
+    assert task_version(case) == ""
+    assert case.wait(detached.deployment_id).exit_code == 0
+    assert task_version(case) == "v2"
+
+
+def test_a_release_whose_scheduled_tasks_cannot_be_registered_says_so_and_may_be_repeated() -> None:
+    case = with_task(world())
+    case.plane.fail("ecs", "RegisterTaskDefinition", how="denied", times=1, after=2)
+    outcome = case.deploy("v2")
+    assert (outcome.exit_code, case.version_serving()) == (14, "v2")
+    assert "not all of its [[tasks]] are registered" in outcome.what
+    assert case.deploy("v2").exit_code == 10
+    assert task_version(case) == "v2"
+
+
 def test_a_scheduled_task_goes_back_with_its_service() -> None:
     case = with_task(world())
     case.deploy("v2")

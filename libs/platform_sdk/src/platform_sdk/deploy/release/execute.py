@@ -21,14 +21,14 @@ from platform_sdk.deploy.release.order import Order
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.preflight import refuse_unless_ready
 from platform_sdk.deploy.release.preflight.asked import Asked
-from platform_sdk.deploy.release.register import Revisions, register, register_tasks
+from platform_sdk.deploy.release.register import Revisions, register, with_tasks
 from platform_sdk.deploy.release.releasing import Releasing, Tools
 from platform_sdk.deploy.release.serving import serving_in
 from platform_sdk.deploy.release.settle import Ground, ground_of
 from platform_sdk.deploy.release.shift import begin, shift_traffic
 from platform_sdk.deploy.release.target import ExistingRevisions, Release
 from platform_sdk.deploy.release.turn import take_turn, without_lock
-from platform_sdk.deploy.release.undo import again, broken_off, left, taken_back
+from platform_sdk.deploy.release.undo import broken_off, left, taken_back
 from platform_sdk.deploy.release.worker import return_worker, roll_worker
 from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import ServiceState
@@ -56,7 +56,7 @@ def concluded(journal: Journal, story: Callable[[], Ending]) -> Outcome:
         ending = Ending("superseded", lost.what)
     except Interrupted as interrupted:
         number = interrupted.signal_number
-        ending = Ending("interrupted", "nothing was changed", resume=again(journal), signal_number=number)
+        ending = Ending("interrupted", "nothing was changed", resume=journal.again, signal_number=number)
     except Ending as ended:
         ending = ended
     return journal.outcome(ending)
@@ -88,13 +88,12 @@ def bring_to_users(releasing: Releasing) -> Ending:
         state = superseded(releasing, state)
     revisions = register_all(releasing, state)
     if is_live(state, revisions):
-        register_tasks(releasing, state)
-        return Ending("nothing_to_do", f"{releasing.release.version} serves all users already")
+        return with_tasks(
+            releasing, state, Ending("nothing_to_do", f"{releasing.release.version} serves all users already")
+        )
     migrate_with(releasing, revisions, state)
     roll_worker(releasing, revisions.worker, state.worker)
-    ending = shift_with_worker(releasing, revisions, state)
-    register_tasks(releasing, state)
-    return ending
+    return with_tasks(releasing, state, shift_with_worker(releasing, revisions, state))
 
 
 def after_signal(releasing: Releasing, interrupted: Interrupted) -> Ending:

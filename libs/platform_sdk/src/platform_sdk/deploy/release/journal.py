@@ -58,6 +58,15 @@ class Journal:
     worker_rolled: bool = False
     still_suspended: str = ""
 
+    @property
+    def again(self) -> str:
+        """The command that goes on where this release ends: every stage may be repeated."""
+        release = self.release
+        if release.kind == "rollback":
+            revision = self.revision.rsplit(":", 1)[-1]
+            return f"platform rollback {release.service} --env {release.environment} --to {revision or release.version}"
+        return f"platform deploy {release.service} --env {release.environment} --image {release.version}"
+
     @contextmanager
     def stage(self, name: StageName) -> Iterator[None]:
         began = self.clock.now()

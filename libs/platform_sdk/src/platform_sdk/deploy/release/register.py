@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
+from platform_sdk.deploy.aws import AwsCallFailed
 from platform_sdk.deploy.canonical import document_digest
 from platform_sdk.deploy.release.events import Registered, Warned
+from platform_sdk.deploy.release.journal import Ending
 from platform_sdk.deploy.release.releasing import Releasing
 from platform_sdk.deploy.release.target import ExistingRevisions, NewImage, Release
 from platform_sdk.deploy.render.task_definition import Json, render_standalone_task, render_task_definition
@@ -14,6 +16,8 @@ VERSION: Final = "platform:version"
 COMMIT: Final = "platform:commit"
 COMMITTED_AT: Final = "platform:committed-at"
 DOCUMENT: Final = "platform:document"
+
+SERVES: Final = ("nothing_to_do", "released", "traffic_shifted")
 
 LOOKED_BACK: Final = 25
 """Revisions of a family."""
@@ -43,6 +47,20 @@ def register_all(releasing: Releasing, state: ServiceState, image: str) -> Revis
         document = render_task_definition(spec, environment, image=image, role="worker")
         worker = registered(releasing, "worker", document, known_of(state, "worker"))
     return Revisions(worker=worker, api=registered(releasing, "api", api, known_of(state, "api")))
+
+
+def with_tasks(releasing: Releasing, state: ServiceState, ending: Ending) -> Ending:
+    """A version that serves brings its `[[tasks]]` with it; the ending says if it could not."""
+    if ending.kind not in SERVES:
+        return ending
+    try:
+        register_tasks(releasing, state)
+    except AwsCallFailed as error:
+        what = (
+            f"{releasing.release.version} serves all users, but not all of its [[tasks]] are registered: {error.what}"
+        )
+        return Ending("timed_out", what, resume=releasing.journal.again)
+    return ending
 
 
 def register_tasks(releasing: Releasing, state: ServiceState) -> None:

@@ -4,6 +4,7 @@ CodeDeploy needs nobody to go on. What it does not do is left to whoever sees th
 API, scaling is restored, and the truth is told.
 """
 
+from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.release.description import Description, parse_description
 from platform_sdk.deploy.release.events import DeploymentCreated, Started
@@ -13,10 +14,12 @@ from platform_sdk.deploy.release.journal import Ending
 from platform_sdk.deploy.release.left_over import put_right, worker_revision
 from platform_sdk.deploy.release.order import Order
 from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.preflight.version import image_in
+from platform_sdk.deploy.release.register import COMMIT, with_tasks
 from platform_sdk.deploy.release.releasing import Releasing, Tools
 from platform_sdk.deploy.release.settle import DeploymentFailed, Ground, ground_of, settle
 from platform_sdk.deploy.release.shift import bake, confirm, following_of
-from platform_sdk.deploy.release.target import ExistingRevisions, Release
+from platform_sdk.deploy.release.target import ExistingRevisions, NewImage, Release
 from platform_sdk.deploy.release.turn import if_free, without_lock
 from platform_sdk.deploy.release.worker import return_worker
 from platform_sdk.deploy.render.stack_names import arn
@@ -44,7 +47,7 @@ def wait(deployment: Deployment, spec: ServiceSpec, environment: Environment, or
             hint=f"`platform history {spec.name} --env {environment.name}` lists the releases"
             + (f"; {deployment.id} takes {deployment.rolls_back} back" if deployment.rolls_back else ""),
         )
-    looking = without_lock(release_of(told, spec, environment), spec, environment, order, tools)
+    looking = without_lock(release_of(told, spec, environment, tools.aws), spec, environment, order, tools)
     tools.tell(Started(release=looking.release))
 
     def story() -> Ending:
@@ -54,16 +57,20 @@ def wait(deployment: Deployment, spec: ServiceSpec, environment: Environment, or
     return concluded(looking.journal, story)
 
 
-def release_of(told: Description, spec: ServiceSpec, environment: Environment) -> Release:
+def release_of(told: Description, spec: ServiceSpec, environment: Environment, aws: Aws) -> Release:
+    """As it was, as far as the deployment and the revision that it brings tell."""
+    revision = aws.ecs.revision(told.revision)
+    uri = image_in(revision.document) if revision else None
     worker = None if told.worker is None else worker_revision(told.worker, spec, environment)
+    api = arn(environment, "ecs", f"task-definition/{told.revision}")
     return Release(
         id=told.id,
         kind=told.kind,
         service=spec.name,
         environment=environment.name,
         version=told.version,
-        target=ExistingRevisions(api=arn(environment, "ecs", f"task-definition/{told.revision}"), worker=worker),
-        commit=told.commit,
+        target=NewImage(uri=uri) if told.kind == "release" and uri else ExistingRevisions(api=api, worker=worker),
+        commit=revision.tags.get(COMMIT) if revision else told.commit,
         committed_at=None,
         by=told.by,
     )
@@ -79,7 +86,7 @@ def go_on(releasing: Releasing, deployment: Deployment, told: Description) -> En
     note(releasing, deployment, told, state)
     ground = ground_of(state, releasing.journal.previous_revision)
     try:
-        return followed(releasing, deployment, ground)
+        return with_tasks(releasing, state, followed(releasing, deployment, ground))
     except DeploymentFailed as failed:
         ending = settle(releasing, failed, ground)
         if ending.kind in ("failed_rolled_back", "rollback_failed"):

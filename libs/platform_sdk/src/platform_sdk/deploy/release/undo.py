@@ -6,7 +6,7 @@ from platform_sdk.deploy.aws import AwsCallFailed
 from platform_sdk.deploy.release.events import RollingBack
 from platform_sdk.deploy.release.follow import follow, resume_command
 from platform_sdk.deploy.release.interrupts import Interrupted
-from platform_sdk.deploy.release.journal import Ending, Journal
+from platform_sdk.deploy.release.journal import Ending
 from platform_sdk.deploy.release.releasing import Releasing
 from platform_sdk.deploy.release.settle import DeploymentFailed, Ground, ground_of, settle
 from platform_sdk.deploy.release.shift import created_by_us, following_of
@@ -23,9 +23,9 @@ def left(releasing: Releasing, interrupted: Interrupted) -> Ending:
     if id:
         what, resume = f"the deployment {id} goes on by itself", resume_command(id, releasing)
     elif journal.under_way:
-        what, resume = f"{journal.under_way} goes on by itself", again(releasing.journal)
+        what, resume = f"{journal.under_way} goes on by itself", releasing.journal.again
     else:
-        what, resume = "nothing of it goes on", again(releasing.journal)
+        what, resume = "nothing of it goes on", releasing.journal.again
     return Ending("interrupted", what, resume=resume, signal_number=interrupted.signal_number)
 
 
@@ -38,7 +38,7 @@ def taken_back(releasing: Releasing, interrupted: Interrupted) -> Ending:
     if ending.kind not in ("failed_rolled_back", "superseded"):
         return ending
     return_worker(releasing)
-    return Ending("interrupted", ending.what, resume=again(releasing.journal), signal_number=interrupted.signal_number)
+    return Ending("interrupted", ending.what, resume=releasing.journal.again, signal_number=interrupted.signal_number)
 
 
 def stopped(releasing: Releasing, id: str, ground: Ground) -> Ending:
@@ -62,22 +62,13 @@ def broken_off(releasing: Releasing, error: AwsCallFailed) -> Ending:
         return Ending("timed_out", what, resume=resume_command(id, releasing))
     if journal.under_way or (error.may_have_happened and error.operation in CHANGING):
         what = f"{journal.under_way or 'what was asked for last'} may go on by itself, unseen: {said}"
-        return Ending("timed_out", what, resume=again(releasing.journal))
+        return Ending("timed_out", what, resume=releasing.journal.again)
     if not journal.worker_rolled:
-        return Ending("failed_unchanged", f"nothing was changed: {said}", resume=again(releasing.journal))
+        return Ending("failed_unchanged", f"nothing was changed: {said}", resume=releasing.journal.again)
     return_worker(releasing)
-    return Ending("failed_rolled_back", f"the former version serves all users: {said}", resume=again(releasing.journal))
+    return Ending("failed_rolled_back", f"the former version serves all users: {said}", resume=releasing.journal.again)
 
 
 def deployment_of(releasing: Releasing) -> str:
     """Also of one whose creation was interrupted before its id arrived."""
     return releasing.journal.deployment_id or releasing.patiently(lambda: created_by_us(releasing)) or ""
-
-
-def again(journal: Journal) -> str:
-    """The command that goes on where this release ends: every stage may be repeated."""
-    release = journal.release
-    if release.kind == "rollback":
-        revision = journal.revision.rsplit(":", 1)[-1]
-        return f"platform rollback {release.service} --env {release.environment} --to {revision or release.version}"
-    return f"platform deploy {release.service} --env {release.environment} --image {release.version}"
