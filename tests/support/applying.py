@@ -53,6 +53,7 @@ class Applying:
         client_of: Callable[[str], Any] | None = None,
         on_event: Callable[[ApplyEvent], None] = lambda _event: None,
         replaceable: frozenset[str] = frozenset(),
+        skippable: frozenset[str] = frozenset(),
         interrupts: Interrupts | None = None,
     ) -> Tools:
         def tell(event: ApplyEvent) -> None:
@@ -70,6 +71,7 @@ class Applying:
             agree=answer,
             interrupts=interrupts or Interrupts(),
             replaceable=replaceable,
+            skippable=skippable,
         )
 
     def status(self, stack: str) -> str | None:

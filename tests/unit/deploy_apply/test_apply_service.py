@@ -10,7 +10,7 @@ from local_aws.control_plane.ecr import Ecr
 from local_aws.control_plane.region import register
 from platform_sdk.deploy.apply.errors import ReleaseUnderWay, StackFailed
 from platform_sdk.deploy.apply.events import ApplyEvent, ResourceMoved
-from platform_sdk.deploy.apply.service import Applied, NoSharedStacks, Turn, apply_service
+from platform_sdk.deploy.apply.service import Applied, NoSharedStacks, Turn, apply_service, planned
 from platform_sdk.deploy.observe import observe_service
 from platform_sdk.deploy.plan import live_of
 from platform_sdk.deploy.release.lock import Locked, LockLost, ReleaseLock, break_lock
@@ -155,6 +155,73 @@ def test_a_change_of_the_rules_that_fails_keeps_users_where_they_are() -> None:
     assert live(account) == before
     assert run(account, with_another_path(ORDERS)).changed
     assert live(account) == before
+
+
+def test_what_is_only_to_be_told_to_cloudformation_is_not_rolled_back_when_it_fails() -> None:
+    """The rollback would write what was given before the releases, and send users to the empty target group."""
+    account = released_account()
+    before = live(account)
+    account.cloudformation.fail_resource(NAME, "TestRule", "Access denied")
+
+    with pytest.raises(StackFailed, match="TestRule") as raised:
+        run(account, with_another_path(ORDERS))
+
+    assert (raised.value.status, account.status(NAME)) == ("UPDATE_FAILED", "UPDATE_FAILED")
+    assert live(account) == before
+    assert planned(ORDERS, PRODUCTION, account.tools()).exit_code == 2, "whatever the template asks for"
+    account.cloudformation.fail_resource(NAME, "TestRule", "Access denied")
+    with pytest.raises(StackFailed, match="UPDATE_FAILED"):
+        run(account, with_longer_logs(ORDERS))
+    assert live(account) == before
+    assert [outcome.action for outcome in run(account, with_another_path(ORDERS)).stacks] == ["updated", "updated"]
+    assert live(account) == before
+    assert not run(account, with_another_path(ORDERS)).changed
+
+
+def test_a_change_that_is_taken_back_after_it_failed_leaves_a_stack_to_repair() -> None:
+    account = released_account()
+    before = live(account)
+    account.cloudformation.fail_resource(NAME, "TestRule", "Access denied")
+    with pytest.raises(StackFailed):
+        run(account, with_another_path(ORDERS))
+
+    plan = planned(ORDERS, PRODUCTION, account.tools())
+    assert (plan.stack.action, plan.needs_apply, plan.is_scaling_alone) == ("repair", True, False)
+    assert not planned(scaled(ORDERS), PRODUCTION, account.tools()).is_scaling_alone, "it needs the lock"
+    account.asked.clear()
+    assert [outcome.action for outcome in run(account).stacks] == ["updated"]
+
+    assert len(account.asked) == 1
+    assert live(account) == before
+    assert account.status(NAME) == "UPDATE_COMPLETE"
+    assert planned(ORDERS, PRODUCTION, account.tools()).exit_code == 0
+
+
+def stuck_in_rollback(account: Applying) -> None:
+    """An update whose rollback failed as well."""
+
+    def fail_the_way_back(event: ApplyEvent) -> None:
+        match event:
+            case ResourceMoved(event=moved) if (moved.logical_id, moved.status) == (NAME, "UPDATE_COMPLETE"):
+                account.cloudformation.fail_resource(NAME, "TestRule", "Access denied", times=2)
+
+    with pytest.raises(StackFailed):
+        run(account, with_another_path(ORDERS), on_event=fail_the_way_back)
+    assert account.status(NAME) == "UPDATE_ROLLBACK_FAILED"
+
+
+def test_a_rollback_that_stopped_halfway_is_something_to_do_and_apply_ends_it() -> None:
+    account = released_account()
+    before = live(account)
+    stuck_in_rollback(account)
+
+    plan = planned(ORDERS, PRODUCTION, account.tools())
+    assert (plan.stack.action, plan.exit_code, plan.stack.updates) == ("repair", 2, ())
+    assert [outcome.action for outcome in run(account).stacks] == ["repaired"]
+
+    assert account.status(NAME) == "UPDATE_ROLLBACK_COMPLETE"
+    assert live(account) == before
+    assert planned(ORDERS, PRODUCTION, account.tools()).exit_code == 0
 
 
 def test_another_grace_period_is_given_to_the_running_service() -> None:

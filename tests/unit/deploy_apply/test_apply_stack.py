@@ -227,7 +227,33 @@ def test_a_rollback_that_stops_again_says_what_to_leave_out() -> None:
     with pytest.raises(StackFailed, match="stopped again") as raised:
         apply_stack(SECOND, account.tools())
 
-    assert "--resources-to-skip Topic" in (raised.value.hint or "")
+    assert (raised.value.hint or "").endswith("leave that resource as it is: --skip Topic")
+
+
+def test_a_resource_is_skipped_by_its_name_and_that_is_told() -> None:
+    account = empty_account()
+    stuck_in_rollback(account)
+    account.cloudformation.fail_resource(NAME, "Topic", "still no", times=9)
+
+    outcome = apply_stack(FIRST, account.tools(skippable=frozenset({"Topic", "Queue"})))
+
+    assert (outcome.action, account.status(NAME)) == ("repaired", "UPDATE_ROLLBACK_COMPLETE")
+    (call,) = [call for call in account.plane.calls if call.operation == "ContinueUpdateRollback"]
+    assert call.parameters["ResourcesToSkip"] == ["Topic"]
+    told = [each.what for each in account.told if isinstance(each, Warned)]
+    assert told == ["Topic was not rolled back: CloudFormation takes it to be as it was, so put it right by hand"]
+
+
+def test_a_stack_that_was_left_as_an_update_failed_goes_on_from_there() -> None:
+    account = empty_account()
+    apply_stack(FIRST, account.tools())
+    account.cloudformation.fail_resource(NAME, "Logs", "Rate exceeded")
+    with pytest.raises(StackFailed, match="is UPDATE_FAILED: Logs"):
+        apply_stack(replace(SECOND, rolls_back=False), account.tools())
+    assert account.status(NAME) == "UPDATE_FAILED"
+
+    assert apply_stack(SECOND, account.tools()).action == "updated"
+    assert account.status(NAME) == "UPDATE_COMPLETE"
 
 
 def test_what_somebody_else_has_begun_is_followed_to_its_end_first() -> None:

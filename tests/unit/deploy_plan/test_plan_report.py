@@ -111,6 +111,9 @@ def test_a_revision_of_an_earlier_release_is_named() -> None:
     ("status", "words"),
     [
         ("UPDATE_ROLLBACK_FAILED", "ends its rollback first"),
+        ("UPDATE_FAILED", "goes on from where the update failed"),
+        ("IMPORT_ROLLBACK_FAILED", "CloudFormation updates it no more"),
+        ("ROLLBACK_FAILED", "deletes what is left of it, and creates it anew"),
         ("UPDATE_IN_PROGRESS", "nothing else is applied meanwhile"),
         ("ROLLBACK_COMPLETE", "deletes what is left of it, and creates it anew"),
     ],
@@ -124,6 +127,18 @@ def test_a_stack_that_takes_no_update_is_told(status: str, words: str) -> None:
     assert words in text
     assert words in markdown
     assert document["services"][0]["stack"]["status"] == status
+
+
+@pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "UPDATE_FAILED"])
+def test_a_stack_that_stopped_halfway_is_to_be_repaired_although_its_template_is_right(status: str) -> None:
+    state = released(ORDERS, PRODUCTION)
+    assert state.stack is not None
+    plan = planned(state=replace(state, stack=replace(state.stack, status=status)))
+    text, _, document = forms(plan)
+    assert "a stack to repair" in text
+    assert "~ stack platform-production-orders: as it shall be, but for an update that has stopped halfway" in text
+    assert "next: platform apply orders --env production" in text
+    assert (document["exit_code"], document["services"][0]["stack"]["action"]) == (2, "repair")
 
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])

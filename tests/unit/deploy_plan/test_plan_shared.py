@@ -38,6 +38,11 @@ def test_the_same_text_and_parameters_need_nothing() -> None:
     assert (stack.action, stack.parameters, stack.template, code) == ("unchanged", (), (), 0)
 
 
+def test_a_stack_that_stopped_halfway_is_to_be_repaired() -> None:
+    stack, code = planned(replace(DEPLOYED, stack=replace(DEPLOYED.stack, status="UPDATE_ROLLBACK_FAILED")))
+    assert (stack.action, code) == ("repair", 2)
+
+
 def test_spaces_at_the_ends_of_lines_are_no_change() -> None:
     assert planned(replace(DEPLOYED, template=TEMPLATE.replace("\n", "  \n") + "\n"))[1] == 0
 

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Ask nothing. What would be lost is refused all the same.")
 @click.option("--allow-replace", "replaceable", multiple=True, metavar="LOGICAL_ID",
               help="What holds data, and may be replaced or deleted all the same.")  # fmt: skip
+@click.option("--skip", "skippable", multiple=True, metavar="LOGICAL_ID",
+              help="What stays as it is where the rollback of an earlier update has failed for it.")  # fmt: skip
 @click.option("--wait", "wait_minutes", type=click.FloatRange(0), default=60, show_default=True, metavar="MINUTES",
               help="How long to wait for a release of the service that is under way.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
@@ -39,6 +42,7 @@ def apply(
     environment_name: str,
     yes: bool,
     replaceable: tuple[str, ...],
+    skippable: tuple[str, ...],
     wait_minutes: float,
     as_json: bool,
 ) -> None:
@@ -57,7 +61,8 @@ def apply(
         raise click.UsageError("name a service, or say --shared")
     environment = on_aws(environment_name)
     specs = specs_of(service, environment)
-    with applying(context, environment, service, yes=yes, replaceable=replaceable, as_json=as_json) as run:
+    consent = Consent(yes=yes, replaceable=frozenset(replaceable), skippable=frozenset(skippable))
+    with applying(context, environment, service, consent, as_json=as_json) as run:
         if shared:
             run.still_to_do = apply_shared_stacks(specs, environment, run)
         else:
@@ -71,6 +76,15 @@ def specs_of(service: str | None, environment: "Environment") -> "tuple[ServiceS
     specs = load_services(root(), environment.name)
     refuse_unknown("service", [service] if service else [], [spec.name for spec in specs])
     return tuple(spec for spec in specs if service in (None, spec.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """To what the caller has agreed beforehand: to whatever would be asked, and to losing or skipping by name."""
+
+    yes: bool
+    replaceable: frozenset[str] = frozenset()
+    skippable: frozenset[str] = frozenset()
 
 
 class Run:
@@ -117,16 +131,15 @@ def applying(
     context: click.Context,
     environment: "Environment",
     service: str | None,
+    consent: Consent,
     *,
-    yes: bool,
-    replaceable: tuple[str, ...],
     as_json: bool,
 ) -> Iterator[Run]:
     """However the block ends, it is told: as lines on stderr, and with --json as one document on stdout."""
     from platform_sdk.deploy.release.interrupts import Interrupted, Interrupts, heard
 
     interrupts = Interrupts()
-    run, error, interrupted = Run(tools_of(environment, interrupts, yes, replaceable)), None, None
+    run, error, interrupted = Run(tools_of(environment, interrupts, consent)), None, None
     run.tools = listening(run)
     with heard(interrupts):
         try:
@@ -146,7 +159,7 @@ def applying(
         told_as_text(environment, service, run)
 
 
-def tools_of(environment: "Environment", interrupts: "Interrupts", yes: bool, replaceable: tuple[str, ...]) -> "Tools":
+def tools_of(environment: "Environment", interrupts: "Interrupts", consent: Consent) -> "Tools":
     from platform_sdk.deploy.apply.report import LinePainter
     from platform_sdk.deploy.apply.tools import Tools
 
@@ -156,9 +169,10 @@ def tools_of(environment: "Environment", interrupts: "Interrupts", yes: bool, re
         aws=world.connect(environment),
         clock=world.clock,
         tell=painter.paint,
-        agree=(lambda _question: True) if yes else Asking().agree,
+        agree=(lambda _question: True) if consent.yes else Asking().agree,
         interrupts=interrupts,
-        replaceable=frozenset(replaceable),
+        replaceable=consent.replaceable,
+        skippable=consent.skippable,
     )
 
 

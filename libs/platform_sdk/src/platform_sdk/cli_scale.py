@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from platform_sdk.cli_apply import Run, apply_one, applying, specs_of
+from platform_sdk.cli_apply import Consent, Run, apply_one, applying, specs_of
 from platform_sdk.cli_arguments import complete_environments, complete_services, root
 from platform_sdk.cli_outside import on_aws
 from platform_sdk.errors import PlatformError
@@ -70,7 +70,7 @@ def scale(
             click.echo(json.dumps(document(environment_name, service, ()), indent=2))
         return
     environment = on_aws(environment_name)
-    with applying(context, environment, service, yes=yes, replaceable=(), as_json=as_json) as run:
+    with applying(context, environment, service, Consent(yes=yes), as_json=as_json) as run:
         edit_and_apply(service, bounds, environment, run)
 
 

@@ -41,10 +41,10 @@ class Warned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackOutcome:
-    """`changes` are those that were carried out."""
+    """`changes` are those that were carried out. `repaired` only ended what had stopped halfway."""
 
     stack: str
-    action: Literal["created", "updated", "unchanged"]
+    action: Literal["created", "updated", "repaired", "unchanged"]
     changes: tuple[ResourceChange, ...]
     seconds: float
 

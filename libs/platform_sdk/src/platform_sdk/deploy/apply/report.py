@@ -60,15 +60,15 @@ def change_line(change: ResourceChange) -> str:
 
 
 def outcome_words(outcome: StackOutcome) -> str:
-    if outcome.action == "unchanged":
-        return "unchanged"
+    if not outcome.changes:
+        return outcome.action
     return f"{outcome.action}, {counted(len(outcome.changes), 'change')}, {outcome.seconds:.0f} s"
 
 
 def summary(outcomes: Sequence[StackOutcome]) -> str:
     """`2 created, 1 updated, 9 unchanged`."""
     actions = [outcome.action for outcome in outcomes]
-    kinds = ("created", "updated", "unchanged")
+    kinds = ("created", "updated", "repaired", "unchanged")
     return ", ".join(f"{actions.count(kind)} {kind}" for kind in kinds if kind in actions) or "nothing to do"
 
 

@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from platform_sdk.deploy.apply.errors import ReleaseUnderWay
 from platform_sdk.deploy.apply.events import Ended, StackOutcome, ToChange, Waiting
-from platform_sdk.deploy.apply.sound import NEVER_CREATED, settled, sound
+from platform_sdk.deploy.apply.sound import settled, sound
 from platform_sdk.deploy.apply.stack import DesiredStack, apply_stack
 from platform_sdk.deploy.apply.tools import Tools
 from platform_sdk.deploy.aws import NotFound
@@ -56,18 +57,18 @@ def apply_service(spec: ServiceSpec, environment: Environment, tools: Tools, tur
         AwsCallFailed
     """
     stack = settled(stack_name(spec, environment), tools)
-    if stack is None or stack.status not in NEVER_CREATED:
+    if stack is not None and stack.is_created:
         plan = planned(spec, environment, tools)
         if not plan.needs_apply:
-            return untouched(plan, tools)
+            return untouched(plan, tools, "unchanged")
         if plan.is_scaling_alone:
             # Neither rules nor revisions: it may be changed while a release shifts traffic, when it is needed most.
             return bring_about(plan, spec, environment, tools)
     return in_turn(spec, environment, tools, turn)
 
 
-def untouched(plan: Plan, tools: Tools) -> Applied:
-    outcome = StackOutcome(stack=plan.stack.name, action="unchanged", changes=(), seconds=0)
+def untouched(plan: Plan, tools: Tools, action: Literal["unchanged", "repaired"]) -> Applied:
+    outcome = StackOutcome(stack=plan.stack.name, action=action, changes=(), seconds=0)
     tools.tell(Ended(outcome=outcome))
     return Applied(plan=plan, stacks=(outcome,))
 
@@ -81,9 +82,12 @@ def in_turn(spec: ServiceSpec, environment: Environment, tools: Tools, turn: Tur
     try:
         with lock_of(spec, environment, tools, turn) as lock:
             tools = replace(tools, pulse=lock.renew_when_due)
-            sound(stack_name(spec, environment), tools, role_of(spec, environment))
+            found = settled(stack_name(spec, environment), tools)
+            sound(found, tools, role_of(spec, environment))
             plan = planned(spec, environment, tools)
             refuse_running(plan)
+            if not plan.needs_apply:
+                return untouched(plan, tools, "repaired" if found is not None and found.is_stuck else "unchanged")
             return bring_about(plan, spec, environment, tools)
     except NotFound as error:
         if error.service != "dynamodb":
@@ -125,7 +129,7 @@ def refuse_running(plan: Plan) -> None:
 
 def bring_about(plan: Plan, spec: ServiceSpec, environment: Environment, tools: Tools) -> Applied:
     outcomes = [
-        apply_stack(desired(update, spec, environment), quietly(tools) if update.why == "synchronise" else tools)
+        apply_stack(desired(update, spec, environment), tools if is_asked_about(update, plan) else quietly(tools))
         for update in plan.stack.updates
     ]
     seconds = set_grace_period(plan, spec, environment, tools)
@@ -141,6 +145,7 @@ def desired(update: StackUpdate, spec: ServiceSpec, environment: Environment) ->
         parameters=update.parameters,
         tags={"platform:environment": environment.name, "platform:service": spec.name},
         role_arn=role_of(spec, environment),
+        rolls_back=update.rolls_back,
     )
 
 
@@ -148,8 +153,14 @@ def role_of(spec: ServiceSpec, environment: Environment) -> str:
     return arn(environment, "iam", f"role/{role_name(environment.name, spec.name, 'stack')}", regional=False)
 
 
+def is_asked_about(update: StackUpdate, plan: Plan) -> bool:
+    """An update that only tells CloudFormation what is live changes nothing that anybody would have to agree to; but
+    for one that goes on with what has failed.
+    """
+    return update.why != "synchronise" or plan.stack.is_stuck
+
+
 def quietly(tools: Tools) -> Tools:
-    """An update that only tells CloudFormation what is live changes nothing that anybody would have to agree to."""
     agree = tools.agree
     return replace(tools, agree=lambda question: isinstance(question, ToChange) or agree(question))
 

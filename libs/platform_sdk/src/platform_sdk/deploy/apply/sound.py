@@ -1,7 +1,6 @@
 """Before a stack is changed: what is under way comes to its end, and what a failure has left is cleared up."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from platform_sdk.deploy.apply.errors import Declined, StackFailed, WouldBeLost
 from platform_sdk.deploy.apply.events import ResourceMoved, ToDelete, ToGoOn, Waiting, Warned
@@ -9,29 +8,28 @@ from platform_sdk.deploy.apply.follow import current, first_failure, follow, is_
 from platform_sdk.deploy.apply.losses import STATEFUL
 from platform_sdk.deploy.apply.tools import Tools
 from platform_sdk.deploy.state import ResourceChange, Stack, StackEvent, StackResource
-
-REVIEW: Final = "REVIEW_IN_PROGRESS"
-"""A stack that is but a name for its first change set."""
-
-NEVER_CREATED: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
-"""CloudFormation updates no stack whose creation failed: it has to be deleted first."""
+from platform_sdk.deploy.state.stacks import FAILED, REVIEW, ROLLBACK_FAILED
 
 
-def sound(name: str, tools: Tools, role_arn: str | None = None) -> Stack | None:
-    """The stack as it may be updated; None where it is to be created. `role_arn` is the role that changes it.
+def sound(stack: Stack | None, tools: Tools, role_arn: str | None = None) -> Stack | None:
+    """The stack as it may be updated; None where it is to be created. One that is left as an update failed may be
+    updated as it is.
+
+    Args:
+        stack: as `settled` found it.
+        role_arn: of the role that changes it.
 
     Raises:
         Declined: something would have to be cleared up.
         StackFailed: it could not be cleared up.
         WouldBeLost
     """
-    stack = settled(name, tools)
     if stack is None or stack.status == REVIEW:
         return None
-    if stack.status in NEVER_CREATED:
+    if not stack.is_created:
         delete(stack, tools)
         return None
-    if stack.status == "UPDATE_ROLLBACK_FAILED":
+    if stack.status == ROLLBACK_FAILED:
         return rolled_back(stack, tools, role_arn)
     return stack
 
@@ -123,9 +121,10 @@ def rolled_back(stack: Stack, tools: Tools, role_arn: str | None) -> Stack:
             f"{stack.name} is {stack.status}: its rollback has to go on before it can be changed",
             hint=f"`aws cloudformation continue-update-rollback --stack-name {stack.name}` does it by hand",
         )
+    skipped = unrestored(stack, tools)
     after = tools.ask(lambda: tools.aws.stacks.last_event(stack.id))
     tools.tell(Waiting(stack=stack.name, subject="the rollback to go on"))
-    tools.ask(lambda: tools.aws.stacks.continue_rollback(stack.name, role_arn=role_arn))
+    tools.ask(lambda: tools.aws.stacks.continue_rollback(stack.name, role_arn=role_arn, skipped=skipped))
     events = follow(stack.id, tools, after=after)
     failure = first_failure(events)
     if events[-1].status != "UPDATE_ROLLBACK_COMPLETE":
@@ -135,10 +134,20 @@ def rolled_back(stack: Stack, tools: Tools, role_arn: str | None) -> Stack:
             status=events[-1].status,
             resource=failure,
             because=reason_of(events),
-            hint="mend by hand what the reason names, or leave that resource out: `aws cloudformation "
-            f"continue-update-rollback --stack-name {stack.name} --resources-to-skip "
-            f"{failure.logical_id if failure else 'LOGICAL_ID'}`",
+            hint="mend by hand what the reason names and give the same command again, or leave that resource as it is: "
+            f"--skip {failure.logical_id if failure else 'LOGICAL_ID'}",
         )
+    for each in skipped:
+        what = f"{each} was not rolled back: CloudFormation takes it to be as it was, so put it right by hand"
+        tools.tell(Warned(stack=stack.name, what=what))
     found = tools.ask(lambda: tools.aws.stacks.stack(stack.name))
     assert found is not None, "a stack that was rolled back is there"
     return found
+
+
+def unrestored(stack: Stack, tools: Tools) -> tuple[str, ...]:
+    """Of what may be left as it is, what the rollback has failed for: CloudFormation skips nothing else."""
+    if not tools.skippable:
+        return ()
+    resources = tools.ask(lambda: tools.aws.stacks.resources(stack.name))
+    return tuple(each.logical_id for each in resources if each.status == FAILED and each.logical_id in tools.skippable)

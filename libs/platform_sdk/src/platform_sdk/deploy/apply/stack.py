@@ -11,7 +11,7 @@ from platform_sdk.deploy.apply.events import Changing, Ended, StackOutcome, ToCh
 from platform_sdk.deploy.apply.follow import GOOD, first_failure, follow, is_end
 from platform_sdk.deploy.apply.losses import refuse_losses
 from platform_sdk.deploy.apply.remedies import remedy_for
-from platform_sdk.deploy.apply.sound import sound
+from platform_sdk.deploy.apply.sound import settled, sound
 from platform_sdk.deploy.apply.tools import Tools
 from platform_sdk.deploy.aws import AwsCallFailed
 from platform_sdk.deploy.state import ChangeSet, Json, Stack, StackEvent
@@ -30,7 +30,8 @@ BEGUN_ALREADY: Final = frozenset({"InvalidChangeSetStatus", "ChangeSetNotFound"}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredStack:
     """`parameters` are as CloudFormation takes them. `tags` are given at its creation: an update with others would
-    touch every resource. `role_arn` is the role that CloudFormation takes, None for the caller's own rights.
+    touch every resource. `role_arn` is the role that CloudFormation takes, None for the caller's own rights. Without
+    `rolls_back`, what an update that fails has made stays.
     """
 
     name: str
@@ -40,6 +41,7 @@ class DesiredStack:
     tags: Mapping[str, str]
     role_arn: str | None = None
     protect: bool = False
+    rolls_back: bool = True
 
 
 def apply_stack(desired: DesiredStack, tools: Tools) -> StackOutcome:
@@ -52,20 +54,36 @@ def apply_stack(desired: DesiredStack, tools: Tools) -> StackOutcome:
     """
     refuse_too_large(desired)
     began = tools.clock.now()
-    before = sound(desired.name, tools, desired.role_arn)
+    found = settled(desired.name, tools)
+    before = sound(found, tools, desired.role_arn)
     change_set = ready_change_set(desired, before, tools)
     if not change_set.is_empty:
         carry_out(desired, before, change_set, tools)
+    elif before is not None and before.is_stuck:
+        raise StackFailed(
+            f"{desired.name} is {before.status}, and CloudFormation finds nothing in it to put right",
+            stack=desired.name,
+            status=before.status,
+            hint="look at its last events in the console; any change of the stack, applied, ends that state",
+        )
     if desired.protect and (before is None or not before.is_protected):
         tools.ask(lambda: tools.aws.stacks.protect(desired.name))
     outcome = StackOutcome(
         stack=desired.name,
-        action="unchanged" if change_set.is_empty else "created" if before is None else "updated",
+        action=action_of(found, before, change_set),
         changes=() if change_set.is_empty else change_set.changes,
         seconds=(tools.clock.now() - began).total_seconds(),
     )
     tools.tell(Ended(outcome=outcome))
     return outcome
+
+
+def action_of(
+    found: Stack | None, before: Stack | None, change_set: ChangeSet
+) -> Literal["created", "updated", "repaired", "unchanged"]:
+    if not change_set.is_empty:
+        return "created" if before is None else "updated"
+    return "repaired" if found is not None and found.is_stuck else "unchanged"
 
 
 def refuse_too_large(desired: DesiredStack) -> None:
@@ -158,11 +176,11 @@ def carry_out(desired: DesiredStack, before: Stack | None, change_set: ChangeSet
         tools.ask(lambda: tools.aws.stacks.delete_change_set(desired.name, change_set.name))
         raise
     after = tools.ask(lambda: tools.aws.stacks.last_event(desired.name))
-    begin(desired.name, change_set.name, tools)
+    begin(desired, change_set.name, tools)
     refuse_failed(desired, follow(desired.name, tools, after=after))
 
 
-def begin(stack: str, change_set: str, tools: Tools) -> None:
+def begin(desired: DesiredStack, change_set: str, tools: Tools) -> None:
     """Whether an execution without an answer has begun, the next attempt tells."""
     attempts = 0
 
@@ -170,7 +188,7 @@ def begin(stack: str, change_set: str, tools: Tools) -> None:
         nonlocal attempts
         attempts += 1
         try:
-            tools.aws.stacks.execute(stack, change_set)
+            tools.aws.stacks.execute(desired.name, change_set, rolls_back=desired.rolls_back)
         except AwsCallFailed as error:
             if error.code not in BEGUN_ALREADY or (attempts == 1 and not error.may_have_happened):
                 raise

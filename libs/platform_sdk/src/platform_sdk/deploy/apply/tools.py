@@ -25,6 +25,7 @@ class Tools:
     Args:
         agree: asked before anything is changed.
         replaceable: logical ids of what may be replaced or deleted although it holds what nobody can make again.
+        skippable: logical ids of what may be left as it is where a rollback stops at it.
         pulse: called about once a second while waiting; what it raises ends the wait.
         run: tells this run's change sets from those of others.
     """
@@ -35,6 +36,7 @@ class Tools:
     agree: Agree
     interrupts: Interrupts
     replaceable: frozenset[str] = frozenset()
+    skippable: frozenset[str] = frozenset()
     pulse: Callable[[], None] = nothing
     run: str = field(default_factory=lambda: uuid4().hex[:12])
 

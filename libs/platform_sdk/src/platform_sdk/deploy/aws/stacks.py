@@ -121,9 +121,9 @@ class Stacks:
             changes=tuple(change_of(each["ResourceChange"]) for page in answers for each in resource_changes(page)),
         )
 
-    def execute(self, stack: str, change_set: str) -> None:
+    def execute(self, stack: str, change_set: str, *, rolls_back: bool = True) -> None:
         """Starts the update. Should it fail, what it has made goes again, even what a stack keeps otherwise: it would
-        be in the way of the next attempt.
+        be in the way of the next attempt. Without a rollback it stays, and the stack is UPDATE_FAILED.
         """
         purpose = f"execute the change set {change_set} of the stack {stack}"
         call(
@@ -133,6 +133,7 @@ class Stacks:
             StackName=stack,
             ChangeSetName=change_set,
             RetainExceptOnCreate=True,
+            DisableRollback=not rolls_back,
         )
 
     def delete_change_set(self, stack: str, name: str) -> None:
@@ -186,11 +187,15 @@ class Stacks:
         """Starts it; a stack that is not there is no error."""
         call(self.client, "delete_stack", f"delete the stack {name}", StackName=name)
 
-    def continue_rollback(self, name: str, *, role_arn: str | None = None) -> None:
-        """Of a stack in status UPDATE_ROLLBACK_FAILED."""
+    def continue_rollback(self, name: str, *, role_arn: str | None = None, skipped: Sequence[str] = ()) -> None:
+        """Of a stack in status UPDATE_ROLLBACK_FAILED. `skipped` are logical ids of resources in status UPDATE_FAILED,
+        which CloudFormation then takes to be as they were.
+        """
         purpose = f"continue the rollback of the stack {name}"
-        role = {} if role_arn is None else {"RoleARN": role_arn}
-        call(self.client, "continue_update_rollback", purpose, StackName=name, **role)
+        more: dict[str, Any] = {} if role_arn is None else {"RoleARN": role_arn}
+        if skipped:
+            more["ResourcesToSkip"] = list(skipped)
+        call(self.client, "continue_update_rollback", purpose, StackName=name, **more)
 
 
 def is_unknown(error: AwsCallFailed) -> bool:

@@ -11,6 +11,7 @@ from platform_sdk.deploy.cost.lines import CostDifference
 from platform_sdk.deploy.diff import Change
 from platform_sdk.deploy.render.stack_update import StackUpdate
 from platform_sdk.deploy.spec.types import TrafficShift
+from platform_sdk.deploy.state.stacks import FAILED, ROLLBACK_FAILED
 
 FORMAT_VERSION: Final = 1
 """Of the plan as JSON: raised when a key goes or changes its meaning, not when one is added."""
@@ -33,6 +34,7 @@ class ExistingRevision:
 
 
 Target = NewRevision | ExistingRevision
+StackAction = Literal["create", "update", "repair", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +78,11 @@ class StackPlan:
     """`status` is CloudFormation's, None where there is no stack. `others` are changes outside of the resources.
 
     `updates` are the calls to make, in order: the first may only tell CloudFormation what releases have done since.
+    `repair` is for one whose template is as it shall be, and whose last update has stopped halfway.
     """
 
     name: str
-    action: Literal["create", "update", "unchanged"]
+    action: StackAction
     status: str | None
     resources: tuple[ResourcePlan, ...]
     others: tuple[Change, ...]
@@ -87,7 +90,12 @@ class StackPlan:
 
     @property
     def is_synchronised_first(self) -> bool:
-        return any(update.why == "synchronise" for update in self.updates)
+        return len(self.updates) > 1
+
+    @property
+    def is_stuck(self) -> bool:
+        """Its last update has stopped halfway."""
+        return self.status in (FAILED, ROLLBACK_FAILED)
 
     def with_action(self, *actions: str) -> tuple[ResourcePlan, ...]:
         return tuple(resource for resource in self.resources if resource.action in actions)
@@ -180,6 +188,7 @@ class Plan:
             and not self.releases
             and not self.stack.others
             and self.grace_period is None
+            and not self.stack.is_stuck
             and all(is_of_scaling(resource) for resource in self.stack.resources)
         )
 
@@ -204,7 +213,7 @@ class SharedStackPlan:
     """One of the stacks that all services share. `template` holds the lines that differ, as a unified diff."""
 
     name: str
-    action: Literal["create", "update", "unchanged"]
+    action: StackAction
     status: str | None
     parameters: tuple[Change, ...]
     template: tuple[str, ...]

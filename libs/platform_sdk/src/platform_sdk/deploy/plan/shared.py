@@ -40,7 +40,7 @@ def plan_shared_stack(stack: SharedStack, template: str, deployed: DeployedStack
     lines = tuple(template_lines(deployed.template, template))
     return SharedStackPlan(
         name=stack.name,
-        action="update" if parameters or lines else "unchanged",
+        action="update" if parameters or lines else "repair" if deployed.stack.is_stuck else "unchanged",
         status=deployed.stack.status,
         parameters=parameters,
         template=lines,

@@ -7,12 +7,13 @@ from platform_sdk.deploy.canonical import canonical_template
 from platform_sdk.deploy.diff import Change, diff
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.names import Colour
-from platform_sdk.deploy.plan.decisions import ResourcePlan, StackPlan
+from platform_sdk.deploy.plan.decisions import ResourcePlan, StackAction, StackPlan
 from platform_sdk.deploy.plan.replacement import STATEFUL, create_only_changes, is_kept
 from platform_sdk.deploy.render.stack_names import stack_name
 from platform_sdk.deploy.render.stack_update import Live, StackUpdate, stack_updates
 from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import ListenerRule, ServiceState, TargetGroup
+from platform_sdk.deploy.state.stacks import FAILED
 
 Json = dict[str, object]
 
@@ -28,19 +29,32 @@ def plan_stack(spec: ServiceSpec, environment: Environment, state: ServiceState,
     changed = bool(resources or others)
     return StackPlan(
         name=stack_name(spec, environment),
-        action="create" if state.template is None else "update" if changed else "unchanged",
+        action=action_of(state, changed),
         status=state.stack.status if state.stack is not None else None,
         resources=resources,
         others=others,
-        updates=updates_of(state, rendered) if changed else (),
+        updates=tuple(updates_of(state, rendered, changed)),
     )
 
 
-def updates_of(state: ServiceState, rendered: Json) -> tuple[StackUpdate, ...]:
-    """A new stack takes the defaults of its parameters."""
+def action_of(state: ServiceState, changed: bool) -> StackAction:
     if state.template is None:
-        return (StackUpdate(why="change", template=rendered, parameters=()),)
-    return tuple(stack_updates(state.template, rendered, live_of(state)))
+        return "create"
+    is_stuck = state.stack is not None and state.stack.is_stuck
+    return "update" if changed else "repair" if is_stuck else "unchanged"
+
+
+def updates_of(state: ServiceState, rendered: Json, changed: bool) -> Iterator[StackUpdate]:
+    """A new stack takes the defaults of its parameters. One that is as it shall be is only synchronised, if it is left
+    as an update failed.
+    """
+    if state.template is None:
+        yield StackUpdate(why="change", template=rendered, parameters=())
+        return
+    has_failed = state.stack is not None and state.stack.status == FAILED
+    if changed or has_failed:
+        updates = stack_updates(state.template, rendered, live_of(state), has_failed=has_failed)
+        yield from (update for update in updates if changed or update.why == "synchronise")
 
 
 def live_of(state: ServiceState) -> Live:

@@ -52,13 +52,19 @@ class StackUpdate:
     template: Json
     parameters: tuple[Json, ...]
 
+    @property
+    def rolls_back(self) -> bool:
+        """What was given before a synchronisation is no longer true: to write it would undo a release."""
+        return self.why == "change"
 
-def stack_updates(deployed: Json, rendered: Json, live: Live) -> Iterator[StackUpdate]:
+
+def stack_updates(deployed: Json, rendered: Json, live: Live, *, has_failed: bool = False) -> Iterator[StackUpdate]:
     """What to send, in order; each must be complete before the next. No release may run meanwhile.
 
     Args:
         deployed: the template that the stack has (GetTemplate), parsed.
         rendered: the template that it shall have.
+        has_failed: the last update was not rolled back. The next one that is would write what was given before that.
 
     Raises:
         FrozenService: the ECS service under CodeDeploy would change.
@@ -67,8 +73,11 @@ def stack_updates(deployed: Json, rendered: Json, live: Live) -> Iterator[StackU
     stale = {
         parameter
         for name, parameter in CHANGED_BY_RELEASES.items()
-        if resource_of(deployed, name) not in (None, resource_of(rendered, name))
-        and resource_of(rendered, name) is not None
+        if has_failed
+        or (
+            resource_of(deployed, name) not in (None, resource_of(rendered, name))
+            and resource_of(rendered, name) is not None
+        )
     }
     if stale:
         values = live.parameters()

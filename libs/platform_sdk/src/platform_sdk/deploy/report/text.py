@@ -153,7 +153,7 @@ def shared_lines(plan: SharedPlan) -> Iterator[str]:
 
 
 def shared_stack_lines(stack: SharedStackPlan) -> Iterator[str]:
-    yield f"{SIGNS[stack.action]} {stack.name} is {'created' if stack.action == 'create' else 'updated'}"
+    yield f"{SIGNS[stack.action]} {stack.name} is {stack.action}d"
     if unsound := unsound_words(stack.status):
         yield f"{STEP}! it {unsound}"
     yield from indented(change_lines(stack.parameters))

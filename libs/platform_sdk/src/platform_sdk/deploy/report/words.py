@@ -22,7 +22,7 @@ from platform_sdk.deploy.plan import (
     TrafficPlan,
     is_of_scaling,
 )
-from platform_sdk.deploy.state.stacks import NOT_CREATED
+from platform_sdk.deploy.state.stacks import FAILED, NOT_CREATED, REVIEW, ROLLBACK_FAILED
 
 SIGNS: Final[Mapping[str, str]] = {
     "add": "+",
@@ -31,10 +31,15 @@ SIGNS: Final[Mapping[str, str]] = {
     "keep": "-",
     "change": "~",
     "update": "~",
+    "repair": "~",
     "replace": "~",
 }
 MOST_CHARACTERS: Final = 120
 DIGEST: Final = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
+REPAIRS: Final[Mapping[str, str]] = {
+    FAILED: "`platform apply` goes on from where the update failed",
+    ROLLBACK_FAILED: "`platform apply` ends its rollback first",
+}
 UNKNOWN_YET: Final = "known after it is registered"
 
 
@@ -158,6 +163,8 @@ def stack_words(stack: StackPlan) -> str:
     told = [f"{number} {what}" for what, number in counts.items() if number]
     if stack.action == "create":
         return f"{stack.name} is created: {counted(counts['to add'], 'resource')}"
+    if stack.action == "repair":
+        return f"{stack.name}: as it shall be, but for an update that has stopped halfway"
     return f"{stack.name}: {', '.join(told) or 'parameters change'}"
 
 
@@ -170,13 +177,15 @@ def synchronised_words(stack: StackPlan) -> str:
 
 def unsound_words(status: str | None) -> str:
     """Why a stack takes no update as it is; empty where it does."""
-    if status is None or status == "REVIEW_IN_PROGRESS":
+    if status is None or status == REVIEW:
         return ""
     if status in NOT_CREATED:
         return f"is {status}: `platform apply` deletes what is left of it, and creates it anew"
     if status.endswith("_IN_PROGRESS"):
         return f"is {status}: nothing else is applied meanwhile"
-    return "" if status.endswith("_COMPLETE") else f"is {status}: `platform apply` ends its rollback first"
+    if status.endswith("_COMPLETE"):
+        return ""
+    return f"is {status}: {REPAIRS.get(status, 'CloudFormation updates it no more; its console tells why')}"
 
 
 def drift_words(drift: Drift) -> str:
@@ -243,6 +252,7 @@ def verdict(plan: Plan) -> str:
     """In a few words what there is to do."""
     told = [
         *(["a stack to create"] if plan.stack.action == "create" else []),
+        *(["a stack to repair"] if plan.stack.action == "repair" else []),
         *(["scaling to apply"] if plan.is_scaling_alone else []),
         *(["a stack to update"] if plan.stack.action == "update" and not plan.is_scaling_alone else []),
         *(["a grace period to set"] if plan.grace_period else []),

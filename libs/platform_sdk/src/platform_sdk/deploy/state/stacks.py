@@ -7,9 +7,14 @@ from typing import Final, Literal
 
 from platform_sdk.deploy.state.tasks import Json
 
-NOT_CREATED: Final = frozenset(
-    {"REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_FAILED", "ROLLBACK_COMPLETE", "DELETE_FAILED"}
-)
+REVIEW: Final = "REVIEW_IN_PROGRESS"
+"""A stack that is but a name for its first change set."""
+NOT_CREATED: Final = frozenset({REVIEW, "CREATE_FAILED", "ROLLBACK_FAILED", "ROLLBACK_COMPLETE", "DELETE_FAILED"})
+"""CloudFormation updates no stack whose creation failed: it has to be deleted first."""
+FAILED: Final = "UPDATE_FAILED"
+"""An update failed that was not to be rolled back: the next one goes on from there."""
+ROLLBACK_FAILED: Final = "UPDATE_ROLLBACK_FAILED"
+"""Takes no update before its rollback has gone on to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,11 @@ class Stack:
     def is_created(self) -> bool:
         """No mere name for a first change set, nor what a creation or a deletion that failed has left."""
         return self.status not in NOT_CREATED
+
+    @property
+    def is_stuck(self) -> bool:
+        """Halfway between two templates, whatever the template says: to be repaired."""
+        return self.status in (FAILED, ROLLBACK_FAILED)
 
     is_protected: bool = False
     """From being deleted."""
