@@ -44,6 +44,27 @@ def test_a_version_that_failed_is_no_way_back() -> None:
     assert (outcome.release.version, served(case)) == ("v1", ("v1", "v1"))
 
 
+def test_a_second_rollback_never_brings_back_what_the_first_one_left() -> None:
+    """Two people, or a pipeline that tries again, mean the same version."""
+    case = world()
+    case.deploy("v2")
+    assert case.roll_back().release.version == "v1"
+    assert (case.roll_back().release.version, served(case)) == ("v0", ("v0", "v0"))
+    with pytest.raises(NoWayBack) as refused:
+        case.roll_back()
+    assert "somebody went back from production-orders:2 (v1) and production-orders:3 (v2)" in str(refused.value)
+    assert case.roll_back("v2").exit_code == 0, "who names it means it"
+
+
+def test_a_version_that_was_left_and_released_again_is_a_way_back() -> None:
+    case = world()
+    case.deploy("v2")
+    case.roll_back()
+    case.deploy("v2")
+    case.deploy("v3")
+    assert case.roll_back().release.version == "v2"
+
+
 @pytest.mark.parametrize("to", ["v0", "1", "production-orders:1"])
 def test_a_rollback_goes_to_the_version_or_revision_that_is_named(to: str) -> None:
     case = world()

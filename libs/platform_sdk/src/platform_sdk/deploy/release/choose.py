@@ -1,9 +1,9 @@
 """Which revision a rollback goes to: by default the last that served all users well, never just the one before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from platform_sdk.deploy.faults import listed
-from platform_sdk.deploy.release.former import Served, served, version_of, worker_of
+from platform_sdk.deploy.release.former import Served, left_behind, served, version_of, worker_of
 from platform_sdk.deploy.release.preflight.version import image_in
 from platform_sdk.deploy.release.releasing import Releasing
 from platform_sdk.deploy.release.target import ExistingRevisions
@@ -32,15 +32,18 @@ def choose(releasing: Releasing, live: str, to: str | None) -> Destination:
     Raises:
         NoWayBack: with the candidates that there are.
     """
-    before = list(others(served(releasing), live))
+    known = list(served(releasing))
+    before, left = list(others(known, live)), left_behind(known)
     if to is None:
         for each in before:
+            if each.revision in left:
+                continue
             found = revision(releasing, each.revision)
             if found is not None and why_not(releasing, found) is None:
                 return destination(releasing, found, each.version)
         raise NoWayBack(
             f"there is no revision of {releasing.spec.name} to go back to",
-            because=f"those that served well are {candidates(before)}",
+            because=no_candidate([each for each in before if each.revision in left]),
             hint=f"`platform history {releasing.spec.name} --env {releasing.environment.name}`",
         )
     found = revision(releasing, named(releasing, before, to))
@@ -59,7 +62,13 @@ def destination(releasing: Releasing, found: TaskDefinition, version: str) -> De
     return Destination(found, version, worker_of(releasing, version))
 
 
-def others(found: Iterator[Served], live: str) -> Iterator[Served]:
+def no_candidate(left: list[Served]) -> str:
+    if not left:
+        return "no other one has served well"
+    return f"somebody went back from {candidates(left)}, which only --to brings again"
+
+
+def others(found: Iterable[Served], live: str) -> Iterator[Served]:
     told = {live}
     for each in found:
         if each.revision not in told:

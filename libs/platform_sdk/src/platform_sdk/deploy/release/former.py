@@ -1,7 +1,7 @@
 """What ran before: where the worker goes back with the API, and to which versions a rollback may go."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -19,12 +19,15 @@ MOST: Final = 25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A revision that served all users well. `version` is empty where nobody wrote it down."""
+    """A revision that served all users well. `version` is empty where nobody wrote it down; `goes_back` says that it
+    was brought back from another one, which somebody wanted to leave.
+    """
 
     revision: str
     version: str
     deployment_id: str
     at: datetime
+    goes_back: bool
 
 
 def served(releasing: Releasing) -> Iterator[Served]:
@@ -40,7 +43,25 @@ def served(releasing: Releasing) -> Iterator[Served]:
             revision = arn(releasing.environment, "ecs", f"task-definition/{told.revision}")
         if revision:
             version = told.version if told else version_at(releasing, revision)
-            yield Served(revision=revision, version=version, deployment_id=deployment.id, at=deployment.created_at)
+            yield Served(
+                revision=revision,
+                version=version,
+                deployment_id=deployment.id,
+                at=deployment.created_at,
+                goes_back=told is not None and told.kind == "rollback",
+            )
+
+
+def left_behind(newest_first: Sequence[Served]) -> frozenset[str]:
+    """Revisions that served all users until somebody went back from them, and that nobody has brought to them since."""
+    left: set[str] = set()
+    live = ""
+    for each in reversed(newest_first):
+        if each.goes_back and live != each.revision:
+            left.add(live)
+        left.discard(each.revision)
+        live = each.revision
+    return frozenset(left - {""})
 
 
 def found(releasing: Releasing, deployment: Deployment) -> str:
