@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from local_aws.control_plane import Behaviour
 from platform_sdk.deploy.release.events import (
     Checked,
@@ -14,13 +16,14 @@ from platform_sdk.deploy.release.events import (
     ScalingHeld,
     Shifting,
     Waiting,
+    WorkerProgress,
 )
 from platform_sdk.deploy.release.interrupts import Interrupts
 from platform_sdk.deploy.release.order import Order
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.spec.types import StandaloneTask
 from platform_sdk.deploy.state import RUNNING
-from tests.support.releases import World, world
+from tests.support.releases import Turns, World, world
 
 
 def with_task(case: World) -> World:
@@ -183,3 +186,38 @@ def test_the_grace_period_of_platform_toml_comes_with_the_release() -> None:
     service = case.aws.ecs.service("platform-production", "production-orders")
     assert service is not None
     assert service.grace_period_seconds == 77
+
+
+@pytest.mark.parametrize("seconds", [5, 15, 30])
+def test_who_has_lost_the_lock_writes_nothing_more(seconds: float) -> None:
+    case = world()
+    ended = Turns(case.plane.clock).run(
+        {
+            "v2": (0, lambda clock: case.deploy("v2", clock=clock)),
+            "v3": (seconds, lambda clock: case.deploy("v3", order=Order(if_busy="supersede"), clock=clock)),
+        }
+    )
+    assert [ended[name].exit_code for name in ("v2", "v3")] == [15, 0], ended["v3"].what
+    assert (case.version_serving(), case.worker_version()) == ("v3", "v3")
+    updates = [call for call in case.plane.calls if call.operation == "UpdateService"]
+    brought = [str(call.parameters["taskDefinition"]).rsplit("-", 1)[-1] for call in updates if call.error is None]
+    assert len(brought) == len(set(brought)), "each worker's revision once"
+
+
+def test_a_worker_that_somebody_else_brought_elsewhere_is_not_told_as_a_failure() -> None:
+    case = world()
+    done: list[object] = []
+
+    def bring_v0(event: object) -> None:
+        if isinstance(event, WorkerProgress) and not done:
+            done.append(event)
+            ecs = case.plane.client("ecs")
+            ecs.update_service(
+                cluster="platform-production", service="production-orders-worker",
+                taskDefinition="production-orders-worker:1",
+            )  # fmt: skip
+
+    outcome = case.deploy("v2", on_event=bring_v0)
+    assert (outcome.kind, case.version_serving()) == ("superseded", "v1")
+    assert outcome.what == "somebody else brought the worker to production-orders-worker:1"
+    assert outcome.resume == "platform status orders --env production"

@@ -154,6 +154,7 @@ def set_grace_period(releasing: Releasing, state: ServiceState) -> None:
     """Of the ECS service, whose text in the stack stays as it was created: decision 0014."""
     seconds = releasing.spec.health_check.grace_period_seconds
     if state.api is not None and state.api.grace_period_seconds != seconds:
+        releasing.check_turn()
         releasing.patiently(lambda: releasing.aws.ecs.set_grace_period(releasing.cluster, releasing.api, seconds))
 
 

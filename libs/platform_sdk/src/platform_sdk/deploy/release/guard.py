@@ -46,6 +46,7 @@ def hold(releasing: Releasing, scaling: ScalableTarget) -> None:
 
 def restore(releasing: Releasing, resource: str, before: Suspended) -> None:
     """Says how to do it by hand where AWS does not let us; then the lock goes on telling it to whoever is next."""
+    releasing.check_turn()
     try:
         releasing.patiently(lambda: releasing.aws.scaling.suspend(resource, before))
     except AwsCallFailed as error:

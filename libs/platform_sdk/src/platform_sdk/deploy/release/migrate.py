@@ -38,6 +38,7 @@ def migrate(releasing: Releasing, revision: str, like: EcsService) -> None:
     releasing.go_on()
     with releasing.journal.stage("migrate"):
         for attempt in range(ATTEMPTS):
+            releasing.check_turn()
             started = start(releasing, revision, command, like, attempt)
             if started is None:
                 continue

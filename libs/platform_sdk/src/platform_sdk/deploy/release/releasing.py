@@ -118,7 +118,7 @@ class Releasing:
         self.lock.renew_when_due()
 
     def check_turn(self) -> None:
-        """Before what only one may do. A lock that cannot be asked now is ours until its time is over.
+        """Before each write. A lock that cannot be asked now is ours until its time is over.
 
         Raises:
             LockLost

@@ -99,6 +99,7 @@ def create(releasing: Releasing, revision: str) -> str:
     request = deployment_request(appspec, releasing.spec, releasing.environment, description)
     if releasing.order.ignore_alarms:
         request["overrideAlarmConfiguration"] = {"enabled": False, "alarms": []}
+    releasing.check_turn()
     try:
         return releasing.patiently(
             lambda: releasing.aws.codedeploy.create(request), done=lambda: created_by_us(releasing)

@@ -35,8 +35,14 @@ def roll_worker(releasing: Releasing, revision: str | None, service: EcsService 
     releasing.go_on()
     with releasing.journal.stage("worker"):
         began = releasing.now()
-        if follow(releasing, revision, began):
+        reached = follow(releasing, revision, began)
+        if reached == revision:
             return
+        before = releasing.journal.worker_before
+        if before and reached not in (before, service.task_definition):
+            raise brought_elsewhere(releasing, reached)
+        if before and reached != before:
+            return_worker(releasing)
         watched = watched_of(releasing, revision, began)
         raise Ending(
             "failed_rolled_back",
@@ -51,12 +57,21 @@ def return_worker(releasing: Releasing) -> None:
     if not before or not releasing.journal.worker_rolled:
         return
     releasing.tell(RollingBack(deployment_id="", because=f"the worker goes back to {before.rsplit('/', 1)[-1]}"))
-    if not follow(releasing, before, releasing.now()):
+    if follow(releasing, before, releasing.now()) != before:
         raise Ending("rollback_failed", f"the worker could not be brought back to {before}")
 
 
-def follow(releasing: Releasing, revision: str, began: datetime) -> bool:
-    """Starts the update unless it runs already, and waits for its end. False if ECS took it back.
+def brought_elsewhere(releasing: Releasing, revision: str) -> Ending:
+    return Ending(
+        "superseded",
+        f"somebody else brought the worker to {revision.rsplit('/', 1)[-1]}",
+        resume=f"platform status {releasing.spec.name} --env {releasing.environment.name}",
+    )
+
+
+def follow(releasing: Releasing, revision: str, began: datetime) -> str:
+    """Starts the update unless it runs already, and waits for its end. Answers what the worker runs then (ARN): another
+    revision if ECS took the update back, or somebody made another one.
 
     Raises:
         Ending: it has no end.
@@ -74,7 +89,7 @@ def follow(releasing: Releasing, revision: str, began: datetime) -> bool:
         # ECS makes the deployment that takes another one back the primary one, so either way the end is one's.
         if primary is not None and primary.rollout_state == "COMPLETED":
             releasing.journal.under_way = ""
-            return primary.task_definition == revision
+            return primary.task_definition
         failed_at = failed_at or releasing.now() if primary and primary.rollout_state == "FAILED" else None
         refuse_without_end(releasing, revision, deadline, failed_at)
         if not stopped and fails_alike(releasing.tools.evidence.observe(watched)):
@@ -99,6 +114,7 @@ def begin(releasing: Releasing, revision: str) -> str:
     found = primary_of(releasing, revision)
     if found is not None:
         return found
+    releasing.check_turn()
     return releasing.patiently(
         lambda: releasing.aws.ecs.roll(releasing.cluster, releasing.worker, task_definition=revision),
         done=lambda: primary_of(releasing, revision),
