@@ -198,6 +198,8 @@ def test_who_has_lost_the_lock_writes_nothing_more(seconds: float) -> None:
         }
     )
     assert [ended[name].exit_code for name in ("v2", "v3")] == [15, 0], ended["v3"].what
+    assert "was taken over: ci holds it for its release of v3 since" in ended["v2"].what
+    assert ended["v2"].resume == "platform status orders --env production"
     assert (case.version_serving(), case.worker_version()) == ("v3", "v3")
     updates = [call for call in case.plane.calls if call.operation == "UpdateService"]
     brought = [str(call.parameters["taskDefinition"]).rsplit("-", 1)[-1] for call in updates if call.error is None]

@@ -53,7 +53,7 @@ def concluded(journal: Journal, story: Callable[[], Ending]) -> Outcome:
     try:
         ending = story()
     except LockLost as lost:
-        ending = Ending("superseded", lost.what)
+        ending = Ending("superseded", f"{lost.what}: {lost.because}", resume=journal.look)
     except Interrupted as interrupted:
         number = interrupted.signal_number
         ending = Ending("interrupted", "nothing was changed", resume=journal.again, signal_number=number)

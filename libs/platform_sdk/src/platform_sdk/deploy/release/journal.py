@@ -67,6 +67,14 @@ class Journal:
             return f"platform rollback {release.service} --env {release.environment} --to {revision or release.version}"
         return f"platform deploy {release.service} --env {release.environment} --image {release.version}"
 
+    @property
+    def look(self) -> str:
+        """The command that shows what goes on without this release."""
+        release = self.release
+        if self.deployment_id:
+            return f"platform wait {self.deployment_id} --env {release.environment}"
+        return f"platform status {release.service} --env {release.environment}"
+
     @contextmanager
     def stage(self, name: StageName) -> Iterator[None]:
         began = self.clock.now()
