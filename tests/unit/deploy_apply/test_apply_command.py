@@ -99,6 +99,7 @@ def test_a_service_is_created_and_told_as_a_document() -> None:
     assert (told["error"], told["interrupted"]) == (None, False)
     (stack,) = told["stacks"]
     assert (stack["stack"], stack["action"]) == ("platform-staging-orders", "created")
+    assert (told["outcome"], told["exit_code"]) == ("applied", 0)
     assert {"action", "logical_id", "physical_id", "type", "replacement", "properties"} == set(stack["changes"][0])
 
 
@@ -146,7 +147,9 @@ def test_a_failure_is_told_with_resource_reason_and_remedy_in_both_forms() -> No
     assert result.exit_code == 1
     assert "error: platform-staging-orders is ROLLBACK_COMPLETE: OrdersQueue (AWS::SQS::Queue) failed" in result.stderr
     assert f"because: {reason}" in result.stderr
-    error = json.loads(result.stdout)["error"]
+    told = json.loads(result.stdout)
+    assert (told["outcome"], told["exit_code"]) == ("error", 1)
+    error = told["error"]
     assert error["kind"] == "StackFailed"
     assert error["resource"] == {"logical_id": "OrdersQueue", "type": "AWS::SQS::Queue", "reason": reason}
     assert error["status"] == "ROLLBACK_COMPLETE"
@@ -216,6 +219,44 @@ def test_what_cannot_be_applied_is_refused_before_any_call(arguments: list[str],
     assert shell.account.plane.calls == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        (["apply", "ordres", "--env", "staging"], "UnknownName"),
+        (["apply", "orders", "--env", "local"], "NotOnAws"),
+        (["apply", "orders", "--env", "nowhere"], "UnknownEnvironment"),
+        (["plan", "orders", "--env", "local"], "NotOnAws"),
+        (["plan", "--shared", "--env", "local"], "NotOnAws"),
+        (["plan", "ordres", "--env", "staging"], "UnknownName"),
+        (["unlock", "orders", "--env", "local"], "NotOnAws"),
+        (["unlock", "ordres", "--env", "staging"], "UnknownName"),
+        (["scale", "orders", "--min", "3", "--env", "local"], "NotOnAws"),
+        (["scale", "ordres", "--min", "3", "--env", "staging", "--edit-only"], "UnknownName"),
+        (["history", "orders", "--env", "local"], "NotOnAws"),
+    ],
+)
+def test_who_asked_for_a_document_gets_one_where_the_command_is_refused(arguments: list[str], kind: str) -> None:
+    shell = Shell(empty_account())
+
+    result = shell(*arguments, "--json")
+
+    told = json.loads(result.stdout)
+    assert (told["format_version"], told["outcome"], told["exit_code"]) == (1, "error", result.exit_code)
+    assert told["error"]["kind"] == kind
+    assert f"error: {told['error']['what']}\n" in result.stderr
+    assert shell.account.plane.calls == []
+
+
+def test_without_a_table_of_locks_every_command_says_how_to_make_it() -> None:
+    shell = Shell(empty_account(STAGING.account_id))
+
+    for command in ("unlock", "apply"):
+        result = shell(command, "orders", "--env", "staging", "--yes", "--json")
+        error = json.loads(result.stdout)["error"]
+        assert error["kind"] == "NoLockTable"
+        assert error["hint"] == "`platform apply --shared --env staging` makes what all services share"
+
+
 def locked_by_another(account: Applying) -> ReleaseLock:
     lock = ReleaseLock(account.aws().locks, account.plane.clock, STAGING, "orders", owner="ci", purpose="release of v2")
     lock.__enter__()
@@ -238,10 +279,13 @@ def test_unlocking_asks_first_and_says_whose_the_lock_was() -> None:
     locked_by_another(shell.account)
 
     declined = shell("unlock", "orders", "--env", "staging", typed="n\n")
+    unanswered = shell("unlock", "orders", "--env", "staging", "--json", typed="")
     agreed = shell("unlock", "orders", "--env", "staging", typed="y\n")
     nobody = shell("unlock", "orders", "--env", "staging", "--json")
 
     assert declined.exit_code == 1
+    assert "was left to ci" in declined.stderr
+    assert json.loads(unanswered.stdout)["error"]["hint"] == "say --yes where nobody can be asked"
     assert "held by ci for its release of v2 since 2026-01-05" in declined.stderr
     assert (agreed.exit_code, agreed.stdout) == (0, "orders in staging is unlocked; it was locked by ci\n")
     assert json.loads(nobody.stdout) == {"service": "orders", "environment": "staging", "taken_from": None}

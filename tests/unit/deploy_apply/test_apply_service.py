@@ -10,7 +10,8 @@ from local_aws.control_plane.ecr import Ecr
 from local_aws.control_plane.region import register
 from platform_sdk.deploy.apply.errors import ReleaseUnderWay, StackFailed
 from platform_sdk.deploy.apply.events import ApplyEvent, ResourceMoved
-from platform_sdk.deploy.apply.service import Applied, NoSharedStacks, Turn, apply_service, planned
+from platform_sdk.deploy.apply.service import Applied, Turn, apply_service, planned
+from platform_sdk.deploy.aws.locks import NoLockTable
 from platform_sdk.deploy.observe import observe_service
 from platform_sdk.deploy.plan import live_of
 from platform_sdk.deploy.release.lock import Locked, LockLost, ReleaseLock, break_lock
@@ -289,7 +290,7 @@ def test_a_deployment_that_nobody_follows_is_not_disturbed() -> None:
 def test_without_the_shared_stacks_it_says_how_to_make_them() -> None:
     account = empty_account(PRODUCTION.account_id)
 
-    with pytest.raises(NoSharedStacks) as raised:
+    with pytest.raises(NoLockTable, match="production has no table of locks yet") as raised:
         run(account)
 
     assert raised.value.hint is not None

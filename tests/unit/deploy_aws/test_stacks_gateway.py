@@ -247,13 +247,18 @@ def test_a_stack_is_executed_protected_deleted_and_rolled_back() -> None:
         aws.answers(f"cloudformation.{operation}", {})
 
     aws.gateways.stacks.execute(NAME, "c1")
+    aws.gateways.stacks.execute(NAME, "c2", rolls_back=False)
     aws.gateways.stacks.protect(NAME)
     aws.gateways.stacks.delete(NAME)
     aws.gateways.stacks.continue_rollback(NAME)
-    aws.gateways.stacks.continue_rollback(NAME, role_arn="arn:aws:iam::111122223333:role/stack")
+    aws.gateways.stacks.continue_rollback(NAME, role_arn="arn:aws:iam::111122223333:role/stack", skipped=("Topic",))
 
     assert aws.requests == [
         ("cloudformation.ExecuteChangeSet", {"StackName": NAME, "ChangeSetName": "c1", "RetainExceptOnCreate": True}),
+        (
+            "cloudformation.ExecuteChangeSet",
+            {"StackName": NAME, "ChangeSetName": "c2", "RetainExceptOnCreate": True, "DisableRollback": True},
+        ),
         (
             "cloudformation.UpdateTerminationProtection",
             {"StackName": NAME, "EnableTerminationProtection": True},
@@ -262,6 +267,6 @@ def test_a_stack_is_executed_protected_deleted_and_rolled_back() -> None:
         ("cloudformation.ContinueUpdateRollback", {"StackName": NAME}),
         (
             "cloudformation.ContinueUpdateRollback",
-            {"StackName": NAME, "RoleARN": "arn:aws:iam::111122223333:role/stack"},
+            {"StackName": NAME, "RoleARN": "arn:aws:iam::111122223333:role/stack", "ResourcesToSkip": ["Topic"]},
         ),
     ]

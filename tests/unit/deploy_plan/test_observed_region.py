@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from local_aws.control_plane import ControlPlane, SteppedClock
+from local_aws.control_plane.cloudformation import CloudFormation
+from local_aws.control_plane.cloudformation.template import parse
 from local_aws.control_plane.ecr import Ecr
 from local_aws.control_plane.iam import Iam
 from local_aws.control_plane.policies import is_allowed
@@ -328,6 +330,23 @@ def test_shared_stacks_are_as_the_repository_has_them_and_a_missing_one_is_creat
     nothing = run(empty_plane(), "--shared", "--json")
     assert nothing.exit_code == 2
     assert {stack["action"] for stack in json.loads(nothing.stdout)["shared"]["stacks"]} == {"create"}
+
+
+def test_a_service_that_cannot_be_planned_or_is_gone_does_not_silence_the_others(live: ControlPlane) -> None:
+    template: Any = render_service_stack(ORDERS, STAGING)
+    template["Resources"]["Service"]["Properties"]["EnableExecuteCommand"] = True
+    stack = live.service(CloudFormation).find("platform-staging-orders")
+    stack.described = replace(stack.described, template=parse(json.dumps(template)))
+    result = run(live, "orders", "users", "returns")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("users in staging: a stack to create")
+    assert "returns: no plan\n    error: there is no service `returns`\n" in result.stdout
+    assert "orders: no plan\n    error: the update would change Service\n    because: ECS refuses" in result.stdout
+    told = json.loads(run(live, "--json").stdout)
+    assert [each["service"] for each in told["services"]] == ["inventory", "users"]
+    assert (told["exit_code"], told["outcome"]) == (1, "error")
+    assert [(each["service"], each["kind"]) for each in told["errors"]] == [("orders", "FrozenService")]
+    assert "### orders: no plan\n\n> [!WARNING]\n> the update would" in run(live, "--markdown").stdout
 
 
 @pytest.mark.parametrize(

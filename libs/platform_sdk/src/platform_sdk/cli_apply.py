@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from platform_sdk.cli_arguments import complete_environments, complete_services, root
-from platform_sdk.cli_outside import on_aws, outside
+from platform_sdk.cli_outside import errors_as_json, on_aws, outside
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.apply.events import ApplyEvent, Question, StackOutcome
     from platform_sdk.deploy.apply.tools import Tools
     from platform_sdk.deploy.environment import Environment
-    from platform_sdk.deploy.release.interrupts import Interrupts
+    from platform_sdk.deploy.release.interrupts import Interrupted, Interrupts
     from platform_sdk.deploy.spec import ServiceSpec
 
 
@@ -59,8 +59,9 @@ def apply(
     """
     if (service is None) != shared:
         raise click.UsageError("name a service, or say --shared")
-    environment = on_aws(environment_name)
-    specs = specs_of(service, environment)
+    with errors_as_json(as_json):
+        environment = on_aws(environment_name)
+        specs = specs_of(service, environment)
     consent = Consent(yes=yes, replaceable=frozenset(replaceable), skippable=frozenset(skippable))
     with applying(context, environment, service, consent, as_json=as_json) as run:
         if shared:
@@ -149,7 +150,7 @@ def applying(
         except PlatformError as failure:
             error = failure
     if as_json:
-        told_as_json(environment, service, run, error, interrupted is not None)
+        told_as_json(environment, service, run, error, interrupted)
     if error is not None:
         raise error
     if interrupted is not None:
@@ -229,7 +230,11 @@ def words_of(question: "Question") -> str:
 
 
 def told_as_json(
-    environment: "Environment", service: str | None, run: Run, error: PlatformError | None, interrupted: bool
+    environment: "Environment",
+    service: str | None,
+    run: Run,
+    error: PlatformError | None,
+    interrupted: "Interrupted | None",
 ) -> None:
     from platform_sdk.deploy.apply.report import document
 
@@ -241,7 +246,7 @@ def told_as_json(
         database_roles=run.database_roles,
         grace_period_seconds=run.grace_period_seconds,
         error=error,
-        interrupted=interrupted,
+        signal_number=None if interrupted is None else interrupted.signal_number,
     )
     click.echo(json.dumps(told, indent=2, ensure_ascii=False))
 

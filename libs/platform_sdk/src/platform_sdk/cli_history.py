@@ -18,7 +18,7 @@ from platform_sdk.cli_arguments import (
     root,
     spec_named,
 )
-from platform_sdk.cli_outside import outside
+from platform_sdk.cli_outside import errors_as_json, on_aws, outside
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.aws.session import Aws
@@ -45,7 +45,7 @@ class Ago(click.ParamType[timedelta]):
 
 
 def aws_environment(name: str) -> "tuple[Environment, Aws]":
-    environment = environment_named(name)
+    environment = on_aws(name)
     return environment, outside().connect(environment)
 
 
@@ -76,11 +76,12 @@ def history(service: str, environment_name: str, last: int, as_json: bool) -> No
     from platform_sdk.deploy.history import history as entries_of
     from platform_sdk.deploy.render.stack_names import cluster_name, service_name
 
-    environment, aws = aws_environment(environment_name)
-    name = service_name(spec_named(service, environment_name), environment)
-    running = aws.ecs.service(cluster_name(environment), name)
-    live = running.task_definition.rsplit("/", 1)[-1] if running else ""
-    entries = list(entries_of(aws.codedeploy.deployments(name, name, most=last), live))
+    with errors_as_json(as_json):
+        environment, aws = aws_environment(environment_name)
+        name = service_name(spec_named(service, environment_name), environment)
+        running = aws.ecs.service(cluster_name(environment), name)
+        live = running.task_definition.rsplit("/", 1)[-1] if running else ""
+        entries = list(entries_of(aws.codedeploy.deployments(name, name, most=last), live))
     if as_json:
         click.echo(json.dumps([entry.as_json() for entry in entries], indent=2))
     elif entries:
@@ -105,7 +106,8 @@ def status(ctx: click.Context, services: tuple[str, ...], environment_name: str,
     if local is not None:
         ctx.invoke(local, as_json=as_json)
         return
-    found = list(statuses(services, environment_name))
+    with errors_as_json(as_json):
+        found = list(statuses(services, environment_name))
     if as_json:
         click.echo(json.dumps([each.as_json() for each in found], indent=2))
     else:

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from platform_sdk.cli_arguments import complete_environments, complete_services, environment_named, root
-from platform_sdk.cli_outside import outside
+from platform_sdk.cli_arguments import complete_environments, complete_services, root
+from platform_sdk.cli_outside import errors_as_json, on_aws, outside
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.state import LockItem
+
+
+class NotAgreed(PlatformError):
+    """Whoever was asked did not agree."""
 
 
 class HolderLives(PlatformError):
@@ -33,26 +37,46 @@ def unlock(service: str, environment_name: str, yes: bool, as_json: bool) -> Non
     for that if you can. A release that still lives notices that its lock is gone, stops where it is, and says so; what
     it has begun in CodeDeploy goes on.
     """
+    with errors_as_json(as_json):
+        holder = unlocked(service, environment_name, yes=yes)
+    tell(service, environment_name, holder, as_json)
+
+
+def unlocked(service: str, environment_name: str, *, yes: bool) -> "LockItem | None":
+    """Who held it; None where nobody did.
+
+    Raises:
+        NotAgreed, HolderLives, NotOnAws, UnknownName, AwsCallFailed
+    """
     from platform_sdk.deploy.release.lock import break_lock, lock_name, lock_table, owner_of
     from platform_sdk.deploy.repository import refuse_unknown, service_names
 
     refuse_unknown("service", [service], service_names(root()))
-    environment, world = environment_named(environment_name), outside()
+    environment, world = on_aws(environment_name), outside()
     locks = world.connect(environment).locks
     holder = locks.read(lock_table(environment), lock_name(service))
     if holder is None or holder.expires_at <= world.clock.now():
-        tell(service, environment_name, None, as_json)
-        return
+        return None
     if not yes:
-        click.echo(holder_words(holder), err=True)
-        click.confirm(f"take the lock of {service} in {environment_name} from {holder.owner}?", abort=True, err=True)
+        ask(service, environment_name, holder)
     if not break_lock(locks, environment, holder, owner=owner_of(os.environ), now=world.clock.now()):
         raise HolderLives(
             f"{holder.owner} has just renewed the lock of {service} in {environment_name}",
             because="it is alive",
             hint="end it where it runs, or give the same command again to take the lock all the same",
         )
-    tell(service, environment_name, holder, as_json)
+    return holder
+
+
+def ask(service: str, environment_name: str, holder: "LockItem") -> None:
+    click.echo(holder_words(holder), err=True)
+    question = f"take the lock of {service} in {environment_name} from {holder.owner}?"
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        raise NotAgreed("nobody answered whether it may be done", hint="say --yes where nobody can be asked") from None
+    if not agreed:
+        raise NotAgreed(f"the lock of {service} in {environment_name} was left to {holder.owner}")
 
 
 def holder_words(holder: "LockItem") -> str:

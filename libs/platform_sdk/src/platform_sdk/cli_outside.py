@@ -1,6 +1,11 @@
-"""What a command reaches outside of itself: AWS, and the time. A caller may bring its own as click's context object."""
+"""What a command reaches outside of itself: AWS, the time, and whoever reads how it ended.
 
-from collections.abc import Callable
+A caller may bring its own AWS and time as click's context object.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,3 +55,21 @@ def on_aws(environment_name: str) -> "Environment":
             hint="`platform up` runs everything on it",
         )
     return environment
+
+
+@contextmanager
+def errors_as_json(as_json: bool) -> Iterator[None]:
+    """Around what a command does: with --json, there is one document on stdout also where it ends with an error.
+
+    Raises:
+        PlatformError: as it came.
+    """
+    from platform_sdk.deploy.faults import error_document
+
+    try:
+        yield
+    except PlatformError as error:
+        if as_json:
+            ending = {"format_version": 1, "outcome": "error", "exit_code": error.exit_code}
+            click.echo(json.dumps(ending | {"error": error_document(error)}, indent=2, ensure_ascii=False))
+        raise

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from platform_sdk.cli_arguments import complete_environments, complete_services, environment_named, root
-from platform_sdk.cli_outside import outside
+from platform_sdk.cli_arguments import complete_environments, complete_services, root
+from platform_sdk.cli_outside import errors_as_json, on_aws, outside
+from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,49 +47,63 @@ def plan(
       ~  changes        !  was changed past us, for example in the console
 
     Only reads. Which target group is live, which revision runs and how many tasks are for releases and scaling to say,
-    and no change. Exits with 0 if there is nothing to do, with 2 if there is, drift included, and with 1 on an error.
+    and no change. Exits with 0 if there is nothing to do, with 2 if there is, drift included, and with 1 on an error;
+    a service that cannot be planned is told after all the others.
     """
     if shared and (services or tag):
         raise click.UsageError("--shared is of no service: leave out the services and --image")
     if tag is not None and len(services) != 1:
         raise click.UsageError("--image is of one service: name it")
-    environment = environment_named(environment_name)
-    aws = outside().connect(environment)
-    if shared:
-        found = shared_plan(environment, aws)
-        click.echo(reported(environment, (), found, None, form), nl=False)
-        context.exit(found.exit_code)
-    plans = service_plans(services, environment, tag, aws)
-    click.echo(reported(environment, plans, None, tag, form), nl=False)
-    context.exit(max((each.exit_code for each in plans), default=0))
+    with errors_as_json(form == "json"):
+        environment = on_aws(environment_name)
+        aws = outside().connect(environment)
+        if shared:
+            found = shared_plan(environment, aws)
+            click.echo(reported(environment, (), found, {}, None, form), nl=False)
+            context.exit(found.exit_code)
+        plans, failures = service_plans(services, environment, tag, aws)
+        click.echo(reported(environment, plans, None, failures, tag, form), nl=False)
+        context.exit(1 if failures else max((each.exit_code for each in plans), default=0))
 
 
 def service_plans(
     names: "Sequence[str]", environment: "Environment", tag: str | None, aws: "Aws"
-) -> "tuple[Plan, ...]":
+) -> "tuple[tuple[Plan, ...], Mapping[str, PlatformError]]":
+    """And by service why it cannot be planned: that is no reason to say nothing of the others.
+
+    Raises:
+        UnknownName: none of the services is here.
+    """
     from platform_sdk.deploy.faults import counted
     from platform_sdk.deploy.observe import observe_image, observe_services
     from platform_sdk.deploy.plan import plan_service
-    from platform_sdk.deploy.repository import refuse_unknown
+    from platform_sdk.deploy.repository import unknown
     from platform_sdk.deploy.spec import load_services
 
     specs = load_services(root(), environment.name)
-    refuse_unknown("service", names, [spec.name for spec in specs])
-    chosen = [spec for spec in specs if spec.name in (names or [spec.name])]
+    known = [spec.name for spec in specs]
+    failures: dict[str, PlatformError] = dict(unknown("service", names, known))
+    chosen = [spec for spec in specs if spec.name in (names or known)]
+    if not chosen and failures:
+        raise next(iter(failures.values()))
     cost = cost_basis(environment, specs)
     click.echo(f"reading {counted(len(chosen), 'service')} of {environment.name} on AWS", err=True)
     image = observe_image(chosen[0].name, tag, environment, aws) if tag is not None else None
     states = observe_services(chosen, environment, aws)
-    return tuple(plan_service(spec, environment, states[spec.name], image=image, cost=cost) for spec in chosen)
+    plans = []
+    for spec in chosen:
+        try:
+            plans.append(plan_service(spec, environment, states[spec.name], image=image, cost=cost))
+        except PlatformError as error:
+            failures[spec.name] = error
+    return tuple(plans), failures
 
 
 def cost_basis(environment: "Environment", services: "Sequence[ServiceSpec]") -> "CostBasis | None":
-    """None where nothing is billed, or nobody has looked the region's prices up."""
+    """None where nobody has looked the region's prices up."""
     from platform_sdk.deploy.cost import UnknownRegion, load_assumptions, load_prices
     from platform_sdk.deploy.plan import CostBasis
 
-    if environment.aws_endpoint_url is not None:
-        return None
     try:
         prices = load_prices(root(), environment.region)
     except UnknownRegion as error:
@@ -114,6 +129,7 @@ def reported(
     environment: "Environment",
     plans: "Sequence[Plan]",
     shared: "SharedPlan | None",
+    failures: "Mapping[str, PlatformError]",
     tag: str | None,
     form: Literal["markdown", "json"] | None,
 ) -> str:
@@ -121,12 +137,12 @@ def reported(
 
     match form:
         case "json":
-            document = as_document(environment.name, plans, shared, tag=tag)
+            document = as_document(environment.name, plans, shared, tag=tag, failures=failures)
             return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
         case "markdown":
-            return as_markdown(plans, shared, tag=tag)
+            return as_markdown(plans, shared, tag=tag, failures=failures)
         case None:
-            text = as_text(plans, shared, tag=tag)
+            text = as_text(plans, shared, tag=tag, failures=failures)
             return coloured(text) if wants_colour(sys.stdout, os.environ) else text
 
 

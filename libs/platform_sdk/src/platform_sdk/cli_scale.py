@@ -7,7 +7,7 @@ import click
 
 from platform_sdk.cli_apply import Consent, Run, apply_one, applying, specs_of
 from platform_sdk.cli_arguments import complete_environments, complete_services, root
-from platform_sdk.cli_outside import on_aws
+from platform_sdk.cli_outside import errors_as_json, on_aws
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -64,12 +64,15 @@ def scale(
         max_tasks=max_tasks,
         everywhere=everywhere,
     )
+    with errors_as_json(as_json):
+        if edit_only:
+            edit_file(service, bounds)
+        else:
+            environment = on_aws(environment_name)
     if edit_only:
-        edit_file(service, bounds)
         if as_json:
             click.echo(json.dumps(document(environment_name, service, ()), indent=2))
         return
-    environment = on_aws(environment_name)
     with applying(context, environment, service, Consent(yes=yes), as_json=as_json) as run:
         edit_and_apply(service, bounds, environment, run)
 

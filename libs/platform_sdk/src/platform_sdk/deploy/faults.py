@@ -52,6 +52,17 @@ class InvalidSpec(InvalidConfiguration):
     """platform.toml files that cannot be used."""
 
 
+def error_document(error: PlatformError) -> dict[str, object]:
+    """For programs. Of files, `faults` are the lines that a person would see."""
+    told: dict[str, object] = {
+        "kind": type(error).__name__,
+        "what": error.what,
+        "because": error.because,
+        "hint": error.hint,
+    }
+    return told | ({"faults": str(error).splitlines()} if isinstance(error, InvalidConfiguration) else {})
+
+
 def counted(number: int, noun: str) -> str:
     """`1 fault`, `2 faults`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

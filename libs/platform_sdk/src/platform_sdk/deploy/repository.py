@@ -1,7 +1,7 @@
 """Where the repository is, and what the command line finds in it by name."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -48,11 +48,14 @@ def environment_names(root: Path) -> list[str]:
 
 def refuse_unknown(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
     """Raises UnknownName for the first of the names that is not among the known ones."""
+    for _, error in unknown(kind, names, known):
+        raise error
+
+
+def unknown(kind: str, names: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str, UnknownName]]:
+    """Each of the names that is not among the known ones, with what there is to say about it."""
     known = sorted(known)
     for name in names:
         if name not in known:
-            raise UnknownName(
-                f"there is no {kind} `{name}`",
-                because=f"the {kind}s are {listed(known)}",
-                hint=did_you_mean(name, known),
-            )
+            because = f"the {kind}s are {listed(known)}"
+            yield name, UnknownName(f"there is no {kind} `{name}`", because=because, hint=did_you_mean(name, known))

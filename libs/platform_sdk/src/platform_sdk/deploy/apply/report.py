@@ -6,7 +6,7 @@ from typing import Final
 
 from platform_sdk.deploy.apply.errors import StackFailed, WouldBeLost
 from platform_sdk.deploy.apply.events import ApplyEvent, Changing, Ended, ResourceMoved, StackOutcome, Waiting, Warned
-from platform_sdk.deploy.faults import counted
+from platform_sdk.deploy.faults import counted, error_document
 from platform_sdk.deploy.progress.wording import duration
 from platform_sdk.deploy.state import Json, ResourceChange
 from platform_sdk.errors import PlatformError
@@ -81,10 +81,14 @@ def document(
     database_roles: Sequence[str] = (),
     grace_period_seconds: int | None = None,
     error: PlatformError | None = None,
-    interrupted: bool = False,
+    signal_number: int | None = None,
 ) -> Json:
+    """`signal_number` is that of the signal that ended it."""
+    interrupted = signal_number is not None
     return {
         "format_version": FORMAT_VERSION,
+        "outcome": "error" if error else "interrupted" if interrupted else "applied",
+        "exit_code": error.exit_code if error else 128 + signal_number if signal_number is not None else 0,
         "environment": environment,
         "service": service,
         "stacks": [outcome_document(each) for each in outcomes],
@@ -92,7 +96,7 @@ def document(
         "database_roles": list(database_roles),
         "still_to_do": list(still_to_do),
         "interrupted": interrupted,
-        "error": None if error is None else error_document(error),
+        "error": None if error is None else failure_document(error),
     }
 
 
@@ -116,8 +120,8 @@ def change_document(change: ResourceChange) -> Json:
     }
 
 
-def error_document(error: PlatformError) -> Json:
-    told: Json = {"kind": type(error).__name__, "what": error.what, "because": error.because, "hint": error.hint}
+def failure_document(error: PlatformError) -> Json:
+    told = error_document(error)
     match error:
         case StackFailed():
             failed = error.resource

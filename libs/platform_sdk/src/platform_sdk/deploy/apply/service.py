@@ -9,7 +9,6 @@ from platform_sdk.deploy.apply.events import Ended, StackOutcome, ToChange, Wait
 from platform_sdk.deploy.apply.sound import settled, sound
 from platform_sdk.deploy.apply.stack import DesiredStack, apply_stack
 from platform_sdk.deploy.apply.tools import Tools
-from platform_sdk.deploy.aws import NotFound
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.names import role_name
 from platform_sdk.deploy.observe import observe_service
@@ -19,11 +18,6 @@ from platform_sdk.deploy.render.stack_names import arn, cluster_name, service_na
 from platform_sdk.deploy.render.stack_update import StackUpdate
 from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import LockItem
-from platform_sdk.errors import PlatformError
-
-
-class NoSharedStacks(PlatformError):
-    """What all services share is not there yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +46,7 @@ def apply_service(spec: ServiceSpec, environment: Environment, tools: Tools, tur
     Raises:
         Locked, LockLost: a release is under way.
         ReleaseUnderWay: CodeDeploy deploys the service, and nobody holds the lock.
-        FrozenService, NoSharedStacks
+        FrozenService, NoLockTable
         StackFailed, WouldBeLost, Declined, TemplateTooLarge, Interrupted: as `apply_stack`.
         AwsCallFailed
     """
@@ -79,24 +73,15 @@ def planned(spec: ServiceSpec, environment: Environment, tools: Tools) -> Plan:
 
 def in_turn(spec: ServiceSpec, environment: Environment, tools: Tools, turn: Turn) -> Applied:
     """While no release runs."""
-    try:
-        with lock_of(spec, environment, tools, turn) as lock:
-            tools = replace(tools, pulse=lock.renew_when_due)
-            found = settled(stack_name(spec, environment), tools)
-            sound(found, tools, role_of(spec, environment))
-            plan = planned(spec, environment, tools)
-            refuse_running(plan)
-            if not plan.needs_apply:
-                return untouched(plan, tools, "repaired" if found is not None and found.is_stuck else "unchanged")
-            return bring_about(plan, spec, environment, tools)
-    except NotFound as error:
-        if error.service != "dynamodb":
-            raise
-        raise NoSharedStacks(
-            f"{environment.name} has no table of locks yet",
-            because=error.because,
-            hint=f"`platform apply --shared --env {environment.name}` makes what all services share",
-        ) from error
+    with lock_of(spec, environment, tools, turn) as lock:
+        tools = replace(tools, pulse=lock.renew_when_due)
+        found = settled(stack_name(spec, environment), tools)
+        sound(found, tools, role_of(spec, environment))
+        plan = planned(spec, environment, tools)
+        refuse_running(plan)
+        if not plan.needs_apply:
+            return untouched(plan, tools, "repaired" if found is not None and found.is_stuck else "unchanged")
+        return bring_about(plan, spec, environment, tools)
 
 
 def lock_of(spec: ServiceSpec, environment: Environment, tools: Tools, turn: Turn) -> ReleaseLock:

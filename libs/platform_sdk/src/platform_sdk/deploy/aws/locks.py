@@ -9,15 +9,19 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from platform_sdk.deploy.aws import AwsCallFailed
+from platform_sdk.deploy.aws import AwsCallFailed, NotFound
 from platform_sdk.deploy.aws.calls import call
 from platform_sdk.deploy.state import Held, LockItem, Suspended, Taken
 
 REFUSED: Final = "ConditionalCheckFailedException"
 
 
+class NoLockTable(NotFound):
+    """The environment has no table of locks: what all services share is not there yet."""
+
+
 class Locks:
-    """Every method raises AwsCallFailed."""
+    """Every method raises AwsCallFailed; without a table, NoLockTable."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -87,7 +91,7 @@ class Locks:
     def read(self, table: str, name: str) -> LockItem | None:
         """As it is kept, also when its time is over; None where nobody has taken it."""
         purpose = f"read the lock {name}"
-        answer = call(self.client, "get_item", purpose, TableName=table, Key={"name": {"S": name}}, ConsistentRead=True)
+        answer = self.call("get_item", purpose, table, name, ConsistentRead=True)
         return lock_of(answer["Item"]) if "Item" in answer else None
 
     def done_if_ours(self, method: str, purpose: str, **request: Any) -> bool:
@@ -115,12 +119,11 @@ class Locks:
         """
         change = {"UpdateExpression": "SET " + ", ".join(f"#{key} = :{key}" for key in values)} if values else {}
         names = {key for key in (*compared, *values, "expires_at") if f"#{key}" in f"{condition} {change}"}
-        return call(
-            self.client,
+        return self.call(
             method,
             purpose,
-            TableName=table,
-            Key={"name": {"S": name}},
+            table,
+            name,
             ConditionExpression=condition,
             ExpressionAttributeNames={f"#{key}": key for key in sorted(names)},
             ExpressionAttributeValues={
@@ -129,6 +132,20 @@ class Locks:
             ReturnValues="ALL_OLD",
             **change,
         )
+
+    def call(self, method: str, purpose: str, table: str, name: str, **more: Any) -> Any:
+        try:
+            return call(self.client, method, purpose, TableName=table, Key={"name": {"S": name}}, **more)
+        except NotFound as error:
+            environment = table.removeprefix("platform-").removesuffix("-locks")
+            raise NoLockTable(
+                f"{error.what}: {environment} has no table of locks yet",
+                because=error.because,
+                hint=f"`platform apply --shared --env {environment}` makes what all services share",
+                service=error.service,
+                operation=error.operation,
+                code=error.code,
+            ) from error
 
 
 def written(item: LockItem) -> dict[str, Any]:

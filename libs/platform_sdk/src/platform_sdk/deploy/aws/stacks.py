@@ -133,7 +133,7 @@ class Stacks:
             StackName=stack,
             ChangeSetName=change_set,
             RetainExceptOnCreate=True,
-            DisableRollback=not rolls_back,
+            **({} if rolls_back else {"DisableRollback": True}),
         )
 
     def delete_change_set(self, stack: str, name: str) -> None:

@@ -4,10 +4,11 @@ Amounts are texts, so that no reader rounds them. Keys are added, but none goes 
 `format_version` is 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from platform_sdk.deploy.cost.lines import CostDifference
 from platform_sdk.deploy.diff import Change
+from platform_sdk.deploy.faults import error_document
 from platform_sdk.deploy.plan import (
     FORMAT_VERSION,
     CostPlan,
@@ -20,20 +21,30 @@ from platform_sdk.deploy.plan import (
     StackPlan,
     TrafficPlan,
 )
-from platform_sdk.deploy.report.words import UNKNOWN_YET, line_basis, next_commands
+from platform_sdk.deploy.report.words import NONE, UNKNOWN_YET, line_basis, next_commands
+from platform_sdk.errors import PlatformError
 
 Json = dict[str, object]
 
 
 def as_document(
-    environment: str, plans: Sequence[Plan], shared: SharedPlan | None = None, *, tag: str | None = None
+    environment: str,
+    plans: Sequence[Plan],
+    shared: SharedPlan | None = None,
+    *,
+    tag: str | None = None,
+    failures: Mapping[str, PlatformError] = NONE,
 ) -> Json:
-    """`exit_code` is what the command ends with; `tag` that of the new image, where one was asked for."""
+    """`exit_code` is what the command ends with; `tag` that of the new image, where one was asked for; `failures` are
+    by the service that could not be planned.
+    """
     codes = [plan.exit_code for plan in plans] + ([shared.exit_code] if shared is not None else [])
     return {
         "format_version": FORMAT_VERSION,
         "environment": environment,
-        "exit_code": max(codes, default=0),
+        "outcome": "error" if failures else "planned",
+        "exit_code": 1 if failures else max(codes, default=0),
+        "errors": [{"service": name} | error_document(error) for name, error in failures.items()],
         "services": [service_document(plan, tag) for plan in plans],
         "shared": shared_document(shared) if shared is not None else None,
     }

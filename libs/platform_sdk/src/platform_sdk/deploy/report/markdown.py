@@ -1,10 +1,11 @@
 """A plan as Markdown, for the pull request that changes it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from platform_sdk.deploy.diff import Change
 from platform_sdk.deploy.plan import Plan, SharedPlan, SharedStackPlan
 from platform_sdk.deploy.report.words import (
+    NONE,
     SIGNS,
     cost_notes,
     cost_words,
@@ -25,14 +26,27 @@ from platform_sdk.deploy.report.words import (
     unsound_words,
     verdict,
 )
+from platform_sdk.errors import PlatformError
 
 
-def as_markdown(plans: Sequence[Plan], shared: SharedPlan | None = None, *, tag: str | None = None) -> str:
-    """`tag` is that of the new image, where one was asked for."""
+def as_markdown(
+    plans: Sequence[Plan],
+    shared: SharedPlan | None = None,
+    *,
+    tag: str | None = None,
+    failures: Mapping[str, PlatformError] = NONE,
+) -> str:
+    """As `as_text`."""
     blocks = [block for plan in plans for block in service_blocks(plan, tag)]
+    blocks += [block for name, error in failures.items() for block in failure_blocks(name, error)]
     if shared is not None:
         blocks = [*shared_blocks(shared), *blocks]
     return "\n\n".join(blocks) + "\n"
+
+
+def failure_blocks(service: str, error: PlatformError) -> Iterator[str]:
+    yield f"### {service}: no plan"
+    yield "\n".join(("> [!WARNING]", *(f"> {escaped(line)}" for line in str(error).splitlines())))
 
 
 def service_blocks(plan: Plan, tag: str | None) -> Iterator[str]:

@@ -1,12 +1,13 @@
 """A plan as text."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from platform_sdk.deploy.diff import Change
 from platform_sdk.deploy.plan import Plan, ResourcePlan, RevisionPlan, SharedPlan, SharedStackPlan
 from platform_sdk.deploy.report.words import (
+    NONE,
     SIGNS,
     change_words,
     cost_notes,
@@ -29,6 +30,7 @@ from platform_sdk.deploy.report.words import (
     unsound_words,
     verdict,
 )
+from platform_sdk.errors import PlatformError
 
 STEP: Final = "    "
 COLOURS: Final = {"+": "32", "-": "31", "~": "33", "!": "35"}
@@ -36,12 +38,26 @@ COLOURS: Final = {"+": "32", "-": "31", "~": "33", "!": "35"}
 SIGNED: Final = re.compile(r"^( *)([-+~!])( .*)$", re.MULTILINE)
 
 
-def as_text(plans: Sequence[Plan], shared: SharedPlan | None = None, *, tag: str | None = None) -> str:
-    """`tag` is that of the new image, where one was asked for."""
+def as_text(
+    plans: Sequence[Plan],
+    shared: SharedPlan | None = None,
+    *,
+    tag: str | None = None,
+    failures: Mapping[str, PlatformError] = NONE,
+) -> str:
+    """`tag` is that of the new image, where one was asked for; `failures` are by the service that could not be
+    planned.
+    """
     blocks = [*(["\n".join(shared_lines(shared))] if shared else []), *("\n".join(lines(plan, tag)) for plan in plans)]
     if len(plans) > 1:
         blocks.append(total_words(plans))
+    blocks += ["\n".join(failure_lines(name, error)) for name, error in failures.items()]
     return "\n\n".join(blocks) + "\n"
+
+
+def failure_lines(service: str, error: PlatformError) -> Iterator[str]:
+    yield f"{service}: no plan"
+    yield from indented(f"{'' if number else 'error: '}{line}" for number, line in enumerate(str(error).splitlines()))
 
 
 def coloured(text: str) -> str:

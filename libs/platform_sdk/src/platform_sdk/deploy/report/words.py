@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from platform_sdk.deploy.cost.lines import CostDifference, LineDifference
@@ -23,6 +24,7 @@ from platform_sdk.deploy.plan import (
     is_of_scaling,
 )
 from platform_sdk.deploy.state.stacks import FAILED, NOT_CREATED, REVIEW, ROLLBACK_FAILED
+from platform_sdk.errors import PlatformError
 
 SIGNS: Final[Mapping[str, str]] = {
     "add": "+",
@@ -40,6 +42,8 @@ REPAIRS: Final[Mapping[str, str]] = {
     FAILED: "`platform apply` goes on from where the update failed",
     ROLLBACK_FAILED: "`platform apply` ends its rollback first",
 }
+NONE: Final[Mapping[str, PlatformError]] = MappingProxyType({})
+"""Every service could be planned."""
 UNKNOWN_YET: Final = "known after it is registered"
 
 
