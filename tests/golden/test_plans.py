@@ -85,6 +85,8 @@ def made_in_the_console(spec: ServiceSpec) -> Plan:
     assert state.production_rule is not None
     assert state.deployment_group is not None
     assert state.api_revision is not None
+    assert state.worker_revision is not None
+    older = {**state.worker_revision.tags, "platform:version": "1.4.1"}
     blue, green = state.target_groups
     return planned(
         spec,
@@ -97,7 +99,8 @@ def made_in_the_console(spec: ServiceSpec) -> Plan:
             deployment_group=replace(
                 state.deployment_group, alarms=(), configuration="CodeDeployDefault.ECSAllAtOnce", bake_minutes=0
             ),
-            api_revision=replace(state.api_revision, tags={}),
+            api_revision=replace(state.api_revision, tags={"platform:version": "1.4.2"}),
+            worker_revision=replace(state.worker_revision, tags=older),
             alarms=state.alarms[1:],
         ),
     )

@@ -65,6 +65,15 @@ def settle(stage: Stage) -> None:
     stage.wait(lambda: stage.service(WORKER)["deployments"][0]["rolloutState"] != "IN_PROGRESS", minutes=20)
 
 
+def test_what_runs_already_begins_no_deployment_unless_it_is_forced(worker: Stage) -> None:
+    running = worker.service(WORKER)
+    same = {"taskDefinition": running["taskDefinition"], "networkConfiguration": running["networkConfiguration"]}
+    worker.client("ecs").update_service(cluster=CLUSTER, service=WORKER, **same)
+    assert deployments(worker) == [("PRIMARY", "COMPLETED", "1")]
+    worker.client("ecs").update_service(cluster=CLUSTER, service=WORKER, forceNewDeployment=True, **same)
+    assert deployments(worker) == [("PRIMARY", "IN_PROGRESS", "1"), ("ACTIVE", "COMPLETED", "1")]
+
+
 def test_a_good_revision_replaces_the_old_one_without_falling_below_the_desired_count(worker: Stage) -> None:
     assert deployments(worker) == [("PRIMARY", "COMPLETED", "1")]
     worker.client("ecs").update_service(cluster=CLUSTER, service=WORKER, taskDefinition=revision(worker, "2"))

@@ -52,6 +52,7 @@ def test_everything_that_is_shared_comes_into_being_and_then_nothing_changes() -
 
     assert created.exit_code == again.exit_code == 0
     assert "platform-staging-network: Vpc CREATE_COMPLETE" in created.stderr
+    assert "platform-staging-network: Vpc CREATE_IN_PROGRESS" not in created.stderr
     summary = created.stdout.splitlines()[0]
     assert summary.startswith("shared in staging: ")
     assert summary.endswith(" created")
@@ -113,6 +114,7 @@ def test_a_change_is_shown_asked_about_and_made(answer: str) -> None:
     assert "+ BlueTargetGroup  AWS::ElasticLoadBalancingV2::TargetGroup" in result.stderr
     assert "create platform-staging-orders?" in result.stderr
     assert result.stdout == "orders in staging: 1 created\n"
+    assert "platform-staging-orders: waiting for Service and WorkerService\n" in result.stderr
 
 
 @pytest.mark.parametrize(("typed", "told"), [("n\n", "was left as it is"), ("", "say --yes where nobody can be asked")])

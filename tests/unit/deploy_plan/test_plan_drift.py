@@ -138,6 +138,14 @@ def test_a_revision_that_no_release_registered() -> None:
     ]
 
 
+def test_a_worker_of_another_version_than_the_api() -> None:
+    other = replace(part("worker_revision"), tags={**part("worker_revision").tags, "platform:version": "1.4.1"})
+    (drift,) = drift_of(orders(worker_revision=other))
+    assert (drift.what, drift.expected, drift.live) == ("version of the worker", "1.4.2", "1.4.1")
+    assert "`platform deploy`" in drift.remedy
+    assert drift_of(orders(worker_revision=other, running_deployment=running_deployment())) == ()
+
+
 @pytest.mark.parametrize(
     ("changed", "gone"),
     [

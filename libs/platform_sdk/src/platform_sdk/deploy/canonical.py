@@ -13,8 +13,10 @@ from platform_sdk.deploy.render.stack_update import GIVEN
 
 Json = dict[str, object]
 
+VERSION_TAG: Final = "platform:version"
+"""On every revision that a release has registered: the tag of its image."""
 DOCUMENT_TAG: Final = "platform:document"
-"""On every revision that a release has registered: the digest of its document."""
+"""Likewise: the digest of its document."""
 
 READ_ONLY: Final = frozenset(
     {

@@ -32,7 +32,8 @@ TO_CODE_DEPLOY: Final = (
     " on services with a CODE_DEPLOY deployment controller. Use AWS CodeDeploy to trigger a new deployment."
 )
 
-MAKES_A_DEPLOYMENT: Final = ("taskDefinition", "networkConfiguration", "loadBalancers", "platformVersion")
+MAKES_A_DEPLOYMENT: Final = ("networkConfiguration", "loadBalancers", "platformVersion")
+"""Members of UpdateService that, like another task definition, begin a deployment where they differ from what runs."""
 
 
 class Services(Tasks):
@@ -261,10 +262,13 @@ class Services(Tasks):
                 raise Refused("InvalidParameterException", CODE_DEPLOY_OWNS[refused] + TO_CODE_DEPLOY)
         definition = self._runnable({**service.request, **request}) if "taskDefinition" in request else None
         kept = ("cluster", "service", "desiredCount", "taskDefinition", "forceNewDeployment")
+        others = (name for name in MAKES_A_DEPLOYMENT if name in request)
+        is_other = any(request[name] != service.request.get(name) for name in others)
+        is_other = is_other or (definition is not None and definition.arn != service.definition.arn)
         service.request |= {key: value for key, value in request.items() if key not in kept}
         if "desiredCount" in request:
             self.scale(service, request["desiredCount"])
-        if request.get("forceNewDeployment") or any(name in request for name in MAKES_A_DEPLOYMENT):
+        if request.get("forceNewDeployment") or is_other:
             self.roll_to(service, definition or service.definition)
         return {"service": self.described(service)}
 

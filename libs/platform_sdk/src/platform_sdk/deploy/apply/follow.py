@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from platform_sdk.deploy.apply.errors import FailedResource
-from platform_sdk.deploy.apply.events import ResourceMoved
+from platform_sdk.deploy.apply.events import ResourceMoved, Waiting
 from platform_sdk.deploy.apply.tools import Tools
+from platform_sdk.deploy.faults import listed
 from platform_sdk.deploy.state import StackEvent
 
 POLL_SECONDS: Final = 3.0
+IN_PROGRESS: Final = "_IN_PROGRESS"
 STACK: Final = "AWS::CloudFormation::Stack"
 BEGUN: Final = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
 GOOD: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE"})
@@ -25,10 +27,19 @@ def follow(stack: str, tools: Tools, *, after: str | None) -> tuple[StackEvent, 
     """
     seen: list[StackEvent] = []
     while True:
-        seen += new_events(stack, tools, after=seen[-1].id if seen else after)
+        found = new_events(stack, tools, after=seen[-1].id if seen else after)
+        seen += found
         if any(map(is_end, seen)):
             return tuple(seen)
+        if not found and (names := under_way(seen)):
+            tools.tell(Waiting(stack=stack_name_of(stack), subject=listed(names)))
         tools.wait(POLL_SECONDS)
+
+
+def under_way(events: Sequence[StackEvent]) -> list[str]:
+    """Logical ids of the resources that CloudFormation works on."""
+    last = {event.logical_id: event.status for event in events if event.type != STACK}
+    return sorted(name for name, status in last.items() if status.endswith(IN_PROGRESS))
 
 
 def new_events(stack: str, tools: Tools, *, after: str | None) -> tuple[StackEvent, ...]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from platform_sdk.deploy.apply.errors import StackFailed, WouldBeLost
 from platform_sdk.deploy.apply.events import ApplyEvent, Changing, Ended, ResourceMoved, StackOutcome, Waiting, Warned
+from platform_sdk.deploy.apply.follow import IN_PROGRESS, STACK
 from platform_sdk.deploy.faults import counted, error_document
 from platform_sdk.deploy.progress.wording import duration
 from platform_sdk.deploy.state import Json, ResourceChange
@@ -16,7 +17,10 @@ SIGNS: Final = {"Add": "+", "Modify": "~", "Remove": "-", "Import": "+", "Dynami
 
 
 class LinePainter:
-    """`write` takes a line without its end; `now` tells the time that has passed."""
+    """What is begun is told only where it is waited for: most is done within seconds.
+
+    `write` takes a line without its end; `now` tells the time that has passed.
+    """
 
     def __init__(self, write: Callable[[str], None], now: Callable[[], datetime]) -> None:
         self.write = write
@@ -36,6 +40,8 @@ class LinePainter:
             case Changing():
                 yield f"{event.stack}: to {event.kind} with {counted(len(event.changes), 'change')}"
                 yield from map(change_line, event.changes)
+            case ResourceMoved(event=moved) if moved.type != STACK and moved.status.endswith(IN_PROGRESS):
+                return
             case ResourceMoved():
                 moved = event.event
                 said = f": {moved.reason}" if moved.status.endswith("_FAILED") and moved.reason else ""

@@ -8,7 +8,7 @@ weights of rules nor suspended scaling.
 from collections.abc import Iterator
 from typing import Final
 
-from platform_sdk.deploy.canonical import DOCUMENT_TAG
+from platform_sdk.deploy.canonical import DOCUMENT_TAG, VERSION_TAG
 from platform_sdk.deploy.plan.decisions import Drift
 from platform_sdk.deploy.plan.deployed import Deployed
 from platform_sdk.deploy.plan.stack import is_placeholder
@@ -31,6 +31,7 @@ def drift_of(state: ServiceState) -> tuple[Drift, ...]:
         *deployment_group_drift(state, deployed),
         *alarm_drift(state, deployed),
         *revision_drift(state),
+        *version_drift(state),
     )
 
 
@@ -193,3 +194,19 @@ def unregistered(role: str, live: TaskDefinition) -> Drift:
         live=f"{live.family}:{live.revision}",
         remedy="nobody can tell which version runs: release one",
     )
+
+
+def version_drift(state: ServiceState) -> Iterator[Drift]:
+    """A release brings both to one version. One that is under way has the worker there first."""
+    api, worker = state.api_revision, state.worker_revision
+    if api is None or worker is None or state.running_deployment is not None:
+        return
+    expected, live = api.tags.get(VERSION_TAG), worker.tags.get(VERSION_TAG)
+    if expected is not None and live is not None and expected != live:
+        yield Drift(
+            what="version of the worker",
+            expected=expected,
+            live=live,
+            remedy="the API runs another one: `platform deploy` brings both to one version, `platform rollback` back to"
+            " one",
+        )

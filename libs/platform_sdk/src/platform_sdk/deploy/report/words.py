@@ -90,7 +90,8 @@ def revision_words(revision: RevisionPlan) -> str:
     live = short_arn(revision.live) if revision.live else None
     match revision.target:
         case None if revision.awaits_image:
-            return "no release yet: until the first one brings an image, a placeholder answers 503"
+            does = "does nothing" if revision.role == "worker" else "answers 503"
+            return f"no release yet: until the first one brings an image, a placeholder {does}"
         case None:
             return f"stays {live}" if live else "nothing runs"
         case ExistingRevision(arn=arn):
