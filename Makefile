@@ -34,7 +34,7 @@ reset: $(STAMP) ## Stop the system and empty its data
 	@$(BIN)/platform reset --yes
 
 test: $(STAMP) ## Run all tests (T=path or PYTEST_ARGS="-k name" for some)
-	@$(BIN)/python -m pytest $(T) $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(if $(T),$(T),--numprocesses=2 --dist=loadgroup) $(PYTEST_ARGS)
 
 # Apart: checkov pins a boto3 that is older than ours, and the CDK is only what we compare with (`make bench B=cdk`).
 .venv-%/.installed: requirements/%.txt

@@ -22,6 +22,20 @@ os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
 for variable in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
     os.environ.pop(variable, None)
 
+REAL_SERVERS = ("integration", "acceptance", "faults")
+IN_MEMORY = ("test_interrupted_releases.py", "test_interrupted_applies.py", "test_bad_versions.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """When tests run in two processes (`make test`), what waits for servers goes to one of them, in its order, and
+    what computes to the other; the container tests follow as a whole.
+    """
+    for item in items:
+        kind = item.path.relative_to(item.config.rootpath).parts[1]
+        if kind == "containers" or (kind in REAL_SERVERS and item.path.name not in IN_MEMORY):
+            item.add_marker(pytest.mark.xdist_group("containers" if kind == "containers" else "servers"))
+
+
 # Nothing in a test survives a power cut anyway.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal"}
 _FAST |= {"max_wal_senders": "0", "shared_buffers": "32MB"}

@@ -31,7 +31,7 @@ def test_the_sample_is_what_we_publish(kind: str) -> None:
     assert message.aggregate_id == message.data["order_id"]
 
 
-@pytest.mark.parametrize("status", set(Status) - {Status.PENDING})
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.PENDING])
 def test_every_transition_has_its_event(status: Status) -> None:
     order_id, user_id = UUID(int=1), UUID(int=2)
     event = events.transition_event(status, order_id=order_id, user_id=user_id, reason="because")
