@@ -10,7 +10,7 @@ from platform_sdk.deploy.release.choose import NoWayBack
 from platform_sdk.deploy.release.events import Registered, Shifting, TrafficShifted
 from platform_sdk.deploy.release.order import Order
 from platform_sdk.deploy.release.outcome import Outcome
-from tests.support.releases import World, world
+from tests.support.releases import Process, Turns, World, world
 
 
 def served(case: World) -> tuple[str, str]:
@@ -145,3 +145,60 @@ def test_a_rollback_tells_its_progress_like_a_release() -> None:
     case.told.clear()
     case.roll_back()
     assert case.events(Shifting)[-1].rolls_back
+
+
+@pytest.mark.parametrize(("seconds", "to"), [(10, None), (40, "v1"), (100, None)])
+def test_a_rollback_stops_a_release_that_has_made_no_deployment_yet(seconds: float, to: str | None) -> None:
+    """Users are on v1 all the while: they must neither meet v2 nor be sent to v0."""
+    case = world()
+    ended = Turns(case.plane.clock).run(
+        {
+            "release": (0, lambda clock: case.deploy("v2", clock=clock)),
+            "rollback": (seconds, lambda clock: case.roll_back(to, clock=clock)),
+        }
+    )
+    assert {name: outcome.exit_code for name, outcome in ended.items()} == {"release": 15, "rollback": 0}
+    assert ended["rollback"].what == "v1 serves all users; the release of v2 was stopped"
+    assert served(case) == ("v1", "v1")
+    assert not case.events(Shifting)
+    assert not case.scaling().suspended.any
+    assert case.lock_is_free()
+
+
+def test_a_rollback_brings_the_worker_of_a_release_that_was_killed_back() -> None:
+    case = world()
+    at_the_worker = sum(call.writes for call in case.plane.calls) + 8
+    with Process(case.plane, writes=at_the_worker) as process:
+        case.deploy("v2", client_of=process.client_of)
+    assert served(case) == ("v1", "v2")
+    case.plane.clock.sleep(600)
+    outcome = case.roll_back()
+    assert (outcome.exit_code, served(case)) == (0, ("v1", "v1")), outcome.what
+
+
+def test_a_rollback_while_another_one_bakes_means_the_same() -> None:
+    case = world()
+    case.deploy("v2")
+    first = case.roll_back(order=Order(until="traffic"))
+    second = case.roll_back()
+    assert (first.kind, second.kind, second.deployment_id) == ("traffic_shifted", "released", first.deployment_id)
+    assert served(case) == ("v1", "v1")
+
+
+def test_two_rollbacks_at_once_mean_the_same() -> None:
+    case = world()
+    case.deploy("v2")
+    ended = Turns(case.plane.clock).run(
+        {name: (seconds, lambda clock: case.roll_back(clock=clock)) for name, seconds in (("first", 0), ("second", 5))}
+    )
+    assert {name: outcome.exit_code for name, outcome in ended.items()} == {"first": 0, "second": 10}
+    assert served(case) == ("v1", "v1")
+
+
+def test_going_back_to_what_serves_stops_the_deployment_that_leaves_it() -> None:
+    case = world()
+    case.deploy("v2", order=Order(detach=True))
+    case.plane.clock.sleep(120)
+    began = case.plane.now()
+    assert case.roll_back("v1").exit_code == 0
+    assert (served(case), case.plane.now() - began < timedelta(minutes=5)) == (("v1", "v1"), True)

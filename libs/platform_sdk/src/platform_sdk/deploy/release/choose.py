@@ -46,7 +46,7 @@ def choose(releasing: Releasing, live: str, to: str | None) -> Destination:
             because=no_candidate([each for each in before if each.revision in left]),
             hint=f"`platform history {releasing.spec.name} --env {releasing.environment.name}`",
         )
-    found = revision(releasing, named(releasing, before, to))
+    found = revision(releasing, named(releasing, to, known))
     because = "there is no such revision" if found is None else why_not(releasing, found)
     if found is None or because is not None:
         raise NoWayBack(
@@ -76,11 +76,11 @@ def others(found: Iterable[Served], live: str) -> Iterator[Served]:
             yield each
 
 
-def named(releasing: Releasing, before: list[Served], to: str) -> str:
+def named(releasing: Releasing, to: str, known: Iterable[Served]) -> str:
     """The revision that is meant, as ECS takes it. A tag of 16 digits is no revision number: those are short."""
     if to.isdecimal() and len(to) < 10:
         return f"{releasing.api}:{to}"
-    return next((each.revision for each in before if each.version == to), to)
+    return next((each.revision for each in known if each.version == to), to)
 
 
 def revision(releasing: Releasing, name: str) -> TaskDefinition | None:

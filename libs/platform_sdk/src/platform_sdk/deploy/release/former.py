@@ -78,17 +78,28 @@ def version_at(releasing: Releasing, revision: str) -> str:
 def worker_beside(releasing: Releasing, state: ServiceState, new: str) -> str:
     """The worker's revision (ARN) that goes with the API that serves now; empty where the worker need not go back.
 
-    That is what it runs, unless a release that did not come to its end has brought it to the new one already.
+    That is what it runs, unless a release that did not come to its end has brought it elsewhere.
     """
-    if state.worker is None or state.worker.task_definition != new:
-        return state.worker.task_definition if state.worker else ""
-    if version_of(state.worker_revision) == version_of(state.api_revision):
+    if state.worker is None or state.api is None:
         return ""
+    version = version_of(state.api_revision)
+    if version_of(state.worker_revision) == version:
+        return "" if state.worker.task_definition == new else state.worker.task_definition
+    if is_placeholder(releasing, state.api.task_definition):
+        return state.api.task_definition
+    beside = worker_of(releasing, version)
+    if beside or state.worker.task_definition != new:
+        return beside or state.worker.task_definition
     deployments = releasing.patiently(
         lambda: releasing.aws.ecs.service_deployments(releasing.cluster, releasing.worker, most=MOST)
     )
     before = (each.target_revision for each in deployments if each.status == "SUCCESSFUL")
     return next((revision for revision in before if revision not in ("", new)), "")
+
+
+def is_placeholder(releasing: Releasing, revision: str) -> bool:
+    """What a service is created with, for API and worker alike: it answers 503."""
+    return revision.rsplit("/", 1)[-1].partition(":")[0] == f"{releasing.api}-placeholder"
 
 
 def worker_of(releasing: Releasing, version: str) -> str | None:

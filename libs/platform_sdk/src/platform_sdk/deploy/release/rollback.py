@@ -1,28 +1,31 @@
 """`platform rollback`: back to a version that served well, whatever the service is doing.
 
-a deployment runs, or bakes   it is stopped with rollback: users are back at once
-none does                     a release of a revision that exists
+a deployment runs, or bakes        it is stopped with rollback: users are back at once
+a release has not come so far yet  it is stopped, and the worker goes back
+neither                            a release of a revision that exists
 """
 
 from dataclasses import replace
 
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.release.choose import NoWayBack, choose
+from platform_sdk.deploy.release.choose import NoWayBack, choose, named
 from platform_sdk.deploy.release.description import parse_description
 from platform_sdk.deploy.release.events import Started
 from platform_sdk.deploy.release.execute import concluded, execute, unbroken
-from platform_sdk.deploy.release.former import version_of
+from platform_sdk.deploy.release.former import served, version_of, worker_beside
 from platform_sdk.deploy.release.journal import Ending
+from platform_sdk.deploy.release.left_over import put_right
 from platform_sdk.deploy.release.order import Order
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.releasing import Releasing, Tools
-from platform_sdk.deploy.release.resume import note
+from platform_sdk.deploy.release.resume import beside, note
 from platform_sdk.deploy.release.serving import serving_in
 from platform_sdk.deploy.release.settle import ground_of
 from platform_sdk.deploy.release.target import ExistingRevisions, Release
-from platform_sdk.deploy.release.turn import if_free, without_lock
+from platform_sdk.deploy.release.turn import break_holder, if_free, item_of, take_turn, without_lock
 from platform_sdk.deploy.release.undo import stopped
 from platform_sdk.deploy.release.worker import return_worker
+from platform_sdk.deploy.render.stack_names import arn
 from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import Deployment, ServiceState
 
@@ -50,18 +53,95 @@ def roll_back(
         committed_at=None,
         by=by,
     )
+    # An alarm that fires because of what runs must not keep the cure from it.
+    order = replace(order, ignore_alarms=True, allow_older=True)
     looking = without_lock(release, spec, environment, order, tools)
     state = looking.observe()
-    if state.running_deployment is not None and to is None:
-        return take_back(replace(looking, order=replace(order, on_interrupt="leave")), state, state.running_deployment)
     if state.api is None:
         raise NoWayBack(f"{spec.name} does not run in {environment.name}")
+    running = state.running_deployment
+    if running is not None and to is None:
+        # A second rollback means what the first one meant.
+        to = goal_of_rollback(running)
+    if running is not None and leads_to(looking, state, running, to):
+        return take_back(looking, state, running)
+    if running is None and order.if_busy != "fail" and leads_to(looking, state, None, to) and has_begun(looking, state):
+        return stop_release(looking, state)
     chosen = choose(looking, revision_to_leave(state), to)
     release = replace(release, version=chosen.version, target=chosen.target)
-    busy = "supersede" if state.running_deployment is not None else order.if_busy
-    # An alarm that fires because of what runs must not keep the cure from it.
-    order = replace(order, if_busy=busy, ignore_alarms=True, allow_older=True)
+    if running is not None and goal_of_rollback(running) is None:
+        order = replace(order, if_busy="supersede")
     return execute(release, spec, environment, order, tools)
+
+
+def goal_of_rollback(running: Deployment) -> str | None:
+    """The revision (`family:number`) to which a rollback of ours brings users; None of any other deployment."""
+    told = parse_description(running.description)
+    return told.revision if told is not None and told.kind == "rollback" else None
+
+
+def leads_to(looking: Releasing, state: ServiceState, running: Deployment | None, to: str | None) -> bool:
+    """Whether what was meant is where users are once what is under way is stopped."""
+    if to is None:
+        return True
+    live = state.api.task_definition if state.api else ""
+    told = parse_description(running.description) if running else None
+    new = "" if told is None else arn(looking.environment, "ecs", f"task-definition/{told.revision}")
+    former = live if live != new else beside(state, new)
+    wanted = named(looking, to, served(looking)).rsplit("/", 1)[-1]
+    return wanted == former.rsplit("/", 1)[-1]
+
+
+def has_begun(looking: Releasing, state: ServiceState) -> bool:
+    """Whether a release is at work that has made no deployment yet, or was killed after it had moved the worker."""
+    item = item_of(looking)
+    if item is None or not item.purpose.startswith("release of "):
+        return False
+    return item.expires_at > looking.now() or not runs_one_version(state)
+
+
+def runs_one_version(state: ServiceState) -> bool:
+    return state.worker is None or version_of(state.worker_revision) == version_of(state.api_revision)
+
+
+def stop_release(looking: Releasing, state: ServiceState) -> Outcome:
+    """Before its deployment a release has changed nothing for users: they stay, and the worker goes back.
+    Its holder notices that the lock is gone before its next write.
+    """
+    assert state.api is not None, "it runs"
+    looking.journal.previous_revision = state.api.task_definition
+    name_former(looking)
+    looking.tell(Started(release=looking.release))
+    item = item_of(looking)
+    stopped = item.purpose if item else "release"
+
+    def story() -> Ending:
+        break_holder(looking)
+        with take_turn(looking) as releasing:
+            return unbroken(releasing, lambda held: release_stopped(held, stopped))
+
+    return concluded(looking.journal, story)
+
+
+def release_stopped(releasing: Releasing, stopped: str) -> Ending:
+    put_right(releasing)
+    state, journal = releasing.observe(), releasing.journal
+    running = state.running_deployment
+    if running is not None:
+        told = parse_description(running.description)
+        if told is not None:
+            note(releasing, running, told, state)
+        return taken_back(releasing, state, running.id)
+    assert state.api is not None, "it ran a moment ago"
+    journal.revision, journal.previous_revision = state.api.task_definition, ""
+    if not runs_one_version(state) and state.worker is not None:
+        journal.worker_before, journal.worker_rolled = (
+            worker_beside(releasing, state, state.worker.task_definition),
+            True,
+        )
+        return_worker(releasing)
+    version = releasing.release.version
+    return Ending("released", f"{version} serves all users; the {stopped} was stopped")
 
 
 def revision_to_leave(state: ServiceState) -> str:
@@ -73,6 +153,7 @@ def revision_to_leave(state: ServiceState) -> str:
 def take_back(looking: Releasing, state: ServiceState, running: Deployment) -> Outcome:
     """Does not wait for the lock: whoever releases sees the deployment stop, and says so."""
     told = parse_description(running.description)
+    looking = replace(looking, order=replace(looking.order, on_interrupt="leave"))
     if told is not None:
         note(looking, running, told, state)
         name_former(looking)

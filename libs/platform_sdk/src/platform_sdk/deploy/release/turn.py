@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.release.events import Waiting, Warned
@@ -16,6 +17,8 @@ from platform_sdk.deploy.release.releasing import Releasing, Tools
 from platform_sdk.deploy.release.target import Release
 from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import LockItem, Suspended
+
+ATTEMPTS: Final = 3
 
 
 class NoLock:
@@ -100,13 +103,36 @@ def take_from_holder(looking: Releasing) -> None:
     """Only for a release that would be let through. The holder notices that its lock is gone, and leaves what it began
     to whoever has taken it.
     """
-    locks, environment, now = looking.aws.locks, looking.environment, looking.now()
-    holder = looking.patiently(lambda: locks.read(lock_table(environment), lock_name(looking.spec.name)))
-    if holder is None or holder.expires_at <= now:
+    holder = holder_of(looking)
+    if holder is None:
         return
     beside = replace(looking, lock=NoLock(holder.scaling))
     refuse_unless_ready(Asked(releasing=beside, state=beside.observe()))
     looking.journal.checks.clear()
+    break_holder(looking)
+
+
+def break_holder(looking: Releasing) -> None:
+    """Whoever it is; also one that renews the lock between our looking and our taking."""
+    for _ in range(ATTEMPTS):
+        holder = holder_of(looking)
+        if holder is None or broken(looking, holder):
+            return
+
+
+def broken(looking: Releasing, holder: LockItem) -> bool:
     looking.tell(Warned(what=f"the {holder.purpose} by {holder.owner} is superseded"))
-    owner = looking.release.by
-    looking.patiently(lambda: break_lock(locks, environment, holder, owner=owner, now=now))
+    locks, owner, now = looking.aws.locks, looking.release.by, looking.now()
+    return looking.patiently(lambda: break_lock(locks, looking.environment, holder, owner=owner, now=now))
+
+
+def holder_of(looking: Releasing) -> LockItem | None:
+    """Who holds the lock now; None where it is free."""
+    item = item_of(looking)
+    return item if item is not None and item.expires_at > looking.now() else None
+
+
+def item_of(looking: Releasing) -> LockItem | None:
+    """The lock as it is kept, also when its time is over."""
+    table, name = lock_table(looking.environment), lock_name(looking.spec.name)
+    return looking.patiently(lambda: looking.aws.locks.read(table, name))

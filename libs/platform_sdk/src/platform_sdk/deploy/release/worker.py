@@ -38,6 +38,7 @@ def roll_worker(releasing: Releasing, revision: str | None, service: EcsService 
         reached = follow(releasing, revision, began)
         if reached == revision:
             return
+        releasing.check_turn()
         before = releasing.journal.worker_before
         if before and reached not in (before, service.task_definition):
             raise brought_elsewhere(releasing, reached)
