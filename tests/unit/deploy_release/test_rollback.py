@@ -1,5 +1,6 @@
 """Back to a version that served well: while a deployment runs, in its bake time, and days later."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,9 +8,10 @@ import pytest
 from local_aws.control_plane import Behaviour
 from local_aws.control_plane.ecr import Ecr
 from platform_sdk.deploy.release.choose import NoWayBack
-from platform_sdk.deploy.release.events import Registered, Shifting, TrafficShifted
+from platform_sdk.deploy.release.events import Checked, Registered, Shifting, TrafficShifted
 from platform_sdk.deploy.release.order import Order
 from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.state import Suspended
 from tests.support.releases import Process, Turns, World, world
 
 
@@ -167,8 +169,7 @@ def test_a_rollback_stops_a_release_that_has_made_no_deployment_yet(seconds: flo
 
 def test_a_rollback_brings_the_worker_of_a_release_that_was_killed_back() -> None:
     case = world()
-    at_the_worker = sum(call.writes for call in case.plane.calls) + 8
-    with Process(case.plane, writes=at_the_worker) as process:
+    with Process(case.plane, writes=8) as process:
         case.deploy("v2", client_of=process.client_of)
     assert served(case) == ("v1", "v2")
     case.plane.clock.sleep(600)
@@ -202,3 +203,19 @@ def test_going_back_to_what_serves_stops_the_deployment_that_leaves_it() -> None
     began = case.plane.now()
     assert case.roll_back("v1").exit_code == 0
     assert (served(case), case.plane.now() - began < timedelta(minutes=5)) == (("v1", "v1"), True)
+
+
+def test_what_has_nothing_to_do_with_a_rollback_does_not_refuse_it() -> None:
+    """An edit of platform.toml that is not applied, scaling that somebody suspended, a secret of the next version."""
+    case = world()
+    case.deploy("v2")
+    suspended = Suspended(scale_in=True, scale_out=False, scheduled=False)
+    case.aws.scaling.suspend(case.scaling().resource, suspended)
+    assert case.spec.scaling is not None
+    case.spec = replace(case.spec, scaling=replace(case.spec.scaling, max_tasks=case.spec.scaling.max_tasks + 1))
+    case.told.clear()
+    outcome = case.roll_back()
+    assert (outcome.exit_code, served(case)) == (0, ("v1", "v1")), outcome.what
+    skipped = {event.check.name for event in case.events(Checked) if event.check.status == "SKIP"}
+    assert {"stack", "secrets", "scaling"} <= skipped
+    assert case.scaling().suspended == suspended

@@ -35,6 +35,10 @@ def scaling(asked: Asked) -> Answer:
     held = [each for each in targets if each.suspended.any]
     if held and asked.releasing.lock.scaling is not None:
         return ok("held by the release that is under way")
+    if held and asked.release.kind == "rollback":
+        return skip(
+            f"the scaling of {held[0].resource} is suspended, and stays as it is: a rollback does not wait for it"
+        )
     if held:
         return fail(
             f"the scaling of {held[0].resource} is suspended, and no release has left it so",

@@ -54,6 +54,8 @@ def image_in(document: Json) -> str | None:
 
 def secrets(asked: Asked) -> Answer:
     """ECS starts no task without all of them. Values are never shown, nor kept."""
+    if asked.release.kind == "rollback":
+        return skip("the revision names its own, with which it has served")
     wanted = list(secrets_of(asked.spec, asked.environment))
     if not wanted:
         return ok("none")
