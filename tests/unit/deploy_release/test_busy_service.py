@@ -223,3 +223,23 @@ def test_a_worker_that_somebody_else_brought_elsewhere_is_not_told_as_a_failure(
     assert (outcome.kind, case.version_serving()) == ("superseded", "v1")
     assert outcome.what == "somebody else brought the worker to production-orders-worker:1"
     assert outcome.resume == "platform status orders --env production"
+
+
+@pytest.mark.parametrize("order", [Order(until="traffic"), Order(detach=True)], ids=["until traffic", "detached"])
+def test_a_worker_goes_back_with_an_api_that_was_taken_back_when_nobody_looked(order: Order) -> None:
+    case = world()
+    left = case.deploy("v2", order=order)
+    case.plane.clock.sleep(60)
+    case.plane.stop_by_hand(left.deployment_id, roll_back=True)
+    case.plane.clock.sleep(300)
+    assert (case.version_serving(), case.worker_version()) == ("v1", "v2")
+    outcome = case.deploy("v3", Behaviour(kind="never_healthy"))
+    assert (outcome.exit_code, case.version_serving(), case.worker_version()) == (12, "v1", "v1"), outcome.what
+
+
+def test_a_worker_that_is_beside_another_version_does_not_stay_there() -> None:
+    """Taken back while the next release waits for it: only the versions tell which worker goes with the API."""
+    case = world()
+    case.deploy("v2", Behaviour(kind="answers_500"), order=Order(detach=True))
+    outcome = case.deploy("v3", Behaviour(kind="answers_500"))
+    assert (outcome.exit_code, case.version_serving(), case.worker_version()) == (12, "v1", "v1"), outcome.what

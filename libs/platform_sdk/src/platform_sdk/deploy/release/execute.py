@@ -5,6 +5,7 @@ giving the same command again.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from platform_sdk.deploy.aws import AwsCallFailed
 from platform_sdk.deploy.environment import Environment
@@ -32,6 +33,9 @@ from platform_sdk.deploy.release.undo import broken_off, left, taken_back
 from platform_sdk.deploy.release.worker import return_worker, roll_worker
 from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import ServiceState
+
+GOES_ON: Final = ("detached", "traffic_shifted", "interrupted", "timed_out")
+"""Endings after which CodeDeploy may still take a deployment back, when nobody sees it."""
 
 
 def execute(release: Release, spec: ServiceSpec, environment: Environment, order: Order, tools: Tools) -> Outcome:
@@ -64,6 +68,13 @@ def concluded(journal: Journal, story: Callable[[], Ending]) -> Outcome:
 
 def unbroken(releasing: Releasing, story: Callable[[Releasing], Ending]) -> Ending:
     """What goes wrong in the middle ends as an outcome, never as a trace."""
+    ending = ending_of(releasing, story)
+    if ending.kind in GOES_ON and releasing.journal.deployment_id:
+        releasing.lock.stay()
+    return ending
+
+
+def ending_of(releasing: Releasing, story: Callable[[Releasing], Ending]) -> Ending:
     try:
         return story(releasing)
     except Ending as ending:

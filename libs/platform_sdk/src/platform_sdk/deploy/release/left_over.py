@@ -1,4 +1,7 @@
-"""What a release that was killed has left: put right by whoever takes its lock over, before anything else."""
+"""What a release has left that was killed, or did not wait for the end of its deployment.
+
+Put right by whoever holds the lock next, before anything else.
+"""
 
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.release.description import Description, parse_description

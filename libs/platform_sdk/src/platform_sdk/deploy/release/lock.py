@@ -94,6 +94,7 @@ class ReleaseLock:
         )
         self.before: LockItem | None = None
         """What a holder left whose time was over."""
+        self.stays = False
         self.next_renewal = now
 
     @property
@@ -120,8 +121,8 @@ class ReleaseLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """What is still to be restored stays for the next holder, in a lock that is free. Where AWS cannot be reached,
-        the lock ends by itself.
+        """What is still to be restored or looked at stays for the next holder, in a lock that is free. Where AWS cannot
+        be reached, the lock ends by itself.
         """
         if not isinstance(error, LockLost):
             with suppress(AwsCallFailed):
@@ -133,7 +134,7 @@ class ReleaseLock:
         return self.locks.take(self.table, replace(self.item, since=now, expires_at=now + LIFETIME), now=now)
 
     def give_back(self) -> None:
-        if self.item.scaling is None:
+        if self.item.scaling is None and not self.stays:
             self.locks.release(self.table, self.item.name, token=self.item.token)
         else:
             self.locks.renew(self.table, self.item.name, token=self.item.token, expires_at=self.clock.now())
@@ -165,6 +166,10 @@ class ReleaseLock:
             AwsCallFailed
         """
         self.renew(deployment_id=deployment_id, scaling=scaling)
+
+    def stay(self) -> None:
+        """What is under way ends without its holder: the next one looks at how, before anything else."""
+        self.stays = True
 
     def forget_scaling(self) -> None:
         """Scaling is as it was before.

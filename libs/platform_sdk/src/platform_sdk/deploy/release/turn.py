@@ -39,6 +39,9 @@ class NoLock:
     def note(self, *, deployment_id: str | None = None, scaling: Suspended | None = None) -> None:
         """Nobody takes over from here."""
 
+    def stay(self) -> None:
+        """Nothing is kept."""
+
     def forget_scaling(self) -> None:
         """Nobody takes over from here."""
 
