@@ -237,9 +237,23 @@ def test_a_worker_goes_back_with_an_api_that_was_taken_back_when_nobody_looked(o
     assert (outcome.exit_code, case.version_serving(), case.worker_version()) == (12, "v1", "v1"), outcome.what
 
 
-def test_a_worker_that_is_beside_another_version_does_not_stay_there() -> None:
-    """Taken back while the next release waits for it: only the versions tell which worker goes with the API."""
+def test_a_worker_goes_back_also_where_the_release_that_waited_for_its_deployment_is_refused() -> None:
     case = world()
-    case.deploy("v2", Behaviour(kind="answers_500"), order=Order(detach=True))
-    outcome = case.deploy("v3", Behaviour(kind="answers_500"))
+    case.deploy("v2", order=Order(detach=True))
+    case.plane.set_alarm("production-orders-error-rate", "ALARM")
+    outcome = case.deploy("v3")
+    assert outcome.what == "refused before anything was changed: alarms"
+    assert (case.version_serving(), case.worker_version()) == ("v1", "v1")
+
+
+def test_a_worker_goes_with_the_version_of_the_api_where_nothing_else_tells() -> None:
+    case = world()
+    case.deploy("v2", order=Order(until="traffic"))
+    deployment = case.aws.codedeploy.deployments("production-orders", "production-orders", most=1)[0]
+    case.plane.stop_by_hand(deployment.id, roll_back=True)
+    case.plane.clock.sleep(300)
+    case.plane.client("dynamodb").delete_item(
+        TableName="platform-production-locks", Key={"name": {"S": "release/orders"}}
+    )
+    outcome = case.deploy("v3", Behaviour(kind="crashes"))
     assert (outcome.exit_code, case.version_serving(), case.worker_version()) == (12, "v1", "v1"), outcome.what

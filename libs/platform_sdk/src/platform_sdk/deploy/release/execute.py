@@ -93,6 +93,7 @@ def bring_to_users(releasing: Releasing) -> Ending:
     put_right(releasing)
     if releasing.order.if_busy == "wait":
         after_running(releasing)
+        put_right(releasing)
     state = releasing.observe()
     refuse_unless_ready(Asked(releasing=releasing, state=state))
     if releasing.order.if_busy == "supersede":
