@@ -219,3 +219,15 @@ def test_what_has_nothing_to_do_with_a_rollback_does_not_refuse_it() -> None:
     skipped = {event.check.name for event in case.events(Checked) if event.check.status == "SKIP"}
     assert {"stack", "secrets", "scaling"} <= skipped
     assert case.scaling().suspended == suspended
+
+
+@pytest.mark.parametrize("order", [Order(until="traffic"), Order(detach=True)], ids=["bake", "shift"])
+def test_going_back_from_the_very_first_release_says_that_nothing_serves(order: Order) -> None:
+    case = world(before=())
+    case.deploy("v1", order=order)
+    case.plane.clock.sleep(60)
+    outcome = case.roll_back()
+    assert (outcome.kind, outcome.exit_code) == ("failed_rolled_back", 12)
+    assert outcome.what == "nothing served before: the placeholder answers 503 to all users"
+    assert outcome.release.version == "the placeholder"
+    assert served(case) == ("production-orders-placeholder", "production-orders-placeholder")

@@ -10,6 +10,7 @@ from platform_sdk.deploy.release.description import Description, parse_descripti
 from platform_sdk.deploy.release.events import DeploymentCreated, Started
 from platform_sdk.deploy.release.execute import concluded, unbroken
 from platform_sdk.deploy.release.follow import follow
+from platform_sdk.deploy.release.former import is_placeholder
 from platform_sdk.deploy.release.journal import Ending
 from platform_sdk.deploy.release.left_over import put_right, worker_revision
 from platform_sdk.deploy.release.order import Order
@@ -117,6 +118,8 @@ def note(releasing: Releasing, deployment: Deployment, told: Description, state:
         journal.worker_rolled = state.worker is not None and state.worker.task_definition == journal.worker_revision
     if told.worker_before is not None:
         journal.worker_before = worker_revision(told.worker_before, spec, environment)
+    elif is_placeholder(releasing, journal.previous_revision):
+        journal.worker_before = journal.previous_revision
 
 
 def beside(state: ServiceState, revision: str) -> str:

@@ -12,7 +12,7 @@ from platform_sdk.deploy.release.choose import NoWayBack, choose, named
 from platform_sdk.deploy.release.description import parse_description
 from platform_sdk.deploy.release.events import Started
 from platform_sdk.deploy.release.execute import concluded, execute, unbroken
-from platform_sdk.deploy.release.former import served, version_of, worker_beside
+from platform_sdk.deploy.release.former import is_placeholder, served, version_of, worker_beside
 from platform_sdk.deploy.release.journal import Ending
 from platform_sdk.deploy.release.left_over import put_right
 from platform_sdk.deploy.release.order import Order
@@ -140,8 +140,10 @@ def release_stopped(releasing: Releasing, stopped: str) -> Ending:
             True,
         )
         return_worker(releasing)
-    version = releasing.release.version
-    return Ending("released", f"{version} serves all users; the {stopped} was stopped")
+    if is_placeholder(releasing, journal.revision):
+        what = f"the {stopped} was stopped; nothing served before: the placeholder answers 503 to all users"
+        return Ending("failed_rolled_back", what)
+    return Ending("released", f"{releasing.release.version} serves all users; the {stopped} was stopped")
 
 
 def revision_to_leave(state: ServiceState) -> str:
@@ -167,7 +169,9 @@ def name_former(looking: Releasing) -> None:
     if journal.previous_revision:
         revision = looking.patiently(lambda: looking.aws.ecs.revision(journal.previous_revision))
         target = ExistingRevisions(api=journal.previous_revision, worker=journal.worker_before or None)
-        journal.release = replace(looking.release, version=version_of(revision), target=target)
+        placeholder = is_placeholder(looking, journal.previous_revision)
+        version = "the placeholder" if placeholder else version_of(revision)
+        journal.release = replace(looking.release, version=version, target=target)
 
 
 def back_at_once(looking: Releasing, state: ServiceState, id: str) -> Ending:
@@ -182,5 +186,7 @@ def taken_back(releasing: Releasing, state: ServiceState, id: str) -> Ending:
         return ending
     return_worker(releasing)
     journal.revision, journal.previous_revision = journal.previous_revision, journal.revision
+    if is_placeholder(releasing, journal.revision):
+        return Ending("failed_rolled_back", "nothing served before: the placeholder answers 503 to all users")
     version = releasing.release.version or journal.revision.rsplit("/", 1)[-1]
     return Ending("released", f"{version} serves all users again")
