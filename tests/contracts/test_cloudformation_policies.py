@@ -151,10 +151,18 @@ def test_each_role_is_passed_only_to_whom_it_is_for() -> None:
         assert all(re.search(r":role/[\w-]+$", arn) for arn in statement["Resource"])
 
 
+BY_PEOPLE = {"PlanRole"}
+"""Roles that whoever of the account may take; what they may do is only to read."""
+
+
 def test_only_aws_services_assume_the_roles_and_only_for_this_account() -> None:
     for resource in resources():
         for document in values_of(resource.properties, "AssumeRolePolicyDocument"):
             (statement,) = document["Statement"]
+            if resource.name in BY_PEOPLE:
+                assert list(statement["Principal"]) == ["AWS"]
+                assert statement["Condition"] == {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
+                continue
             assert list(statement["Principal"]) == ["Service"], resource
             # Lambda assumes the role of a function of the same account only, and sends no source account.
             if statement["Principal"]["Service"] != "lambda.amazonaws.com":

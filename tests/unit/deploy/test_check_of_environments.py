@@ -59,3 +59,33 @@ def test_an_environment_on_aws_needs_both_tables_and_the_laptop_neither(copy: Pa
 def test_an_edit_of_scaling_alone_is_never_a_mistake_in_the_environment(copy: Path) -> None:
     edit(copy, "services/orders/platform.toml", "min_tasks = 2\nmax_tasks = 6", "min_tasks = 10\nmax_tasks = 50")
     assert check(copy, ["orders"])[0] == ["orders"]
+
+
+def renamed(root: Path, name: str) -> None:
+    """Users, under another name."""
+    (root / "services" / "users").rename(root / "services" / name)
+    edit(root, f"services/{name}/platform.toml", 'name = "users"', f'name = "{name}"')
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "deploy/cloudformation").glob("*.yaml"))])
+def test_no_service_is_named_like_a_stack_that_services_share(copy: Path, name: str) -> None:
+    renamed(copy, name)
+    assert f"services/{name}/platform.toml: service.name" in faults(copy)
+
+
+def test_nor_like_one_of_another_service(copy: Path) -> None:
+    renamed(copy, "registry-orders")
+    assert "services/registry-orders/platform.toml: service.name" in faults(copy)
+
+
+def test_a_name_that_only_begins_like_such_a_stack_is_free(copy: Path) -> None:
+    renamed(copy, "data-exports")
+    assert not any(fault.endswith(": service.name") for fault in soundness(copy))
+
+
+def soundness(root: Path) -> list[str]:
+    try:
+        check(root)
+    except InvalidConfiguration as error:
+        return [f"{fault.file}: {fault.key}" for fault in error.faults]
+    return []

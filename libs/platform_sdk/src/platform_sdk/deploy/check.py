@@ -11,6 +11,7 @@ from platform_sdk.deploy.limits import check_limits
 from platform_sdk.deploy.repository import environment_names, refuse_unknown, service_names
 from platform_sdk.deploy.shared import TEMPLATES, load_shared_stacks
 from platform_sdk.deploy.spec import read_files, sources_in
+from platform_sdk.deploy.spec.topology import Source
 from platform_sdk.deploy.spec.types import ServiceSpec
 
 
@@ -40,12 +41,26 @@ def check(root: Path, names: Collection[str] = ()) -> tuple[list[str], list[str]
             check_limits(sources, environment)
             if not any(source.document.faults for source in sources):
                 faults.extend(shared_faults(root, environment, [source.spec for source in sources]))
+            check_stack_names(root, sources)
         for source in sources:
             if source.spec.directory.name in chosen:
                 faults.extend(source.document.faults)
     if faults:
         raise InvalidConfiguration(faults)
     return chosen, environments
+
+
+def check_stack_names(root: Path, sources: Sequence[Source]) -> None:
+    """A service's stack stands beside those that all services share, and beside those that each service has of them:
+    `platform-production-network`, `platform-production-registry-orders`.
+    """
+    names = {source.spec.name for source in sources}
+    for template in sorted(path.stem for path in (root / TEMPLATES).glob("*.yaml")):
+        for source in sources:
+            name = source.spec.name
+            if name == template or (name.startswith(f"{template}-") and name.removeprefix(f"{template}-") in names):
+                reason = f'its stack would be called like one that services share: "{template}" names one of those'
+                source.document.fault(("service", "name"), reason, "give the service another name")
 
 
 def shared_faults(root: Path, environment: Environment, services: Sequence[ServiceSpec]) -> Iterator[Fault]:

@@ -178,6 +178,7 @@ def every_stack(
     yield stack("data", environment, data(settings.table("data"), environment) | zones | logs)
     yield stack("edge", environment, edge(settings.table("edge"), environment) | logs)
     yield stack("hooks", environment, hooks(environment, services, carried) | logs)
+    yield stack("access", environment, {})
     every_pipeline = pipeline(settings.table("pipeline"), environment)
     for spec in services:
         yield from stacks_of(spec, environment, every_pipeline | logs)
