@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from platform_sdk.cli_outside import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.release.lock import ReleaseLock
-from tests.support.applying import ROOT, Applying, copy_of, everything, service_region
+from tests.support.applying import ROOT, Applying, copy_of, everything, service_region, shared_region
 
 PRODUCTION, _ = everything("production")
 RESOURCE = "service/platform-production/production-orders"
@@ -114,6 +114,7 @@ def test_who_does_not_agree_finds_the_file_as_it_was(desk: Desk) -> None:
     result = desk.scale("--min", "4", typed="n\n")
 
     assert result.exit_code == 1
+    assert "services/orders/platform.toml is as it was before\n" in result.stderr
     assert desk.text == before
     assert desk.bounds() == (2, 6)
 
@@ -130,6 +131,38 @@ def test_what_else_the_file_asks_for_is_not_brought_along(desk: Desk) -> None:
     assert "`platform apply orders --env production` brings it all" in result.stderr
     assert desk.text == before
     assert desk.account.written() == []
+
+
+def test_without_a_stack_there_is_nothing_to_scale(desk: Desk) -> None:
+    before = desk.text
+    desk = replace(desk, account=copy_of(shared_region("production", "orders")))
+
+    result = desk.scale("--min", "4", "--yes", "--json")
+
+    assert result.exit_code == 1
+    assert "error: orders has no stack in production yet" in result.stderr
+    assert "because" not in result.stderr
+    assert "services/orders/platform.toml is as it was before\n" in result.stderr
+    assert json.loads(result.stdout)["error"]["kind"] == "NotScalingAlone"
+    assert desk.text == before
+
+
+def test_a_stack_that_stopped_halfway_is_not_scaled_past_the_lock(desk: Desk) -> None:
+    stack = desk.account.cloudformation.find("platform-production-orders")
+    stack.status = "UPDATE_ROLLBACK_FAILED"
+
+    result = desk.scale("--min", "4", "--yes")
+
+    assert "because: its stack is UPDATE_ROLLBACK_FAILED: `platform apply` ends its rollback first" in result.stderr
+    assert desk.account.written() == []
+
+
+def test_a_call_that_is_denied_leaves_the_file_as_it_was(desk: Desk) -> None:
+    before = desk.text
+    desk.account.plane.fail("cloudformation", "DescribeStacks", how="denied")
+
+    assert desk.scale("--min", "4", "--yes").exit_code == 1
+    assert desk.text == before
 
 
 @pytest.mark.parametrize(

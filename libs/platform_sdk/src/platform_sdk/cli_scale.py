@@ -95,28 +95,50 @@ def edit_file(service: str, bounds: "Bounds") -> str:
 def edit_and_apply(service: str, bounds: "Bounds", environment: "Environment", run: Run) -> None:
     """Takes the edit back where AWS was not asked to follow it."""
     from platform_sdk.deploy.apply.errors import Declined
-    from platform_sdk.deploy.bounds import write
 
     before = edit_file(service, bounds)
     try:
         refuse_more(service, environment, run)
-        apply_one(specs_of(service, environment), environment, run, wait_minutes=0)
-    except (Declined, NotScalingAlone):
-        write(root(), service, before)
+    except PlatformError:
+        take_back(service, before)
         raise
+    try:
+        apply_one(specs_of(service, environment), environment, run, wait_minutes=0)
+    except Declined:
+        take_back(service, before)
+        raise
+
+
+def take_back(service: str, before: str) -> None:
+    from platform_sdk.deploy.bounds import write
+
+    write(root(), service, before)
+    click.echo(f"services/{service}/platform.toml is as it was before", err=True)
 
 
 def refuse_more(service: str, environment: "Environment", run: Run) -> None:
     from platform_sdk.deploy.apply.service import planned
     from platform_sdk.deploy.faults import listed
+    from platform_sdk.deploy.report.words import unsound_words
 
     (spec,) = specs_of(service, environment)
     plan = planned(spec, environment, run.tools)
+    if plan.stack.action == "create":
+        raise NotScalingAlone(
+            f"{service} has no stack in {environment.name} yet, so there is nothing to scale",
+            hint=f"edit platform.toml alone with --edit-only; `platform apply {service} --env {environment.name}` "
+            "creates the stack, with as many tasks as the file says",
+        )
     if plan.needs_apply and not plan.is_scaling_alone:
         others = sorted(each.logical_id for each in plan.stack.resources)
+        unsound = unsound_words(plan.stack.status)
         raise NotScalingAlone(
             f"{service} in {environment.name} is not as platform.toml says, and not only in the number of its tasks",
-            because=f"its stack would change in {listed(others)}" if others else None,
+            because=f"its stack {unsound}"
+            if unsound
+            else f"its stack would change in {listed(others)}"
+            if others
+            else None,
             hint=f"look at `platform plan {service} --env {environment.name}`; "
             f"`platform apply {service} --env {environment.name}` brings it all",
         )
