@@ -64,10 +64,27 @@ def test_wait_goes_on_with_what_deploy_has_left() -> None:
     assert case.version_serving() == "v1"
 
 
+def test_a_rollback_returns_when_users_are_back() -> None:
+    case = world()
+    case.deploy("v2")
+    result = run(case, "rollback", "orders", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["outcome"]) == (0, "traffic_shifted")
+    detached = run(case, "rollback", "orders", "--to", "v0", "--detach", "--json")
+    assert json.loads(detached.stdout)["outcome"] == "detached"
+
+
+@pytest.mark.parametrize("words", [("deploy", "orders"), ("wait", "d-ABCDEFGHI"), ("rollback", "orders")])
+def test_nothing_is_released_to_this_machine(words: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(platform, [*words, "--env", "local"])
+    assert result.exit_code != 0
+    assert "nothing is released to it" in result.stderr
+
+
 def test_wait_for_what_does_not_exist_says_so() -> None:
     result = run(world(), "wait", "d-NOTHING00")
     assert result.exit_code == 1
     assert "there is no deployment d-NOTHING00" in result.stderr
+    assert "`platform history SERVICE --env production`" in result.stderr
 
 
 def test_a_rollback_without_a_way_back_is_an_error() -> None:

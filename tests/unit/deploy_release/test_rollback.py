@@ -29,6 +29,19 @@ def test_a_rollback_days_later_releases_the_last_version_that_served_well() -> N
     assert [stage.name for stage in outcome.stages if stage.status == "skipped"] == ["migrate"]
 
 
+def test_a_rollback_shifts_all_traffic_in_one_step() -> None:
+    """Users wait for it, and a version that served well needs no canary."""
+    case = world()
+    case.deploy("v2")
+    case.told.clear()
+    began = case.plane.now()
+    outcome = case.roll_back(order=Order(until="traffic"))
+    assert (outcome.kind, served(case)) == ("traffic_shifted", ("v1", "v1"))
+    assert case.plane.now() - began < timedelta(minutes=3)
+    shown = [event.target.task_set("Green") for event in case.events(Shifting) if event.target]
+    assert {each.traffic_percent for each in shown if each} == {0, 100}
+
+
 def test_a_rollback_registers_nothing() -> None:
     case = world()
     case.deploy("v2")

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import click
 
-from platform_sdk.cli_arguments import complete_environments, complete_services, environment_named, root, spec_named
-from platform_sdk.cli_outside import outside
+from platform_sdk.cli_arguments import complete_environments, complete_services, root, spec_named
+from platform_sdk.cli_outside import on_aws, outside
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ def deploy(
     from platform_sdk.deploy.release.execute import execute
     from platform_sdk.deploy.release.order import Order
 
-    spec, environment = spec_named(service, environment_name), environment_named(environment_name)
+    environment = on_aws(environment_name)
+    spec = spec_named(service, environment_name)
     order = Order(
         until=until, detach=detach, if_busy=if_busy, lock_wait_minutes=lock_wait_minutes, on_interrupt=on_interrupt,
         allow_older=allow_older, ignore_alarms=ignore_alarms,
@@ -133,14 +134,14 @@ def wait(deployment_id: str, until: "Until", environment_name: str, **written: A
     from platform_sdk.deploy.release.order import Order
     from platform_sdk.deploy.release.resume import wait as follow_release
 
-    environment = environment_named(environment_name)
+    environment = on_aws(environment_name)
     aws = outside().connect(environment)
     deployment = aws.codedeploy.deployment(deployment_id)
     prefix = f"{environment.name}-"
     if deployment is None or not deployment.application.startswith(prefix):
         raise UnknownDeployment(
             f"there is no deployment {deployment_id} of a service in {environment.name}",
-            hint="`platform history SERVICE` lists the deployments of a service",
+            hint=f"`platform history SERVICE --env {environment.name}` lists the deployments of a service",
         )
     spec = spec_named(deployment.application.removeprefix(prefix), environment_name)
     with told(spec, environment, aws) as tools:
@@ -152,11 +153,16 @@ def wait(deployment_id: str, until: "Until", environment_name: str, **written: A
 @click.argument("service", shell_complete=complete_services)
 @click.option("--to", metavar="VERSION", help="An image's tag, or the number of a revision; the last good one if left "
               "out.")  # fmt: skip
+@click.option("--wait-until", "until", type=click.Choice(["traffic", "done"]), default="traffic", show_default=True,
+              help="Return when all users are back, or when the bake time of that is over, too.")  # fmt: skip
+@click.option("--detach", is_flag=True, help="Return when the deployment is created; `platform wait` follows it.")
 @policies
 @reports
 def rollback(
     service: str,
     to: str | None,
+    until: "Until",
+    detach: bool,
     if_busy: "IfBusy",
     lock_wait_minutes: int,
     on_interrupt: "OnInterrupt",
@@ -165,16 +171,21 @@ def rollback(
 ) -> None:
     """Bring the users of SERVICE back to a version that served well.
 
-    While a deployment runs or bakes, it is stopped and users are back at once. Later it is a release of a revision
-    that exists: nothing is built, registered or migrated. Exit codes are those of `platform deploy`: 0 says that the
-    former version serves all users. The database is not taken back: migrations are additive first.
+    While a deployment runs or bakes, it is stopped and users are back at once; a release that has not come so far is
+    stopped, too. Later it is a release of a revision that exists: nothing is built, registered or migrated, and all
+    traffic shifts in one step. A version that somebody went back from is brought again by --to alone. Exit codes are
+    those of `platform deploy`: 0 says that the former version serves all users. The database is not taken back:
+    migrations are additive first.
     """
     from platform_sdk.deploy.release.lock import owner_of
     from platform_sdk.deploy.release.order import Order
     from platform_sdk.deploy.release.rollback import roll_back
 
-    spec, environment = spec_named(service, environment_name), environment_named(environment_name)
-    order = Order(if_busy=if_busy, lock_wait_minutes=lock_wait_minutes, on_interrupt=on_interrupt)
+    environment = on_aws(environment_name)
+    spec = spec_named(service, environment_name)
+    order = Order(
+        until=until, detach=detach, if_busy=if_busy, lock_wait_minutes=lock_wait_minutes, on_interrupt=on_interrupt
+    )
     aws = outside().connect(environment)
     with told(spec, environment, aws) as tools:
         outcome = roll_back(spec, environment, to=to, by=owner_of(), id=new_id(), order=order, tools=tools)

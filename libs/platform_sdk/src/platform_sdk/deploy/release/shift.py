@@ -20,7 +20,7 @@ from platform_sdk.deploy.release.journal import Ending
 from platform_sdk.deploy.release.releasing import Releasing
 from platform_sdk.deploy.release.serving import who_serves
 from platform_sdk.deploy.release.settle import DeploymentFailed, Ground, settle
-from platform_sdk.deploy.render.appspec import deployment_request, render_appspec
+from platform_sdk.deploy.render.appspec import AT_ONCE, deployment_request, render_appspec
 from platform_sdk.deploy.state import RUNNING, Deployment
 
 CONFIRM_SECONDS: Final = 60
@@ -72,7 +72,8 @@ def begin(releasing: Releasing, revision: str, ground: Ground) -> Following:
 
 def following_of(releasing: Releasing, id: str, revision: str, ground: Ground) -> Following:
     group, now = ground.group, releasing.now()
-    configuration = releasing.patiently(lambda: releasing.aws.codedeploy.configuration(group.configuration))
+    name = AT_ONCE if shifts_at_once(releasing) else group.configuration
+    configuration = releasing.patiently(lambda: releasing.aws.codedeploy.configuration(name))
     minutes = minutes_of(group, configuration, len(releasing.spec.hooks))
     watched = Watched(
         stage="api",
@@ -96,7 +97,8 @@ def create(releasing: Releasing, revision: str) -> str:
     """Never twice: before another attempt it is looked up whether the first one left a deployment."""
     appspec = render_appspec(releasing.tools.appspec, releasing.spec, releasing.environment, revision)
     description = describe(releasing, revision)
-    request = deployment_request(appspec, releasing.spec, releasing.environment, description)
+    at_once = shifts_at_once(releasing)
+    request = deployment_request(appspec, releasing.spec, releasing.environment, description, at_once=at_once)
     if releasing.order.ignore_alarms:
         request["overrideAlarmConfiguration"] = {"enabled": False, "alarms": []}
     releasing.check_turn()
@@ -113,6 +115,11 @@ def create(releasing: Releasing, revision: str) -> str:
             f"another deployment of {releasing.api} began meanwhile: {running.deployment_id or running.because}",
             resume=f"platform status {releasing.spec.name} --env {releasing.environment.name}",
         ) from running
+
+
+def shifts_at_once(releasing: Releasing) -> bool:
+    """A version that served well needs no canary, and its users wait for it."""
+    return releasing.release.kind == "rollback"
 
 
 def describe(releasing: Releasing, revision: str) -> str:

@@ -12,6 +12,8 @@ from platform_sdk.deploy.render.stack_names import PLATFORM_VERSION, hook_functi
 from platform_sdk.deploy.render.task_definition import APP
 from platform_sdk.deploy.spec.types import LIFECYCLE_EVENTS, ServiceSpec
 
+AT_ONCE: Final = "CodeDeployDefault.ECSAllAtOnce"
+"""A configuration of AWS's own: all traffic in one step."""
 TEMPLATE: Final = Path("appspec.yaml")
 
 
@@ -39,8 +41,12 @@ def hooks(spec: ServiceSpec, environment: Environment) -> list[dict[str, str]]:
     ]
 
 
-def deployment_request(appspec: str, spec: ServiceSpec, environment: Environment, description: str) -> Json:
-    """The parameters of codedeploy:CreateDeployment. Everything else is the deployment group's."""
+def deployment_request(
+    appspec: str, spec: ServiceSpec, environment: Environment, description: str, *, at_once: bool = False
+) -> Json:
+    """The parameters of codedeploy:CreateDeployment. Everything else is the deployment group's, with `at_once` all but
+    the way in which traffic shifts.
+    """
     digest = hashlib.sha256(appspec.encode()).hexdigest()
     return {
         "applicationName": service_name(spec, environment),
@@ -50,4 +56,5 @@ def deployment_request(appspec: str, spec: ServiceSpec, environment: Environment
             "revisionType": "AppSpecContent",
             "appSpecContent": {"content": appspec, "sha256": digest},
         },
+        **({"deploymentConfigName": AT_ONCE} if at_once else {}),
     }
