@@ -3,7 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from platform_sdk.deploy.plan import SharedStackPlan, plan_shared
+from platform_sdk.deploy.plan import SharedPlan, SharedStackPlan, plan_shared
+from platform_sdk.deploy.report import as_text
 from platform_sdk.deploy.shared import SharedStack
 from platform_sdk.deploy.state import DeployedStack, Stack
 
@@ -41,6 +42,10 @@ def test_the_same_text_and_parameters_need_nothing() -> None:
 def test_a_stack_that_stopped_halfway_is_to_be_repaired() -> None:
     stack, code = planned(replace(DEPLOYED, stack=replace(DEPLOYED.stack, status="UPDATE_ROLLBACK_FAILED")))
     assert (stack.action, code) == ("repair", 2)
+    assert (
+        "~ platform-staging-network is repaired\n"
+        "        ! it is UPDATE_ROLLBACK_FAILED: `platform apply` ends its rollback first"
+    ) in as_text([], SharedPlan(environment="staging", stacks=(stack,)))
 
 
 def test_spaces_at_the_ends_of_lines_are_no_change() -> None:

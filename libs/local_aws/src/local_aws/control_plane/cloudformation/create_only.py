@@ -1,6 +1,8 @@
 """Properties that cannot change: a resource for which one does is replaced.
 
 From the `createOnlyProperties` of AWS's resource schemas, for the types of our templates; a test compares the two.
+The plan of a service has a table of its own (platform_sdk.deploy.plan.replacement), with what is replaced under some
+conditions only: were the two one, what is planned could not be held against what is played.
 """
 
 from collections.abc import Mapping

@@ -33,6 +33,7 @@ from platform_sdk.deploy.report.words import (
 from platform_sdk.errors import PlatformError
 
 STEP: Final = "    "
+BECOMES: Final = {"create": "created", "update": "updated", "repair": "repaired"}
 COLOURS: Final = {"+": "32", "-": "31", "~": "33", "!": "35"}
 """Of a terminal: green, red, yellow, magenta."""
 SIGNED: Final = re.compile(r"^( *)([-+~!])( .*)$", re.MULTILINE)
@@ -169,7 +170,7 @@ def shared_lines(plan: SharedPlan) -> Iterator[str]:
 
 
 def shared_stack_lines(stack: SharedStackPlan) -> Iterator[str]:
-    yield f"{SIGNS[stack.action]} {stack.name} is {stack.action}d"
+    yield f"{SIGNS[stack.action]} {stack.name} is {BECOMES[stack.action]}"
     if unsound := unsound_words(stack.status):
         yield f"{STEP}! it {unsound}"
     yield from indented(change_lines(stack.parameters))
