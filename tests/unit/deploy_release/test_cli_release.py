@@ -91,3 +91,27 @@ def test_a_rollback_without_a_way_back_is_an_error() -> None:
     result = run(world(before=("v1",)), "rollback", "orders")
     assert result.exit_code == 1
     assert "there is no revision of orders to go back to" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("deploy", "orders", "--image", "v9"), ("wait", "d-NOTHING00"), ("rollback", "orders")]
+)
+def test_an_error_is_a_document_too_where_one_was_asked_for(words: tuple[str, ...], tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("record.json", "summary.md", "junit.xml")]
+    reports = ("--json", "--record", files[0], "--summary", files[1], "--junit", files[2])
+    result = run(world(before=("v1",)), *words, *reports)
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["outcome"], document["exit_code"]) == (1, "error", 1)
+    assert f"error: {document['error']['what']}" in result.stderr
+    assert json.loads(files[0].read_text(encoding="utf-8")) == document
+    assert document["error"]["what"] in files[1].read_text(encoding="utf-8")
+    assert 'errors="1"' in files[2].read_text(encoding="utf-8")
+
+
+def test_a_lock_that_cannot_be_asked_for_is_an_outcome() -> None:
+    case = world()
+    case.push("v2")
+    case.plane.fail("dynamodb", "UpdateItem", how="denied", times=100)
+    result = run(case, "deploy", "orders", "--image", "v2", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["outcome"]) == (1, "failed_unchanged")
+    assert "nothing was changed" in json.loads(result.stdout)["what"]

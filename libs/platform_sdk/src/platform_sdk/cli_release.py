@@ -107,17 +107,18 @@ def deploy(
     from platform_sdk.deploy.release.execute import execute
     from platform_sdk.deploy.release.order import Order
 
-    environment = on_aws(environment_name)
-    spec = spec_named(service, environment_name)
-    order = Order(
-        until=until, detach=detach, if_busy=if_busy, lock_wait_minutes=lock_wait_minutes, on_interrupt=on_interrupt,
-        allow_older=allow_older, ignore_alarms=ignore_alarms,
-    )  # fmt: skip
-    aws = outside().connect(environment)
-    release = release_of(spec, environment, aws, tag)
-    with told(spec, environment, aws) as tools:
-        outcome = execute(release, spec, environment, order, tools)
-    ended(outcome, **written)
+    with errors_written(**written):
+        environment = on_aws(environment_name)
+        spec = spec_named(service, environment_name)
+        order = Order(
+            until=until, detach=detach, if_busy=if_busy, lock_wait_minutes=lock_wait_minutes, on_interrupt=on_interrupt,
+            allow_older=allow_older, ignore_alarms=ignore_alarms,
+        )  # fmt: skip
+        aws = outside().connect(environment)
+        release = release_of(spec, environment, aws, tag)
+        with told(spec, environment, aws) as tools:
+            outcome = execute(release, spec, environment, order, tools)
+        ended(outcome, **written)
 
 
 @click.command()
@@ -134,19 +135,20 @@ def wait(deployment_id: str, until: "Until", environment_name: str, **written: A
     from platform_sdk.deploy.release.order import Order
     from platform_sdk.deploy.release.resume import wait as follow_release
 
-    environment = on_aws(environment_name)
-    aws = outside().connect(environment)
-    deployment = aws.codedeploy.deployment(deployment_id)
-    prefix = f"{environment.name}-"
-    if deployment is None or not deployment.application.startswith(prefix):
-        raise UnknownDeployment(
-            f"there is no deployment {deployment_id} of a service in {environment.name}",
-            hint=f"`platform history SERVICE --env {environment.name}` lists the deployments of a service",
-        )
-    spec = spec_named(deployment.application.removeprefix(prefix), environment_name)
-    with told(spec, environment, aws) as tools:
-        outcome = follow_release(deployment, spec, environment, Order(until=until), tools)
-    ended(outcome, **written)
+    with errors_written(**written):
+        environment = on_aws(environment_name)
+        aws = outside().connect(environment)
+        deployment = aws.codedeploy.deployment(deployment_id)
+        prefix = f"{environment.name}-"
+        if deployment is None or not deployment.application.startswith(prefix):
+            raise UnknownDeployment(
+                f"there is no deployment {deployment_id} of a service in {environment.name}",
+                hint=f"`platform history SERVICE --env {environment.name}` lists the deployments of a service",
+            )
+        spec = spec_named(deployment.application.removeprefix(prefix), environment_name)
+        with told(spec, environment, aws) as tools:
+            outcome = follow_release(deployment, spec, environment, Order(until=until), tools)
+        ended(outcome, **written)
 
 
 @click.command()
@@ -181,15 +183,16 @@ def rollback(
     from platform_sdk.deploy.release.order import Order
     from platform_sdk.deploy.release.rollback import roll_back
 
-    environment = on_aws(environment_name)
-    spec = spec_named(service, environment_name)
-    order = Order(
-        until=until, detach=detach, if_busy=if_busy, lock_wait_minutes=lock_wait_minutes, on_interrupt=on_interrupt
-    )
-    aws = outside().connect(environment)
-    with told(spec, environment, aws) as tools:
-        outcome = roll_back(spec, environment, to=to, by=owner_of(), id=new_id(), order=order, tools=tools)
-    ended(outcome, **written)
+    with errors_written(**written):
+        environment = on_aws(environment_name)
+        spec = spec_named(service, environment_name)
+        order = Order(
+            until=until, detach=detach, if_busy=if_busy, lock_wait_minutes=lock_wait_minutes, on_interrupt=on_interrupt
+        )
+        aws = outside().connect(environment)
+        with told(spec, environment, aws) as tools:
+            outcome = roll_back(spec, environment, to=to, by=owner_of(), id=new_id(), order=order, tools=tools)
+        ended(outcome, **written)
 
 
 def release_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", tag: str | None) -> "Release":
@@ -292,6 +295,28 @@ def leave_at_once(exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
+@contextmanager
+def errors_written(*, as_json: bool, record: Path | None, summary: Path | None, junit: Path | None) -> "Iterator[None]":
+    """Who asked for a document gets one, also where nothing could be released."""
+    from platform_sdk.deploy.release.record import junit_of_error, record_of_error, summary_of_error
+
+    try:
+        yield
+    except PlatformError as error:
+        document = json.dumps(record_of_error(error), indent=2)
+        write((record, f"{document}\n"), (summary, summary_of_error(error)), (junit, junit_of_error(error)))
+        if as_json:
+            click.echo(document)
+        raise
+
+
+def write(*files: tuple[Path | None, str]) -> None:
+    for place, text in files:
+        if place is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+
+
 def ended(
     outcome: "Outcome",
     *,
@@ -303,10 +328,7 @@ def ended(
     from platform_sdk.deploy.release.record import junit_of, record_of, summary_of
 
     document = json.dumps(record_of(outcome), indent=2)
-    for place, text in ((record, f"{document}\n"), (summary, summary_of(outcome)), (junit, junit_of(outcome))):
-        if place is not None:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text, encoding="utf-8")
+    write((record, f"{document}\n"), (summary, summary_of(outcome)), (junit, junit_of(outcome)))
     if as_json:
         click.echo(document)
     elif outcome.deployment_id:

@@ -39,10 +39,7 @@ GOES_ON: Final = ("detached", "traffic_shifted", "interrupted", "timed_out")
 
 
 def execute(release: Release, spec: ServiceSpec, environment: Environment, order: Order, tools: Tools) -> Outcome:
-    """
-    Raises:
-        AwsCallFailed: before anything was changed.
-    """
+    """The outcome, also where AWS cannot be asked whose turn it is."""
     looking = without_lock(release, spec, environment, order, tools)
     tools.tell(Started(release=release))
 
@@ -58,12 +55,22 @@ def concluded(journal: Journal, story: Callable[[], Ending]) -> Outcome:
         ending = story()
     except LockLost as lost:
         ending = Ending("superseded", f"{lost.what}: {lost.because}", resume=journal.look)
+    except AwsCallFailed as error:
+        ending = unasked(journal, error)
     except Interrupted as interrupted:
         number = interrupted.signal_number
         ending = Ending("interrupted", "nothing was changed", resume=journal.again, signal_number=number)
     except Ending as ended:
         ending = ended
     return journal.outcome(ending)
+
+
+def unasked(journal: Journal, error: AwsCallFailed) -> Ending:
+    """AWS does not tell whose turn it is, or is away also for the way back."""
+    said = f"{error.what}: {error.because}" if error.because else error.what
+    if journal.stages:
+        return Ending("timed_out", f"it is not known what runs now: {said}", resume=journal.look)
+    return Ending("failed_unchanged", f"nothing was changed: {said}", resume=journal.again)
 
 
 def unbroken(releasing: Releasing, story: Callable[[Releasing], Ending]) -> Ending:

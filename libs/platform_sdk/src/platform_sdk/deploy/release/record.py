@@ -8,6 +8,7 @@ from platform_sdk.deploy.release.check import Check
 from platform_sdk.deploy.release.evidence import Explanation
 from platform_sdk.deploy.release.outcome import Outcome, Stage
 from platform_sdk.deploy.release.target import ExistingRevisions, NewImage, Target
+from platform_sdk.errors import PlatformError
 
 FORMAT_VERSION: Final = 1
 
@@ -173,3 +174,26 @@ def stage_case(stage: Stage) -> ElementTree.Element:
     if stage.status == "failed":
         ElementTree.SubElement(case, "failure", message=stage.reason)
     return case
+
+
+def record_of_error(error: PlatformError) -> Json:
+    """Of a command that ended before there was an outcome."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "outcome": "error",
+        "exit_code": error.exit_code,
+        "error": {"what": error.what, "because": error.because, "hint": error.hint},
+    }
+
+
+def summary_of_error(error: PlatformError) -> str:
+    """Markdown."""
+    return "\n\n".join(["## error", *str(error).splitlines()]) + "\n"
+
+
+def junit_of_error(error: PlatformError) -> str:
+    suite = ElementTree.Element("testsuite", name="release", tests="1", failures="0", errors="1", skipped="0", time="0")
+    case = ElementTree.SubElement(suite, "testcase", classname="release", name="start", time="0")
+    ElementTree.SubElement(case, "error", message=error.what).text = str(error)
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
