@@ -244,3 +244,12 @@ def test_going_back_from_the_very_first_release_says_that_nothing_serves(order: 
     assert outcome.what == "nothing served before: the placeholder answers 503 to all users"
     assert outcome.release.version == "the placeholder"
     assert served(case) == ("production-orders-placeholder", "production-orders-placeholder")
+
+
+def test_a_version_of_long_ago_is_a_way_back_when_it_is_named() -> None:
+    case = world(before=tuple(f"v{number}" for number in range(28)))
+    with pytest.raises(NoWayBack) as refused:
+        case.roll_back("v99")
+    assert "production-orders:23 (v22) and 19 more" in str(refused.value)
+    outcome = case.roll_back("v0", order=Order(until="traffic"))
+    assert (outcome.exit_code, served(case)) == (0, ("v0", "v0")), outcome.what

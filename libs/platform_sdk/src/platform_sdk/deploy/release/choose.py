@@ -1,14 +1,18 @@
 """Which revision a rollback goes to: by default the last that served all users well, never just the one before."""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from platform_sdk.deploy.faults import listed
-from platform_sdk.deploy.release.former import Served, left_behind, served, version_of, worker_of
+from platform_sdk.deploy.release.former import Served, left_behind, served, served_with, version_of, worker_of
 from platform_sdk.deploy.release.preflight.version import image_in
 from platform_sdk.deploy.release.releasing import Releasing
 from platform_sdk.deploy.release.target import ExistingRevisions
 from platform_sdk.deploy.state import TaskDefinition
 from platform_sdk.errors import PlatformError
+
+SHOWN: Final = 5
+"""Revisions that are named as a way back."""
 
 
 class NoWayBack(PlatformError):
@@ -80,7 +84,8 @@ def named(releasing: Releasing, to: str, known: Iterable[Served]) -> str:
     """The revision that is meant, as ECS takes it. A tag of 16 digits is no revision number: those are short."""
     if to.isdecimal() and len(to) < 10:
         return f"{releasing.api}:{to}"
-    return next((each.revision for each in known if each.version == to), to)
+    found = next((each for each in known if each.version == to), None) or served_with(releasing, to)
+    return to if found is None else found.revision
 
 
 def revision(releasing: Releasing, name: str) -> TaskDefinition | None:
@@ -102,5 +107,6 @@ def why_not(releasing: Releasing, found: TaskDefinition) -> str | None:
 
 
 def candidates(found: list[Served]) -> str:
-    names = [f"{each.revision.rsplit('/', 1)[-1]} ({each.version or 'version unknown'})" for each in found]
-    return listed(names) if names else "none"
+    names = [f"{each.revision.rsplit('/', 1)[-1]} ({each.version or 'version unknown'})" for each in found[:SHOWN]]
+    more = [f"{len(found) - SHOWN} more"] if len(found) > SHOWN else []
+    return listed(names + more) if names else "none"
