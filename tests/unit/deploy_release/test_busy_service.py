@@ -257,3 +257,11 @@ def test_a_worker_goes_with_the_version_of_the_api_where_nothing_else_tells() ->
     )
     outcome = case.deploy("v3", Behaviour(kind="crashes"))
     assert (outcome.exit_code, case.version_serving(), case.worker_version()) == (12, "v1", "v1"), outcome.what
+
+
+def test_a_migration_that_may_not_be_started_leaves_what_was_registered_and_says_so() -> None:
+    case = world()
+    case.plane.fail("ecs", "RunTask", how="denied", times=100)
+    outcome = case.deploy("v2")
+    assert (outcome.kind, outcome.exit_code) == ("failed_unchanged", 1)
+    assert outcome.what.startswith("no task was replaced; its task definitions are registered: ")

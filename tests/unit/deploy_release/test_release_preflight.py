@@ -147,3 +147,13 @@ def test_a_busy_service_is_refused_where_nobody_wants_to_wait() -> None:
     assert check(outcome, "no other deployment").status == "FAIL"
     assert "v2 by ci" in check(outcome, "no other deployment").reason
     assert outcome.exit_code == 11
+
+
+def test_an_image_without_an_index_does_not_say_for_which_architecture_it_is() -> None:
+    case = world()
+    case.images["v2"] = case.plane.service(Ecr).push("orders", "v2", manifest="single")
+    told = check(case.deploy("v2", order=Order(until="traffic")), "image")
+    digest = case.images["v2"].rpartition("@")[2]
+    assert (told.status, told.reason) == (
+        "SKIP", f"{digest[:19]} is in ECR; for which architecture, a plain manifest does not say"
+    )  # fmt: skip

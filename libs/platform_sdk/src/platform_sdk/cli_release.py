@@ -100,7 +100,7 @@ def deploy(
 
     \b
     exit  0  released                 12  failed, the former version serves    15  superseded
-          1  error, nothing changed   13  failed, and not taken back           16  locked by another release
+          1  error, nothing replaced  13  failed, and not taken back           16  locked by another release
          10  nothing to do            14  still running: `platform wait`      130  interrupted (143: SIGTERM)
          11  refused by a check
     """

@@ -10,6 +10,7 @@ from platform_sdk.deploy.release.journal import Ending
 from platform_sdk.deploy.release.releasing import Releasing
 from platform_sdk.deploy.release.settle import DeploymentFailed, Ground, ground_of, settle
 from platform_sdk.deploy.release.shift import created_by_us, following_of
+from platform_sdk.deploy.release.target import NewImage
 from platform_sdk.deploy.release.worker import return_worker
 
 CHANGING: Final = frozenset({"CreateDeployment", "RunTask", "UpdateService"})
@@ -64,9 +65,15 @@ def broken_off(releasing: Releasing, error: AwsCallFailed) -> Ending:
         what = f"{journal.under_way or 'what was asked for last'} may go on by itself, unseen: {said}"
         return Ending("timed_out", what, resume=releasing.journal.again)
     if not journal.worker_rolled:
-        return Ending("failed_unchanged", f"nothing was changed: {said}", resume=releasing.journal.again)
+        return Ending("failed_unchanged", f"{unchanged(releasing)}: {said}", resume=journal.again)
     return_worker(releasing)
     return Ending("failed_rolled_back", f"the former version serves all users: {said}", resume=releasing.journal.again)
+
+
+def unchanged(releasing: Releasing) -> str:
+    """What is registered runs only where somebody starts it, but it is there."""
+    registers = isinstance(releasing.release.target, NewImage) and bool(releasing.journal.revision)
+    return "no task was replaced; its task definitions are registered" if registers else "nothing was changed"
 
 
 def deployment_of(releasing: Releasing) -> str:

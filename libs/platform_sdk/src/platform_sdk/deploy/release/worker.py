@@ -57,7 +57,7 @@ def return_worker(releasing: Releasing) -> None:
     before = releasing.journal.worker_before
     if not before or not releasing.journal.worker_rolled:
         return
-    releasing.tell(RollingBack(deployment_id="", because=f"the worker goes back to {before.rsplit('/', 1)[-1]}"))
+    releasing.tell(RollingBack(deployment_id="", because=f"it goes back to {before.rsplit('/', 1)[-1]}"))
     if follow(releasing, before, releasing.now()) != before:
         raise Ending("rollback_failed", f"the worker could not be brought back to {before}")
 

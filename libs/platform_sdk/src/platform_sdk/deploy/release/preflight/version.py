@@ -34,7 +34,14 @@ def image(asked: Asked) -> Answer:
     if found.architectures and needed not in found.architectures:
         reason = f"the image is for {listed(found.architectures)}, and task.architecture is {needed}"
         return fail(reason, f"build it for {needed}, or change task.architecture")
-    return ok(f"{wanted} for {listed(found.architectures) or 'an architecture that its manifest does not tell'}")
+    if not found.architectures:
+        return skip(f"{shown(wanted)} is in ECR; for which architecture, a plain manifest does not say")
+    return ok(f"{shown(wanted)} for {listed(found.architectures)}")
+
+
+def shown(tag_or_digest: str) -> str:
+    kind, colon, digest = tag_or_digest.partition(":")
+    return f"{kind}:{digest[:12]}" if colon else tag_or_digest
 
 
 def image_of(asked: Asked) -> str | None:
