@@ -115,3 +115,16 @@ def test_a_lock_that_cannot_be_asked_for_is_an_outcome() -> None:
     result = run(case, "deploy", "orders", "--image", "v2", "--json")
     assert (result.exit_code, json.loads(result.stdout)["outcome"]) == (1, "failed_unchanged")
     assert "nothing was changed" in json.loads(result.stdout)["what"]
+
+
+@pytest.mark.parametrize("after", [("v3",), ()], ids=["deployed before", "registered last"])
+def test_a_version_that_was_registered_before_is_known_by_its_commit(after: tuple[str, ...]) -> None:
+    """Not only by the files here: a pipeline that is started again must not put an old commit over a new one."""
+    case = world("users")
+    for tag, commit in (("v2", "2" * 40), *((tag, "3" * 40) for tag in after)):
+        case.deploy(tag, commit=commit)
+    result = run(case, "deploy", "users", "--image", "v2", "--detach", "--json")
+    record = json.loads(result.stdout)
+    assert (record["commit"], record["committed_at"] is None) == ("2" * 40, False)
+    checked = {each["name"]: each["reason"] for each in record["checks"]}
+    assert checked["not older"] != "it is not known of which commit the image is"

@@ -198,12 +198,14 @@ def rollback(
 def release_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", tag: str | None) -> "Release":
     """Raises UnknownImage where the registry has none of the tag."""
     from platform_sdk.deploy.observe import observe_image
+    from platform_sdk.deploy.release.commits import commit_of_version
     from platform_sdk.deploy.release.lock import owner_of
     from platform_sdk.deploy.release.target import NewImage, Release
 
     here = tag_here(spec, needed=tag is None)
     version = tag or here
-    commit, committed_at = commit_of(git_here()) if version == here else (None, None)
+    known = commit_of(git_here()) if version == here else commit_of_version(aws, spec, environment, version)
+    commit, committed_at = known
     return Release(
         id=new_id(),
         kind="release",
