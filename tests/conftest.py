@@ -1,7 +1,7 @@
 """The real servers that tests share: started when the first test asks for them, stopped at the end of the run."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -34,6 +34,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         kind = item.path.relative_to(item.config.rootpath).parts[1]
         if kind == "containers" or (kind in REAL_SERVERS and item.path.name not in IN_MEMORY):
             item.add_marker(pytest.mark.xdist_group("containers" if kind == "containers" else "servers"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Some tests log what is no UTF-8, and a report travels between the processes as UTF-8."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 # Nothing in a test survives a power cut anyway.
