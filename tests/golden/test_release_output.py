@@ -15,7 +15,8 @@ import pytest
 
 from local_aws.control_plane import Behaviour
 from local_aws.control_plane.codedeploy.service import CodeDeploy
-from platform_sdk.deploy.history import as_table, history
+from platform_sdk.cli_history import entries_of
+from platform_sdk.deploy.history import as_table
 from platform_sdk.deploy.progress import LinePainter
 from platform_sdk.deploy.progress.terminal import view
 from platform_sdk.deploy.release.events import ReleaseEvent, Shifting
@@ -131,9 +132,8 @@ def test_the_history_tells_who_released_what_and_how_it_ended() -> None:
     here.deploy("v2")
     here.deploy("v3", Behaviour(kind="crashes"))
     here.roll_back()
-    name = service_name(here.spec, here.environment)
 
-    entries = list(history(here.aws.codedeploy.deployments(name, name), here.serving().revision.rsplit("/", 1)[-1]))
+    entries = entries_of(here.spec, here.environment, here.aws, 10)
 
     agree("history.txt", as_table(entries).splitlines())
     assert [entry.version for entry in entries if entry.is_live][:1] == [here.version_serving()]

@@ -23,6 +23,7 @@ from platform_sdk.cli_outside import errors_as_json, on_aws, outside
 if TYPE_CHECKING:
     from platform_sdk.deploy.aws.session import Aws
     from platform_sdk.deploy.environment import Environment
+    from platform_sdk.deploy.history import Entry
     from platform_sdk.deploy.spec import ServiceSpec
     from platform_sdk.deploy.state import LogLine
     from platform_sdk.deploy.status import Status
@@ -70,24 +71,38 @@ def history(service: str, environment_name: str, last: int, as_json: bool) -> No
     """Show who released what, when, and how it ended.
 
     Reads the deployments of SERVICE, newest first; `*` marks the revision that has the traffic now. What CodeDeploy
-    took back by itself is in the list, too. `platform rollback` goes back to one of them.
+    took back by itself is in the list, too, and so is a release that ended at the worker. One that ended before, by a
+    check or a failed migration, has left nothing that could be listed: the log of its build tells.
     """
-    from platform_sdk.deploy.history import as_table
-    from platform_sdk.deploy.history import history as entries_of
-    from platform_sdk.deploy.render.stack_names import cluster_name, service_name
-
     with errors_as_json(as_json):
         environment, aws = aws_environment(environment_name)
-        name = service_name(spec_named(service, environment_name), environment)
-        running = aws.ecs.service(cluster_name(environment), name)
-        live = running.task_definition.rsplit("/", 1)[-1] if running else ""
-        entries = list(entries_of(aws.codedeploy.deployments(name, name, most=last), live))
+        entries = entries_of(spec_named(service, environment_name), environment, aws, last)
     if as_json:
         click.echo(json.dumps([entry.as_json() for entry in entries], indent=2))
     elif entries:
+        from platform_sdk.deploy.history import as_table
+
         click.echo(as_table(entries))
     else:
         click.echo(f"nothing of {service} was released to {environment_name} yet", err=True)
+
+
+def entries_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", last: int) -> "list[Entry]":
+    """Newest first, at most so many."""
+    from platform_sdk.deploy.history import at_the_worker, entry_at_the_worker
+    from platform_sdk.deploy.history import history as entries_of_deployments
+    from platform_sdk.deploy.render.stack_names import cluster_name, service_name, worker_service_name
+
+    name, cluster = service_name(spec, environment), cluster_name(environment)
+    running = aws.ecs.service(cluster, name)
+    live = running.task_definition.rsplit("/", 1)[-1] if running else ""
+    deployments = aws.codedeploy.deployments(name, name, most=last)
+    entries = list(entries_of_deployments(deployments, live))
+    if spec.worker is not None:
+        worker = worker_service_name(spec, environment)
+        rolled = at_the_worker(deployments, aws.ecs.service_deployments(cluster, worker, most=last))
+        entries += [entry_at_the_worker(each, aws.ecs.revision(each.target_revision)) for each in rolled]
+    return sorted(entries, key=lambda entry: entry.at, reverse=True)[:last]
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""Who released what, when, and how it ended: from the deployments of a service, as values."""
+"""Who released what, when, and how it ended: from the deployments of a service and of its worker, as values."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from platform_sdk.deploy.release.description import parse_description
-from platform_sdk.deploy.state import Deployment
+from platform_sdk.deploy.release.register import COMMIT, VERSION
+from platform_sdk.deploy.state import Deployment, ServiceDeployment, TaskDefinition
 
 BY_CODEDEPLOY: Final = "codeDeployRollback"
 """The creator of a deployment that takes another one back by itself."""
@@ -16,7 +17,9 @@ HEADINGS: Final = ("WHEN", "DEPLOYMENT", "WHAT", "VERSION", "COMMIT", "REVISION"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One deployment. Texts are empty where nobody knows; `is_live` says that its revision has the traffic now."""
+    """One deployment, or the update of a worker that no deployment followed. Texts are empty where nobody knows;
+    `is_live` says that its revision has the traffic now.
+    """
 
     at: datetime
     deployment_id: str
@@ -67,6 +70,50 @@ def entry_of(deployment: Deployment, live_revision: str) -> Entry:
     )
 
 
+def at_the_worker(deployments: Sequence[Deployment], rolled: Sequence[ServiceDeployment]) -> list[ServiceDeployment]:
+    """Updates of the worker by releases that made no deployment: of revisions that none of those that are listed names.
+
+    Only since the oldest of these, and only revisions that are newer than the first one that they name: what came
+    before, nobody wrote down.
+    """
+    said = [parse_description(deployment.description) for deployment in deployments]
+    brought = {each.worker for each in said if each and each.worker}
+    known = brought | {each.worker_before for each in said if each}
+    if not brought:
+        return []
+    since = min(deployment.created_at for deployment in deployments)
+    return [
+        each
+        for each in rolled
+        if each.started_at is not None
+        and each.started_at >= since
+        and number_of(each) not in known
+        and number_of(each) > min(brought)
+    ]
+
+
+def number_of(rolled: ServiceDeployment) -> int:
+    """Of its revision."""
+    return int(rolled.target_revision.rpartition(":")[2] or 0)
+
+
+def entry_at_the_worker(rolled: ServiceDeployment, revision: TaskDefinition | None) -> Entry:
+    assert rolled.started_at is not None, "only those that began are asked for"
+    tags = revision.tags if revision else {}
+    return Entry(
+        at=rolled.started_at,
+        deployment_id="",
+        what="release",
+        version=tags.get(VERSION, ""),
+        commit=tags.get(COMMIT, "")[:12],
+        revision=rolled.target_revision.rsplit("/", 1)[-1],
+        ended=f"{rolled.status} at the worker",
+        took=rolled.finished_at - rolled.started_at if rolled.finished_at else None,
+        by="",
+        is_live=False,
+    )
+
+
 def ended(deployment: Deployment) -> str:
     """AWS's word for how it ended, or for how far it is, and what took it back."""
     words = [deployment.status, deployment.error_code, deployment.rolled_back_by and f"by {deployment.rolled_back_by}"]
@@ -86,7 +133,7 @@ def row_of(entry: Entry) -> tuple[str, ...]:
     minutes, seconds = divmod(round(entry.took.total_seconds()), 60) if entry.took is not None else (0, 0)
     return (
         f"{entry.at:%Y-%m-%d %H:%M}",
-        entry.deployment_id,
+        entry.deployment_id or "-",
         entry.what,
         entry.version or "-",
         entry.commit or "-",
