@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 from xml.etree import ElementTree
 
+from platform_sdk.deploy.faults import error_document
 from platform_sdk.deploy.release.check import Check
 from platform_sdk.deploy.release.evidence import Explanation
 from platform_sdk.deploy.release.outcome import Outcome, Stage
@@ -182,7 +183,7 @@ def record_of_error(error: PlatformError) -> Json:
         "format_version": FORMAT_VERSION,
         "outcome": "error",
         "exit_code": error.exit_code,
-        "error": {"what": error.what, "because": error.because, "hint": error.hint},
+        "error": error_document(error),
     }
 
 
