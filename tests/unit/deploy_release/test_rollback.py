@@ -180,6 +180,20 @@ def test_a_rollback_stops_a_release_that_has_made_no_deployment_yet(seconds: flo
     assert case.lock_is_free()
 
 
+def test_a_rollback_further_back_does_not_wait_for_a_release_that_has_just_begun() -> None:
+    case = world()
+    ended = Turns(case.plane.clock).run(
+        {
+            "release": (0, lambda clock: case.deploy("v2", clock=clock)),
+            "rollback": (40, lambda clock: case.roll_back("v0", clock=clock)),
+        }
+    )
+    assert {name: outcome.exit_code for name, outcome in ended.items()} == {"release": 15, "rollback": 0}
+    assert served(case) == ("v0", "v0")
+    deployments = case.aws.codedeploy.deployments("production-orders", "production-orders")
+    assert not [each for each in deployments if "release v2" in each.description]
+
+
 def test_a_rollback_brings_the_worker_of_a_release_that_was_killed_back() -> None:
     case = world()
     with Process(case.plane, writes=8) as process:

@@ -42,17 +42,7 @@ def roll_back(
         NoWayBack: before anything was changed.
         AwsCallFailed: as NoWayBack.
     """
-    release = Release(
-        id=id,
-        kind="rollback",
-        service=spec.name,
-        environment=environment.name,
-        version="",
-        target=ExistingRevisions(api="", worker=None),
-        commit=None,
-        committed_at=None,
-        by=by,
-    )
+    release = not_chosen(spec, environment, by, id)
     # An alarm that fires because of what runs must not keep the cure from it.
     order = replace(order, ignore_alarms=True, allow_older=True)
     looking = without_lock(release, spec, environment, order, tools)
@@ -65,13 +55,29 @@ def roll_back(
         to = goal_of_rollback(running)
     if running is not None and leads_to(looking, state, running, to):
         return take_back(looking, state, running)
-    if running is None and order.if_busy != "fail" and leads_to(looking, state, None, to) and has_begun(looking, state):
+    begun = running is None and order.if_busy != "fail" and has_begun(looking, state)
+    if begun and leads_to(looking, state, None, to):
         return stop_release(looking, state)
     chosen = choose(looking, revision_to_leave(state), to)
     release = replace(release, version=chosen.version, target=chosen.target)
-    if running is not None and goal_of_rollback(running) is None:
+    if begun or (running is not None and goal_of_rollback(running) is None):
         order = replace(order, if_busy="supersede")
     return execute(release, spec, environment, order, tools)
+
+
+def not_chosen(spec: ServiceSpec, environment: Environment, by: str, id: str) -> Release:
+    """A rollback, before it is known to which version."""
+    return Release(
+        id=id,
+        kind="rollback",
+        service=spec.name,
+        environment=environment.name,
+        version="",
+        target=ExistingRevisions(api="", worker=None),
+        commit=None,
+        committed_at=None,
+        by=by,
+    )
 
 
 def goal_of_rollback(running: Deployment) -> str | None:
