@@ -20,7 +20,7 @@ from local_aws.control_plane.ecr import Ecr
 from local_aws.control_plane.ecs.service import Ecs
 from local_aws.control_plane.secrets import SecretsManager
 from local_aws.control_plane.ssm import Ssm
-from platform_sdk.deploy.canonical import document_digest
+from platform_sdk.deploy.canonical import COMMIT_TAG, COMMITTED_AT_TAG, DOCUMENT_TAG, VERSION_TAG, document_digest
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.service_stack import render_service_stack
@@ -142,9 +142,9 @@ def released(
     """
     image = account.service(Ecr).push(spec.name, tag, behaviour, architecture=spec.task.architecture)
     tags = {
-        "platform:version": tag,
-        "platform:commit": commit,
-        "platform:committed-at": account.now().isoformat(),
+        VERSION_TAG: tag,
+        COMMIT_TAG: commit,
+        COMMITTED_AT_TAG: account.now().isoformat(),
     }
     for task in spec.tasks:
         register(account, render_standalone_task(spec, environment, task, image=image), tags)
@@ -160,7 +160,7 @@ def released(
 def register(account: Account, document: dict[str, object], tags: Mapping[str, str]) -> str:
     """Returns the revision's ARN."""
     own: Any = document["tags"]
-    written = {**tags, "platform:document": document_digest(document)}
+    written = {**tags, DOCUMENT_TAG: document_digest(document)}
     request = {**document, "tags": [*own, *({"key": key, "value": value} for key, value in written.items())]}
     answer = account.service(Ecs).register_task_definition(request)
     arn: str = answer["taskDefinition"]["taskDefinitionArn"]

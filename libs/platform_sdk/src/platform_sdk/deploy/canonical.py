@@ -17,6 +17,9 @@ VERSION_TAG: Final = "platform:version"
 """On every revision that a release has registered: the tag of its image."""
 DOCUMENT_TAG: Final = "platform:document"
 """Likewise: the digest of its document."""
+COMMIT_TAG: Final = "platform:commit"
+COMMITTED_AT_TAG: Final = "platform:committed-at"
+"""Likewise, where they are known; the moment in ISO 8601."""
 
 READ_ONLY: Final = frozenset(
     {

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from platform_sdk.deploy.canonical import COMMIT_TAG, VERSION_TAG
 from platform_sdk.deploy.release.description import parse_description
-from platform_sdk.deploy.release.register import COMMIT, VERSION
 from platform_sdk.deploy.state import Deployment, ServiceDeployment, TaskDefinition
 
 BY_CODEDEPLOY: Final = "codeDeployRollback"
@@ -104,8 +104,8 @@ def entry_at_the_worker(rolled: ServiceDeployment, revision: TaskDefinition | No
         at=rolled.started_at,
         deployment_id="",
         what="release",
-        version=tags.get(VERSION, ""),
-        commit=tags.get(COMMIT, "")[:12],
+        version=tags.get(VERSION_TAG, ""),
+        commit=tags.get(COMMIT_TAG, "")[:12],
         revision=rolled.target_revision.rsplit("/", 1)[-1],
         ended=f"{rolled.status} at the worker",
         took=rolled.finished_at - rolled.started_at if rolled.finished_at else None,

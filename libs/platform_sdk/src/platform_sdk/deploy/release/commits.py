@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Final
 
 from platform_sdk.deploy.aws.session import Aws
+from platform_sdk.deploy.canonical import COMMIT_TAG, COMMITTED_AT_TAG, VERSION_TAG
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.release.description import parse_description
-from platform_sdk.deploy.release.register import COMMIT, COMMITTED_AT, VERSION
 from platform_sdk.deploy.render.stack_names import service_name
 from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import TaskDefinition
@@ -26,14 +26,14 @@ def commit_of_version(
     revision = revision_of_version(aws, service_name(spec, environment), version)
     if revision is None:
         return None, None
-    written = revision.tags.get(COMMITTED_AT)
-    return revision.tags.get(COMMIT), datetime.fromisoformat(written) if written else None
+    written = revision.tags.get(COMMITTED_AT_TAG)
+    return revision.tags.get(COMMIT_TAG), datetime.fromisoformat(written) if written else None
 
 
 def revision_of_version(aws: Aws, name: str, version: str) -> TaskDefinition | None:
     """The newest of the family, which may belong to a release that came no further, or what a deployment brought."""
     newest = aws.ecs.revision(name)
-    if newest is not None and newest.tags.get(VERSION) == version:
+    if newest is not None and newest.tags.get(VERSION_TAG) == version:
         return newest
     for deployment in aws.codedeploy.deployments(name, name, most=MOST):
         told = parse_description(deployment.description)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from platform_sdk.deploy.canonical import VERSION_TAG
 from platform_sdk.deploy.release.description import parse_description
-from platform_sdk.deploy.release.register import VERSION
 from platform_sdk.deploy.release.releasing import Releasing
 from platform_sdk.deploy.render.stack_names import arn
 from platform_sdk.deploy.state import Deployment, ServiceState, TaskDefinition
@@ -151,4 +151,4 @@ def rolled_out(releasing: Releasing, most: int) -> list[str]:
 
 
 def version_of(revision: TaskDefinition | None) -> str:
-    return revision.tags.get(VERSION, "") if revision else ""
+    return revision.tags.get(VERSION_TAG, "") if revision else ""

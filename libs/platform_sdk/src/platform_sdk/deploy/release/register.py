@@ -4,18 +4,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from platform_sdk.deploy.aws import AwsCallFailed
-from platform_sdk.deploy.canonical import document_digest
+from platform_sdk.deploy.canonical import COMMIT_TAG, COMMITTED_AT_TAG, DOCUMENT_TAG, VERSION_TAG, document_digest
 from platform_sdk.deploy.release.events import Registered, Warned
 from platform_sdk.deploy.release.journal import Ending
 from platform_sdk.deploy.release.releasing import Releasing
 from platform_sdk.deploy.release.target import ExistingRevisions, NewImage, Release
 from platform_sdk.deploy.render.task_definition import Json, render_standalone_task, render_task_definition
 from platform_sdk.deploy.state import ServiceState, TaskDefinition
-
-VERSION: Final = "platform:version"
-COMMIT: Final = "platform:commit"
-COMMITTED_AT: Final = "platform:committed-at"
-DOCUMENT: Final = "platform:document"
 
 SERVES: Final = ("nothing_to_do", "released", "traffic_shifted")
 
@@ -81,15 +76,15 @@ def register_tasks(releasing: Releasing, state: ServiceState) -> None:
 def register_again(releasing: Releasing, name: str, newest: TaskDefinition | None) -> None:
     """A rollback makes the former revision of a task the newest one of its family."""
     version = releasing.release.version
-    if newest is None or newest.tags.get(VERSION) == version:
+    if newest is None or newest.tags.get(VERSION_TAG) == version:
         return
     for number in range(newest.revision - 1, max(0, newest.revision - LOOKED_BACK), -1):
         former = releasing.patiently(lambda number=number: releasing.aws.ecs.revision(f"{newest.family}:{number}"))  # type: ignore[misc]
-        if former is not None and former.tags.get(VERSION) == version:
+        if former is not None and former.tags.get(VERSION_TAG) == version:
             again = releasing.patiently(lambda former=former: releasing.aws.ecs.register(former.document, former.tags))  # type: ignore[misc]
             releasing.tell(Registered(role=name, revision=again.arn, reused=False))
             return
-    what = f"the task {name} goes on with {newest.tags.get(VERSION) or 'what is registered'}"
+    what = f"the task {name} goes on with {newest.tags.get(VERSION_TAG) or 'what is registered'}"
     releasing.tell(Warned(what=what, hint=f"no revision of {newest.family} is of {version}"))
 
 
@@ -117,7 +112,7 @@ def registered(releasing: Releasing, role: str, document: Json, known: tuple[Tas
 
 def same(known: tuple[TaskDefinition | None, ...], family: str, digest: str) -> TaskDefinition | None:
     return next(
-        (each for each in known if each and each.family == family and each.tags.get(DOCUMENT) == digest),
+        (each for each in known if each and each.family == family and each.tags.get(DOCUMENT_TAG) == digest),
         None,
     )
 
@@ -126,9 +121,12 @@ def tags_of(document: Json, release: Release, digest: str) -> dict[str, str]:
     """The document's own, and what a later release asks a revision about."""
     written = document["tags"]
     assert isinstance(written, list), "tags are a list"
-    tags = {str(tag["key"]): str(tag["value"]) for tag in written} | {VERSION: release.version, DOCUMENT: digest}
+    tags = {str(tag["key"]): str(tag["value"]) for tag in written} | {
+        VERSION_TAG: release.version,
+        DOCUMENT_TAG: digest,
+    }
     if release.commit:
-        tags[COMMIT] = release.commit
+        tags[COMMIT_TAG] = release.commit
     if release.committed_at:
-        tags[COMMITTED_AT] = release.committed_at.isoformat()
+        tags[COMMITTED_AT_TAG] = release.committed_at.isoformat()
     return tags

@@ -5,6 +5,7 @@ API, scaling is restored, and the truth is told.
 """
 
 from platform_sdk.deploy.aws.session import Aws
+from platform_sdk.deploy.canonical import COMMIT_TAG
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.release.description import Description, parse_description
 from platform_sdk.deploy.release.events import DeploymentCreated, Started
@@ -16,7 +17,7 @@ from platform_sdk.deploy.release.left_over import put_right, worker_revision
 from platform_sdk.deploy.release.order import Order
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.preflight.version import image_in
-from platform_sdk.deploy.release.register import COMMIT, with_tasks
+from platform_sdk.deploy.release.register import with_tasks
 from platform_sdk.deploy.release.releasing import Releasing, Tools
 from platform_sdk.deploy.release.settle import DeploymentFailed, Ground, ground_of, settle
 from platform_sdk.deploy.release.shift import bake, confirm, following_of
@@ -71,7 +72,7 @@ def release_of(told: Description, spec: ServiceSpec, environment: Environment, a
         environment=environment.name,
         version=told.version,
         target=NewImage(uri=uri) if told.kind == "release" and uri else ExistingRevisions(api=api, worker=worker),
-        commit=revision.tags.get(COMMIT) if revision else told.commit,
+        commit=revision.tags.get(COMMIT_TAG) if revision else told.commit,
         committed_at=None,
         by=told.by,
     )

@@ -1,6 +1,7 @@
 """What makes, changes and deletes the resources of one type; CloudFormation's operations call it."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -39,20 +40,21 @@ class Made:
     attributes: Mapping[str, str]
 
 
-class Handler:
+class Handler(ABC):
     """Of one type. What it calls may refuse; CloudFormation then rolls back."""
 
     SECONDS: ClassVar[int] = 1
     """From the call until the resource is complete, if it is stable by then."""
 
+    @abstractmethod
     def create(self, wanted: Wanted) -> Made:
-        raise NotImplementedError
+        """Makes the resource."""
 
     def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
         """Writes the resource whole; `before` are the properties that it was given last."""
         return made
 
-    def delete(self, account: Account, made: Made, properties: Json) -> None:
+    def delete(self, account: Account, made: Made, properties: Json) -> None:  # noqa: B027 - not every type needs it
         """Nothing to do where nobody reads the resource."""
 
     def is_stable(self, account: Account, made: Made) -> bool:

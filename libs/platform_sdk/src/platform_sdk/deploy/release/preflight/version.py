@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from platform_sdk.deploy.canonical import COMMIT_TAG
 from platform_sdk.deploy.faults import listed
 from platform_sdk.deploy.names import role_name
 from platform_sdk.deploy.release.preflight.asked import Answer, Asked, fail, ok, skip
-from platform_sdk.deploy.release.register import COMMIT
 from platform_sdk.deploy.release.target import ExistingRevisions, NewImage
 from platform_sdk.deploy.render.stack_names import arn
 from platform_sdk.deploy.render.task_definition import APP, render_standalone_task, render_task_definition
@@ -150,7 +150,7 @@ def documents_of(asked: Asked, uri: str) -> Iterator[Json]:
 def not_older(asked: Asked) -> Answer:
     """Builds that wait for each other end in any order: the last one must not be the oldest."""
     live = asked.state.api_revision
-    commit, running = asked.release.commit, live.tags.get(COMMIT) if live else None
+    commit, running = asked.release.commit, live.tags.get(COMMIT_TAG) if live else None
     if asked.release.kind == "rollback":
         return ok("a rollback is meant to be older")
     if not running:
