@@ -10,10 +10,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from aws_simulator import ControlPlane, SteppedClock
+from aws_simulator.region import build_region, released
 from benchmarks.generated import ROOT, generate
 from benchmarks.table import Row
-from local_aws.control_plane import ControlPlane, SteppedClock
-from local_aws.control_plane.region import build_region, released
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.cost import load_assumptions, load_prices
 from platform_sdk.deploy.environment import load_environment

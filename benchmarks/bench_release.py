@@ -7,11 +7,11 @@ waited for. The service is `orders` in production: a worker, a canary of five mi
 import time
 from datetime import UTC, datetime
 
+from aws_simulator import ControlPlane, SteppedClock
+from aws_simulator.ecr import Ecr
+from aws_simulator.region import build_region, released
 from benchmarks.generated import ROOT
 from benchmarks.table import Row
-from local_aws.control_plane import ControlPlane, SteppedClock
-from local_aws.control_plane.ecr import Ecr
-from local_aws.control_plane.region import build_region, released
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.explanation import AwsEvidence

@@ -5,11 +5,11 @@ from typing import Final
 import pytest
 from click.testing import CliRunner
 
-from local_aws.control_plane.ecr import Ecr
-from local_aws.control_plane.iam import Iam
-from local_aws.control_plane.plane import Call
-from local_aws.control_plane.policies import is_allowed
-from local_aws.control_plane.region import register
+from aws_simulator.ecr import Ecr
+from aws_simulator.iam import Iam
+from aws_simulator.plane import Call
+from aws_simulator.policies import is_allowed
+from aws_simulator.region import register
 from platform_sdk.cli import platform
 from platform_sdk.cli_outside import Outside
 from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec

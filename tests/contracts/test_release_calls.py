@@ -5,10 +5,10 @@ from typing import Final
 
 import pytest
 
-from local_aws.control_plane import Behaviour
-from local_aws.control_plane.iam import Iam
-from local_aws.control_plane.policies import is_allowed
-from local_aws.control_plane.sts import Sts
+from aws_simulator import Behaviour
+from aws_simulator.iam import Iam
+from aws_simulator.policies import is_allowed
+from aws_simulator.sts import Sts
 from platform_sdk.deploy.release.order import Order
 from tests.support.releases import World, world
 

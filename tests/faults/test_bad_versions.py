@@ -13,8 +13,8 @@ from typing import Final
 
 import pytest
 
-from local_aws.control_plane import Behaviour
-from local_aws.control_plane.behaviour import Verdict
+from aws_simulator import Behaviour
+from aws_simulator.behaviour import Verdict
 from platform_sdk.deploy.release.events import RollingBack
 from platform_sdk.deploy.release.outcome import Outcome
 from tests.support.releases import world

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pytest
 
-from local_aws.control_plane import Behaviour
+from aws_simulator import Behaviour
 from platform_sdk.deploy.aws import AwsCallFailed
 from platform_sdk.deploy.release.description import parse_description
 from platform_sdk.deploy.release.events import (

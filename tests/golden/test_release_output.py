@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.control_plane import Behaviour
-from local_aws.control_plane.codedeploy.service import CodeDeploy
+from aws_simulator import Behaviour
+from aws_simulator.codedeploy.service import CodeDeploy
 from platform_sdk.cli_history import entries_of
 from platform_sdk.deploy.history import as_table
 from platform_sdk.deploy.progress import LinePainter

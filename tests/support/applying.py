@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from local_aws.control_plane import ControlPlane, SteppedClock
-from local_aws.control_plane.cloudformation import CloudFormation
-from local_aws.control_plane.region import released
+from aws_simulator import ControlPlane, SteppedClock
+from aws_simulator.cloudformation import CloudFormation
+from aws_simulator.region import released
 from platform_sdk.deploy.apply.events import ApplyEvent, Question, ResourceMoved
 from platform_sdk.deploy.apply.service import Turn, apply_service
 from platform_sdk.deploy.apply.shared import apply_shared

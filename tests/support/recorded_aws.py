@@ -10,7 +10,7 @@ from typing import Any
 import botocore.session
 from botocore.model import OperationModel
 
-from local_aws.control_plane.shapes import check_answer, faults_in
+from aws_simulator.shapes import check_answer, faults_in
 from platform_sdk.deploy.aws.session import Aws
 
 ACCOUNT = "111122223333"

@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from local_aws.control_plane import Behaviour, ControlPlane, SteppedClock
-from local_aws.control_plane.ecr import Ecr
-from local_aws.control_plane.region import build_region, released
+from aws_simulator import Behaviour, ControlPlane, SteppedClock
+from aws_simulator.ecr import Ecr
+from aws_simulator.region import build_region, released
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.environment import Environment, load_environment

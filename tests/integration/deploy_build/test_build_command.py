@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from local_aws.control_plane import ControlPlane, SteppedClock
-from local_aws.control_plane.ecr import Ecr
-from local_aws.control_plane.region import build_region
+from aws_simulator import ControlPlane, SteppedClock
+from aws_simulator.ecr import Ecr
+from aws_simulator.region import build_region
 from platform_sdk.cli import platform
 from platform_sdk.cli_outside import Outside
 from platform_sdk.deploy.aws.session import Aws

@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-from local_aws.control_plane import Behaviour, ControlPlane, SteppedClock
-from local_aws.control_plane.behaviour import GOOD
-from local_aws.control_plane.ecr import Ecr
-from local_aws.control_plane.iam import Iam
-from local_aws.control_plane.policies import is_allowed
-from local_aws.control_plane.region import build_region
-from local_aws.control_plane.sts import Sts
+from aws_simulator import Behaviour, ControlPlane, SteppedClock
+from aws_simulator.behaviour import GOOD
+from aws_simulator.ecr import Ecr
+from aws_simulator.iam import Iam
+from aws_simulator.policies import is_allowed
+from aws_simulator.region import build_region
+from aws_simulator.sts import Sts
 from platform_sdk.cli_outside import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.build.publish import read_source

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from local_aws.control_plane import Behaviour, ControlPlane, SteppedClock
-from local_aws.control_plane.region import build_region
+from aws_simulator import Behaviour, ControlPlane, SteppedClock
+from aws_simulator.region import build_region
 from platform_sdk.cli import platform
 from platform_sdk.cli_outside import Outside
 from platform_sdk.deploy.aws.session import Aws

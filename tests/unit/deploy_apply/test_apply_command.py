@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from local_aws.control_plane.secrets import SecretsManager
+from aws_simulator.secrets import SecretsManager
 from platform_sdk.cli import platform
 from platform_sdk.cli_outside import Outside
 from platform_sdk.deploy.aws.session import Aws

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from local_aws.control_plane import Behaviour
-from local_aws.control_plane.ecr import Ecr
-from local_aws.control_plane.region import register
+from aws_simulator import Behaviour
+from aws_simulator.ecr import Ecr
+from aws_simulator.region import register
 from platform_sdk.deploy.apply.errors import ReleaseUnderWay, StackFailed
 from platform_sdk.deploy.apply.events import ApplyEvent, ResourceMoved
 from platform_sdk.deploy.apply.service import Applied, Turn, apply_service, planned

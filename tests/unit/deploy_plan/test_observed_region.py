@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from local_aws.control_plane import ControlPlane, SteppedClock
-from local_aws.control_plane.cloudformation import CloudFormation
-from local_aws.control_plane.cloudformation.template import parse
-from local_aws.control_plane.ecr import Ecr
-from local_aws.control_plane.iam import Iam
-from local_aws.control_plane.policies import is_allowed
-from local_aws.control_plane.region import build_region, released
+from aws_simulator import ControlPlane, SteppedClock
+from aws_simulator.cloudformation import CloudFormation
+from aws_simulator.cloudformation.template import parse
+from aws_simulator.ecr import Ecr
+from aws_simulator.iam import Iam
+from aws_simulator.policies import is_allowed
+from aws_simulator.region import build_region, released
 from platform_sdk.cli import platform
 from platform_sdk.cli_outside import Outside
 from platform_sdk.deploy.aws.session import Aws

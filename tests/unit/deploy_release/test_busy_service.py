@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from local_aws.control_plane import Behaviour
+from aws_simulator import Behaviour
 from platform_sdk.deploy.release.events import (
     Checked,
     DeploymentCreated,

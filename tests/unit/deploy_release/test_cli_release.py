@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from local_aws.control_plane import Behaviour
+from aws_simulator import Behaviour
 from platform_sdk.cli import platform
 from platform_sdk.cli_outside import Outside
 from tests.support.releases import ROOT, World, world

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local_aws.control_plane import ControlPlane, SteppedClock
+from aws_simulator import ControlPlane, SteppedClock
 from platform_sdk.deploy.aws import AccessDenied, AwsCallFailed, AwsUnavailable
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment, load_environment

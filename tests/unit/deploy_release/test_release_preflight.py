@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from local_aws.control_plane.ecr import Ecr
+from aws_simulator.ecr import Ecr
 from platform_sdk.deploy.release.check import Check
 from platform_sdk.deploy.release.order import Order
 from platform_sdk.deploy.release.outcome import Outcome

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local_aws.control_plane import Behaviour
+from aws_simulator import Behaviour
 from platform_sdk.deploy.release.description import parse_description
 from platform_sdk.deploy.release.events import (
     Checked,

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from local_aws.control_plane import Behaviour
-from local_aws.control_plane.ecr import Ecr
+from aws_simulator import Behaviour
+from aws_simulator.ecr import Ecr
 from platform_sdk.deploy.release.choose import NoWayBack
 from platform_sdk.deploy.release.events import Checked, Registered, Shifting, TrafficShifted
 from platform_sdk.deploy.release.order import Order

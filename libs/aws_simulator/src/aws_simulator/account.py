@@ -1,0 +1,89 @@
+"""One AWS account in one region, without boto3: its services, the images and functions that they find, and its clock.
+
+Pure: the time is the stepped clock's and ids are counted, so every run is the same. plane.py puts real clients before
+it.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final, TypeVar
+
+from aws_simulator.behaviour import GOOD, MISSING, Behaviour, Hook, Verdict
+from aws_simulator.clock import SteppedClock
+from aws_simulator.service import Service
+
+PUBLIC_REGISTRY: Final = "public.ecr.aws/"
+
+S = TypeVar("S", bound=Service)
+
+
+class Account:
+    """
+    Args:
+        services: name to what makes the service; stepped in this order.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: SteppedClock,
+        account_id: str,
+        region: str,
+        services: Mapping[str, Callable[["Account"], Service]],
+    ) -> None:
+        self.clock = clock
+        self.account_id = account_id
+        self.region = region
+        self.images: dict[str, Behaviour] = {}
+        self.hooks: dict[str, Hook] = {}
+        self._counted: Counter[str] = Counter()
+        self.services: dict[str, Service] = {}
+        for name, make in services.items():
+            self.services[name] = make(self)
+        self._by_type = {type(service): service for service in self.services.values()}
+        clock.listen(self)
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def service(self, kind: type[S]) -> S:
+        found = self._by_type[kind]
+        assert isinstance(found, kind)
+        return found
+
+    @property
+    def quiet_until(self) -> datetime:
+        return min(service.quiet_until for service in self.services.values())
+
+    def step(self) -> None:
+        for service in self.services.values():
+            service.step()
+
+    def arn(self, service: str, resource: str, *, regional: bool = True) -> str:
+        """`resource` is what follows the account: `cluster/platform-production`."""
+        region = self.region if regional else ""
+        return f"arn:aws:{service}:{region}:{self.account_id}:{resource}"
+
+    def count(self, kind: str) -> int:
+        """The next number of its kind, from 1."""
+        self._counted[kind] += 1
+        return self._counted[kind]
+
+    def hexadecimal_id(self, kind: str, length: int = 32) -> str:
+        """As random as AWS's to look at, and the same in every run."""
+        return hashlib.sha256(f"{kind} {self.count(kind)}".encode()).hexdigest()[:length]
+
+    def behaviour_of(self, image: str) -> Behaviour:
+        """By the whole URI or by its digest. What is public is there and good; anything else is missing."""
+        known = self.images.get(image) or self.images.get(image.partition("@")[2])
+        return known or (GOOD if image.startswith(PUBLIC_REGISTRY) else MISSING)
+
+    def set_hook(self, function: str, verdict: Verdict = "Succeeded", after_seconds: float = 5) -> None:
+        """Makes the Lambda function, or changes what it will answer. CodeDeploy fails where a function is missing."""
+        self.hooks[function] = Hook(verdict=verdict, after_seconds=after_seconds)
+
+    def hook(self, function: str) -> Hook | None:
+        """By its name or ARN."""
+        return self.hooks.get(function) or self.hooks.get(function.rpartition(":function:")[2])

@@ -1,0 +1,196 @@
+"""Intrinsic functions and conditions: what a template says, resolved to values.
+
+Where a value is known only once another resource has been made, it is `Unknown`, and so is all that is made from it.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aws_simulator.refused import Refused
+
+NO_VALUE: Final = object()
+"""`AWS::NoValue`: leaves out what it stands for."""
+
+PLACEHOLDER: Final = re.compile(r"\$\{(!?)([^}]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """`entity` is the resource, or its attribute as `Service.Name`, that will decide."""
+
+    entity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a template's functions can see.
+
+    Args:
+        values: of the parameters and pseudo parameters, by name.
+        reference: what `Ref` gives for a resource.
+        attribute: what `Fn::GetAtt` gives for a resource and an attribute.
+    """
+
+    values: Mapping[str, Any]
+    conditions: Mapping[str, Any]
+    mappings: Mapping[str, Any]
+    reference: Callable[[str], Any]
+    attribute: Callable[[str, str], Any]
+
+
+def resolve(value: Any, scope: Scope) -> Any:
+    """Raises `Refused` with CloudFormation's ValidationError for a function that it does not know."""
+    match value:
+        case {"Condition": dict()} if len(value) == 1:  # of a policy's statement, not of the template
+            return {"Condition": resolve(value["Condition"], scope)}
+        case dict() if len(value) == 1 and (name := next(iter(value))) in FUNCTIONS:
+            return FUNCTIONS[name](value[name], scope)
+        case dict() if len(value) == 1 and next(iter(value)).startswith("Fn::"):
+            raise Refused("ValidationError", f"Template error: {next(iter(value))} is not supported")
+        case dict():
+            resolved = {key: resolve(inner, scope) for key, inner in value.items()}
+            return {key: inner for key, inner in resolved.items() if inner is not NO_VALUE}
+        case list():
+            return [one for inner in value if (one := resolve(inner, scope)) is not NO_VALUE]
+        case _:
+            return value
+
+
+def ref(name: str, scope: Scope) -> Any:
+    if name == "AWS::NoValue":
+        return NO_VALUE
+    return scope.values[name] if name in scope.values else scope.reference(name)
+
+
+def get_att(argument: Sequence[str] | str, scope: Scope) -> Any:
+    name, attribute = argument.split(".", 1) if isinstance(argument, str) else (argument[0], ".".join(argument[1:]))
+    return scope.attribute(name, attribute)
+
+
+def sub(argument: Any, scope: Scope) -> Any:
+    text, given = (argument, {}) if isinstance(argument, str) else (argument[0], resolve(argument[1], scope))
+    found: dict[str, Any] = {}
+    for literal, name in PLACEHOLDER.findall(text):
+        if literal:
+            continue
+        if name in given:
+            found[name] = given[name]
+        else:
+            found[name] = get_att(name, scope) if "." in name else ref(name, scope)
+        if isinstance(found[name], Unknown):
+            return found[name]
+    return PLACEHOLDER.sub(lambda match: f"${{{match[2]}}}" if match[1] else written(found[match[2]]), text)
+
+
+def join(argument: Sequence[Any], scope: Scope) -> Any:
+    separator, parts = argument[0], resolve(argument[1], scope)
+    return first_unknown(parts) or str(separator).join(written(part) for part in parts)
+
+
+def split(argument: Sequence[Any], scope: Scope) -> Any:
+    text = resolve(argument[1], scope)
+    return text if isinstance(text, Unknown) else str(text).split(argument[0])
+
+
+def select(argument: Sequence[Any], scope: Scope) -> Any:
+    index, items = resolve(argument[0], scope), resolve(argument[1], scope)
+    return items if isinstance(items, Unknown) else items[int(index)]
+
+
+def find_in_map(argument: Sequence[Any], scope: Scope) -> Any:
+    first, second, third = (resolve(part, scope) for part in argument)
+    return scope.mappings[first][second][third]
+
+
+def cidr(argument: Sequence[Any], scope: Scope) -> Any:
+    """So many networks of so many bits for hosts."""
+    block, count, bits = (resolve(part, scope) for part in argument)
+    if isinstance(block, Unknown):
+        return block
+    subnets = ipaddress.ip_network(block).subnets(new_prefix=32 - int(bits))
+    return [str(next(subnets)) for _ in range(int(count))]
+
+
+def choose(argument: Sequence[Any], scope: Scope) -> Any:
+    name, yes, no = argument
+    return resolve(yes if condition(name, scope) else no, scope)
+
+
+def condition(name: str, scope: Scope) -> bool:
+    return bool(resolve(scope.conditions[name], scope))
+
+
+def equals(argument: Sequence[Any], scope: Scope) -> bool:
+    left, right = (resolve(part, scope) for part in argument)
+    return written(left) == written(right)
+
+
+FUNCTIONS: Final[Mapping[str, Callable[[Any, Scope], Any]]] = {
+    "Ref": ref,
+    "Condition": condition,
+    "Fn::GetAtt": get_att,
+    "Fn::Sub": sub,
+    "Fn::Join": join,
+    "Fn::Split": split,
+    "Fn::Select": select,
+    "Fn::FindInMap": find_in_map,
+    "Fn::Cidr": cidr,
+    "Fn::If": choose,
+    "Fn::Equals": equals,
+    "Fn::Not": lambda argument, scope: not resolve(argument[0], scope),
+    "Fn::And": lambda argument, scope: all(resolve(part, scope) for part in argument),
+    "Fn::Or": lambda argument, scope: any(resolve(part, scope) for part in argument),
+}
+
+
+def written(value: Any) -> str:
+    """As text, where a function makes text of a value."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case list():
+            return ",".join(written(part) for part in value)
+        case _:
+            return str(value)
+
+
+def first_unknown(value: Any) -> Unknown | None:
+    """The first at any depth."""
+    return next(unknowns(value), None)
+
+
+def unknowns(value: Any) -> Iterator[Unknown]:
+    match value:
+        case Unknown():
+            yield value
+        case dict():
+            for inner in value.values():
+                yield from unknowns(inner)
+        case list():
+            for inner in value:
+                yield from unknowns(inner)
+
+
+def named_in(value: Any) -> Iterator[tuple[str, str]]:
+    """What a template's value names: (`Ref`, name) and (`Fn::GetAtt`, `name.attribute`), Fn::Sub included."""
+    match value:
+        case {"Ref": str(name)}:
+            yield "Ref", name
+        case {"Fn::GetAtt": argument}:
+            yield "Fn::GetAtt", argument if isinstance(argument, str) else ".".join(argument)
+        case {"Fn::Sub": argument}:
+            text, given = (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])
+            for literal, name in PLACEHOLDER.findall(text):
+                if not literal and name not in given:
+                    yield ("Fn::GetAtt" if "." in name else "Ref"), name
+            yield from named_in(given)
+        case dict():
+            for inner in value.values():
+                yield from named_in(inner)
+        case list():
+            for inner in value:
+                yield from named_in(inner)

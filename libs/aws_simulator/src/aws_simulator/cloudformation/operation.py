@@ -1,0 +1,285 @@
+"""One operation on a stack, from its first event to its last: creation, update or deletion, with its way back.
+
+Resources are made as soon as what they need is there. When one fails, the others are cancelled, and the stack goes
+back: a new stack is deleted again, a changed one is written as it was before, whatever has happened to its resources
+in the meantime (decision 0014). What an update leaves over is deleted last, when there is no way back any more.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from aws_simulator.account import Account
+from aws_simulator.cloudformation.dependencies import needs
+from aws_simulator.cloudformation.intrinsics import condition, resolve
+from aws_simulator.cloudformation.stack import Described, Existing, Stack, StackResource
+from aws_simulator.cloudformation.tasks import Delete, Fault, Make, Restore, Run, Task
+
+OnFailure = Literal["ROLLBACK", "DELETE", "DO_NOTHING"]
+Undoes = Literal["nothing", "creation", "everything"]
+"""Whether a deletion undoes what the operation has made, and then, whether templates may keep something of it."""
+Phase = Literal["make", "restore", "delete", "clean_up", "finished"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """
+    Args:
+        on_failure: what becomes of the stack then.
+        keeps_nothing_new: what it has made goes again when it is rolled back, whatever the template says.
+        token: for the events.
+    """
+
+    on_failure: OnFailure = "ROLLBACK"
+    keeps_nothing_new: bool = False
+    token: str | None = None
+
+
+class Operation:
+    """
+    Args:
+        verb: what is done; a stack that is being created is deleted again when that fails.
+        before: what the stack was given before, to which an update goes back.
+        how: what the caller wants of it.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        stack: Stack,
+        verb: Literal["CREATE", "UPDATE", "DELETE"],
+        *,
+        before: Described,
+        how: How,
+        fault: Fault,
+    ) -> None:
+        self.stack = stack
+        self.verb = verb
+        self._run = Run(account=account, stack=stack, token=how.token, fault=fault)
+        self._before = before
+        self._how = how
+        self._tasks: Sequence[Task] = ()
+        self._phase: Phase = "finished"
+        self._end: str = ""
+        self._left_over: list[StackResource] = []
+        self._unrestored: list[Restore] = []
+
+    def start(self) -> None:
+        self._tell(f"{self.verb}_IN_PROGRESS", "User Initiated")
+        if self.verb == "DELETE":
+            self._delete(self.stack.resources.values(), end="DELETE_COMPLETE", of_creation=False)
+            return
+        described = self.stack.described
+        scope = described.scope(self._run.account, self.stack, Existing(self.stack))
+        wanted = described.wanted(scope)
+        order = needs(wanted)
+        self._phase = "make"
+        self._tasks = [Make(self._run, resource, order[name], scope) for name, resource in wanted.items()]
+        self._begin_ready()
+
+    @property
+    def finished(self) -> bool:
+        return self._phase == "finished"
+
+    def step(self) -> None:
+        """A second has passed. What has failed lets nothing more begin."""
+        for task in self._tasks:
+            if task.state == "running":
+                task.advance()
+        if not self._failed():
+            self._begin_ready()
+        failed = self._failed()
+        if failed:
+            self._fail(failed)
+        elif all(task.state == "done" for task in self._tasks):
+            self._go_on()
+
+    def _failed(self) -> list[Task]:
+        return [task for task in self._tasks if task.state == "failed"]
+
+    def _begin_ready(self) -> None:
+        """What has nothing to do is done at once, and may let others begin."""
+        progressed = True
+        while progressed:
+            progressed = False
+            open_ids = {task.logical_id for task in self._tasks if task.state != "done"}
+            for task in self._tasks:
+                if task.state == "waiting" and not task.after & open_ids:
+                    task.begin()
+                    progressed = True
+            if self._failed():
+                return
+
+    def _go_on(self) -> None:
+        match self._phase:
+            case "make":
+                self._made()
+            case "restore":
+                self._restored()
+            case "delete" | "clean_up":
+                self._finish(self._end)
+            case "finished":
+                pass
+
+    def _made(self) -> None:
+        self._resolve_outputs()
+        if self.verb == "CREATE":
+            self._finish("CREATE_COMPLETE")
+            return
+        makes = [task for task in self._tasks if isinstance(task, Make)]
+        replaced = [task.before for task in makes if task.replaces and task.before is not None]
+        wanted = {task.logical_id for task in makes}
+        removed = [one for name, one in self.stack.resources.items() if name not in wanted]
+        self._tell("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        self._clean_up([*removed, *replaced], end="UPDATE_COMPLETE", replaced=replaced)
+
+    def _fail(self, failed: Sequence[Task]) -> None:
+        match self._phase:
+            case "make":
+                self._fail_making(failed)
+            case "restore":
+                self._unrestored = [task for task in self._tasks if isinstance(task, Restore) and task.state != "done"]
+                self._finish("UPDATE_ROLLBACK_FAILED", sentence("update", failed))
+            case "clean_up":
+                self._finish_when_still(self._end, "")
+            case "delete":
+                end = "ROLLBACK_FAILED" if self.verb == "CREATE" else "DELETE_FAILED"
+                self._finish_when_still(end, sentence("delete", failed))
+            case "finished":
+                pass
+
+    def _finish_when_still(self, end: str, reason: str) -> None:
+        """A deletion that fails does not stop the others."""
+        if not any(task.state == "running" for task in self._tasks):
+            self._finish(end, reason)
+
+    def _fail_making(self, failed: Sequence[Task]) -> None:
+        verb = "create" if self.verb == "CREATE" else "update"
+        for task in self._tasks:
+            if task.state == "running":
+                task.cancel()
+        if self._how.on_failure == "DO_NOTHING":
+            self._finish(f"{self.verb}_FAILED", sentence(verb, failed))
+        elif self.verb == "UPDATE":
+            self._tell("UPDATE_ROLLBACK_IN_PROGRESS", sentence(verb, failed))
+            self._roll_back()
+        else:
+            reason = sentence(verb, failed) + "Rollback requested by user."
+            deleting = self._how.on_failure == "DELETE"
+            self._tell("DELETE_IN_PROGRESS" if deleting else "ROLLBACK_IN_PROGRESS", reason)
+            end = "DELETE_COMPLETE" if deleting else "ROLLBACK_COMPLETE"
+            self._delete(self.stack.resources.values(), end=end, of_creation=True)
+
+    def _roll_back(self) -> None:
+        """Only what the update has touched is written again."""
+        self.stack.described = self._before
+        touched = [task for task in self._tasks if isinstance(task, Make) and task.touched]
+        self._left_over = [
+            replace(task.resource) for task in touched if (task.replaces or task.before is None) and is_made(task)
+        ]
+        for task in touched:
+            if task.before is None:
+                del self.stack.resources[task.logical_id]
+        restored = [
+            Restore(self._run, task.before, task.before.needs, replaced=task.replaces)
+            for task in touched
+            if task.before is not None
+        ]
+        self._restore(restored)
+
+    def _restore(self, tasks: Sequence[Restore]) -> None:
+        self._phase, self._tasks = "restore", tasks
+        self._begin_ready()
+
+    def _restored(self) -> None:
+        self._resolve_outputs()
+        self._tell("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+        self._clean_up(self._left_over, end="UPDATE_ROLLBACK_COMPLETE", of_creation=True)
+
+    def go_on_rolling_back(self, skipped: Iterable[str]) -> None:
+        """After UPDATE_ROLLBACK_FAILED. What is skipped is taken to be as it was before."""
+        self._tell("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
+        again = [task for task in self._unrestored if task.logical_id not in set(skipped)]
+        for task in self._unrestored:
+            if task not in again:
+                resource = self.stack.resources[task.logical_id]
+                resource.given, resource.definition = task.before.given, task.before.definition
+                task.tell("COMPLETE")
+        self._restore([Restore(self._run, one.before, one.after, replaced=one.replaced) for one in again])
+
+    def _delete(self, resources: Iterable[StackResource], *, end: str, of_creation: bool) -> None:
+        self._phase, self._end = "delete", end
+        self._tasks = deletions(self._run, list(resources), undoes=self._undoes(of_creation))
+        self._begin_ready()
+
+    def _clean_up(
+        self,
+        resources: Sequence[StackResource],
+        *,
+        end: str,
+        of_creation: bool = False,
+        replaced: Sequence[StackResource] = (),
+    ) -> None:
+        self._phase, self._end = "clean_up", end
+        self._tasks = deletions(self._run, resources, undoes=self._undoes(of_creation), replaced=replaced)
+        self._begin_ready()
+
+    def _undoes(self, of_creation: bool) -> Undoes:
+        if not of_creation:
+            return "nothing"
+        return "everything" if self._how.keeps_nothing_new else "creation"
+
+    def _finish(self, end: str, reason: str = "") -> None:
+        self._phase, self._tasks = "finished", ()
+        self._tell(end, reason)
+        if end == "DELETE_COMPLETE":
+            self.stack.deleted = self._run.account.now()
+
+    def _tell(self, status: str, reason: str = "") -> None:
+        self.stack.tell(self._run.account.now(), status, reason, self._run.token)
+
+    def _resolve_outputs(self) -> None:
+        described = self.stack.described
+        scope = described.scope(self._run.account, self.stack, Existing(self.stack))
+        self.stack.outputs = {
+            name: resolve(body, scope)
+            for name, body in described.template.outputs.items()
+            if "Condition" not in body or condition(body["Condition"], scope)
+        }
+
+
+def deletions(
+    run: Run,
+    resources: Sequence[StackResource],
+    *,
+    undoes: Undoes,
+    replaced: Sequence[StackResource] = (),
+) -> list[Task]:
+    """Each after those that need it."""
+    return [
+        Delete(
+            run,
+            resource,
+            frozenset(other.logical_id for other in resources if resource.logical_id in other.needs),
+            kept=is_kept(resource, undoes=undoes, replaced=any(resource is one for one in replaced)),
+        )
+        for resource in resources
+    ]
+
+
+def is_kept(resource: StackResource, *, undoes: Undoes, replaced: bool) -> bool:
+    """RetainExceptOnCreate, of a resource or of the whole operation, lets go what the operation itself has made."""
+    policy = resource.definition.replace_policy if replaced else resource.definition.deletion_policy
+    return (policy == "Retain" and undoes != "everything") or (policy == "RetainExceptOnCreate" and undoes == "nothing")
+
+
+def is_made(task: Make) -> bool:
+    """Whether it has a physical resource of its own, other than the one before."""
+    return bool(task.resource.physical_id) and (
+        task.before is None or task.resource.physical_id != task.before.physical_id
+    )
+
+
+def sentence(verb: str, failed: Sequence[Task]) -> str:
+    names = ", ".join(task.logical_id for task in failed)
+    return f"The following resource(s) failed to {verb}: [{names}]. "

@@ -1,0 +1,175 @@
+"""CloudFormation's operations that change something, and their way through time."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final, Literal
+
+from aws_simulator.account import Account
+from aws_simulator.cloudformation.change_sets import EMPTY, ChangeSet, ChangeSets
+from aws_simulator.cloudformation.differences import changes
+from aws_simulator.cloudformation.operation import How, OnFailure, Operation
+from aws_simulator.cloudformation.stack import Described, Stack
+from aws_simulator.policies import is_allowed
+from aws_simulator.refused import Refused
+from aws_simulator.service import Answer, Request
+
+NO_UPDATES: Final = "No updates are to be performed."
+
+
+class CloudFormation(ChangeSets):
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._failing: dict[tuple[str, str], list[str]] = {}
+
+    def fail_resource(self, stack: str, logical_id: str, reason: str, *, times: int = 1) -> None:
+        """The resource will fail the next time that it would be complete, for this reason."""
+        self._failing.setdefault((stack, logical_id), []).extend([reason] * times)
+
+    @property
+    def quiet(self) -> bool:
+        return super().quiet and all(operation.finished for operation in self._operations.values())
+
+    def step(self) -> None:
+        super().step()
+        for operation in list(self._operations.values()):
+            if not operation.finished:
+                operation.step()
+                self._note_end(operation)
+
+    def execute_change_set(self, request: Request) -> Answer:
+        one = self._change_set(request)
+        if one.execution != "AVAILABLE":
+            raise self._cannot(one, "executed")
+        self._refuse_by_policy(one.stack, one.changes)
+        one.execution = "EXECUTE_IN_PROGRESS"
+        one.stack.change_set_id = one.id
+        self.change_sets = [other for other in self.change_sets if other.stack is not one.stack or is_past(other, one)]
+        stays = request.get("DisableRollback", False) or one.on_failure == "DO_NOTHING"
+        self._begin(one.stack, one.kind, one.described, how_of(request, "DO_NOTHING" if stays else one.on_failure))
+        return {}
+
+    def create_stack(self, request: Request) -> Answer:
+        if self.existing(request["StackName"]) is not None:
+            raise Refused("AlreadyExistsException", f"Stack [{request['StackName']}] already exists")
+        stack = self.new_stack(request["StackName"])
+        stack.protected = request.get("EnableTerminationProtection", False)
+        described = self.describe(request, stack)
+        self.stacks.append(stack)
+        stays = request.get("DisableRollback", False)
+        on_failure: OnFailure = "DO_NOTHING" if stays else request.get("OnFailure", "ROLLBACK")
+        self._begin(stack, "CREATE", described, how_of(request, on_failure))
+        return {"StackId": stack.id}
+
+    def update_stack(self, request: Request) -> Answer:
+        stack = self._named(request["StackName"])
+        self.refuse_to_update(stack)
+        described = self.describe(request, stack)
+        found = changes(self.account, stack, described)
+        before = stack.described
+        if not found and (before.tags, before.template.outputs) == (described.tags, described.template.outputs):
+            raise Refused("ValidationError", NO_UPDATES)
+        self._refuse_by_policy(stack, found)
+        stays = request.get("DisableRollback", False)
+        self._begin(stack, "UPDATE", described, how_of(request, "DO_NOTHING" if stays else "ROLLBACK"))
+        return {"StackId": stack.id}
+
+    def delete_stack(self, request: Request) -> Answer:
+        """A stack that is not there is deleted already."""
+        stack = self.existing(request["StackName"])
+        if stack is None or stack.status == "DELETE_IN_PROGRESS":
+            return {}
+        if stack.protected:
+            raise Refused(
+                "ValidationError", f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
+            )
+        if stack.busy:
+            raise Refused("ValidationError", f"Stack:{stack.id} is in {stack.status} state and can not be deleted.")
+        self._begin(stack, "DELETE", stack.described, how_of(request, "ROLLBACK"))
+        return {}
+
+    def continue_update_rollback(self, request: Request) -> Answer:
+        stack = self._named(request["StackName"])
+        if stack.status != "UPDATE_ROLLBACK_FAILED":
+            raise Refused(
+                "ValidationError",
+                f"Stack:{stack.id} is in {stack.status} state and can not continue to roll back its update.",
+            )
+        self._operations[stack.id].go_on_rolling_back(request.get("ResourcesToSkip", []))
+        return {}
+
+    def _begin(
+        self,
+        stack: Stack,
+        verb: Literal["CREATE", "UPDATE", "DELETE"],
+        described: Described,
+        how: How,
+    ) -> None:
+        operation = Operation(
+            self.account,
+            stack,
+            verb,
+            before=EMPTY if verb == "CREATE" else stack.described,
+            how=how,
+            fault=self._fault,
+        )
+        stack.described = described
+        if verb == "UPDATE":
+            stack.updated = self.account.now()
+        self._operations[stack.id] = operation
+        operation.start()
+
+    def _fault(self, stack: str, logical_id: str) -> str | None:
+        reasons = self._failing.get((stack, logical_id))
+        return reasons.pop(0) if reasons else None
+
+    def _note_end(self, operation: Operation) -> None:
+        if not operation.finished:
+            return
+        for one in self.change_sets:
+            if one.stack is operation.stack and one.execution == "EXECUTE_IN_PROGRESS":
+                one.execution = executed(one)
+
+    def _refuse_by_policy(self, stack: Stack, found: Iterable[dict[str, Any]]) -> None:
+        """A stack policy with no word about a resource protects it; without a policy everything may change."""
+        if stack.policy is None:
+            return
+        document = json.loads(stack.policy)
+        for change in (one["ResourceChange"] for one in found):
+            action = update_action(change)
+            resource = f"LogicalResourceId/{change['LogicalResourceId']}"
+            context = {"ResourceType": change["ResourceType"]}
+            if action is not None and not is_allowed([document], action, resource, context).allowed:
+                raise Refused(
+                    "ValidationError",
+                    f"Action denied by stack policy: [{action}] is not allowed for resource [{resource}]",
+                )
+
+
+def how_of(request: Request, on_failure: OnFailure) -> How:
+    return How(
+        on_failure=on_failure,
+        keeps_nothing_new=request.get("RetainExceptOnCreate", False),
+        token=request.get("ClientRequestToken"),
+    )
+
+
+def is_past(other: ChangeSet, one: ChangeSet) -> bool:
+    """Whether a change set outlives the execution of another one of its stack: if it was executed itself."""
+    return other is one or other.execution.startswith("EXECUTE")
+
+
+def update_action(change: dict[str, Any]) -> str | None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html"""
+    match change["Action"], change.get("Replacement"):
+        case "Modify", "True":
+            return "Update:Replace"
+        case "Modify", _:
+            return "Update:Modify"
+        case "Remove", _:
+            return "Update:Delete"
+        case _:
+            return None
+
+
+def executed(one: ChangeSet) -> str:
+    return "EXECUTE_COMPLETE" if one.stack.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE") else "EXECUTE_FAILED"

@@ -1,0 +1,179 @@
+"""What CloudFormation keeps of a stack: what it was given last, what came into being, and everything that happened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from aws_simulator.account import Account
+from aws_simulator.cloudformation.intrinsics import Scope, condition
+from aws_simulator.cloudformation.parameters import Value, resolved
+from aws_simulator.cloudformation.template import Json, Resource, Template
+from aws_simulator.refused import NotPlayed
+
+STACK_TYPE: Final = "AWS::CloudFormation::Stack"
+NOTHING: Final = Template(text="", description="", parameters={}, conditions={}, mappings={}, resources={}, outputs={})
+"""The template of a stack that has none yet."""
+
+
+@dataclass(slots=True, kw_only=True)
+class StackResource:
+    """One resource of a stack.
+
+    Args:
+        given: its properties as it was given them last, resolved: what the next template is compared with.
+        physical_id: empty until it has been made.
+        needs: logical ids that it was made after.
+    """
+
+    definition: Resource
+    given: Json
+    physical_id: str
+    attributes: Mapping[str, str]
+    status: str
+    reason: str
+    changed: datetime
+    needs: frozenset[str] = frozenset()
+
+    @property
+    def logical_id(self) -> str:
+        return self.definition.logical_id
+
+    @property
+    def failed(self) -> bool:
+        """Of a stack that was left as it failed: it is written again whatever its text."""
+        return self.status.endswith("_FAILED")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    number: int
+    stack_id: str
+    stack_name: str
+    logical_id: str
+    physical_id: str
+    type: str
+    at: datetime
+    status: str
+    reason: str
+    token: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What a stack was told last: the template with its values, and what goes with them."""
+
+    template: Template
+    values: Mapping[str, Value]
+    tags: Mapping[str, str]
+    capabilities: tuple[str, ...]
+    role_arn: str | None
+
+    def scope(self, account: Account, stack: "Stack", lookup: "Lookup") -> Scope:
+        """The functions of this template see what the stack has."""
+        return Scope(
+            values={**resolved(self.values), **pseudo_parameters(account, stack)},
+            conditions=self.template.conditions,
+            mappings=self.template.mappings,
+            reference=lookup.reference,
+            attribute=lookup.attribute,
+        )
+
+    def wanted(self, scope: Scope) -> dict[str, Resource]:
+        """The resources whose condition holds."""
+        return {
+            name: resource
+            for name, resource in self.template.resources.items()
+            if resource.condition is None or condition(resource.condition, scope)
+        }
+
+
+class Lookup(Protocol):
+    """What `Ref` and `Fn::GetAtt` find."""
+
+    def reference(self, name: str) -> Any: ...
+
+    def attribute(self, name: str, attribute: str) -> Any: ...
+
+
+class Existing:
+    """What a stack has."""
+
+    def __init__(self, stack: "Stack") -> None:
+        self._stack = stack
+
+    def reference(self, name: str) -> Any:
+        return self._stack.resources[name].physical_id
+
+    def attribute(self, name: str, attribute: str) -> Any:
+        resource = self._stack.resources[name]
+        if attribute not in resource.attributes:
+            raise NotPlayed(f"attribute {attribute} of {resource.definition.type}")
+        return resource.attributes[attribute]
+
+
+@dataclass(slots=True, kw_only=True)
+class Stack:
+    """`described` is what it was given last, with success or while it tries; `outputs` are resolved."""
+
+    name: str
+    id: str
+    created: datetime
+    described: Described
+    status: str = "REVIEW_IN_PROGRESS"
+    reason: str = ""
+    updated: datetime | None = None
+    deleted: datetime | None = None
+    policy: str | None = None
+    protected: bool = False
+    change_set_id: str | None = None
+    resources: dict[str, StackResource] = field(default_factory=dict)
+    outputs: dict[str, Json] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def busy(self) -> bool:
+        return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
+
+    def tell(self, at: datetime, status: str, reason: str = "", token: str | None = None) -> None:
+        """Changes the stack's status, as an event."""
+        self.status, self.reason = status, reason
+        self._append(self.name, self.id, STACK_TYPE, at, status, reason, token)
+
+    def tell_of(
+        self, resource: StackResource, at: datetime, status: str, reason: str = "", token: str | None = None
+    ) -> None:
+        """Changes a resource's status, as an event."""
+        resource.status, resource.reason, resource.changed = status, reason, at
+        kind = resource.definition.type
+        self._append(resource.logical_id, resource.physical_id, kind, at, status, reason, token)
+
+    def _append(
+        self, logical_id: str, physical_id: str, kind: str, at: datetime, status: str, reason: str, token: str | None
+    ) -> None:
+        self.events.append(
+            Event(
+                number=len(self.events) + 1,
+                stack_id=self.id,
+                stack_name=self.name,
+                logical_id=logical_id,
+                physical_id=physical_id,
+                type=kind,
+                at=at,
+                status=status,
+                reason=reason,
+                token=token,
+            )
+        )
+
+
+def pseudo_parameters(account: Account, stack: Stack) -> dict[str, Any]:
+    return {
+        "AWS::AccountId": account.account_id,
+        "AWS::Region": account.region,
+        "AWS::Partition": "aws",
+        "AWS::URLSuffix": "amazonaws.com",
+        "AWS::StackName": stack.name,
+        "AWS::StackId": stack.id,
+        "AWS::NotificationARNs": [],
+    }

@@ -1,0 +1,220 @@
+"""The stacks that there are, and what CloudFormation answers about them."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from aws_simulator.account import Account
+from aws_simulator.cloudformation.operation import Operation
+from aws_simulator.cloudformation.parameters import default_of
+from aws_simulator.cloudformation.stack import Event, Stack, StackResource
+from aws_simulator.cloudformation.template import Template, parse
+from aws_simulator.pages import page
+from aws_simulator.refused import NotPlayed, Refused
+from aws_simulator.service import Answer, Request, Service
+
+EVENTS_IN_A_PAGE: Final = 100
+MAX_TEMPLATE_BYTES: Final = 51_200
+"""Of a template that is sent in the request; a larger one has to be in a bucket, which is not played."""
+
+Described = Mapping[str, Any]
+
+
+class Stacks(Service):
+    NAME: ClassVar[str] = "cloudformation"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.stacks: list[Stack] = []
+        self._operations: dict[str, Operation] = {}
+
+    def find(self, name_or_id: str) -> Stack:
+        """By name the one that is there, by id also one that was deleted.
+
+        Raises `Refused` as CloudFormation does for a stack that does not exist.
+        """
+        found = self.existing(name_or_id) or next((one for one in self.stacks if one.id == name_or_id), None)
+        if found is None:
+            raise Refused("ValidationError", f"Stack with id {name_or_id} does not exist")
+        return found
+
+    def existing(self, name_or_id: str) -> Stack | None:
+        alive = (stack for stack in self.stacks if stack.status != "DELETE_COMPLETE")
+        return next((stack for stack in alive if name_or_id in (stack.name, stack.id)), None)
+
+    def describe_stacks(self, request: Request) -> Answer:
+        if "StackName" in request:
+            return {"Stacks": [described(self.find(request["StackName"]))]}
+        alive = [stack for stack in self.stacks if stack.status != "DELETE_COMPLETE"]
+        stacks, token = page(alive, request.get("NextToken"), EVENTS_IN_A_PAGE, refused="ValidationError")
+        return {"Stacks": [described(stack) for stack in stacks], **next_token(token)}
+
+    def list_stacks(self, request: Request) -> Answer:
+        wanted = request.get("StackStatusFilter", [])
+        chosen = [stack for stack in self.stacks if not wanted or stack.status in wanted]
+        stacks, token = page(chosen, request.get("NextToken"), EVENTS_IN_A_PAGE, refused="ValidationError")
+        return {"StackSummaries": [summary(stack) for stack in stacks], **next_token(token)}
+
+    def describe_stack_events(self, request: Request) -> Answer:
+        """The newest first."""
+        events = self._named(request["StackName"]).events[::-1]
+        shown, token = page(events, request.get("NextToken"), EVENTS_IN_A_PAGE, refused="ValidationError")
+        return {"StackEvents": [described_event(event) for event in shown], **next_token(token)}
+
+    def describe_stack_resources(self, request: Request) -> Answer:
+        stack = self._named(request["StackName"])
+        wanted = request.get("LogicalResourceId")
+        chosen = [one for name, one in sorted(stack.resources.items()) if wanted in (None, name)]
+        return {"StackResources": [described_resource(stack, one) for one in chosen]}
+
+    def list_stack_resources(self, request: Request) -> Answer:
+        stack = self._named(request["StackName"])
+        chosen = [one for _, one in sorted(stack.resources.items())]
+        shown, token = page(chosen, request.get("NextToken"), EVENTS_IN_A_PAGE, refused="ValidationError")
+        return {"StackResourceSummaries": [summary_of_resource(one) for one in shown], **next_token(token)}
+
+    def get_template(self, request: Request) -> Answer:
+        """As it was sent; what CloudFormation makes of it is the same, since no transform is played."""
+        template = self._template_of(request)
+        return {"TemplateBody": template.text, "StagesAvailable": ["Original", "Processed"]}
+
+    def _template_of(self, request: Request) -> Template:
+        return self._named(request["StackName"]).described.template
+
+    def validate_template(self, request: Request) -> Answer:
+        template = parse(body_of(request))
+        parameters = [
+            {
+                "ParameterKey": name,
+                "NoEcho": bool(body.get("NoEcho", False)),
+                **{key: body[key] for key in ("Description",) if key in body},
+                **({} if default_of(body) is None else {"DefaultValue": default_of(body)}),
+            }
+            for name, body in template.parameters.items()
+        ]
+        answer: Answer = {"Parameters": parameters, "Capabilities": list(template.capabilities)}
+        return answer | ({"Description": template.description} if template.description else {})
+
+    def get_stack_policy(self, request: Request) -> Answer:
+        policy = self._named(request["StackName"]).policy
+        return {} if policy is None else {"StackPolicyBody": policy}
+
+    def set_stack_policy(self, request: Request) -> Answer:
+        if "StackPolicyBody" not in request:
+            raise NotPlayed("a stack policy in a bucket")
+        self._named(request["StackName"]).policy = request["StackPolicyBody"]
+        return {}
+
+    def update_termination_protection(self, request: Request) -> Answer:
+        stack = self._named(request["StackName"])
+        stack.protected = request["EnableTerminationProtection"]
+        return {"StackId": stack.id}
+
+    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+        name = request.get("StackName")
+        if name is None or name.startswith("arn:"):
+            return super().concerned(operation, request)
+        known = self.existing(name)
+        return (self.account.arn("cloudformation", f"stack/{name}/*") if known is None else known.id,)
+
+    def _named(self, name_or_id: str) -> Stack:
+        try:
+            return self.find(name_or_id)
+        except Refused as refused:
+            raise Refused(refused.code, f"Stack [{name_or_id}] does not exist") from None
+
+
+def body_of(request: Request) -> str:
+    if "TemplateBody" not in request:
+        raise NotPlayed("a template in a bucket")
+    body: str = request["TemplateBody"]
+    if len(body.encode()) > MAX_TEMPLATE_BYTES:
+        raise Refused(
+            "ValidationError",
+            f"1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have "
+            f"length less than or equal to {MAX_TEMPLATE_BYTES}",
+        )
+    return body
+
+
+def next_token(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"NextToken": token}
+
+
+def described(stack: Stack) -> dict[str, Any]:
+    said = stack.described
+    shown: dict[str, Any] = {
+        **named(stack),
+        "Parameters": [value.described() for value in said.values.values()],
+        "Tags": [{"Key": key, "Value": value} for key, value in said.tags.items()],
+        "Capabilities": list(said.capabilities),
+        "Outputs": [
+            {
+                "OutputKey": name,
+                "OutputValue": str(body["Value"]),
+                **{key: body[key] for key in ("Description",) if key in body},
+            }
+            for name, body in stack.outputs.items()
+        ],
+        "EnableTerminationProtection": stack.protected,
+        "DisableRollback": False,
+        "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+    }
+    optional = {
+        "Description": said.template.description or None,
+        "RoleARN": said.role_arn,
+        "ChangeSetId": stack.change_set_id,
+    }
+    return shown | {key: value for key, value in optional.items() if value is not None}
+
+
+def named(stack: Stack) -> dict[str, Any]:
+    """What DescribeStacks and ListStacks have in common."""
+    shown: dict[str, Any] = {
+        "StackId": stack.id,
+        "StackName": stack.name,
+        "StackStatus": stack.status,
+        "CreationTime": stack.created,
+    }
+    optional = {
+        "LastUpdatedTime": stack.updated,
+        "DeletionTime": stack.deleted,
+        "StackStatusReason": stack.reason or None,
+    }
+    return shown | {key: value for key, value in optional.items() if value is not None}
+
+
+def summary(stack: Stack) -> dict[str, Any]:
+    return {**named(stack), "TemplateDescription": stack.described.template.description}
+
+
+def described_event(event: Event) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "StackId": event.stack_id,
+        "StackName": event.stack_name,
+        "EventId": f"{event.logical_id}-{event.status}-{event.number:06d}",
+        "LogicalResourceId": event.logical_id,
+        "PhysicalResourceId": event.physical_id,
+        "ResourceType": event.type,
+        "Timestamp": event.at,
+        "ResourceStatus": event.status,
+    }
+    optional = {"ResourceStatusReason": event.reason or None, "ClientRequestToken": event.token}
+    return shown | {key: value for key, value in optional.items() if value is not None}
+
+
+def described_resource(stack: Stack, resource: StackResource) -> dict[str, Any]:
+    shown = summary_of_resource(resource)
+    timestamp = shown.pop("LastUpdatedTimestamp")
+    return {**shown, "Timestamp": timestamp, "StackName": stack.name, "StackId": stack.id}
+
+
+def summary_of_resource(resource: StackResource) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "LogicalResourceId": resource.logical_id,
+        "ResourceType": resource.definition.type,
+        "LastUpdatedTimestamp": resource.changed,
+        "ResourceStatus": resource.status,
+        "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
+    }
+    optional = {"PhysicalResourceId": resource.physical_id or None, "ResourceStatusReason": resource.reason or None}
+    return shown | {key: value for key, value in optional.items() if value is not None}

@@ -1,0 +1,271 @@
+"""One resource on its way: made, written as it was before, or deleted. A task goes on second by second."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from aws_simulator.account import Account
+from aws_simulator.cloudformation.create_only import NAMES, create_only
+from aws_simulator.cloudformation.intrinsics import Scope, resolve
+from aws_simulator.cloudformation.resources import handler_of
+from aws_simulator.cloudformation.resources.handler import Handler, Made, Wanted
+from aws_simulator.cloudformation.stack import Stack, StackResource
+from aws_simulator.cloudformation.template import Json, Resource
+from aws_simulator.refused import Refused
+
+State = Literal["waiting", "running", "done", "failed"]
+Verb = Literal["CREATE", "UPDATE", "DELETE"]
+
+REPLACING: Final = "Requested update requires the creation of a new physical resource; hence creating one."
+CANCELLED: Final[Mapping[Verb, str]] = {
+    "CREATE": "Resource creation cancelled",
+    "UPDATE": "Resource update cancelled",
+    "DELETE": "Resource deletion cancelled",
+}
+
+Fault = Callable[[str, str], str | None]
+"""Stack and logical id to the reason why the resource fails, if a test wants it to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What the tasks of one operation share; `token` is the caller's, for the events."""
+
+    account: Account
+    stack: Stack
+    token: str | None
+    fault: Fault
+
+
+class Task(ABC):
+    """`after` are the logical ids of tasks that have to be done before."""
+
+    verb: Verb
+
+    def __init__(self, run: Run, logical_id: str, after: frozenset[str]) -> None:
+        self.account = run.account
+        self.stack = run.stack
+        self.logical_id = logical_id
+        self.after = after
+        self.state: State = "waiting"
+        self._run = run
+        self._seconds: float | None = None
+
+    @property
+    @abstractmethod
+    def resource(self) -> StackResource: ...
+
+    @abstractmethod
+    def begin(self) -> None:
+        """When nothing is to be done, it is done at once."""
+
+    @abstractmethod
+    def _call(self) -> Handler:
+        """Asks the service for what is to be. Returns who did it."""
+
+    def advance(self) -> None:
+        """A second has passed: call in the first, complete when the resource is stable."""
+        try:
+            if self._seconds is None:
+                self._seconds = self._call().SECONDS
+                return
+            self._seconds -= 1
+            if self._seconds <= 0 and self._is_stable():
+                self._complete()
+        except Refused as refused:
+            self.fail(self._worded(refused))
+
+    def _complete(self) -> None:
+        reason = self._run.fault(self.stack.name, self.logical_id)
+        if reason is not None:
+            self.fail(reason)
+            return
+        self.state = "done"
+        self.tell("COMPLETE")
+
+    def fail(self, reason: str) -> None:
+        self.state = "failed"
+        self.tell("FAILED", reason)
+
+    def cancel(self) -> None:
+        self.fail(CANCELLED[self.verb])
+
+    def tell(self, state: str, reason: str = "") -> None:
+        self.stack.tell_of(self.resource, self.account.now(), f"{self.verb}_{state}", reason, self._run.token)
+
+    def _is_stable(self) -> bool:
+        handler = handler_of(self.resource.definition.type)
+        return handler.is_stable(self.account, made_of(self.resource))
+
+    def _wanted(self, properties: Json) -> Wanted:
+        return Wanted(
+            account=self.account,
+            stack=self.stack.name,
+            logical_id=self.logical_id,
+            type=self.resource.definition.type,
+            properties=properties,
+        )
+
+    def _worded(self, refused: Refused) -> str:
+        """As a resource's handler hands on what the service said."""
+        service = self.resource.definition.type.split("::")[1]
+        request = self.account.hexadecimal_id("handler request")
+        code = "AlreadyExists" if "Exist" in refused.code and "NotExist" not in refused.code else "InvalidRequest"
+        return (
+            f'Resource handler returned message: "{refused.message} (Service: {service}, Status Code: '
+            f'{refused.status}, Request ID: {request})" (RequestToken: {request}, HandlerErrorCode: {code})'
+        )
+
+
+class Make(Task):
+    """Creates a resource, or brings it to what the template says: nothing, if its text is what it was given last."""
+
+    def __init__(self, run: Run, definition: Resource, after: frozenset[str], scope: Scope) -> None:
+        super().__init__(run, definition.logical_id, after)
+        self.before: StackResource | None = None
+        """What it was, if it is changed; None where it is new or stays as it is."""
+        self.replaces = False
+        existing = run.stack.resources.get(definition.logical_id)
+        self.verb = "UPDATE" if existing is not None and existing.physical_id else "CREATE"
+        self._definition = definition
+        self._scope = scope
+
+    @property
+    def resource(self) -> StackResource:
+        return self.stack.resources[self.logical_id]
+
+    @property
+    def touched(self) -> bool:
+        return self.state != "waiting" and (self.verb == "CREATE" or self.before is not None)
+
+    def begin(self) -> None:
+        given = resolve(dict(self._definition.properties), self._scope)
+        if self.verb == "CREATE":
+            self._begin_new(given)
+        elif self.resource.given == given and not self.resource.failed:
+            self.resource.definition, self.resource.needs = self._definition, self.after
+            self.state = "done"
+        else:
+            self._begin_change(given)
+
+    def _begin_new(self, given: dict[str, Any]) -> None:
+        self.stack.resources[self.logical_id] = StackResource(
+            definition=self._definition,
+            given=given,
+            physical_id="",
+            attributes={},
+            status="",
+            reason="",
+            changed=self.account.now(),
+            needs=self.after,
+        )
+        self.state = "running"
+        self.tell("IN_PROGRESS")
+
+    def _begin_change(self, given: dict[str, Any]) -> None:
+        resource, kind = self.resource, self._definition.type
+        self.before = replace(resource)
+        changed = changed_names(resource.given, given)
+        self.replaces = bool(changed & create_only(kind)) or resource.definition.type != kind
+        name = NAMES.get(kind)
+        resource.definition, resource.given, resource.needs = self._definition, given, self.after
+        self.state = "running"
+        self.tell("IN_PROGRESS", REPLACING if self.replaces else "")
+        if self.replaces and name is not None and name not in changed and name in given:
+            self.replaces = False
+            self.fail(
+                "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename "
+                f"{given[name]} and update the stack again."
+            )
+
+    def _call(self) -> Handler:
+        resource, handler = self.resource, handler_of(self._definition.type)
+        wanted = self._wanted(resource.given)
+        if self.before is None or self.replaces:
+            made = handler.create(wanted)
+            resource.physical_id, resource.attributes = made.physical_id, made.attributes
+            self.tell("IN_PROGRESS", "Resource creation Initiated")
+        else:
+            made = handler.update(wanted, made_of(resource), self.before.given)
+            resource.physical_id, resource.attributes = made.physical_id, made.attributes
+        return handler
+
+
+class Restore(Task):
+    """Writes a resource as it was before an update that has failed."""
+
+    verb = "UPDATE"
+
+    def __init__(self, run: Run, before: StackResource, after: frozenset[str], *, replaced: bool) -> None:
+        super().__init__(run, before.logical_id, after)
+        self.before = before
+        self.replaced = replaced
+
+    @property
+    def resource(self) -> StackResource:
+        return self.stack.resources[self.logical_id]
+
+    def begin(self) -> None:
+        self.state = "running"
+        self.tell("IN_PROGRESS")
+
+    def _call(self) -> Handler:
+        """What was replaced is still there as it was."""
+        resource, handler = self.resource, handler_of(self.before.definition.type)
+        failed, resource.definition = resource.given, self.before.definition
+        resource.given, resource.needs = self.before.given, self.before.needs
+        resource.physical_id, resource.attributes = self.before.physical_id, self.before.attributes
+        if not self.replaced:
+            handler.update(self._wanted(resource.given), made_of(resource), failed)
+        return handler
+
+
+class Delete(Task):
+    """Deletes what a resource stands for, or leaves it where it is to be kept."""
+
+    verb = "DELETE"
+
+    def __init__(self, run: Run, resource: StackResource, after: frozenset[str], *, kept: bool) -> None:
+        super().__init__(run, resource.logical_id, after)
+        self._resource = resource
+        self._kept = kept or not resource.physical_id
+
+    @property
+    def resource(self) -> StackResource:
+        return self._resource
+
+    def begin(self) -> None:
+        if self._kept:
+            self.state = "done"
+            self.tell("SKIPPED" if self._resource.physical_id else "COMPLETE")
+            self._forget()
+        else:
+            self.state = "running"
+            self.tell("IN_PROGRESS")
+
+    def _call(self) -> Handler:
+        resource, handler = self._resource, handler_of(self._resource.definition.type)
+        handler.delete(self.account, made_of(resource), resource.given)
+        return handler
+
+    def _is_stable(self) -> bool:
+        return True
+
+    def _complete(self) -> None:
+        super()._complete()
+        if self.state == "done":
+            self._forget()
+
+    def _forget(self) -> None:
+        if self.stack.resources.get(self.logical_id) is self._resource:
+            del self.stack.resources[self.logical_id]
+
+
+def made_of(resource: StackResource) -> Made:
+    return Made(physical_id=resource.physical_id, attributes=resource.attributes)
+
+
+def changed_names(before: Json, after: Json) -> frozenset[str]:
+    """Properties of the highest level whose texts differ."""
+    return frozenset(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))

@@ -1,0 +1,254 @@
+"""CloudWatch alarms: set by hand, or by what the tasks behind a target group answer to their users."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from aws_simulator.account import Account
+from aws_simulator.elbv2.service import ElbV2
+from aws_simulator.elbv2.state import TargetGroup
+from aws_simulator.pages import page
+from aws_simulator.refused import Refused
+from aws_simulator.service import Answer, Request, Service
+
+State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
+
+PAGE_SIZE: Final = 50
+BAD_TOKEN: Final = "InvalidNextToken"  # noqa: S105
+
+WATCHED: Final[Mapping[str, str]] = {
+    "HTTPCode_Target_5XX_Count": "answers_500",
+    "TargetResponseTime": "slow",
+    "UnHealthyHostCount": "unhealthy",
+}
+"""Metrics of a target group to what makes an alarm on them breach; other metrics never do by themselves."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Alarm:
+    arn: str
+    name: str
+    request: dict[str, Any]
+    configured_at: datetime
+    state: State = "INSUFFICIENT_DATA"
+    reason: str = "Unchecked: Initial alarm creation"
+    changed_at: datetime
+    watched: tuple[tuple[str, str], ...]
+    by_hand: bool = False
+    breaching_since: datetime | None = None
+    breached_at: datetime | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def period(self) -> timedelta:
+        metrics = self.request.get("Metrics", [])
+        periods = [one["MetricStat"]["Period"] for one in metrics if "MetricStat" in one]
+        return timedelta(seconds=self.request.get("Period") or max(periods, default=60))
+
+    @property
+    def window(self) -> timedelta:
+        """How long its metric must breach: all its periods."""
+        return self.period * int(self.request["EvaluationPeriods"])
+
+
+def watched_by(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What an alarm breaches on, and the full name of the target group where, for each metric that this plane moves."""
+    single = [request] if "MetricName" in request else []
+    several = [one["MetricStat"]["Metric"] for one in request.get("Metrics", []) if "MetricStat" in one]
+    for metric in (*single, *several):
+        for dimension in metric.get("Dimensions", []):
+            if dimension["Name"] == "TargetGroup" and metric["MetricName"] in WATCHED:
+                yield WATCHED[metric["MetricName"]], dimension["Value"]
+
+
+class CloudWatch(Service):
+    NAME = "cloudwatch"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.alarms: dict[str, Alarm] = {}
+        self.dashboards: dict[str, str] = {}
+
+    # What a deployment asks, and a test does.
+
+    def in_alarm(self, names: list[str]) -> list[str]:
+        return [name for name in names if name in self.alarms and self.alarms[name].state == "ALARM"]
+
+    def window(self, names: list[str]) -> timedelta:
+        """The longest of the alarms', which is for how long ECS watches a finished deployment."""
+        windows = [self.alarms[name].window for name in names if name in self.alarms]
+        return max(windows, default=timedelta())
+
+    def set_alarm(self, name: str, state: State) -> None:
+        """By hand; it stays so, whatever its metric does. An alarm that does not exist is made."""
+        if name not in self.alarms:
+            made = {"AlarmName": name, "EvaluationPeriods": 1, "Threshold": 1.0, "Period": 60}
+            self._make({**made, "ComparisonOperator": "GreaterThanOrEqualToThreshold"})
+        alarm = self.alarms[name]
+        alarm.by_hand = True
+        self._change(alarm, state, "Set by hand")
+
+    # Time
+
+    @property
+    def quiet(self) -> bool:
+        return all(self._is_settled(alarm) for alarm in self.alarms.values())
+
+    def _is_settled(self, alarm: Alarm) -> bool:
+        if alarm.by_hand:
+            return True
+        if self._breaches(alarm):
+            return alarm.state == "ALARM"
+        return alarm.state == "OK" and alarm.breaching_since is None
+
+    def step(self) -> None:
+        for alarm in self.alarms.values():
+            if not alarm.by_hand:
+                self._evaluate(alarm)
+
+    def _evaluate(self, alarm: Alarm) -> None:
+        """A period in which the metric breaches at any time is a breaching one: they are sums and maxima. As many in a
+        row as the alarm evaluates make ALARM, and one without makes OK.
+        """
+        now = self.account.now()
+        if self._breaches(alarm):
+            alarm.breaching_since, alarm.breached_at = alarm.breaching_since or now, now
+        elif alarm.breached_at is None or now - alarm.breached_at >= alarm.period:
+            alarm.breaching_since = None
+            if now - alarm.changed_at >= alarm.period:
+                self._change(alarm, "OK", "Threshold Crossed: no datapoints were breaching")
+        if alarm.breaching_since is not None and now - alarm.breaching_since >= alarm.window:
+            periods = alarm.request["EvaluationPeriods"]
+            self._change(alarm, "ALARM", f"Threshold Crossed: {periods} out of the last {periods} datapoints")
+
+    def _change(self, alarm: Alarm, state: State, reason: str) -> None:
+        if alarm.state == state:
+            return
+        now = self.account.now()
+        alarm.history.append(
+            {
+                "AlarmName": alarm.name,
+                "AlarmType": "MetricAlarm",
+                "Timestamp": now,
+                "HistoryItemType": "StateUpdate",
+                "HistorySummary": f"Alarm updated from {alarm.state} to {state}",
+            }
+        )
+        alarm.state, alarm.reason, alarm.changed_at = state, reason, now
+
+    def _breaches(self, alarm: Alarm) -> bool:
+        groups = self.account.service(ElbV2).target_groups
+        return any(
+            arn in groups and self._shows(groups[arn], what)
+            for what, arn in ((what, self.account.arn("elasticloadbalancing", name)) for what, name in alarm.watched)
+        )
+
+    def _shows(self, group: TargetGroup, what: str) -> bool:
+        """Whether any registered task is what the metric is about; of answers only those to users count."""
+        load_balancing = self.account.service(ElbV2)
+        if what == "unhealthy":
+            return any(health.state == "unhealthy" for _, health in load_balancing.targets(group))
+        if all(target.behaviour.kind != what for target in group.targets.values()):
+            return False
+        targets = load_balancing.targets(group)
+        answering = any(target.behaviour.kind == what and health.state == "healthy" for target, health in targets)
+        return answering and load_balancing.weight_of(group.arn) > 0
+
+    # Operations
+
+    def put_metric_alarm(self, request: Request) -> Answer:
+        name = request["AlarmName"]
+        if name in self.alarms:
+            self.alarms[name].request = dict(request)
+            self.alarms[name].watched = tuple(watched_by(request))
+            self.alarms[name].configured_at = self.account.now()
+        else:
+            self._make(dict(request))
+        return {}
+
+    def _make(self, request: dict[str, Any]) -> None:
+        name, now = request["AlarmName"], self.account.now()
+        self.alarms[name] = Alarm(
+            arn=self._arn(name),
+            name=name,
+            request=request,
+            watched=tuple(watched_by(request)),
+            configured_at=now,
+            changed_at=now,
+        )
+
+    def _arn(self, name: str) -> str:
+        return self.account.arn("cloudwatch", f"alarm:{name}")
+
+    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+        names = request.get("AlarmNames") or ([request["AlarmName"]] if "AlarmName" in request else [])
+        if operation == "DescribeAlarms" and not names:
+            return (self._arn("*"),)
+        return tuple(self._arn(name) for name in names)
+
+    def delete_alarms(self, request: Request) -> Answer:
+        for name in request["AlarmNames"]:
+            self.alarms.pop(name, None)
+        return {}
+
+    def set_alarm_state(self, request: Request) -> Answer:
+        """Until the alarm is evaluated again."""
+        alarm = self.alarms.get(request["AlarmName"])
+        if alarm is None:
+            raise Refused("ResourceNotFound", f"Alarm {request['AlarmName']} does not exist", status=404)
+        self._change(alarm, request["StateValue"], request["StateReason"])
+        return {}
+
+    def describe_alarms(self, request: Request) -> Answer:
+        names, prefix = request.get("AlarmNames"), request.get("AlarmNamePrefix", "")
+        state = request.get("StateValue")
+        found = [
+            self._described(alarm)
+            for name, alarm in sorted(self.alarms.items())
+            if (names is None or name in names) and name.startswith(prefix) and state in (None, alarm.state)
+        ]
+        size = request.get("MaxRecords", PAGE_SIZE)
+        shown, token = page(found, request.get("NextToken"), size, refused=BAD_TOKEN)
+        return {"MetricAlarms": shown, "CompositeAlarms": []} | ({"NextToken": token} if token else {})
+
+    def describe_alarm_history(self, request: Request) -> Answer:
+        wanted = request.get("AlarmName")
+        items = [item for name, alarm in self.alarms.items() if wanted in (None, name) for item in alarm.history]
+        return {"AlarmHistoryItems": sorted(items, key=lambda item: item["Timestamp"], reverse=True)}
+
+    def put_dashboard(self, request: Request) -> Answer:
+        self.dashboards[request["DashboardName"]] = request["DashboardBody"]
+        return {"DashboardValidationMessages": []}
+
+    def delete_dashboards(self, request: Request) -> Answer:
+        for name in request["DashboardNames"]:
+            self.dashboards.pop(name, None)
+        return {}
+
+    def get_dashboard(self, request: Request) -> Answer:
+        name = request["DashboardName"]
+        if name not in self.dashboards:
+            raise Refused("ResourceNotFound", f"Dashboard {name} does not exist", status=404)
+        arn = self.account.arn("cloudwatch", f"dashboard/{name}", regional=False)
+        return {"DashboardArn": arn, "DashboardBody": self.dashboards[name], "DashboardName": name}
+
+    def _described(self, alarm: Alarm) -> dict[str, Any]:
+        defaults: dict[str, Any] = {
+            "ActionsEnabled": True,
+            "OKActions": [],
+            "AlarmActions": [],
+            "InsufficientDataActions": [],
+            "Dimensions": [],
+        }
+        given = {key: value for key, value in alarm.request.items() if key != "Tags"}
+        return {
+            **defaults,
+            **given,
+            "AlarmArn": alarm.arn,
+            "AlarmConfigurationUpdatedTimestamp": alarm.configured_at,
+            "StateValue": alarm.state,
+            "StateReason": alarm.reason,
+            "StateUpdatedTimestamp": alarm.changed_at,
+            "StateTransitionedTimestamp": alarm.changed_at,
+        }

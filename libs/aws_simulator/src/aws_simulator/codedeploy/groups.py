@@ -1,0 +1,283 @@
+"""Applications, deployment groups and deployment configurations."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from aws_simulator.account import Account
+from aws_simulator.codedeploy.state import Application, Configuration, Deployment, Group, Kind
+from aws_simulator.elbv2.service import ElbV2
+from aws_simulator.refused import Refused
+from aws_simulator.service import Answer, Request, Service
+
+LONG_AGO: Final = datetime(2018, 11, 27, tzinfo=UTC)
+NONE_GIVEN: Final = "CodeDeployDefault.OneAtATime"
+"""What CodeDeploy takes where neither the deployment nor the group says; it is for EC2."""
+
+
+WITHOUT_RESOURCE: Final = (
+    "ContinueDeployment",
+    "StopDeployment",
+    "GetDeploymentTarget",
+    "BatchGetDeploymentTargets",
+    "ListDeploymentTargets",
+    "PutLifecycleEventHookExecutionStatus",
+)
+"""Operations that IAM allows on everything or not at all (service-authorization: list_awscodedeploy)."""
+
+
+def predefined(name: str, kind: Kind = "AllAtOnce", percent: int = 100, interval_minutes: int = 0) -> Configuration:
+    return Configuration(
+        name=f"CodeDeployDefault.{name}",
+        type=kind,
+        percent=percent,
+        interval_minutes=interval_minutes,
+        id=f"00000000-0000-0000-0000-{percent:06d}{interval_minutes:06d}",
+        created_at=LONG_AGO,
+    )
+
+
+PREDEFINED: Final = (
+    predefined("ECSAllAtOnce"),
+    predefined("ECSLinear10PercentEvery1Minutes", "TimeBasedLinear", 10, 1),
+    predefined("ECSLinear10PercentEvery3Minutes", "TimeBasedLinear", 10, 3),
+    predefined("ECSCanary10Percent5Minutes", "TimeBasedCanary", 10, 5),
+    predefined("ECSCanary10Percent15Minutes", "TimeBasedCanary", 10, 15),
+)
+"""Those that every account has."""
+
+
+class Groups(Service):
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.applications: dict[str, Application] = {}
+        self.groups: dict[tuple[str, str], Group] = {}
+        self.configurations = {configuration.name: configuration for configuration in PREDEFINED}
+        self.deployments: dict[str, Deployment] = {}
+
+    def uuid(self, kind: str) -> str:
+        digits = self.account.hexadecimal_id(kind)
+        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+        if operation in WITHOUT_RESOURCE:
+            return ()
+        if "deploymentConfigName" in request and operation.endswith("DeploymentConfig"):
+            return (self.account.arn("codedeploy", f"deploymentconfig:{request['deploymentConfigName']}"),)
+        identities = request.get("deploymentIds") or [request.get("deploymentId")]
+        known = [self.deployments[identity].group for identity in identities if identity in self.deployments]
+        if known:
+            return tuple(dict.fromkeys(self._arn(group.application, group.name) for group in known))
+        application, name = request.get("applicationName"), request.get("deploymentGroupName")
+        return (self._arn(application, name),) if application else ()
+
+    def _arn(self, application: str, name: str | None) -> str:
+        resource = f"deploymentgroup:{application}/{name}" if name else f"application:{application}"
+        return self.account.arn("codedeploy", resource)
+
+    # Applications
+
+    def create_application(self, request: Request) -> Answer:
+        name = request["applicationName"]
+        if name in self.applications:
+            raise Refused("ApplicationAlreadyExistsException", f"Application already exists: {name}")
+        made = Application(id=self.uuid("application"), name=name, created_at=self.account.now())
+        self.applications[name] = made
+        return {"applicationId": made.id}
+
+    def delete_application(self, request: Request) -> Answer:
+        name = request["applicationName"]
+        self.applications.pop(name, None)
+        self.groups = {key: group for key, group in self.groups.items() if key[0] != name}
+        return {}
+
+    def application(self, name: str) -> Application:
+        """Raises:
+        Refused: ApplicationDoesNotExistException.
+        """
+        if name not in self.applications:
+            raise Refused("ApplicationDoesNotExistException", f"No application found for name: {name}")
+        return self.applications[name]
+
+    def get_application(self, request: Request) -> Answer:
+        application = self.application(request["applicationName"])
+        return {
+            "application": {
+                "applicationId": application.id,
+                "applicationName": application.name,
+                "createTime": application.created_at,
+                "linkedToGitHub": False,
+                "computePlatform": "ECS",
+            }
+        }
+
+    def list_applications(self, request: Request) -> Answer:
+        return {"applications": sorted(self.applications)}
+
+    # Deployment groups
+
+    def create_deployment_group(self, request: Request) -> Answer:
+        key = (self.application(request["applicationName"]).name, request["deploymentGroupName"])
+        if key in self.groups:
+            message = f"Deployment group already exists: {key[1]}"
+            raise Refused("DeploymentGroupAlreadyExistsException", message)
+        self.configuration(request.get("deploymentConfigName", NONE_GIVEN))
+        group = Group(id=self.uuid("deployment group"), application=key[0], name=key[1], request=dict(request))
+        self.groups[key] = group
+        self._mark_test_listeners(group)
+        return {"deploymentGroupId": group.id}
+
+    def update_deployment_group(self, request: Request) -> Answer:
+        group = self.group(request["applicationName"], request["currentDeploymentGroupName"])
+        names = ("applicationName", "currentDeploymentGroupName", "newDeploymentGroupName")
+        if "deploymentConfigName" in request:
+            self.configuration(request["deploymentConfigName"])
+        group.request |= {key: value for key, value in request.items() if key not in names}
+        if "newDeploymentGroupName" in request:
+            del self.groups[group.application, group.name]
+            group.name = request["newDeploymentGroupName"]
+            self.groups[group.application, group.name] = group
+        self._mark_test_listeners(group)
+        return {"hooksNotCleanedUp": []}
+
+    def _mark_test_listeners(self, group: Group) -> None:
+        """What the smoke test finds there is no user's error."""
+        for arn in group.listeners("testTrafficRoute"):
+            if arn in self.account.service(ElbV2).listeners:
+                self.account.service(ElbV2).listeners[arn].tests_only = True
+
+    def delete_deployment_group(self, request: Request) -> Answer:
+        self.groups.pop((request["applicationName"], request["deploymentGroupName"]), None)
+        return {"hooksNotCleanedUp": []}
+
+    def group(self, application: str, name: str) -> Group:
+        """Raises:
+        Refused: ApplicationDoesNotExistException or DeploymentGroupDoesNotExistException.
+        """
+        found = self.groups.get((self.application(application).name, name))
+        if found is None:
+            raise Refused("DeploymentGroupDoesNotExistException", f"No Deployment Group found for name: {name}")
+        return found
+
+    def list_deployment_groups(self, request: Request) -> Answer:
+        application = self.application(request["applicationName"]).name
+        names = sorted(name for of, name in self.groups if of == application)
+        return {"applicationName": application, "deploymentGroups": names}
+
+    def get_deployment_group(self, request: Request) -> Answer:
+        return {"deploymentGroupInfo": self._described_group(self._asked_group(request))}
+
+    def batch_get_deployment_groups(self, request: Request) -> Answer:
+        names = request["deploymentGroupNames"]
+        groups = [self.group(request["applicationName"], name) for name in names]
+        return {"deploymentGroupsInfo": [self._described_group(group) for group in groups], "errorMessage": ""}
+
+    def _asked_group(self, request: Request) -> Group:
+        return self.group(request["applicationName"], request["deploymentGroupName"])
+
+    def _described_group(self, group: Group) -> dict[str, Any]:
+        request = {key: value for key, value in group.request.items() if key != "tags"}
+        facts: dict[str, Any] = {
+            "ec2TagFilters": [],
+            "onPremisesInstanceTagFilters": [],
+            "autoScalingGroups": [],
+            "triggerConfigurations": [],
+            "outdatedInstancesStrategy": "UPDATE",
+            "deploymentConfigName": NONE_GIVEN,
+            **request,
+            "deploymentGroupId": group.id,
+            "deploymentGroupName": group.name,
+            "computePlatform": "ECS",
+            "terminationHookEnabled": False,
+        }
+        good = self.deployments.get(str(group.last_successful))
+        if good is not None and good.sha256 is not None:
+            facts["targetRevision"] = revision_of(good.sha256)
+        for member, identity in (
+            ("lastSuccessfulDeployment", group.last_successful),
+            ("lastAttemptedDeployment", group.last_attempted),
+        ):
+            deployment = self.deployments.get(str(identity))
+            if deployment is not None:
+                facts[member] = last_of(deployment)
+        return facts
+
+    # Deployment configurations
+
+    def configuration(self, name: str) -> Configuration:
+        """Raises:
+        Refused: DeploymentConfigDoesNotExistException, or InvalidComputePlatformException for one of EC2's.
+        """
+        if name == NONE_GIVEN:
+            message = f"The compute platform of {name} is Server, and that of the deployment group is ECS"
+            raise Refused("InvalidDeploymentConfigNameException", message)
+        if name not in self.configurations:
+            raise Refused(
+                "DeploymentConfigDoesNotExistException", f"No Deployment Configuration found for name: {name}"
+            )
+        return self.configurations[name]
+
+    def create_deployment_config(self, request: Request) -> Answer:
+        name = request["deploymentConfigName"]
+        if name.startswith("CodeDeployDefault."):
+            message = "Deployment configuration names cannot start with CodeDeployDefault."
+            raise Refused("InvalidDeploymentConfigNameException", message)
+        if name in self.configurations:
+            raise Refused("DeploymentConfigAlreadyExistsException", f"Deployment Configuration already exists: {name}")
+        routing = request.get("trafficRoutingConfig", {"type": "AllAtOnce"})
+        steps = routing.get("timeBasedCanary") or routing.get("timeBasedLinear") or {}
+        self.configurations[name] = Configuration(
+            name=name,
+            type=routing["type"],
+            percent=steps.get("canaryPercentage") or steps.get("linearPercentage") or 100,
+            interval_minutes=steps.get("canaryInterval") or steps.get("linearInterval") or 0,
+            id=self.uuid("deployment configuration"),
+            created_at=self.account.now(),
+        )
+        return {"deploymentConfigId": self.configurations[name].id}
+
+    def delete_deployment_config(self, request: Request) -> Answer:
+        name = request["deploymentConfigName"]
+        if any(group.request.get("deploymentConfigName") == name for group in self.groups.values()):
+            raise Refused("DeploymentConfigInUseException", f"The deployment configuration {name} is in use")
+        self.configurations.pop(name, None)
+        return {}
+
+    def get_deployment_config(self, request: Request) -> Answer:
+        return {"deploymentConfigInfo": described_configuration(self.configuration(request["deploymentConfigName"]))}
+
+    def list_deployment_configs(self, request: Request) -> Answer:
+        return {"deploymentConfigsList": sorted(self.configurations)}
+
+
+def revision_of(sha256: str) -> dict[str, Any]:
+    """CodeDeploy keeps the content to itself; GetApplicationRevision gives it (API_GetDeployment)."""
+    return {"revisionType": "AppSpecContent", "appSpecContent": {"sha256": sha256}}
+
+
+def last_of(deployment: Deployment) -> dict[str, Any]:
+    facts = {
+        "deploymentId": deployment.id,
+        "status": deployment.status,
+        "createTime": deployment.created_at,
+        "endTime": deployment.completed_at,
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def described_configuration(configuration: Configuration) -> dict[str, Any]:
+    routing: dict[str, Any] = {"type": configuration.type}
+    steps = {"Percentage": configuration.percent, "Interval": configuration.interval_minutes}
+    match configuration.type:
+        case "TimeBasedCanary":
+            routing["timeBasedCanary"] = {f"canary{key}": value for key, value in steps.items()}
+        case "TimeBasedLinear":
+            routing["timeBasedLinear"] = {f"linear{key}": value for key, value in steps.items()}
+        case "AllAtOnce":
+            pass
+    return {
+        "deploymentConfigId": configuration.id,
+        "deploymentConfigName": configuration.name,
+        "createTime": configuration.created_at,
+        "computePlatform": "ECS",
+        "trafficRoutingConfig": routing,
+    }

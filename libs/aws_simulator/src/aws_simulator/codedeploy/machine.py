@@ -1,0 +1,278 @@
+"""What a deployment does next: its state and what is seen of the world in, actions out.
+
+Nothing here touches ECS or a load balancer; engine.py does what is asked, on this plane or anywhere. The order of
+events and the limits are those of the CodeDeploy user guide (deployment-steps-ecs, limits).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from aws_simulator.clock import NEVER
+from aws_simulator.codedeploy.state import Deployment, EventStatus, LifecycleEvent, Trigger
+
+CREATED_SECONDS: Final = 2
+QUEUED_SECONDS: Final = 2
+HOUR: Final = 3600
+UNSTEADY_SECONDS: Final = 300
+"""If scaling makes the replacement unsteady while traffic shifts, it has so long to become steady again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """
+    Args:
+        steady: whether all tasks of the replacement run and are healthy.
+        invalid: why the deployment cannot begin: code and message.
+        rollback_error: why it cannot go back, where the test says so.
+        says_baking: whether the status is Baking in the bake time, and not InProgress.
+    """
+
+    now: datetime
+    steady: bool = False
+    firing: tuple[str, ...] = ()
+    invalid: tuple[str, str] | None = None
+    rollback_error: tuple[str, str] | None = None
+    says_baking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreateReplacement:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Gives the replacement so much of a listener's traffic, and the original the rest."""
+
+    route: Literal["prodTrafficRoute", "testTrafficRoute"]
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallHook:
+    event: LifecycleEvent
+
+
+@dataclass(frozen=True, slots=True)
+class MakePrimary:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOriginal:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """`trigger` is the event on which the group may want a rollback; None after a success."""
+
+    trigger: Trigger | None
+
+
+Action = CreateReplacement | Route | CallHook | MakePrimary | DeleteOriginal | Ended
+
+
+def advance(deployment: Deployment, seen: Seen) -> list[Action]:
+    """One second further. The deployment's own state is changed, the world's is asked for."""
+    deployment.updated_at = seen.now
+    match deployment.status:
+        case "Created":
+            if age(deployment.created_at, seen) >= CREATED_SECONDS:
+                deployment.status = "Queued"
+            return []
+        case "Queued":
+            return (
+                begin(deployment, seen) if age(deployment.created_at, seen) >= CREATED_SECONDS + QUEUED_SECONDS else []
+            )
+        case "InProgress" | "Ready" | "Baking":
+            if seen.firing:
+                return stop_on_alarm(deployment, seen)
+            return run(deployment, seen)
+        case _:
+            return []
+
+
+def quiet_until(deployment: Deployment, seen: Seen) -> datetime:
+    """Before which `advance` would do nothing, as long as the rest of the world stays as it is."""
+    if seen.firing or deployment.rolls_back is not None or deployment.status in ("Created", "Queued"):
+        return seen.now
+    event = next((one for one in deployment.events if one.status in ("Pending", "InProgress")), None)
+    if event is None:
+        done = deployment.told_to_terminate or deployment.baking_since is None
+        return seen.now if done else later(deployment.baking_since, deployment.group.bake_seconds, seen)
+    if event.status == "Pending":
+        asked = deployment.status == "Ready" and not deployment.told_to_continue
+        return later(deployment.ready_since, deployment.group.ready_wait_seconds, seen) if asked else seen.now
+    match event.name:
+        case "Install" if not seen.steady:
+            return later(event.started_at, HOUR, seen)
+        case "AllowTraffic" if seen.steady and deployment.percent < 100:
+            since = age(event.started_at, seen)
+            return later(event.started_at, deployment.configuration.next_shift_after(since), seen)
+        case name if name.startswith(("Before", "After")) and event.hook is not None and event.answer is None:
+            return min(event.answers_at or NEVER, later(event.started_at, HOUR, seen))
+        case _:
+            return seen.now
+
+
+def later(since: datetime | None, seconds: float, seen: Seen) -> datetime:
+    return (since or seen.now) + timedelta(seconds=seconds)
+
+
+def age(since: datetime | None, seen: Seen) -> float:
+    return 0 if since is None else (seen.now - since).total_seconds()
+
+
+def begin(deployment: Deployment, seen: Seen) -> list[Action]:
+    deployment.status, deployment.started_at = "InProgress", seen.now
+    if seen.invalid is not None:
+        return fail(deployment, seen, *seen.invalid)
+    return stop_on_alarm(deployment, seen) if seen.firing else []
+
+
+def run(deployment: Deployment, seen: Seen) -> list[Action]:
+    if deployment.rolls_back is not None and seen.rollback_error is not None:
+        return fail(deployment, seen, *seen.rollback_error)
+    event = next((one for one in deployment.events if one.status in ("Pending", "InProgress")), None)
+    if event is None:
+        return bake(deployment, seen)
+    if event.status == "InProgress":
+        return progress(deployment, event, seen)
+    if event.name == "AllowTraffic" and not may_shift(deployment, seen):
+        expired = age(deployment.ready_since, seen) >= deployment.group.ready_wait_seconds
+        return stop(deployment, seen, "The deployment was not continued in time.") if expired else []
+    event.status, event.started_at = "InProgress", seen.now
+    return enter(deployment, event)
+
+
+def may_shift(deployment: Deployment, seen: Seen) -> bool:
+    """Where the group asks somebody first, the deployment is Ready until it is continued."""
+    if not deployment.group.ready_wait_seconds or deployment.told_to_continue or deployment.rolls_back:
+        deployment.status = "InProgress"
+        return True
+    deployment.status = "Ready"
+    deployment.ready_since = deployment.ready_since or seen.now
+    return False
+
+
+def enter(deployment: Deployment, event: LifecycleEvent) -> list[Action]:
+    match event.name:
+        case "Install" if deployment.rolls_back is None:
+            return [CreateReplacement()]
+        case "AllowTestTraffic":
+            return [Route("testTrafficRoute", 100)]
+        case "AllowTraffic":
+            deployment.percent = deployment.configuration.percent_after(0)
+            return [Route("prodTrafficRoute", deployment.percent)]
+        case _:
+            return [CallHook(event)] if event.hook is not None else []
+
+
+def progress(deployment: Deployment, event: LifecycleEvent, seen: Seen) -> list[Action]:
+    match event.name:
+        case "Install":
+            return install(deployment, event, seen)
+        case "AllowTestTraffic":
+            return finish(event, seen)
+        case "AllowTraffic":
+            return shift(deployment, event, seen)
+        case _:
+            return await_hook(deployment, event, seen)
+
+
+def install(deployment: Deployment, event: LifecycleEvent, seen: Seen) -> list[Action]:
+    if seen.steady:
+        return finish(event, seen)
+    if age(event.started_at, seen) < HOUR:
+        return []
+    message = (
+        "The deployment timed out while waiting for the replacement task set to become healthy. This time out period "
+        "is 60 minutes."
+    )
+    return fail(deployment, seen, "TIMEOUT", message)
+
+
+def shift(deployment: Deployment, event: LifecycleEvent, seen: Seen) -> list[Action]:
+    deployment.unsteady_since = None if seen.steady else deployment.unsteady_since or seen.now
+    if age(deployment.unsteady_since, seen) >= UNSTEADY_SECONDS and deployment.rolls_back is None:
+        message = "The replacement task set did not reach a steady state within 5 minutes while traffic was shifted."
+        return fail(deployment, seen, "ECS_UPDATE_ERROR", message)
+    if deployment.percent == 100:
+        finish(event, seen)
+        return [MakePrimary()]
+    percent = deployment.configuration.percent_after(age(event.started_at, seen))
+    if percent == deployment.percent:
+        return []
+    deployment.percent = percent
+    return [Route("prodTrafficRoute", percent)]
+
+
+def await_hook(deployment: Deployment, event: LifecycleEvent, seen: Seen) -> list[Action]:
+    if event.hook is None or event.answer == "Succeeded":
+        return finish(event, seen)
+    if event.answer == "Missing":
+        event.message = f"The Lambda function {event.hook} was not found."
+        message = f"The Lambda function {event.hook} of the lifecycle event {event.name} does not exist."
+        return fail(deployment, seen, "INVALID_LAMBDA_FUNCTION", message)
+    timed_out = age(event.started_at, seen) >= HOUR
+    if event.answer is None and not timed_out:
+        return []
+    event.message = f"The lifecycle event hook {event.hook} " + ("timed out." if timed_out else "failed.")
+    message = f"One or more lifecycle event validation functions failed: {event.name}. {event.message}"
+    return fail(deployment, seen, "HOOK_EXECUTION_FAILURE", message)
+
+
+def finish(event: LifecycleEvent, seen: Seen) -> list[Action]:
+    event.status, event.ended_at = "Succeeded", seen.now
+    return []
+
+
+def bake(deployment: Deployment, seen: Seen) -> list[Action]:
+    """All traffic has shifted: the original waits, so that one can go back at once, and is then deleted."""
+    if deployment.baking_since is None:
+        deployment.baking_since = seen.now
+    wait = 0 if deployment.rolls_back else deployment.group.bake_seconds
+    if age(deployment.baking_since, seen) < wait and not deployment.told_to_terminate:
+        deployment.status = "Baking" if seen.says_baking else deployment.status
+        return []
+    deployment.status, deployment.completed_at = "Succeeded", seen.now
+    kept = deployment.group.keeps_original and deployment.rolls_back is None
+    return [Ended(None)] if kept else [DeleteOriginal(), Ended(None)]
+
+
+def fail(deployment: Deployment, seen: Seen, code: str, message: str) -> list[Action]:
+    deployment.status, deployment.error = "Failed", (code, message)
+    return end(deployment, seen, "Failed", "DEPLOYMENT_FAILURE")
+
+
+def stop(deployment: Deployment, seen: Seen, message: str) -> list[Action]:
+    deployment.status, deployment.error = "Stopped", ("MANUAL_STOP", message)
+    return end(deployment, seen, "Skipped", "DEPLOYMENT_STOP_ON_REQUEST")
+
+
+def stop_on_alarm(deployment: Deployment, seen: Seen) -> list[Action]:
+    message = (
+        "One or more alarms have been activated according to the Amazon CloudWatch metrics you selected, and the "
+        f"affected deployments have been stopped. Activated alarms: {', '.join(seen.firing)}"
+    )
+    deployment.status, deployment.error = "Stopped", ("ALARM_ACTIVE", message)
+    return end(deployment, seen, "Skipped", "DEPLOYMENT_STOP_ON_ALARM")
+
+
+def end(deployment: Deployment, seen: Seen, under_way: EventStatus, trigger: Trigger) -> list[Action]:
+    deployment.completed_at = seen.now
+    for event in deployment.events:
+        if event.status == "InProgress":
+            event.status, event.ended_at = under_way, seen.now
+        elif event.status == "Pending":
+            event.status = "Skipped"
+    return [Ended(trigger)]
+
+
+def is_rolled_back(deployment: Deployment, trigger: Trigger) -> bool:
+    """Before Install there is nothing to go back from, and a rollback is not rolled back."""
+    settings = deployment.auto_rollback
+    wanted = bool(settings.get("enabled")) and trigger in settings.get("events", [])
+    return wanted and deployment.replacement is not None and deployment.rolls_back is None

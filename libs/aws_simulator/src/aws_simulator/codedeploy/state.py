@@ -1,0 +1,190 @@
+"""Applications, deployment groups, configurations and deployments, as this account has them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from aws_simulator.codedeploy.appspec import AppSpec
+
+Status = Literal["Created", "Queued", "InProgress", "Baking", "Succeeded", "Failed", "Stopped", "Ready"]
+EventStatus = Literal["Pending", "InProgress", "Succeeded", "Failed", "Skipped", "Unknown"]
+Trigger = Literal["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"]
+
+Kind = Literal["TimeBasedCanary", "TimeBasedLinear", "AllAtOnce"]
+"""Of a traffic shift."""
+
+ACTIVE: Final = ("Created", "Queued", "InProgress", "Baking", "Ready")
+
+LIFECYCLE: Final = (
+    "BeforeInstall",
+    "Install",
+    "AfterInstall",
+    "AllowTestTraffic",
+    "AfterAllowTestTraffic",
+    "BeforeAllowTraffic",
+    "AllowTraffic",
+    "AfterAllowTraffic",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """How production traffic shifts: `percent` at a time, each `interval_minutes`."""
+
+    name: str
+    type: Kind
+    percent: int = 100
+    interval_minutes: int = 0
+    id: str
+    created_at: datetime
+
+    def percent_after(self, seconds: float) -> int:
+        """Of the production traffic, that the replacement has so long after the first shift."""
+        intervals = int(seconds // (60 * self.interval_minutes)) if self.interval_minutes else 0
+        match self.type:
+            case "AllAtOnce":
+                return 100
+            case "TimeBasedCanary":
+                return 100 if intervals else self.percent
+            case "TimeBasedLinear":
+                return min(100, self.percent * (intervals + 1))
+
+    def next_shift_after(self, seconds: float) -> int:
+        """Seconds after the first shift, of the next one."""
+        interval = 60 * self.interval_minutes
+        return (int(seconds // interval) + 1) * interval if interval else 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Application:
+    id: str
+    name: str
+    created_at: datetime
+    revisions: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    """SHA-256 to content and time of registration."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Group:
+    id: str
+    application: str
+    name: str
+    request: dict[str, Any]
+    last_attempted: str | None = None
+    last_successful: str | None = None
+
+    @property
+    def cluster(self) -> str:
+        return str(self.request["ecsServices"][0]["clusterName"])
+
+    @property
+    def service(self) -> str:
+        return str(self.request["ecsServices"][0]["serviceName"])
+
+    @property
+    def target_groups(self) -> list[str]:
+        """The names of the pair."""
+        return [group["name"] for group in self._pair["targetGroups"]]
+
+    def listeners(self, route: Literal["prodTrafficRoute", "testTrafficRoute"]) -> list[str]:
+        return list(self._pair.get(route, {}).get("listenerArns", []))
+
+    @property
+    def _pair(self) -> dict[str, Any]:
+        pair: dict[str, Any] = self.request["loadBalancerInfo"]["targetGroupPairInfoList"][0]
+        return pair
+
+    @property
+    def bake_seconds(self) -> int:
+        return 60 * int(
+            self._blue_green.get("terminateBlueInstancesOnDeploymentSuccess", {}).get("terminationWaitTimeInMinutes", 0)
+        )
+
+    @property
+    def keeps_original(self) -> bool:
+        option = self._blue_green.get("terminateBlueInstancesOnDeploymentSuccess", {})
+        return bool(option.get("action") == "KEEP_ALIVE")
+
+    @property
+    def ready_wait_seconds(self) -> int:
+        """How long somebody has to say that traffic may shift; 0 where nobody is asked."""
+        option = self._blue_green.get("deploymentReadyOption", {})
+        return 60 * int(option.get("waitTimeInMinutes", 0)) if option.get("actionOnTimeout") == "STOP_DEPLOYMENT" else 0
+
+    @property
+    def _blue_green(self) -> dict[str, Any]:
+        return dict(self.request.get("blueGreenDeploymentConfiguration", {}))
+
+
+@dataclass(slots=True, kw_only=True)
+class LifecycleEvent:
+    """
+    Args:
+        hook: name or ARN of the function that is called in it.
+        answer: what the function said; `Missing` if there is none of that name.
+    """
+
+    name: str
+    hook: str | None = None
+    status: EventStatus = "Pending"
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    message: str = ""
+    execution_id: str | None = None
+    answers_at: datetime | None = None
+    answer: Literal["Succeeded", "Failed", "Missing"] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Deployment:
+    """
+    Args:
+        original, replacement: ids of the task sets, once they are known.
+        rolls_back: the id of the deployment that this one undoes.
+        percent: of the production traffic that the replacement has.
+    """
+
+    id: str
+    application: str
+    group: Group
+    configuration: Configuration
+    appspec: AppSpec | None
+    content: str | None
+    sha256: str | None
+    description: str
+    created_at: datetime
+    creator: Literal["user", "codeDeployRollback"] = "user"
+    auto_rollback: dict[str, Any]
+    alarms: dict[str, Any]
+    overrides_alarms: bool = False
+    status: Status = "Created"
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    events: list[LifecycleEvent] = field(default_factory=list)
+    original: str | None = None
+    replacement: str | None = None
+    rolls_back: str | None = None
+    percent: int = 0
+    ready_since: datetime | None = None
+    told_to_continue: bool = False
+    baking_since: datetime | None = None
+    told_to_terminate: bool = False
+    unsteady_since: datetime | None = None
+    error: tuple[str, str] | None = None
+    rollback_info: dict[str, str] = field(default_factory=dict)
+    previous: str | None = None
+    """SHA-256 of the revision that was live before."""
+    task_sets: list[dict[str, Any]] = field(default_factory=list)
+    """taskSetsInfo as it was last seen."""
+    updated_at: datetime
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
+
+    @property
+    def watched(self) -> list[str]:
+        """Names of the alarms that stop it. Going back is not stopped by what it goes back for."""
+        if self.rolls_back is not None or not self.alarms.get("enabled"):
+            return []
+        return [alarm["name"] for alarm in self.alarms.get("alarms", [])]

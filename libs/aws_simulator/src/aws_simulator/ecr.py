@@ -1,0 +1,332 @@
+"""ECR: the images of the services, by digest and tag, and what scanning found in them.
+
+What a client can tell about an image's architecture: DescribeImages says nothing about it. BatchGetImage returns the
+manifest, and an index (what `docker buildx` pushes, with provenance or for several platforms) names the platform of
+each image that it lists. The manifest of a single image names only the digest of its configuration, which has to be
+fetched by HTTP from the address that GetDownloadUrlForLayer gives; that is not played here. So a check of the
+architecture is truthful for an index, and has to be skipped, by name, for a single manifest.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final, Literal
+
+from aws_simulator.account import Account
+from aws_simulator.behaviour import GOOD, Behaviour
+from aws_simulator.ecr_scans import Scan, ScanType, findings_of, status_of, summary_of
+from aws_simulator.refused import Refused
+from aws_simulator.service import Answer, Request, Service
+
+INDEX: Final = "application/vnd.oci.image.index.v1+json"
+SINGLE: Final = "application/vnd.oci.image.manifest.v1+json"
+OCI_ARCHITECTURES: Final[Mapping[str, str]] = {"x86_64": "amd64", "arm64": "arm64"}
+"""Fargate's word to that of an image."""
+
+PAGE: Final = 100
+Manifest = Literal["index", "single"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Image:
+    digest: str
+    tags: list[str]
+    manifest: str
+    media_type: str
+    pushed: datetime
+    scan: Scan
+
+
+@dataclass(slots=True, kw_only=True)
+class Repository:
+    """`scan_type` is None where nothing scans on push."""
+
+    name: str
+    created: datetime
+    immutable: bool = False
+    scan_type: ScanType | None = "BASIC"
+    lifecycle: str | None = None
+    images: dict[str, Image] = field(default_factory=dict)
+
+    def find(self, image_id: Mapping[str, str]) -> Image | None:
+        """By digest or, without one, by tag."""
+        if "imageDigest" in image_id:
+            return self.images.get(image_id["imageDigest"])
+        return next((image for image in self.images.values() if image_id.get("imageTag") in image.tags), None)
+
+
+class Ecr(Service):
+    NAME: ClassVar[str] = "ecr"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.repositories: dict[str, Repository] = {}
+
+    def push(
+        self,
+        repository: str,
+        tag: str,
+        behaviour: Behaviour = GOOD,
+        *,
+        digest: str | None = None,
+        pushed_at: datetime | None = None,
+        architecture: str = "x86_64",
+        manifest: Manifest = "index",
+        severities: Mapping[str, int] | None = None,
+        scan_seconds: float = 20,
+    ) -> str:
+        """As `docker push`, of an image whose tasks behave so. Returns its URI with tag and digest.
+
+        Args:
+            digest: `sha256:…`; by default it follows from the repository and the tag.
+            severities: what the scan will find, such as `{"CRITICAL": 1}`.
+
+        Raises:
+            Refused: the tag is taken and tags are immutable, or there is no such repository.
+        """
+        media_type, text = manifest_of(f"{repository}:{tag}", architecture, manifest)
+        found = self._named(repository)
+        image = self._put(found, text, media_type, tag, digest=digest, pushed_at=pushed_at)
+        done = image.pushed + timedelta(seconds=scan_seconds)
+        image.scan = Scan(type=found.scan_type, completes=done, severities=dict(severities or {}))
+        self.account.images[image.digest] = behaviour
+        return f"{self.uri(repository)}:{tag}@{image.digest}"
+
+    def create_repository(self, request: Request) -> Answer:
+        name = request["repositoryName"]
+        if name in self.repositories:
+            raise Refused(
+                "RepositoryAlreadyExistsException",
+                f"The repository with name '{name}' already exists in the registry with id '{self.account.account_id}'",
+            )
+        scans = request.get("imageScanningConfiguration", {}).get("scanOnPush", False)
+        self.repositories[name] = Repository(
+            name=name,
+            created=self.account.now(),
+            immutable=request.get("imageTagMutability") == "IMMUTABLE",
+            scan_type="BASIC" if scans else None,
+        )
+        return {"repository": self._described(self.repositories[name])}
+
+    def delete_repository(self, request: Request) -> Answer:
+        repository = self._repository(request)
+        if repository.images and not request.get("force", False):
+            raise Refused(
+                "RepositoryNotEmptyException",
+                f"The repository with name '{repository.name}' in registry with id '{self.account.account_id}' "
+                "cannot be deleted because it still contains images",
+            )
+        del self.repositories[repository.name]
+        return {"repository": self._described(repository)}
+
+    def describe_repositories(self, request: Request) -> Answer:
+        names = request.get("repositoryNames", sorted(self.repositories))
+        return {"repositories": [self._described(self._named(name)) for name in names]}
+
+    def put_lifecycle_policy(self, request: Request) -> Answer:
+        repository = self._repository(request)
+        repository.lifecycle = request["lifecyclePolicyText"]
+        return {"repositoryName": repository.name, "lifecyclePolicyText": repository.lifecycle}
+
+    def get_lifecycle_policy(self, request: Request) -> Answer:
+        repository = self._repository(request)
+        if repository.lifecycle is None:
+            raise Refused(
+                "LifecyclePolicyNotFoundException",
+                f"Lifecycle policy does not exist for the repository with name '{repository.name}' in the registry "
+                f"with id '{self.account.account_id}'",
+            )
+        return {"repositoryName": repository.name, "lifecyclePolicyText": repository.lifecycle}
+
+    def get_authorization_token(self, request: Request) -> Answer:
+        return {
+            "authorizationData": [
+                {
+                    "authorizationToken": base64.b64encode(b"AWS:token").decode(),
+                    "expiresAt": self.account.now() + timedelta(hours=12),
+                    "proxyEndpoint": f"https://{self.uri('')}".rstrip("/"),
+                }
+            ]
+        }
+
+    def put_image(self, request: Request) -> Answer:
+        repository = self._repository(request)
+        media_type = request.get("imageManifestMediaType", SINGLE)
+        image = self._put(repository, request["imageManifest"], media_type, request.get("imageTag"))
+        return {"image": self._shown(repository, image, request)}
+
+    def batch_get_image(self, request: Request) -> Answer:
+        repository = self._repository(request)
+        found = [(image_id, repository.find(image_id)) for image_id in request["imageIds"]]
+        return {
+            "images": [self._shown(repository, image, image_id) for image_id, image in found if image is not None],
+            "failures": [
+                {"imageId": image_id, "failureCode": "ImageNotFound", "failureReason": "Requested image not found"}
+                for image_id, image in found
+                if image is None
+            ],
+        }
+
+    def describe_images(self, request: Request) -> Answer:
+        """All images of the repository, in pages, or those that are asked for, all of which must be there."""
+        repository = self._repository(request)
+        if "imageIds" in request:
+            wanted = [self._image(repository, image_id) for image_id in request["imageIds"]]
+            return {"imageDetails": [self._detail(repository, image) for image in wanted]}
+        digests = [digest for digest in sorted(repository.images) if digest >= request.get("nextToken", "")]
+        size = request.get("maxResults", PAGE)
+        details = [self._detail(repository, repository.images[digest]) for digest in digests[:size]]
+        return {"imageDetails": details, **({"nextToken": digests[size]} if len(digests) > size else {})}
+
+    def describe_image_scan_findings(self, request: Request) -> Answer:
+        repository = self._repository(request)
+        image = self._image(repository, request["imageId"])
+        if image.scan.type is None:
+            raise Refused(
+                "ScanNotFoundException",
+                f"Image scan does not exist for the image with '{{imageDigest:'{image.digest}'}}' in the repository "
+                f"with name '{repository.name}' in the registry with id '{self.account.account_id}'",
+            )
+        return {
+            "registryId": self.account.account_id,
+            "repositoryName": repository.name,
+            "imageId": {"imageDigest": image.digest},
+            "imageScanStatus": {"status": status_of(image.scan, self.account.now())},
+            **findings_of(image.scan, self.account.now()),
+        }
+
+    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+        named = request.get("repositoryNames") or [request[key] for key in ("repositoryName",) if key in request]
+        return tuple(self.account.arn("ecr", f"repository/{name}") for name in named)
+
+    def uri(self, repository: str) -> str:
+        return f"{self.account.account_id}.dkr.ecr.{self.account.region}.amazonaws.com/{repository}"
+
+    def _put(
+        self,
+        repository: Repository,
+        manifest: str,
+        media_type: str,
+        tag: str | None,
+        *,
+        digest: str | None = None,
+        pushed_at: datetime | None = None,
+    ) -> Image:
+        digest = digest or f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
+        holder = None if tag is None else repository.find({"imageTag": tag})
+        if holder is not None:
+            self._refuse_or_move(repository, holder, str(tag), digest)
+        pushed = pushed_at or self.account.now()
+        image = repository.images.setdefault(
+            digest,
+            Image(
+                digest=digest,
+                tags=[],
+                manifest=manifest,
+                media_type=media_type,
+                pushed=pushed,
+                scan=Scan(type=repository.scan_type, completes=pushed, severities={}),
+            ),
+        )
+        image.tags += [] if tag is None or tag in image.tags else [tag]
+        self.account.images.setdefault(digest, GOOD)
+        return image
+
+    def _refuse_or_move(self, repository: Repository, holder: Image, tag: str, digest: str) -> None:
+        where = f"in the repository with name '{repository.name}' in registry with id '{self.account.account_id}'"
+        if holder.digest == digest:
+            raise Refused(
+                "ImageAlreadyExistsException",
+                f"Image with digest '{digest}' and tag '{tag}' already exists {where}",
+            )
+        if repository.immutable:
+            raise Refused(
+                "ImageTagAlreadyExistsException",
+                f"The image tag '{tag}' already exists {where} and cannot be overwritten because the tag is immutable.",
+            )
+        holder.tags.remove(tag)
+
+    def _repository(self, request: Request) -> Repository:
+        return self._named(request["repositoryName"])
+
+    def _named(self, name: str) -> Repository:
+        if name not in self.repositories:
+            raise Refused(
+                "RepositoryNotFoundException",
+                f"The repository with name '{name}' does not exist in the registry with id '{self.account.account_id}'",
+            )
+        return self.repositories[name]
+
+    def _image(self, repository: Repository, image_id: Mapping[str, str]) -> Image:
+        found = repository.find(image_id)
+        if found is None:
+            sought = ", ".join(f"{key}:'{value}'" for key, value in sorted(image_id.items()))
+            raise Refused(
+                "ImageNotFoundException",
+                f"The image with imageId {{{sought}}} does not exist within the repository with name "
+                f"'{repository.name}' in the registry with id '{self.account.account_id}'",
+            )
+        return found
+
+    def _described(self, repository: Repository) -> Answer:
+        return {
+            "repositoryArn": self.account.arn("ecr", f"repository/{repository.name}"),
+            "registryId": self.account.account_id,
+            "repositoryName": repository.name,
+            "repositoryUri": self.uri(repository.name),
+            "createdAt": repository.created,
+            "imageTagMutability": "IMMUTABLE" if repository.immutable else "MUTABLE",
+            "imageScanningConfiguration": {"scanOnPush": repository.scan_type is not None},
+            "encryptionConfiguration": {"encryptionType": "AES256"},
+        }
+
+    def _detail(self, repository: Repository, image: Image) -> Answer:
+        answer: Answer = {
+            "registryId": self.account.account_id,
+            "repositoryName": repository.name,
+            "imageDigest": image.digest,
+            "imageSizeInBytes": 90_000_000,
+            "imagePushedAt": image.pushed,
+            "imageManifestMediaType": image.media_type,
+            **summary_of(image.scan, self.account.now()),
+        }
+        return answer | ({"imageTags": list(image.tags)} if image.tags else {})
+
+    def _shown(self, repository: Repository, image: Image, image_id: Mapping[str, Any]) -> Answer:
+        tag = image_id.get("imageTag")
+        return {
+            "registryId": self.account.account_id,
+            "repositoryName": repository.name,
+            "imageId": {"imageDigest": image.digest, **({} if tag is None else {"imageTag": tag})},
+            "imageManifest": image.manifest,
+            "imageManifestMediaType": image.media_type,
+        }
+
+
+def manifest_of(seed: str, architecture: str, kind: Manifest) -> tuple[str, str]:
+    """Media type and text."""
+    digests = list(digests_of(seed))
+    if kind == "single":
+        config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digests[0], "size": 7023}
+        return SINGLE, written(SINGLE, {"config": config, "layers": []})
+    platforms: Sequence[Mapping[str, str]] = (
+        {"architecture": OCI_ARCHITECTURES[architecture], "os": "linux"},
+        {"architecture": "unknown", "os": "unknown"},  # where its provenance is
+    )
+    manifests = [
+        {"mediaType": SINGLE, "digest": digest, "size": 2417, "platform": platform}
+        for digest, platform in zip(digests, platforms, strict=True)
+    ]
+    return INDEX, written(INDEX, {"manifests": manifests})
+
+
+def digests_of(seed: str) -> Iterator[str]:
+    for part in ("image", "provenance"):
+        yield f"sha256:{hashlib.sha256(f'{seed} {part}'.encode()).hexdigest()}"
+
+
+def written(media_type: str, members: Mapping[str, Any]) -> str:
+    return json.dumps({"schemaVersion": 2, "mediaType": media_type, **members})

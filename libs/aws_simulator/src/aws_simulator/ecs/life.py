@@ -1,0 +1,181 @@
+"""One task from its request to its end, a second at a time: only its own state and the moment decide.
+
+States and reasons as DescribeTasks words them (docs.aws.amazon.com/AmazonECS/latest/developerguide:
+task-lifecycle-explanation, stopped-task-error-codes).
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from aws_simulator.ecs.state import Container, StopCode, Task
+
+Happened = Literal["started", "stopping", "stopped"]
+
+PROVISIONING_SECONDS: Final = 3
+DEACTIVATING_SECONDS: Final = 1
+STOPPING_SECONDS: Final = 5
+DEPROVISIONING_SECONDS: Final = 3
+KEPT: Final = timedelta(hours=1)
+"""How long a stopped task can still be described."""
+
+PROVEN: Final = timedelta(seconds=30)
+"""For so long a task without a health check must run before a deployment counts on it."""
+
+KILLED: Final = 137
+
+
+def advance(task: Task, now: datetime) -> Happened | None:
+    """Brings the task's state to the moment, and says what happened to it just now."""
+    if task.last_status == "STOPPED":
+        return None
+    if task.stopping_at is not None:
+        return wind_down(task, now)
+    return start_up(task, now) if task.started_at is None else run(task, now)
+
+
+def is_at_rest(task: Task) -> bool:
+    """Whether it stays as it is however much time passes."""
+    if task.last_status == "STOPPED":
+        return True
+    settled = all(container.health != "UNKNOWN" for container in task.containers if has_health_check(container))
+    return task.wanted and task.started_at is not None and settled and not task.ends_by_itself and not is_dying(task)
+
+
+def is_dying(task: Task) -> bool:
+    return any(container.behaviour.dies for container in task.containers if container.essential)
+
+
+def has_health_check(container: Container) -> bool:
+    return "healthCheck" in container.definition
+
+
+def is_healthy(task: Task, now: datetime) -> bool:
+    """To ECS, that is without the load balancer's opinion. Without a health check it is to have run for a while."""
+    checked = [container for container in task.containers if has_health_check(container)]
+    if task.last_status != "RUNNING" or task.started_at is None:
+        return False
+    if not checked:
+        return now - task.started_at >= PROVEN
+    return all(container.health == "HEALTHY" for container in checked)
+
+
+def start_up(task: Task, now: datetime) -> Happened | None:
+    behaviour = task.subject.behaviour
+    age = (now - task.created_at).total_seconds()
+    if behaviour.never_starts and age >= behaviour.start_seconds / 2:
+        task.subject.reason = reason_for_not_starting(task.subject)
+        stop(task, now, "TaskFailedToStart", task.subject.reason)
+        return "stopping"
+    if age >= behaviour.start_seconds:
+        task.last_status, task.started_at = "RUNNING", now
+        for container in task.containers:
+            container.status = "RUNNING"
+        return "started"
+    if age >= PROVISIONING_SECONDS:
+        task.last_status = "PENDING"
+    return None
+
+
+def reason_for_not_starting(container: Container) -> str:
+    if container.behaviour.kind == "no_secret":
+        secret = next((one["valueFrom"] for one in container.definition.get("secrets", [])), "unknown")
+        return (
+            "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval "
+            "failed: unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch "
+            f"secret {secret} from secrets manager: ResourceNotFoundException: Secrets Manager can't find the "
+            "specified secret."
+        )
+    return (
+        "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "
+        f"{container.image}: {container.image}: not found"
+    )
+
+
+def run(task: Task, now: datetime) -> Happened | None:
+    assert task.started_at is not None
+    age = (now - task.started_at).total_seconds()
+    for container in task.containers:
+        watch(container, age)
+    if task.ends_by_itself:
+        return run_to_its_end(task, age, now)
+    dying = next((one for one in task.containers if one.essential and one.behaviour.dies), None)
+    if dying is not None and age >= dying.behaviour.dies_after_seconds:
+        out_of_memory = dying.behaviour.kind == "out_of_memory"
+        dying.reason = "OutOfMemoryError: Container killed due to memory usage" if out_of_memory else None
+        exit_of(task, dying, KILLED if out_of_memory else dying.behaviour.exit_code, now)
+        return "stopping"
+    return None
+
+
+def run_to_its_end(task: Task, age_seconds: float, now: datetime) -> Happened | None:
+    """Of a command that comes to an end, such as a migration."""
+    behaviour = task.subject.behaviour
+    if age_seconds < behaviour.migration_seconds:
+        return None
+    exit_of(task, task.subject, behaviour.migration_exit_code, now)
+    return "stopping"
+
+
+def watch(container: Container, age_seconds: float) -> None:
+    """Its own health check."""
+    if not has_health_check(container):
+        return
+    check, behaviour = container.definition["healthCheck"], container.behaviour
+    if behaviour.kind == "never_healthy" and behaviour.health_check == "container":
+        patience = check.get("startPeriod", 0) + check.get("interval", 30) * check.get("retries", 3)
+        container.health = "UNHEALTHY" if age_seconds >= patience else "UNKNOWN"
+    elif age_seconds >= behaviour.healthy_after_seconds:
+        container.health = "HEALTHY"
+
+
+def exit_of(task: Task, container: Container, exit_code: int, now: datetime) -> None:
+    """An essential container ends, and all others are stopped with it."""
+    for other in task.containers:
+        other.status, other.exit_code = "STOPPED", 0
+    container.exit_code = exit_code
+    task.exited = True
+    stop(task, now, "EssentialContainerExited", "Essential container in task exited")
+
+
+def stop(task: Task, now: datetime, code: StopCode, reason: str) -> None:
+    """Asks a task to end; a second time it changes nothing."""
+    if task.stopping_at is None:
+        task.stopping_at, task.stop_code, task.stopped_reason = now, code, reason
+
+
+def wind_down(task: Task, now: datetime) -> Happened | None:
+    assert task.stopping_at is not None
+    age = (now - task.stopping_at).total_seconds()
+    running = task.started_at is not None and not task.exited
+    stopping_from = DEACTIVATING_SECONDS if running else 0
+    deprovisioning_from = DEACTIVATING_SECONDS + STOPPING_SECONDS if running else 0
+    if age >= deprovisioning_from + DEPROVISIONING_SECONDS:
+        task.last_status, task.stopped_at = "STOPPED", now
+        for container in task.containers:
+            container.status = "STOPPED"
+        return "stopped"
+    if age >= deprovisioning_from:
+        task.last_status = "DEPROVISIONING"
+        for container in task.containers if running else ():
+            container.status, container.exit_code = "STOPPED", 0
+    else:
+        task.last_status = "STOPPING" if age >= stopping_from else "DEACTIVATING"
+    return None
+
+
+def stream_of(task: Task, container: Container) -> tuple[str, str] | None:
+    """Log group and stream that a container writes to, by its log driver.
+
+    FireLens tags a container's lines `<container>-firelens-<task id>`, and its output puts the prefix before that.
+    """
+    logs = container.definition.get("logConfiguration", {})
+    options = logs.get("options", {})
+    match logs.get("logDriver"):
+        case "awslogs":
+            prefix = options.get("awslogs-stream-prefix", "ecs")
+            return options["awslogs-group"], f"{prefix}/{container.name}/{task.id}"
+        case "awsfirelens" if "log_group_name" in options:
+            prefix = options.get("log_stream_prefix", "")
+            return options["log_group_name"], f"{prefix}{container.name}-firelens-{task.id}"
+        case _:
+            return None

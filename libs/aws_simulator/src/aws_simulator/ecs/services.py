@@ -1,0 +1,333 @@
+"""Services: what should run, kept so second by second; and what UpdateService may change under which controller."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from aws_simulator.ecs import life, scheduling
+from aws_simulator.ecs.described import described_service, described_task_set
+from aws_simulator.ecs.state import EcsService, Task, TaskDefinition, TaskSet
+from aws_simulator.ecs.task_definitions import BAD_TOKEN, name_in, next_token
+from aws_simulator.ecs.tasks import Tasks
+from aws_simulator.elbv2.health import Health
+from aws_simulator.elbv2.service import ElbV2
+from aws_simulator.pages import page
+from aws_simulator.refused import Refused
+from aws_simulator.service import Answer, Request
+
+MAX_EVENTS: Final = 100
+MAX_DESCRIBED: Final = 10
+PLATFORM_VERSION: Final = "1.4.0"
+
+CODE_DEPLOY_OWNS: Final = {
+    "taskDefinition": "Unable to update task definition",
+    "networkConfiguration": "Unable to update network parameters",
+    "loadBalancers": "Unable to update load balancers",
+    "platformVersion": "Unable to update platform version",
+    "capacityProviderStrategy": "Unable to update capacity provider strategy",
+    "forceNewDeployment": "Unable to force a new deployment",
+}
+"""Members of UpdateService to how ECS begins to refuse them (API_UpdateService)."""
+
+TO_CODE_DEPLOY: Final = (
+    " on services with a CODE_DEPLOY deployment controller. Use AWS CodeDeploy to trigger a new deployment."
+)
+
+MAKES_A_DEPLOYMENT: Final = ("networkConfiguration", "loadBalancers", "platformVersion")
+"""Members of UpdateService that, like another task definition, begin a deployment where they differ from what runs."""
+
+
+class Services(Tasks):
+    """Class of the plane: what ECS does with services whose task sets somebody else decides about."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.ecs_services: dict[str, EcsService] = {}
+
+    # What CodeDeploy, scaling and the rolling deployments ask and do.
+
+    def ecs_service(self, cluster: str | None, name: str) -> EcsService:
+        """Raises:
+        Refused: ClusterNotFoundException or ServiceNotFoundException.
+        """
+        where = self.cluster(cluster)
+        found = self.ecs_services.get(f"{where.name}/{name_in(name)}")
+        if found is None:
+            raise Refused("ServiceNotFoundException", "Service not found.")
+        return found
+
+    def live_tasks(self, set_id: str) -> list[Task]:
+        """Those of a task set that are wanted."""
+        return [task for task in self.unstopped.values() if task.set_id == set_id and task.wanted]
+
+    def create_set(self, service: EcsService, definition: TaskDefinition, **given: Any) -> TaskSet:
+        """A task set or deployment that nothing runs in yet. `given` is what differs from the service."""
+        now = self.account.now()
+        values: dict[str, Any] = {
+            "id": f"ecs-svc/{int(self.account.hexadecimal_id('task set', 16), 16):019d}"[:27],
+            "status": "ACTIVE",
+            "load_balancers": list(service.request.get("loadBalancers", [])),
+            "network": service.request.get("networkConfiguration", {}),
+            "platform_version": service.request.get("platformVersion", PLATFORM_VERSION),
+            "desired_count": service.desired_count,
+        }
+        made = TaskSet(definition=definition, created_at=now, updated_at=now, **{**values, **given})
+        service.sets.append(made)
+        return made
+
+    def delete_set(self, service: EcsService, one: TaskSet) -> None:
+        """Its tasks are stopped, and it is gone when the last has."""
+        one.status, one.desired_count, one.steady_at, one.updated_at = "DRAINING", 0, None, self.account.now()
+
+    def tell(self, service: EcsService, message: str) -> None:
+        event = {
+            "id": self.account.hexadecimal_id("event"),
+            "createdAt": self.account.now(),
+            "message": f"(service {service.name}{message}",
+        }
+        service.events = [event, *service.events][:MAX_EVENTS]
+
+    def scale(self, service: EcsService, desired: int) -> None:
+        """Under CODE_DEPLOY both task sets of a deployment get the new count."""
+        service.desired_count = desired
+        for one in service.sets:
+            if one.status != "DRAINING" and service.controller != "ECS":
+                one.desired_count, one.steady_at = desired, None
+
+    # Time
+
+    @property
+    def quiet(self) -> bool:
+        return all(map(life.is_at_rest, self.unstopped.values())) and all(
+            self._is_at_rest(service) for service in self.ecs_services.values()
+        )
+
+    def _is_at_rest(self, service: EcsService) -> bool:
+        return all(one.steady_at is not None for one in service.sets)
+
+    def step(self) -> None:
+        for task in list(self.unstopped.values()):
+            self._live(task)
+        for service in self.ecs_services.values():
+            for one in list(service.sets):
+                self._keep(service, one)
+
+    def _live(self, task: Task) -> None:
+        match life.advance(task, self.account.now()):
+            case "started":
+                self._register(task)
+                self.write_logs(task, stopping=False)
+            case "stopping":
+                self._deregister(task, vanished=task.exited)
+                self.write_logs(task, stopping=True)
+            case "stopped":
+                del self.unstopped[task.id]
+            case None:
+                pass
+        if task.last_status in ("STOPPING", "DEPROVISIONING"):
+            self._deregister(task, vanished=task.last_status == "DEPROVISIONING")
+
+    def _register(self, task: Task) -> None:
+        behaviour = task.subject.behaviour
+        ready_at = self.account.now() + timedelta(seconds=behaviour.healthy_after_seconds)
+        for group, port in task.targets:
+            self.account.service(ElbV2).register(group, task.address, port, behaviour, ready_at)
+
+    def _deregister(self, task: Task, *, vanished: bool) -> None:
+        for group, port in task.targets:
+            self.account.service(ElbV2).deregister(group, task.address, port)
+            if vanished:
+                self.account.service(ElbV2).vanish(group, task.address, port)
+
+    def _keep(self, service: EcsService, one: TaskSet) -> None:
+        """Brings a task set nearer to what it should be."""
+        for task in self.tasks_of(one):
+            self._judge(service, one, task)
+        live = self.live_tasks(one.id)
+        for task in live[one.desired_count :]:
+            self._stop(service, one, task, f"Scaling activity initiated by ({self._kind(service)} {one.id})")
+        for _ in range(scheduling.to_start(one, len(live), self.account.now())):
+            self._start(service, one)
+        self._note_steadiness(service, one)
+        if one.status == "DRAINING" and not self.tasks_of(one):
+            service.sets.remove(one)
+
+    def tasks_of(self, one: TaskSet) -> list[Task]:
+        return [task for task in self.unstopped.values() if task.set_id == one.id]
+
+    def _kind(self, service: EcsService) -> str:
+        return "deployment" if service.controller == "ECS" else "taskSet"
+
+    def _judge(self, service: EcsService, one: TaskSet, task: Task) -> None:
+        """Counts a task that failed, and stops one that is not healthy."""
+        now = self.account.now()
+        if task.wanted:
+            reason = scheduling.reason_to_replace(task, self._healths(task), service.grace_seconds, now)
+            if reason is None:
+                return
+            self.tell(service, f", {self._kind(service)} {one.id}) (task {task.id}) is unhealthy: {reason}.")
+            self._stop(service, one, task, reason)
+        elif task.counted or task.stop_code not in ("TaskFailedToStart", "EssentialContainerExited"):
+            return
+        task.counted = True
+        one.failed_tasks += 1
+        one.last_failure_at, one.steady_at = now, None
+
+    def _healths(self, task: Task) -> list[tuple[str, Health]]:
+        load_balancing = self.account.service(ElbV2)
+        return [(group, load_balancing.health(group, task.address, port)) for group, port in task.targets]
+
+    def _start(self, service: EcsService, one: TaskSet) -> None:
+        tags = one.definition.tags if service.request.get("propagateTags") == "TASK_DEFINITION" else service.tags
+        task = self.start(
+            one.definition,
+            service.cluster,
+            group=f"service:{service.name}",
+            started_by=one.id,
+            request={"networkConfiguration": one.network},
+            tags=list(tags) if service.request.get("propagateTags", "NONE") != "NONE" else [],
+            service=service.name,
+            set_id=one.id,
+        )
+        task.targets = [
+            (balancer["targetGroupArn"], balancer["containerPort"])
+            for balancer in one.load_balancers
+            if "targetGroupArn" in balancer
+        ]
+        one.steady_at = None
+        self.tell(service, f", {self._kind(service)} {one.id}) has started 1 tasks: (task {task.id}).")
+
+    def _stop(self, service: EcsService, one: TaskSet, task: Task, reason: str) -> None:
+        life.stop(task, self.account.now(), "ServiceSchedulerInitiated", reason)
+        self._deregister(task, vanished=False)
+        self.tell(service, f", {self._kind(service)} {one.id}) has stopped 1 running tasks: (task {task.id}).")
+
+    def _note_steadiness(self, service: EcsService, one: TaskSet) -> None:
+        tasks = self.tasks_of(one)
+        healths = [health for task in tasks for _, health in self._healths(task)]
+        if not scheduling.is_steady(one, tasks, healths, self.account.now()):
+            one.steady_at = None
+        elif one.steady_at is None:
+            one.steady_at = one.updated_at = self.account.now()
+            where = f", taskSet {one.id})" if service.controller == "CODE_DEPLOY" else ")"
+            self.tell(service, f"{where} has reached a steady state.")
+
+    # Operations
+
+    def create_service(self, request: Request) -> Answer:
+        cluster = self.cluster(request.get("cluster"))
+        name = request["serviceName"]
+        key = f"{cluster.name}/{name}"
+        if key in self.ecs_services:
+            raise Refused("InvalidParameterException", "Creation of service was not idempotent.")
+        controller = request.get("deploymentController", {}).get("type", "ECS")
+        self._refuse_balancers(request, controller)
+        definition = self._runnable(request)
+        service = EcsService(
+            arn=self.account.arn("ecs", f"service/{cluster.name}/{name}"),
+            name=name,
+            cluster=cluster,
+            request={key: value for key, value in request.items() if key not in ("tags", "desiredCount")},
+            desired_count=request.get("desiredCount", 1),
+            controller=controller,
+            definition=definition,
+            created_at=self.account.now(),
+            tags=list(request.get("tags", [])),
+        )
+        self.ecs_services[key] = service
+        first = self.create_set(service, definition, status="PRIMARY")
+        self.begun(service, first)
+        return {"service": self.described(service)}
+
+    def begun(self, service: EcsService, one: TaskSet) -> None:
+        """A deployment has begun: what rolls keeps a record of it."""
+
+    def _refuse_balancers(self, request: Request, controller: str) -> None:
+        balancers = request.get("loadBalancers", [])
+        if controller == "CODE_DEPLOY" and not balancers:
+            message = "A load balancer is required for services with a CODE_DEPLOY deployment controller."
+            raise Refused("InvalidParameterException", message)
+        for balancer in balancers:
+            arn = balancer["targetGroupArn"]
+            if not self.account.service(ElbV2).load_balancers_of(arn):
+                message = f"The target group with targetGroupArn {arn} does not have an associated load balancer."
+                raise Refused("InvalidParameterException", message)
+
+    def update_service(self, request: Request) -> Answer:
+        service = self.ecs_service(request.get("cluster"), request["service"])
+        if service.status != "ACTIVE":
+            raise Refused("ServiceNotActiveException", "Service was not ACTIVE.")
+        if service.controller == "CODE_DEPLOY":
+            refused = next((name for name in CODE_DEPLOY_OWNS if request.get(name)), None)
+            if refused is not None:
+                raise Refused("InvalidParameterException", CODE_DEPLOY_OWNS[refused] + TO_CODE_DEPLOY)
+        definition = self._runnable({**service.request, **request}) if "taskDefinition" in request else None
+        kept = ("cluster", "service", "desiredCount", "taskDefinition", "forceNewDeployment")
+        others = (name for name in MAKES_A_DEPLOYMENT if name in request)
+        is_other = any(request[name] != service.request.get(name) for name in others)
+        is_other = is_other or (definition is not None and definition.arn != service.definition.arn)
+        service.request |= {key: value for key, value in request.items() if key not in kept}
+        if "desiredCount" in request:
+            self.scale(service, request["desiredCount"])
+        if request.get("forceNewDeployment") or is_other:
+            self.roll_to(service, definition or service.definition)
+        return {"service": self.described(service)}
+
+    def roll_to(self, service: EcsService, definition: TaskDefinition) -> None:
+        """Begins a rolling deployment."""
+
+    def delete_service(self, request: Request) -> Answer:
+        service = self.ecs_service(request.get("cluster"), request["service"])
+        if service.desired_count and not request.get("force"):
+            message = "The service cannot be stopped while it is scaled above 0."
+            raise Refused("InvalidParameterException", message)
+        service.status = "DRAINING"
+        for one in service.sets:
+            self.delete_set(service, one)
+        described = self.described(service)
+        del self.ecs_services[f"{service.cluster.name}/{service.name}"]
+        for task in self.unstopped.values():
+            if task.service == service.name and task.wanted:
+                life.stop(task, self.account.now(), "ServiceSchedulerInitiated", "Service deleted")
+        return {"service": described}
+
+    def describe_services(self, request: Request) -> Answer:
+        cluster = self.cluster(request.get("cluster"))
+        if len(request["services"]) > MAX_DESCRIBED:
+            raise Refused("InvalidParameterException", f"Services cannot have more than {MAX_DESCRIBED} elements.")
+        names = [name_in(name) for name in request["services"]]
+        found = {name: self.ecs_services.get(f"{cluster.name}/{name}") for name in names}
+        with_tags = "TAGS" in request.get("include", [])
+        return {
+            "services": [
+                self.described(service) | ({"tags": service.tags} if with_tags else {})
+                for service in found.values()
+                if service is not None
+            ],
+            "failures": [
+                {"arn": self.account.arn("ecs", f"service/{cluster.name}/{name}"), "reason": "MISSING"}
+                for name, service in found.items()
+                if service is None
+            ],
+        }
+
+    def list_services(self, request: Request) -> Answer:
+        cluster = self.cluster(request.get("cluster"))
+        arns = [service.arn for service in self.ecs_services.values() if service.cluster is cluster]
+        size = request.get("maxResults", MAX_DESCRIBED)
+        shown, token = page(arns, request.get("nextToken"), size, refused=BAD_TOKEN)
+        return {"serviceArns": shown} | next_token(token)
+
+    def described(self, service: EcsService) -> dict[str, Any]:
+        return described_service(service, {one.id: self.tasks_of(one) for one in service.sets})
+
+    def describe_task_sets(self, request: Request) -> Answer:
+        service = self.ecs_service(request["cluster"], request["service"])
+        wanted = [name_in(one) for one in request.get("taskSets", [])]
+        return {
+            "taskSets": [
+                described_task_set(service, one, self.tasks_of(one))
+                for one in service.sets
+                if not wanted or name_in(one.id) in wanted
+            ],
+            "failures": [],
+        }

@@ -1,0 +1,186 @@
+"""Clusters, task definitions, services, task sets and tasks, as this account has them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from aws_simulator.behaviour import Behaviour
+
+TaskStatus = Literal["PROVISIONING", "PENDING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"]
+StopCode = Literal["TaskFailedToStart", "EssentialContainerExited", "UserInitiated", "ServiceSchedulerInitiated"]
+SetStatus = Literal["PRIMARY", "ACTIVE", "DRAINING"]
+RolloutState = Literal["IN_PROGRESS", "COMPLETED", "FAILED"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Cluster:
+    arn: str
+    name: str
+    request: dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskDefinition:
+    arn: str
+    family: str
+    revision: int
+    document: dict[str, Any]
+    tags: list[dict[str, str]]
+    registered_at: datetime
+    status: Literal["ACTIVE", "INACTIVE"] = "ACTIVE"
+
+    @property
+    def containers(self) -> list[dict[str, Any]]:
+        containers: list[dict[str, Any]] = self.document["containerDefinitions"]
+        return containers
+
+
+@dataclass(slots=True, kw_only=True)
+class Container:
+    name: str
+    definition: dict[str, Any]
+    behaviour: Behaviour
+    status: Literal["PENDING", "RUNNING", "STOPPED"] = "PENDING"
+    exit_code: int | None = None
+    reason: str | None = None
+    health: Literal["UNKNOWN", "HEALTHY", "UNHEALTHY"] = "UNKNOWN"
+
+    @property
+    def image(self) -> str:
+        return str(self.definition["image"])
+
+    @property
+    def essential(self) -> bool:
+        return bool(self.definition.get("essential", True))
+
+
+@dataclass(slots=True, kw_only=True)
+class Task:
+    """
+    Args:
+        set_id: of the task set or deployment that it belongs to; None for one of RunTask.
+        ends_by_itself: whether it runs a command that comes to an end.
+        targets: target groups and ports in which it is registered while it runs.
+    """
+
+    arn: str
+    cluster_arn: str
+    definition: TaskDefinition
+    containers: list[Container]
+    address: str
+    group: str
+    started_by: str
+    created_at: datetime
+    request: dict[str, Any]
+    tags: list[dict[str, str]]
+    service: str | None = None
+    set_id: str | None = None
+    ends_by_itself: bool = False
+    targets: list[tuple[str, int]] = field(default_factory=list)
+    last_status: TaskStatus = "PROVISIONING"
+    started_at: datetime | None = None
+    stopping_at: datetime | None = None
+    stopped_at: datetime | None = None
+    exited: bool = False
+    stop_code: StopCode | None = None
+    stopped_reason: str | None = None
+    counted: bool = False
+    """Whether its failure has been counted."""
+
+    @property
+    def id(self) -> str:
+        return self.arn.rpartition("/")[2]
+
+    @property
+    def wanted(self) -> bool:
+        return self.stopping_at is None and self.stopped_at is None
+
+    @property
+    def subject(self) -> Container:
+        """The container that decides what becomes of the task: one that is not good, or else the first essential."""
+        bad = [container for container in self.containers if container.behaviour.kind != "good"]
+        essential = [container for container in self.containers if container.essential]
+        return (bad or essential)[0]
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskSet:
+    """The tasks of one revision in a service: a task set of CodeDeploy's, or a deployment of ECS's own."""
+
+    id: str
+    definition: TaskDefinition
+    status: SetStatus
+    created_at: datetime
+    updated_at: datetime
+    load_balancers: list[dict[str, Any]]
+    network: dict[str, Any]
+    platform_version: str
+    desired_count: int = 0
+    failed_tasks: int = 0
+    last_failure_at: datetime | None = None
+    steady_at: datetime | None = None
+    rollout_state: RolloutState = "IN_PROGRESS"
+    rollout_state_reason: str = ""
+    external_id: str = ""
+    started_by: str = ""
+    rolls_back: bool = False
+    """Whether ECS made it to go back from another one."""
+
+
+@dataclass(slots=True, kw_only=True)
+class EcsService:
+    arn: str
+    name: str
+    cluster: Cluster
+    request: dict[str, Any]
+    desired_count: int
+    controller: Literal["ECS", "CODE_DEPLOY", "EXTERNAL"]
+    definition: TaskDefinition
+    created_at: datetime
+    status: Literal["ACTIVE", "DRAINING", "INACTIVE"] = "ACTIVE"
+    sets: list[TaskSet] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    tags: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def primary(self) -> TaskSet:
+        """There is none until an EXTERNAL service has one made; this plane plays no such services.
+
+        Raises:
+            StopIteration: when all task sets were deleted.
+        """
+        return next(one for one in self.sets if one.status == "PRIMARY")
+
+    @property
+    def grace_seconds(self) -> int:
+        return int(self.request.get("healthCheckGracePeriodSeconds", 0))
+
+
+@dataclass(slots=True, kw_only=True)
+class ServiceRevision:
+    arn: str
+    definition: TaskDefinition
+    created_at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class ServiceDeployment:
+    """A rolling deployment's record, which stays when its task set is gone."""
+
+    arn: str
+    set_id: str
+    service_arn: str
+    target: ServiceRevision
+    sources: list[ServiceRevision]
+    status: str
+    created_at: datetime
+    started_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None = None
+    reason: str = ""
+    rollback: dict[str, Any] | None = None
+    rollback_set_id: str | None = None
+    alarms_at_start: tuple[str, ...] = ()
+    breaker_tripped: bool = False
+    failed_tasks: int = 0
+    """When it ended; while it goes on, its task set counts."""

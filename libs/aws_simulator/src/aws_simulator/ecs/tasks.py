@@ -1,0 +1,271 @@
+"""Tasks: RunTask, what services start, and how DescribeTasks tells of them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aws_simulator.account import Account
+from aws_simulator.ecs import life
+from aws_simulator.ecs.state import Cluster, Container, Task, TaskDefinition
+from aws_simulator.ecs.task_definitions import BAD_TOKEN, PAGE_SIZE, TaskDefinitions, name_in, next_token
+from aws_simulator.logs import Logs
+from aws_simulator.pages import page
+from aws_simulator.refused import Refused
+from aws_simulator.service import Answer, Request
+
+MAX_DESCRIBED: Final = 100
+MAX_OVERRIDES_CHARACTERS: Final = 8192
+
+
+class Tasks(TaskDefinitions):
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.tasks: dict[str, Task] = {}
+        self.unstopped: dict[str, Task] = {}
+        self._asked: dict[str, list[str]] = {}
+
+    # What services do with tasks.
+
+    def start(
+        self,
+        definition: TaskDefinition,
+        cluster: Cluster,
+        *,
+        group: str,
+        started_by: str,
+        request: dict[str, Any],
+        tags: list[dict[str, str]],
+        service: str | None = None,
+        set_id: str | None = None,
+    ) -> Task:
+        number = self.account.count("task address")
+        containers = [
+            Container(
+                name=container["name"], definition=container, behaviour=self.account.behaviour_of(container["image"])
+            )
+            for container in definition.containers
+        ]
+        task = Task(
+            arn=self.account.arn("ecs", f"task/{cluster.name}/{self.account.hexadecimal_id('task')}"),
+            cluster_arn=cluster.arn,
+            definition=definition,
+            containers=containers,
+            address=f"10.0.{number // 250 % 250}.{number % 250 + 1}",
+            group=group,
+            started_by=started_by,
+            created_at=self.account.now(),
+            request=request,
+            tags=tags,
+            service=service,
+            set_id=set_id,
+            ends_by_itself=service is None,
+        )
+        self.tasks[task.id] = self.unstopped[task.id] = task
+        return task
+
+    def write_logs(self, task: Task, *, stopping: bool) -> None:
+        """The app's lines when it starts; of a one-off task, its own when it ends."""
+        for container in task.containers:
+            target = life.stream_of(task, container)
+            behaviour = container.behaviour
+            own = behaviour.migration_log_lines if task.ends_by_itself else behaviour.log_lines
+            if target is not None and stopping == task.ends_by_itself:
+                for line in own:
+                    self.account.service(Logs).write(*target, line)
+
+    def forget_old(self) -> None:
+        """ECS forgets a stopped task after an hour."""
+        now = self.account.now()
+        self.tasks = {
+            key: task
+            for key, task in self.tasks.items()
+            if task.stopped_at is None or now - task.stopped_at < life.KEPT
+        }
+
+    # Operations
+
+    def run_task(self, request: Request) -> Answer:
+        cluster = self.cluster(request.get("cluster"))
+        token = request.get("clientToken")
+        if token in self._asked:
+            known = [self.tasks[key] for key in self._asked[str(token)] if key in self.tasks]
+            return {"tasks": [described(task) for task in known], "failures": []}
+        definition = self._runnable(request)
+        refuse_overrides(request.get("overrides", {}), definition)
+        started = [
+            self.start(
+                definition,
+                cluster,
+                group=request.get("group", f"family:{definition.family}"),
+                started_by=request.get("startedBy", ""),
+                request=dict(request),
+                tags=self._tags_of(request, definition),
+            )
+            for _ in range(request.get("count", 1))
+        ]
+        if token is not None:
+            self._asked[token] = [task.id for task in started]
+        return {"tasks": [described(task) for task in started], "failures": []}
+
+    def _runnable(self, request: Request) -> TaskDefinition:
+        try:
+            definition = self.definition(request["taskDefinition"])
+        except Refused:
+            raise Refused("ClientException", "TaskDefinition not found.") from None
+        if definition.status != "ACTIVE":
+            raise Refused("ClientException", "TaskDefinition is inactive")
+        needs_network = definition.document.get("networkMode") == "awsvpc"
+        if needs_network and "networkConfiguration" not in request:
+            message = "Network Configuration must be provided when networkMode 'awsvpc' is specified."
+            raise Refused("InvalidParameterException", message)
+        return definition
+
+    def _tags_of(self, request: Request, definition: TaskDefinition) -> list[dict[str, str]]:
+        own = list(request.get("tags", []))
+        propagated = definition.tags if request.get("propagateTags") == "TASK_DEFINITION" else []
+        keys = {tag["key"] for tag in own}
+        return [*own, *(tag for tag in propagated if tag["key"] not in keys)]
+
+    def stop_task(self, request: Request) -> Answer:
+        task = self._task(request)
+        life.stop(task, self.account.now(), "UserInitiated", request.get("reason", "Task stopped by user"))
+        return {"task": described(task)}
+
+    def _task(self, request: Request) -> Task:
+        self.cluster(request.get("cluster"))
+        self.forget_old()
+        task = self.tasks.get(name_in(request["task"]))
+        if task is None:
+            raise Refused("InvalidParameterException", "The referenced task was not found.")
+        return task
+
+    def list_tasks(self, request: Request) -> Answer:
+        """As ECS does it, `desiredStatus` is RUNNING unless it is given."""
+        self.forget_old()
+        cluster = self.cluster(request.get("cluster"))
+        status = request.get("desiredStatus", "RUNNING")
+        service, family = request.get("serviceName"), request.get("family")
+        found = [
+            task.arn
+            for task in self.tasks.values()
+            if task.cluster_arn == cluster.arn
+            and task.wanted == (status == "RUNNING")
+            and (service is None or task.service == name_in(service))
+            and family in (None, task.definition.family)
+            and request.get("startedBy") in (None, task.started_by)
+        ]
+        size = request.get("maxResults", PAGE_SIZE)
+        shown, token = page(found, request.get("nextToken"), size, refused=BAD_TOKEN)
+        return {"taskArns": shown} | next_token(token)
+
+    def describe_tasks(self, request: Request) -> Answer:
+        cluster = self.cluster(request.get("cluster"))
+        self.forget_old()
+        if len(request["tasks"]) > MAX_DESCRIBED:
+            raise Refused("InvalidParameterException", f"Tasks cannot have more than {MAX_DESCRIBED} elements.")
+        keys = [name_in(task) for task in request["tasks"]]
+        with_tags = "TAGS" in request.get("include", [])
+        return {
+            "tasks": [
+                described(self.tasks[key]) | ({"tags": self.tasks[key].tags} if with_tags else {})
+                for key in keys
+                if key in self.tasks
+            ],
+            "failures": [
+                {"arn": self.account.arn("ecs", f"task/{cluster.name}/{key}"), "reason": "MISSING"}
+                for key in keys
+                if key not in self.tasks
+            ],
+        }
+
+
+def refuse_overrides(overrides: dict[str, Any], definition: TaskDefinition) -> None:
+    if len(str(overrides)) > MAX_OVERRIDES_CHARACTERS:
+        message = f"Container Overrides length must be at most {MAX_OVERRIDES_CHARACTERS}"
+        raise Refused("InvalidParameterException", message)
+    names = [container["name"] for container in definition.containers]
+    for override in overrides.get("containerOverrides", []):
+        if override.get("name") not in names:
+            message = f"Override for container named {override.get('name')} is not a container in the TaskDefinition."
+            raise Refused("InvalidParameterException", message)
+
+
+def described(task: Task) -> dict[str, Any]:
+    """A task as DescribeTasks tells it, without its tags."""
+    document = task.definition.document
+    overrides = task.request.get("overrides", {})
+    facts: dict[str, Any] = {
+        "taskArn": task.arn,
+        "clusterArn": task.cluster_arn,
+        "taskDefinitionArn": task.definition.arn,
+        "group": task.group,
+        "startedBy": task.started_by or None,
+        "lastStatus": task.last_status,
+        "desiredStatus": "RUNNING" if task.wanted else "STOPPED",
+        "cpu": document.get("cpu"),
+        "memory": document.get("memory"),
+        "launchType": "FARGATE",
+        "platformVersion": "1.4.0",
+        "platformFamily": "Linux",
+        "availabilityZone": f"{task.arn.split(':')[3]}a",
+        "healthStatus": overall_health(task.containers),
+        "connectivity": "CONNECTED" if task.started_at and not task.stopped_at else None,
+        "createdAt": task.created_at,
+        "startedAt": task.started_at,
+        "stoppingAt": task.stopping_at,
+        "stoppedAt": task.stopped_at,
+        "stopCode": task.stop_code,
+        "stoppedReason": task.stopped_reason,
+        "version": 1,
+        "overrides": {"containerOverrides": [], "inferenceAcceleratorOverrides": [], **overrides},
+        "attachments": [attachment(task)],
+        "attributes": [{"name": "ecs.cpu-architecture", "value": architecture(document)}],
+        "containers": [described_container(task, container) for container in task.containers],
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def architecture(document: dict[str, Any]) -> str:
+    return str(document.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")).lower()
+
+
+def overall_health(containers: Sequence[Container]) -> str:
+    """UNHEALTHY or UNKNOWN as soon as one essential container with a health check is (API_Task)."""
+    checked = {one.health for one in containers if one.essential and life.has_health_check(one)}
+    if "UNHEALTHY" in checked:
+        return "UNHEALTHY"
+    return "HEALTHY" if checked == {"HEALTHY"} else "UNKNOWN"
+
+
+def attachment(task: Task) -> dict[str, Any]:
+    network = task.request.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+    subnets = network.get("subnets", ["subnet-0123456789abcdef0"])
+    status = "DELETED" if task.stopped_at else ("ATTACHED" if task.started_at else "PRECREATED")
+    return {
+        "id": f"{task.id[:8]}-{task.id[8:12]}-{task.id[12:16]}-{task.id[16:20]}-{task.id[20:32]}",
+        "type": "ElasticNetworkInterface",
+        "status": status,
+        "details": [
+            {"name": "subnetId", "value": subnets[0]},
+            {"name": "networkInterfaceId", "value": f"eni-{task.id[:17]}"},
+            {"name": "privateIPv4Address", "value": task.address},
+        ],
+    }
+
+
+def described_container(task: Task, container: Container) -> dict[str, Any]:
+    digest = container.image.partition("@")[2]
+    facts = {
+        "containerArn": f"{task.arn.replace(':task/', ':container/')}/{container.name}",
+        "taskArn": task.arn,
+        "name": container.name,
+        "image": container.image,
+        "imageDigest": (digest or None) if task.started_at else None,
+        "runtimeId": f"{task.id}-{container.name}" if task.started_at else None,
+        "lastStatus": container.status,
+        "exitCode": container.exit_code,
+        "reason": container.reason,
+        "healthStatus": container.health,
+        "networkInterfaces": [{"attachmentId": attachment(task)["id"], "privateIpv4Address": task.address}],
+        "cpu": str(container.definition.get("cpu", 0)),
+    }
+    return {key: value for key, value in facts.items() if value is not None}

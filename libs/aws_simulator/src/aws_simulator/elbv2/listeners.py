@@ -1,0 +1,285 @@
+"""Load balancers, their listeners, and the rules by which a request finds a target group."""
+
+from typing import Any, Final
+
+from aws_simulator.account import Account
+from aws_simulator.elbv2.state import Listener, LoadBalancer, Rule, forward, weights_of
+from aws_simulator.pages import page
+from aws_simulator.refused import Refused
+from aws_simulator.service import Answer, Request, Service
+
+PAGE_SIZE: Final = 400
+BAD_MARKER: Final = "ValidationError"
+
+
+class Listeners(Service):
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.load_balancers: dict[str, LoadBalancer] = {}
+        self.listeners: dict[str, Listener] = {}
+        self.rules: dict[str, Rule] = {}
+        self._routed: set[str] | None = None
+        self.tags: dict[str, dict[str, str]] = {}
+
+    # What the other services of the plane ask and do.
+
+    def rules_of(self, listener_arn: str) -> list[Rule]:
+        """By priority; without the listener's default actions."""
+        rules = [rule for rule in self.rules.values() if rule.listener_arn == listener_arn]
+        return sorted(rules, key=lambda rule: rule.priority)
+
+    def weight_of(self, target_group_arn: str, *, of_users: bool = True) -> int:
+        """The largest that any rule gives it: of listeners that users reach, or of any."""
+        weights = [
+            weights_of(actions).get(target_group_arn, 0)
+            for listener in self.listeners.values()
+            if not (of_users and listener.tests_only)
+            for actions in (listener.default_actions, *(rule.actions for rule in self.rules_of(listener.arn)))
+        ]
+        return max(weights, default=0)
+
+    def is_forwarded_to(self, target_group_arn: str) -> bool:
+        """With whatever weight, also none."""
+        if self._routed is None:
+            actions = [rule.actions for rule in self.rules.values()]
+            actions += [listener.default_actions for listener in self.listeners.values()]
+            self._routed = {arn for forwarding in actions for arn in weights_of(forwarding)}
+        return target_group_arn in self._routed
+
+    def routes_changed(self) -> None:
+        """To be said after every change of a listener or rule: health checks ask for routes each second."""
+        self._routed = None
+
+    def load_balancers_of(self, target_group_arn: str) -> list[str]:
+        found = []
+        for listener in self.listeners.values():
+            routed = [listener.default_actions, *(rule.actions for rule in self.rules_of(listener.arn))]
+            if any(target_group_arn in weights_of(actions) for actions in routed):
+                found.append(listener.load_balancer_arn)
+        return list(dict.fromkeys(found))
+
+    def tag(self, arn: str, request: Request) -> None:
+        """With what a request brings in Tags."""
+        self.tags.setdefault(arn, {}).update({tag["Key"]: tag.get("Value", "") for tag in request.get("Tags", [])})
+
+    # Load balancers
+
+    def create_load_balancer(self, request: Request) -> Answer:
+        if any(existing.name == request["Name"] for existing in self.load_balancers.values()):
+            message = f"A load balancer with the same name '{request['Name']}' exists, but with different settings"
+            raise Refused("DuplicateLoadBalancerName", message)
+        identity = self.account.hexadecimal_id("load balancer", 16)
+        load_balancer = LoadBalancer(
+            arn=self.account.arn("elasticloadbalancing", f"loadbalancer/app/{request['Name']}/{identity}"),
+            name=request["Name"],
+            created_at=self.account.now(),
+            request=dict(request),
+        )
+        self.load_balancers[load_balancer.arn] = load_balancer
+        self.tag(load_balancer.arn, request)
+        return {"LoadBalancers": [self._described_load_balancer(load_balancer)]}
+
+    def describe_load_balancers(self, request: Request) -> Answer:
+        arns, names = request.get("LoadBalancerArns"), request.get("Names")
+        found = [
+            load_balancer
+            for load_balancer in self.load_balancers.values()
+            if (arns is None or load_balancer.arn in arns) and (names is None or load_balancer.name in names)
+        ]
+        if len(found) < len(arns or names or ()):
+            raise Refused("LoadBalancerNotFound", f"Load balancers '{arns or names}' not found")
+        shown, marker = page(found, request.get("Marker"), request.get("PageSize", PAGE_SIZE), refused=BAD_MARKER)
+        return {"LoadBalancers": [self._described_load_balancer(one) for one in shown]} | next_marker(marker)
+
+    def delete_load_balancer(self, request: Request) -> Answer:
+        self.load_balancers.pop(request["LoadBalancerArn"], None)
+        return {}
+
+    def modify_load_balancer_attributes(self, request: Request) -> Answer:
+        attributes = self._load_balancer(request["LoadBalancerArn"]).attributes
+        attributes |= {attribute["Key"]: attribute["Value"] for attribute in request["Attributes"]}
+        return self.describe_load_balancer_attributes(request)
+
+    def describe_load_balancer_attributes(self, request: Request) -> Answer:
+        attributes = self._load_balancer(request["LoadBalancerArn"]).attributes
+        return {"Attributes": [{"Key": key, "Value": value} for key, value in sorted(attributes.items())]}
+
+    def _load_balancer(self, arn: str) -> LoadBalancer:
+        if arn not in self.load_balancers:
+            raise Refused("LoadBalancerNotFound", f"Load balancer '{arn}' not found")
+        return self.load_balancers[arn]
+
+    def _described_load_balancer(self, load_balancer: LoadBalancer) -> dict[str, Any]:
+        request = load_balancer.request
+        internal = "internal-" if request.get("Scheme") == "internal" else ""
+        identity = load_balancer.arn.rpartition("/")[2]
+        return {
+            "LoadBalancerArn": load_balancer.arn,
+            "LoadBalancerName": load_balancer.name,
+            "DNSName": f"{internal}{load_balancer.name}-{identity[:10]}.{self.account.region}.elb.amazonaws.com",
+            "CanonicalHostedZoneId": "Z35SXDOTRQ7X7K",
+            "CreatedTime": load_balancer.created_at,
+            "Scheme": request.get("Scheme", "internet-facing"),
+            "VpcId": request.get("VpcId", "vpc-0123456789abcdef0"),
+            "State": {"Code": "active"},
+            "Type": request.get("Type", "application"),
+            "SecurityGroups": list(request.get("SecurityGroups", [])),
+            "IpAddressType": request.get("IpAddressType", "ipv4"),
+        }
+
+    # Listeners
+
+    def create_listener(self, request: Request) -> Answer:
+        self.routes_changed()
+        load_balancer = self._load_balancer(request["LoadBalancerArn"])
+        identity = self.account.hexadecimal_id("listener", 16)
+        path = load_balancer.arn.partition("loadbalancer/")[2]
+        listener = Listener(
+            arn=self.account.arn("elasticloadbalancing", f"listener/{path}/{identity}"),
+            load_balancer_arn=load_balancer.arn,
+            port=request["Port"],
+            protocol=request["Protocol"],
+            default_actions=[normal(action) for action in request["DefaultActions"]],
+            request=dict(request),
+        )
+        self.listeners[listener.arn] = listener
+        self.tag(listener.arn, request)
+        return {"Listeners": [described_listener(listener)]}
+
+    def modify_listener(self, request: Request) -> Answer:
+        self.routes_changed()
+        listener = self._listener(request["ListenerArn"])
+        if "DefaultActions" in request:
+            listener.default_actions = [normal(action) for action in request["DefaultActions"]]
+        listener.port = request.get("Port", listener.port)
+        listener.protocol = request.get("Protocol", listener.protocol)
+        return {"Listeners": [described_listener(listener)]}
+
+    def delete_listener(self, request: Request) -> Answer:
+        self.routes_changed()
+        arn = self._listener(request["ListenerArn"]).arn
+        del self.listeners[arn]
+        self.rules = {key: rule for key, rule in self.rules.items() if rule.listener_arn != arn}
+        return {}
+
+    def describe_listeners(self, request: Request) -> Answer:
+        load_balancer = request.get("LoadBalancerArn")
+        if load_balancer is not None:
+            self._load_balancer(load_balancer)
+        found = [self._listener(arn) for arn in request.get("ListenerArns", [])] or [
+            listener for listener in self.listeners.values() if listener.load_balancer_arn == load_balancer
+        ]
+        shown, marker = page(found, request.get("Marker"), request.get("PageSize", PAGE_SIZE), refused=BAD_MARKER)
+        return {"Listeners": [described_listener(one) for one in shown]} | next_marker(marker)
+
+    def _listener(self, arn: str) -> Listener:
+        if arn not in self.listeners:
+            raise Refused("ListenerNotFound", f"One or more listeners not found: {arn}")
+        return self.listeners[arn]
+
+    # Rules
+
+    def create_rule(self, request: Request) -> Answer:
+        self.routes_changed()
+        listener = self._listener(request["ListenerArn"])
+        if any(rule.priority == request["Priority"] for rule in self.rules_of(listener.arn)):
+            raise Refused("PriorityInUse", f"Priority '{request['Priority']}' is currently in use")
+        path = listener.arn.partition("listener/")[2]
+        identity = self.account.hexadecimal_id("rule", 16)
+        rule = Rule(
+            arn=self.account.arn("elasticloadbalancing", f"listener-rule/{path}/{identity}"),
+            listener_arn=listener.arn,
+            priority=request["Priority"],
+            conditions=list(request["Conditions"]),
+            actions=[normal(action) for action in request["Actions"]],
+        )
+        self.rules[rule.arn] = rule
+        self.tag(rule.arn, request)
+        return {"Rules": [described_rule(rule)]}
+
+    def modify_rule(self, request: Request) -> Answer:
+        self.routes_changed()
+        rule = self._rule(request["RuleArn"])
+        if "Actions" in request:
+            rule.actions = [normal(action) for action in request["Actions"]]
+        rule.conditions = list(request.get("Conditions", rule.conditions))
+        return {"Rules": [described_rule(rule)]}
+
+    def set_rule_priorities(self, request: Request) -> Answer:
+        for pair in request["RulePriorities"]:
+            self._rule(pair["RuleArn"]).priority = pair["Priority"]
+        return {"Rules": [described_rule(self._rule(pair["RuleArn"])) for pair in request["RulePriorities"]]}
+
+    def delete_rule(self, request: Request) -> Answer:
+        self.routes_changed()
+        del self.rules[self._rule(request["RuleArn"]).arn]
+        return {}
+
+    def describe_rules(self, request: Request) -> Answer:
+        if "RuleArns" in request:
+            found = [described_rule(self._rule(arn)) for arn in request["RuleArns"]]
+        else:
+            listener = self._listener(str(request.get("ListenerArn")))
+            found = [described_rule(rule) for rule in self.rules_of(listener.arn)]
+            found.append(default_rule(listener))
+        shown, marker = page(found, request.get("Marker"), request.get("PageSize", PAGE_SIZE), refused=BAD_MARKER)
+        return {"Rules": shown} | next_marker(marker)
+
+    def _rule(self, arn: str) -> Rule:
+        if arn not in self.rules:
+            raise Refused("RuleNotFound", f"One or more rules not found: {arn}")
+        return self.rules[arn]
+
+
+def next_marker(marker: str | None) -> dict[str, str]:
+    return {"NextMarker": marker} if marker else {}
+
+
+def normal(action: dict[str, Any]) -> dict[str, Any]:
+    """An action as ELB returns it, whichever form it was given in."""
+    weights = weights_of([action])
+    return forward(weights) if weights else {"Order": 1, **action}
+
+
+def described_listener(listener: Listener) -> dict[str, Any]:
+    extra: dict[str, Any] = {
+        key: listener.request[key] for key in ("Certificates", "SslPolicy") if key in listener.request
+    }
+    return {
+        "ListenerArn": listener.arn,
+        "LoadBalancerArn": listener.load_balancer_arn,
+        "Port": listener.port,
+        "Protocol": listener.protocol,
+        "DefaultActions": listener.default_actions,
+        **extra,
+    }
+
+
+def described_rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "RuleArn": rule.arn,
+        "Priority": str(rule.priority),
+        "Conditions": [described_condition(condition) for condition in rule.conditions],
+        "Actions": rule.actions,
+        "IsDefault": False,
+    }
+
+
+def described_condition(condition: dict[str, Any]) -> dict[str, Any]:
+    """ELB repeats the values of a path or host condition in the older member Values."""
+    field = {"path-pattern": "PathPatternConfig", "host-header": "HostHeaderConfig"}.get(condition.get("Field", ""))
+    if field is None:
+        return condition
+    values = condition.get(field, {}).get("Values") or condition.get("Values", [])
+    return {**condition, "Values": list(values), field: {"Values": list(values)}}
+
+
+def default_rule(listener: Listener) -> dict[str, Any]:
+    path = listener.arn.replace(":listener/", ":listener-rule/")
+    return {
+        "RuleArn": f"{path}/default",
+        "Priority": "default",
+        "Conditions": [],
+        "Actions": listener.default_actions,
+        "IsDefault": True,
+    }

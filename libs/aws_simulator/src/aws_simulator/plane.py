@@ -1,0 +1,286 @@
+"""Real clients before an account in memory: botocore validates, pages, waits and raises; no socket is opened.
+
+The one file of the control plane that makes clients, which are those that `boto3.client` returns. A call comes in by
+botocore's event `before-call`, which may answer in the network's place: it is recorded, may be made to fail, is
+performed by its service, and the answer is checked against AWS's own description of it.
+"""
+
+import copy
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any, Final
+
+from botocore import xform_name
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
+from botocore.model import OperationModel
+
+from aws_simulator import faults
+from aws_simulator.account import Account
+from aws_simulator.autoscaling import ApplicationAutoScaling
+from aws_simulator.clock import SteppedClock
+from aws_simulator.cloudwatch import CloudWatch, State
+from aws_simulator.codedeploy.service import CodeDeploy
+from aws_simulator.ecs.service import Ecs
+from aws_simulator.elbv2.service import ElbV2
+from aws_simulator.faults import Fault, How
+from aws_simulator.logs import Logs
+from aws_simulator.models import operation_model, session
+from aws_simulator.refused import NotPlayed, Refused
+from aws_simulator.services import SERVICES
+from aws_simulator.shapes import check_answer, faults_in
+
+READING: Final = (
+    "Describe",
+    "Get",
+    "List",
+    "BatchGet",
+    "BatchCheck",
+    "Filter",
+    "Query",
+    "Scan",
+    "Simulate",
+    "Estimate",
+)
+"""How the names of operations begin that change nothing; and Validate."""
+
+PREFIXES: Final[Mapping[str, str]] = {"cloudwatch": "cloudwatch"}
+"""Of IAM's actions, where it is not the name that requests are signed with."""
+
+FORMER_CODES: Final[Mapping[str, str]] = {"AWS.SimpleQueueService.NonExistentQueue": "QueueDoesNotExist"}
+"""Codes that SQS keeps from its former protocol, to the names of the exceptions that botocore raises for them."""
+
+RETRIES: Final = 4
+"""What botocore has tried again in its default mode before it gives up on a throttled call or a server's error."""
+
+INVALID: Final[Mapping[str, str]] = {
+    "ecs": "InvalidParameterException",
+    "ecr": "InvalidParameterException",
+    "logs": "InvalidParameterException",
+    "elbv2": "ValidationError",
+    "cloudformation": "ValidationError",
+    "cloudwatch": "ValidationError",
+    "iam": "ValidationError",
+}
+"""The code with which a service refuses a value that its model forbids. Others say ValidationException."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call that a client made.
+
+    Args:
+        action: IAM's name of it: `elasticloadbalancing:DescribeRules`.
+        resources: ARNs of what it is about, or `*`.
+        error: the code of a refusal, or the name of botocore's exception; None if it went well.
+        writes: whether it may change something.
+    """
+
+    service: str
+    operation: str
+    parameters: Mapping[str, Any]
+    action: str
+    resources: tuple[str, ...]
+    error: str | None
+    at: datetime
+    writes: bool
+
+
+class ControlPlane(Account):
+    """An account with clients.
+
+    Args:
+        principal: ARN of who calls, as refusals name it.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: SteppedClock,
+        account_id: str = "111122223333",
+        region: str = "us-east-1",
+        principal: str | None = None,
+    ) -> None:
+        super().__init__(clock=clock, account_id=account_id, region=region, services=SERVICES)
+        self.principal = principal or f"arn:aws:sts::{account_id}:assumed-role/release/session"
+        self.calls: list[Call] = []
+        self._faults: list[Fault] = []
+        self._clients: dict[str, BaseClient] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy makes clients of its own: those of the original would ask the original."""
+        return {**self.__dict__, "_clients": {}}
+
+    def client(self, service: str) -> Any:
+        """A real client of boto3's, the same one each time. It never opens a socket."""
+        if service not in self._clients:
+            self._clients[service] = self._make_client(service)
+        return self._clients[service]
+
+    def fail(self, service: str, operation: str, *, how: How, times: int = 1, after: int = 0) -> None:
+        """Lets `after` calls of the operation go well and the next `times` fail. `*` is any service or operation."""
+        self._faults.append(Fault(service=service, operation=operation, how=how, times=times, after=after))
+
+    @property
+    def ecs(self) -> Ecs:
+        return self.service(Ecs)
+
+    @property
+    def elbv2(self) -> ElbV2:
+        return self.service(ElbV2)
+
+    @property
+    def codedeploy(self) -> CodeDeploy:
+        return self.service(CodeDeploy)
+
+    @property
+    def cloudwatch(self) -> CloudWatch:
+        return self.service(CloudWatch)
+
+    @property
+    def autoscaling(self) -> ApplicationAutoScaling:
+        return self.service(ApplicationAutoScaling)
+
+    @property
+    def logs(self) -> Logs:
+        return self.service(Logs)
+
+    def set_alarm(self, name: str, state: State) -> None:
+        """By hand: it stays so until it is set again."""
+        self.cloudwatch.set_alarm(name, state)
+
+    def heal(self) -> None:
+        """Nothing fails any more."""
+        self._faults.clear()
+
+    def stop_by_hand(self, deployment_id: str, *, roll_back: bool = True) -> None:
+        """What somebody does in CodeDeploy's console."""
+        self.codedeploy.stop_by_hand(deployment_id, roll_back=roll_back)
+
+    def perform(self, service: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What a client's call does, without record or faults: for one service that acts on another.
+
+        Raises:
+            Refused: as the service would refuse it.
+            NotPlayed: the control plane does not know the operation.
+        """
+        model = operation_model(service, operation)
+        wrong = faults_in(model, request)
+        if wrong:
+            plural = "errors" if len(wrong) > 1 else "error"
+            code = INVALID.get(service, "ValidationException")
+            raise Refused(code, f"{len(wrong)} validation {plural} detected: {'; '.join(wrong)}")
+        method = getattr(self.services.get(service), xform_name(operation), None)
+        if method is None:
+            raise NotPlayed(f"the control plane plays no {service}:{operation}")
+        answer: dict[str, Any] = method(copy.deepcopy(dict(request)))
+        check_answer(model, answer)
+        # What the caller does with the answer must not reach the state that it was made of.
+        return copy.deepcopy(answer)
+
+    def _make_client(self, service: str) -> BaseClient:
+        client: BaseClient = session().create_client(
+            service,
+            region_name=self.region,
+            aws_access_key_id="in-memory",
+            aws_secret_access_key="in-memory",  # noqa: S106 - it signs nothing
+            config=Config(parameter_validation=True),
+        )
+
+        def remember(params: Mapping[str, Any], context: dict[str, Any], **_: Any) -> None:
+            context["parameters"] = params
+
+        def answer(model: OperationModel, context: Mapping[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
+            return self._answer(service, model, context["parameters"], client.meta.endpoint_url)
+
+        # Last, when botocore has added its idempotency tokens.
+        client.meta.events.register_last("before-parameter-build", remember)
+        client.meta.events.register("before-call", answer)  # type: ignore[arg-type]  # an answer is what it waits for
+        return client
+
+    def _answer(
+        self, service: str, model: OperationModel, request: Mapping[str, Any], endpoint: str
+    ) -> tuple[Any, dict[str, Any]]:
+        """As botocore wants it: the HTTP answer's status, and the parsed body."""
+        error: str | None = None
+        try:
+            parsed = self._perform_or_fail(service, model.name, request, endpoint)
+            return http(200), parsed | {"ResponseMetadata": metadata(200)}
+        except Refused as refused:
+            error = refused.code
+            return http(refused.status), error_answer(refused)
+        except ReadTimeoutError:
+            error = "ReadTimeoutError"
+            raise
+        finally:
+            self._record(service, model, request, error)
+
+    def _perform_or_fail(
+        self, service: str, operation: str, request: Mapping[str, Any], endpoint: str
+    ) -> dict[str, Any]:
+        match self._fault(service, operation):
+            case None:
+                return self.perform(service, operation, request)
+            case "throttled":
+                raise faults.throttled(service)
+            case "denied":
+                model = operation_model(service, operation)
+                resources = self._resources(service, operation, request)
+                raise faults.denied(service, action(service, model), resources[0], self.principal)
+            case "server_error":
+                raise faults.broken(service)
+            case "timeout":
+                raise ReadTimeoutError(endpoint_url=endpoint)
+            case "answer_lost":
+                with suppress(Refused):
+                    self.perform(service, operation, request)
+                raise ReadTimeoutError(endpoint_url=endpoint)
+            case "repeated":
+                with suppress(Refused):
+                    self.perform(service, operation, request)
+                return self.perform(service, operation, request)
+
+    def _fault(self, service: str, operation: str) -> How | None:
+        striking = [fault.how for fault in self._faults if fault.strikes(service, operation)]
+        return striking[0] if striking else None
+
+    def _record(self, service: str, model: OperationModel, request: Mapping[str, Any], error: str | None) -> None:
+        call = Call(
+            service=service,
+            operation=model.name,
+            parameters=copy.deepcopy(dict(request)),
+            action=action(service, model),
+            resources=self._resources(service, model.name, request),
+            error=error,
+            at=self.now(),
+            writes=not model.name.startswith((*READING, "Validate")),
+        )
+        self.calls.append(call)
+
+    def _resources(self, service: str, operation: str, request: Mapping[str, Any]) -> tuple[str, ...]:
+        known = self.services.get(service)
+        return (known.concerned(operation, request) if known else ()) or ("*",)
+
+
+def action(service: str, model: OperationModel) -> str:
+    return f"{PREFIXES.get(service, model.service_model.signing_name)}:{model.name}"
+
+
+def http(status: int) -> SimpleNamespace:
+    return SimpleNamespace(status_code=status)
+
+
+def metadata(status: int, *, retried: bool = False) -> dict[str, Any]:
+    attempts = {"RetryAttempts": RETRIES, "MaxAttemptsReached": True} if retried else {"RetryAttempts": 0}
+    return {"RequestId": "00000000-0000-0000-0000-000000000000", "HTTPStatusCode": status, **attempts}
+
+
+def error_answer(refused: Refused) -> dict[str, Any]:
+    error = {"Code": refused.code, "Message": refused.message, "Type": "Sender" if refused.status < 500 else "Receiver"}
+    error |= {"QueryErrorCode": FORMER_CODES[refused.code]} if refused.code in FORMER_CODES else {}
+    about = metadata(refused.status, retried=refused.status >= 500 or "Throttl" in refused.code)
+    return {"Error": error, "ResponseMetadata": about, "message": refused.message, **refused.detail}

@@ -1,0 +1,193 @@
+"""A whole region for a test: the stacks of an environment and of its services, made from the templates that AWS gets.
+
+They are made by the plane's own CloudFormation, so that names, ARNs and roles are those of the environment. What people
+do by hand on AWS is done here, too: the secrets that services name. No call of this is in `ControlPlane.calls`. A plane
+with a region may be copied by `copy.deepcopy`, which is faster than to build another.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from aws_simulator.account import Account
+from aws_simulator.behaviour import GOOD, Behaviour
+from aws_simulator.cloudformation import CloudFormation
+from aws_simulator.codedeploy.service import CodeDeploy
+from aws_simulator.ecr import Ecr
+from aws_simulator.ecs.service import Ecs
+from aws_simulator.secrets import SecretsManager
+from aws_simulator.ssm import Ssm
+from platform_sdk.deploy.canonical import COMMIT_TAG, COMMITTED_AT_TAG, DOCUMENT_TAG, VERSION_TAG, document_digest
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.render.service_stack import render_service_stack
+from platform_sdk.deploy.render.stack_names import cluster_name, stack_name, worker_service_name
+from platform_sdk.deploy.render.task_definition import render_standalone_task, render_task_definition
+from platform_sdk.deploy.render.variables import secrets_of
+from platform_sdk.deploy.shared import SharedStack, load_shared_stacks
+from platform_sdk.deploy.spec.types import SecretReference, SecretStore, ServiceSpec
+
+CAPABILITIES: Final = ("CAPABILITY_NAMED_IAM",)
+ALL_AT_ONCE: Final = "CodeDeployDefault.ECSAllAtOnce"
+PATIENCE: Final = timedelta(hours=3)
+"""Of the plane's time. What takes longer is stuck."""
+
+
+class RegionNotBuilt(AssertionError):
+    """A stack or a release of the setup did not come to its good end."""
+
+
+def build_region(account: Account, root: Path, environment: Environment, services: Sequence[ServiceSpec]) -> None:
+    """Creates every stack in order and waits until all is steady; what belongs to one service is made side by side.
+
+    Raises:
+        RegionNotBuilt: with the resources that failed, and why.
+    """
+    of_all, of_each = by_reach(load_shared_stacks(root, environment, services), services)
+    for stack in of_all:
+        create(account, {stack.name: (template_text(root / stack.template), stack.parameters)})
+    create(account, {stack.name: (template_text(root / stack.template), stack.parameters) for stack in of_each})
+    for spec in services:
+        create_secrets(account, spec, environment)
+    create(account, {stack_name(spec, environment): (service_template(spec, environment), {}) for spec in services})
+
+
+def by_reach(
+    stacks: Iterable[SharedStack], services: Sequence[ServiceSpec]
+) -> tuple[list[SharedStack], list[SharedStack]]:
+    """Those of the environment, and those of which every service has one."""
+    endings = tuple(f"-{spec.name}" for spec in services)
+    listed = list(stacks)
+    return [one for one in listed if not one.name.endswith(endings)], [
+        one for one in listed if one.name.endswith(endings)
+    ]
+
+
+@cache
+def template_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def service_template(spec: ServiceSpec, environment: Environment) -> str:
+    """JSON, as `platform apply` gives it."""
+    return json.dumps(render_service_stack(spec, environment))
+
+
+def create(account: Account, stacks: Mapping[str, tuple[str, Mapping[str, str]]]) -> None:
+    """Creates stacks, side by side, from their names, templates and parameters."""
+    cloudformation = account.service(CloudFormation)
+    for name, (template, parameters) in stacks.items():
+        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        request = {"StackName": name, "TemplateBody": template, "Parameters": given, "Capabilities": CAPABILITIES}
+        cloudformation.create_stack(request)
+    wait(account, lambda: not any(cloudformation.find(name).busy for name in stacks), f"the stacks {', '.join(stacks)}")
+    for name in stacks:
+        refuse_failed(cloudformation, name)
+
+
+def refuse_failed(cloudformation: CloudFormation, name: str) -> None:
+    stack = cloudformation.find(name)
+    if stack.status != "CREATE_COMPLETE":
+        failed = [f"{one.logical_id}: {one.reason}" for one in stack.events if one.status == "CREATE_FAILED"]
+        raise RegionNotBuilt(f"{name} is {stack.status}; {'; '.join(failed)}")
+
+
+def wait(account: Account, done: Callable[[], bool], what: str) -> None:
+    """Lets the plane's time pass until it is done.
+
+    Raises:
+        RegionNotBuilt: after three hours.
+    """
+    deadline = account.now() + PATIENCE
+    while not done():
+        if account.now() > deadline:
+            raise RegionNotBuilt(f"{what} did not come to an end")
+        account.clock.sleep(1)
+
+
+def create_secrets(account: Account, spec: ServiceSpec, environment: Environment) -> None:
+    """What the tasks are given and no stack makes. Values of one JSON secret are made together."""
+    wanted: dict[SecretReference, set[str]] = {}
+    for _, secret in secrets_of(spec, environment):
+        whole = SecretReference(store=secret.store, name=secret.name)
+        wanted.setdefault(whole, set()).update({secret.json_key} if secret.json_key else ())
+    for secret, keys in wanted.items():
+        name = f"platform/{environment.name}/{spec.name}/{secret.name}"
+        value = json.dumps({key: "value" for key in sorted(keys)}) if keys else "value"
+        if secret.store is SecretStore.PARAMETER_STORE:
+            account.service(Ssm).put(f"/{name}", value, "SecureString")
+        elif name not in account.service(SecretsManager).secrets:
+            account.service(SecretsManager).put(name, value)
+
+
+def released(
+    account: Account,
+    root: Path,
+    environment: Environment,
+    spec: ServiceSpec,
+    tag: str,
+    behaviour: Behaviour = GOOD,
+    *,
+    commit: str = "0" * 40,
+) -> str:
+    """Makes a service look as after a good release of an image: registered, rolled out, and CodeDeploy at its end.
+
+    Returns the image's URI, which is pushed if it is not there.
+
+    Raises:
+        RegionNotBuilt: CodeDeploy or ECS did not end well.
+    """
+    image = account.service(Ecr).push(spec.name, tag, behaviour, architecture=spec.task.architecture)
+    tags = {
+        VERSION_TAG: tag,
+        COMMIT_TAG: commit,
+        COMMITTED_AT_TAG: account.now().isoformat(),
+    }
+    for task in spec.tasks:
+        register(account, render_standalone_task(spec, environment, task, image=image), tags)
+    if spec.worker is not None:
+        worker = render_task_definition(spec, environment, image=image, role="worker")
+        roll_out(account, spec, environment, register(account, worker, tags))
+    revision = register(account, render_task_definition(spec, environment, image=image), tags)
+    appspec = render_appspec(load_appspec_template(root), spec, environment, revision)
+    deploy(account, deployment_request(appspec, spec, environment, f"{tag} {commit[:12]} {revision} by setup"))
+    return image
+
+
+def register(account: Account, document: dict[str, object], tags: Mapping[str, str]) -> str:
+    """Returns the revision's ARN."""
+    own: Any = document["tags"]
+    written = {**tags, DOCUMENT_TAG: document_digest(document)}
+    request = {**document, "tags": [*own, *({"key": key, "value": value} for key, value in written.items())]}
+    answer = account.service(Ecs).register_task_definition(request)
+    arn: str = answer["taskDefinition"]["taskDefinitionArn"]
+    return arn
+
+
+def roll_out(account: Account, spec: ServiceSpec, environment: Environment, revision: str) -> None:
+    ecs = account.service(Ecs)
+    where = {"cluster": cluster_name(environment), "service": worker_service_name(spec, environment)}
+    ecs.update_service({**where, "taskDefinition": revision})
+
+    def done() -> bool:
+        (service,) = ecs.describe_services({"cluster": where["cluster"], "services": [where["service"]]})["services"]
+        return [one["rolloutState"] for one in service["deployments"]] == ["COMPLETED"]
+
+    wait(account, done, f"the rolling update of {where['service']}")
+
+
+def deploy(account: Account, request: Mapping[str, Any]) -> None:
+    """All at once and without bake time, whatever the group says: what it leaves behind is the same, and sooner."""
+    codedeploy = account.service(CodeDeploy)
+    made = codedeploy.create_deployment({**request, "deploymentConfigName": ALL_AT_ONCE})["deploymentId"]
+    codedeploy.deployments[made].told_to_terminate = True
+
+    def status() -> str:
+        return str(codedeploy.get_deployment({"deploymentId": made})["deploymentInfo"]["status"])
+
+    wait(account, lambda: status() in ("Succeeded", "Failed", "Stopped"), f"deployment {made}")
+    if status() != "Succeeded":
+        raise RegionNotBuilt(f"deployment {made} is {status()}")

@@ -1,0 +1,142 @@
+"""Secrets Manager: what tasks are given, found by name, by ARN, or by the ARN without its last six characters."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from aws_simulator.account import Account
+from aws_simulator.refused import Refused
+from aws_simulator.service import Answer, Request, Service
+
+PAGE: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """`value` is None where a secret was created without one; `deleted` is when it goes for good."""
+
+    name: str
+    arn: str
+    value: str | None
+    description: str
+    created: datetime
+    changed: datetime
+    deleted: datetime | None = None
+
+
+class SecretsManager(Service):
+    NAME: ClassVar[str] = "secretsmanager"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.secrets: dict[str, Secret] = {}
+
+    def put(self, name: str, value: str | None, description: str = "") -> Secret:
+        """Creates the secret, or gives it another value."""
+        now = self.account.now()
+        known = self.secrets.get(name)
+        if known is None:
+            arn = self.account.arn("secretsmanager", f"secret:{name}-{suffix(name)}")
+            known = Secret(name=name, arn=arn, value=value, description=description, created=now, changed=now)
+        self.secrets[name] = replace(known, value=value, description=description, changed=now)
+        return self.secrets[name]
+
+    def generate(self, name: str, wanted: Mapping[str, Any], description: str = "") -> Secret:
+        """CloudFormation's GenerateSecretString: made up once, and the same in every run."""
+        password = hashlib.sha512(name.encode()).hexdigest()[: wanted.get("PasswordLength", 32)]
+        key = wanted.get("GenerateStringKey")
+        if key is None:
+            return self.put(name, password, description)
+        values = json.loads(wanted.get("SecretStringTemplate", "{}"))
+        return self.put(name, json.dumps({**values, key: password}), description)
+
+    def create_secret(self, request: Request) -> Answer:
+        if request["Name"] in self.secrets:
+            raise Refused(
+                "ResourceExistsException",
+                f"The operation failed because the secret {request['Name']} already exists.",
+            )
+        secret = self.put(request["Name"], request.get("SecretString"), request.get("Description", ""))
+        return {"ARN": secret.arn, "Name": secret.name}
+
+    def put_secret_value(self, request: Request) -> Answer:
+        secret = self.find(request["SecretId"])
+        self.put(secret.name, request["SecretString"], secret.description)
+        return {"ARN": secret.arn, "Name": secret.name}
+
+    def describe_secret(self, request: Request) -> Answer:
+        return described(self.find(request["SecretId"], with_deleted=True))
+
+    def get_secret_value(self, request: Request) -> Answer:
+        secret = self.find(request["SecretId"])
+        if secret.value is None:
+            raise Refused(
+                "ResourceNotFoundException",
+                "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT",
+            )
+        return {
+            "ARN": secret.arn,
+            "Name": secret.name,
+            "SecretString": secret.value,
+            "VersionStages": ["AWSCURRENT"],
+            "CreatedDate": secret.changed,
+        }
+
+    def list_secrets(self, request: Request) -> Answer:
+        """In pages; of the filters, `name`, which compares beginnings."""
+        prefixes = [
+            value for one in request.get("Filters", []) if one["Key"] == "name" for value in one.get("Values", [])
+        ]
+        names = sorted(
+            secret.name
+            for secret in self.secrets.values()
+            if secret.deleted is None and (not prefixes or secret.name.startswith(tuple(prefixes)))
+        )
+        names = [name for name in names if name >= request.get("NextToken", "")]
+        size = request.get("MaxResults", PAGE)
+        answer: Answer = {"SecretList": [described(self.secrets[name]) for name in names[:size]]}
+        return answer | ({"NextToken": names[size]} if len(names) > size else {})
+
+    def delete_secret(self, request: Request) -> Answer:
+        secret = self.find(request["SecretId"])
+        now = self.account.now()
+        self.secrets[secret.name] = replace(secret, deleted=now)
+        return {"ARN": secret.arn, "Name": secret.name, "DeletionDate": now}
+
+    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+        secret_id = request.get("SecretId", request.get("Name"))
+        if secret_id is None or secret_id.startswith("arn:"):
+            return super().concerned(operation, request)
+        return (self.account.arn("secretsmanager", f"secret:{secret_id}-{suffix(secret_id)}"),)
+
+    def find(self, secret_id: str, *, with_deleted: bool = False) -> Secret:
+        """Raises `Refused` as Secrets Manager does for a secret that is not there, or is about to go."""
+        name = secret_id.partition(":secret:")[2] if secret_id.startswith("arn:") else secret_id
+        named = self.secrets.get(name) or next((one for one in self.secrets.values() if one.arn == secret_id), None)
+        if named is None:
+            raise Refused("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+        if named.deleted is not None and not with_deleted:
+            raise Refused(
+                "InvalidRequestException",
+                "You can't perform this operation on the secret because it was marked for deletion.",
+            )
+        return named
+
+
+def suffix(name: str) -> str:
+    """The six characters that AWS makes up."""
+    return hashlib.sha256(name.encode()).hexdigest()[:6]
+
+
+def described(secret: Secret) -> dict[str, Any]:
+    answer: Answer = {
+        "ARN": secret.arn,
+        "Name": secret.name,
+        "Description": secret.description,
+        "CreatedDate": secret.created,
+        "LastChangedDate": secret.changed,
+    }
+    return answer | ({} if secret.deleted is None else {"DeletedDate": secret.deleted})

@@ -1,0 +1,129 @@
+"""An account in memory, and a person with a template in hand: change set, look, execute, wait."""
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aws_simulator import ControlPlane, SteppedClock
+from aws_simulator.cloudformation import CloudFormation
+from aws_simulator.region import build_region
+from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.spec import ServiceSpec, load_services
+
+Json = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[3]
+STAGING = load_environment(ROOT, "staging")
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+class Console:
+    """What a person does with CloudFormation, through a real client."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self.plane = plane
+        self.client = plane.client("cloudformation")
+        self._numbers = count(1)
+
+    def plan(
+        self, stack: str, template: Json | str, parameters: Mapping[str, str | None] | None = None, **more: Any
+    ) -> Json:
+        """A change set that is ready, as DescribeChangeSet gives it; a value of None is the previous one."""
+        exists = any(one.name == stack and one.resources for one in self.plane.service(CloudFormation).stacks)
+        name = f"change-{next(self._numbers)}"
+        given = [
+            {"ParameterKey": key, "UsePreviousValue": True}
+            if value is None
+            else {"ParameterKey": key, "ParameterValue": value}
+            for key, value in (parameters or {}).items()
+        ]
+        self.client.create_change_set(
+            StackName=stack,
+            ChangeSetName=name,
+            ChangeSetType="UPDATE" if exists else "CREATE",
+            TemplateBody=template if isinstance(template, str) else json.dumps(template),
+            Parameters=given,
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            **more,
+        )
+        self.plane.clock.sleep(5)
+        described: Json = self.client.describe_change_set(
+            StackName=stack, ChangeSetName=name, IncludePropertyValues=True
+        )
+        return described
+
+    def apply(
+        self, stack: str, template: Json | str, parameters: Mapping[str, str | None] | None = None, **more: Any
+    ) -> str:
+        """Plans, executes and waits. Returns the stack's status."""
+        return self.execute(stack, self.plan(stack, template, parameters, **more))
+
+    def execute(self, stack: str, change_set: Json, **more: Any) -> str:
+        self.client.execute_change_set(ChangeSetName=change_set["ChangeSetId"], **more)
+        return self.settle(stack)
+
+    def settle(self, stack: str) -> str:
+        found = self.plane.service(CloudFormation).find(stack)
+        while found.busy:
+            self.plane.clock.sleep(1)
+        return found.status
+
+    def events(self, stack: str) -> list[tuple[str, str]]:
+        """Logical id and status, the oldest first."""
+        pages = self.client.get_paginator("describe_stack_events").paginate(StackName=stack)
+        events = [event for page in pages for event in page["StackEvents"]]
+        return [(event["LogicalResourceId"], event["ResourceStatus"]) for event in reversed(events)]
+
+    def reason(self, stack: str, logical_id: str, status: str) -> str:
+        """Of the newest event of that status."""
+        pages = self.client.get_paginator("describe_stack_events").paginate(StackName=stack)
+        return next(
+            str(event["ResourceStatusReason"])
+            for page in pages
+            for event in page["StackEvents"]
+            if (event["LogicalResourceId"], event["ResourceStatus"]) == (logical_id, status)
+        )
+
+
+@pytest.fixture
+def plane(request: pytest.FixtureRequest) -> ControlPlane:
+    """Of the account that staging has: empty, or with the region if the test asks for it."""
+    return copy.deepcopy(built()) if "region" in request.fixturenames else empty()
+
+
+def empty() -> ControlPlane:
+    return ControlPlane(clock=SteppedClock(START), account_id=STAGING.account_id)
+
+
+@cache
+def built() -> ControlPlane:
+    plane = empty()
+    build_region(plane, ROOT, STAGING, load_services(ROOT, "staging"))
+    return plane
+
+
+@pytest.fixture
+def console(plane: ControlPlane) -> Console:
+    return Console(plane)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """Staging with its three services, none of them released."""
+
+    plane: ControlPlane
+    environment: Environment
+    services: Mapping[str, ServiceSpec]
+
+
+@pytest.fixture
+def region(plane: ControlPlane) -> Region:
+    services = load_services(ROOT, "staging")
+    return Region(plane=plane, environment=STAGING, services={spec.name: spec for spec in services})

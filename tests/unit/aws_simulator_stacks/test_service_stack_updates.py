@@ -1,0 +1,244 @@
+"""Updates of a service's stack, on an account where the service has been released: decision 0014, played."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from aws_simulator.cloudformation import CloudFormation
+from aws_simulator.region import released
+from platform_sdk.deploy.render.service_stack import render_service_stack
+from platform_sdk.deploy.render.stack_update import GIVEN, Live, StackUpdate, stack_updates
+from platform_sdk.deploy.spec import ServiceSpec
+
+ROOT = Path(__file__).resolve().parents[3]
+STACK = "platform-staging-orders"
+
+
+def rendered(region: Any, spec: ServiceSpec) -> str:
+    return json.dumps(render_service_stack(spec, region.environment))
+
+
+def kept(template: str) -> dict[str, None]:
+    """What releases change stays as it was."""
+    return dict.fromkeys(name for name in GIVEN if name in json.loads(template)["Parameters"])
+
+
+def changes(change_set: Any) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    """By logical id: action, replacement, and the properties that differ for certain."""
+    return {
+        one["LogicalResourceId"]: (
+            one["Action"],
+            one.get("Replacement", ""),
+            tuple(
+                detail["Target"].get("Name", detail["Target"]["Attribute"])
+                for detail in one["Details"]
+                if detail["Evaluation"] == "Static"
+            ),
+        )
+        for one in (change["ResourceChange"] for change in change_set["Changes"])
+    }
+
+
+def weights(region: Any, priority: int) -> dict[str, int]:
+    """Of the production rule: end of the target group's name, and its weight."""
+    ssm, elbv2 = region.plane.client("ssm"), region.plane.client("elbv2")
+    listener = ssm.get_parameter(Name="/platform/staging/edge/production-listener-arn")["Parameter"]["Value"]
+    (rule,) = (one for one in elbv2.describe_rules(ListenerArn=listener)["Rules"] if one["Priority"] == str(priority))
+    groups = rule["Actions"][0]["ForwardConfig"]["TargetGroups"]
+    return {one["TargetGroupArn"].split("/")[1].rpartition("-")[2]: one["Weight"] for one in groups}
+
+
+@pytest.fixture
+def orders(region: Any) -> ServiceSpec:
+    """Released once: green is live."""
+    spec: ServiceSpec = region.services["orders"]
+    released(region.plane, ROOT, region.environment, spec, "v1")
+    return spec
+
+
+def touched(console: Any, since: int) -> set[str]:
+    return {name for name, _ in console.events(STACK)[since:]} - {STACK}
+
+
+def test_the_same_template_is_no_change(region: Any, console: Any) -> None:
+    template = rendered(region, region.services["orders"])
+    change_set = console.plan(STACK, template, kept(template))
+    assert (change_set["Status"], change_set["StatusReason"], change_set["Changes"]) == (
+        "FAILED",
+        "The submitted information didn't contain changes. Submit different information to create a change set.",
+        [],
+    )
+    assert change_set["ExecutionStatus"] == "UNAVAILABLE"
+
+
+def test_an_edit_of_scaling_touches_the_scalable_target_alone(region: Any, console: Any, orders: ServiceSpec) -> None:
+    spec = replace(orders, scaling=replace(orders.scaling, max_tasks=50))
+    template, since = rendered(region, spec), len(console.events(STACK))
+    change_set = console.plan(STACK, template, kept(template))
+    assert changes(change_set) == {"ScalableTarget": ("Modify", "False", ("MaxCapacity",))}
+    console.client.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    assert console.settle(STACK) == "UPDATE_COMPLETE"
+    assert touched(console, since) == {"ScalableTarget"}
+    target = region.plane.client("application-autoscaling").describe_scalable_targets(
+        ServiceNamespace="ecs", ResourceIds=["service/platform-staging/staging-orders"]
+    )["ScalableTargets"][0]
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (orders.scaling.min_tasks, 50)
+    assert weights(region, orders.priority) == {"blue": 0, "green": 100}
+
+
+def test_scaling_that_is_suspended_stays_so_during_an_update(region: Any, console: Any, orders: ServiceSpec) -> None:
+    scaling = region.plane.client("application-autoscaling")
+    suspended = {"DynamicScalingInSuspended": True, "DynamicScalingOutSuspended": True}
+    where = {"ServiceNamespace": "ecs", "ResourceId": "service/platform-staging/staging-orders"}
+    scaling.register_scalable_target(**where, ScalableDimension="ecs:service:DesiredCount", SuspendedState=suspended)
+    spec = replace(orders, scaling=replace(orders.scaling, max_tasks=50))
+    template = rendered(region, spec)
+    console.apply(STACK, template, kept(template))
+    (target,) = scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[where["ResourceId"]])[
+        "ScalableTargets"
+    ]
+    assert target["SuspendedState"]["DynamicScalingInSuspended"]
+
+
+def test_a_rule_that_changes_without_being_told_what_is_live_sends_users_to_the_old_target_group(
+    region: Any, console: Any, orders: ServiceSpec
+) -> None:
+    """What stack_updates is there to prevent."""
+    template = rendered(region, replace(orders, path="/purchases"))
+    console.apply(STACK, template, kept(template))
+    assert weights(region, orders.priority) == {"blue": 100, "green": 0}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_two_updates_change_a_rule_and_leave_its_weights(
+    region: Any, console: Any, orders: ServiceSpec, fails: bool
+) -> None:
+    synchronise, change = updates(region, orders)
+    assert send(console, synchronise) == "UPDATE_COMPLETE"
+    if fails:
+        region.plane.service(CloudFormation).fail_resource(STACK, "TestRule", "No more of those.")
+    assert send(console, change) == ("UPDATE_ROLLBACK_COMPLETE" if fails else "UPDATE_COMPLETE")
+    assert weights(region, orders.priority) == {"blue": 0, "green": 100}
+
+
+@pytest.mark.parametrize(
+    ("disable_rollback", "status", "live"),
+    [(False, "UPDATE_ROLLBACK_COMPLETE", "blue"), (True, "UPDATE_FAILED", "green")],
+)
+def test_the_first_of_the_two_updates_must_not_be_rolled_back_when_it_fails(
+    region: Any, console: Any, orders: ServiceSpec, disable_rollback: bool, status: str, live: str
+) -> None:
+    """Its former text is what is no longer true."""
+    synchronise, change = updates(region, orders)
+    region.plane.service(CloudFormation).fail_resource(STACK, "TestRule", "No more of those.")
+    assert send(console, synchronise, DisableRollback=disable_rollback) == status
+    assert weights(region, orders.priority)[live] == 100
+    if disable_rollback:
+        assert [send(console, update) for update in (synchronise, change)] == ["UPDATE_COMPLETE", "UPDATE_COMPLETE"]
+        assert weights(region, orders.priority)[live] == 100
+
+
+def updates(region: Any, orders: ServiceSpec) -> list[StackUpdate]:
+    """For another path of the service, of which green is live."""
+    before = render_service_stack(orders, region.environment)
+    after = render_service_stack(replace(orders, path="/purchases"), region.environment)
+    live = Live(target_group="green", worker_task_definition=worker_revision(region))
+    found = list(stack_updates(before, after, live))
+    assert [update.why for update in found] == ["synchronise", "change"]
+    return found
+
+
+def worker_revision(region: Any) -> str:
+    (worker,) = region.plane.client("ecs").describe_services(
+        cluster="platform-staging", services=["staging-orders-worker"]
+    )["services"]
+    return str(worker["taskDefinition"])
+
+
+def send(console: Any, update: StackUpdate, **more: Any) -> str:
+    parameters: Any = update.parameters
+    values = {one["ParameterKey"]: one.get("ParameterValue") for one in parameters}
+    return str(console.execute(STACK, console.plan(STACK, json.dumps(update.template), values), **more))
+
+
+def test_ecs_refuses_the_service_that_codedeploy_deploys(region: Any, console: Any, orders: ServiceSpec) -> None:
+    template = json.loads(rendered(region, orders))
+    template["Resources"]["Service"]["Properties"]["HealthCheckGracePeriodSeconds"] = 300
+    assert console.apply(STACK, json.dumps(template), kept(json.dumps(template))) == "UPDATE_ROLLBACK_FAILED"
+    assert (
+        "Unable to update task definition on services with a CODE_DEPLOY deployment controller. Use AWS CodeDeploy to "
+        "trigger a new deployment."
+    ) in console.reason(STACK, "Service", "UPDATE_FAILED")
+    console.client.continue_update_rollback(StackName=STACK, ResourcesToSkip=["Service"])
+    assert console.settle(STACK) == "UPDATE_ROLLBACK_COMPLETE"
+
+
+def test_a_target_group_without_a_listener_is_refused(region: Any, console: Any) -> None:
+    spec = replace(region.services["users"], name="returns", path="/returns", priority=7)
+    template = json.loads(rendered(region, spec))
+    template["Resources"]["Service"]["DependsOn"] = []
+    for rule in ("ProductionRule", "TestRule"):
+        del template["Resources"][rule]
+    policy = template["Resources"]["DeployPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    policy[:] = [one for one in policy if "elasticloadbalancing:ModifyRule" not in one["Action"]]
+    assert console.apply("platform-staging-returns", json.dumps(template)) == "ROLLBACK_COMPLETE"
+    assert "does not have an associated load balancer" in console.reason(
+        "platform-staging-returns", "Service", "CREATE_FAILED"
+    )
+
+
+def test_a_change_of_a_role_shows_what_may_follow_from_it(region: Any, console: Any) -> None:
+    """CloudFormation cannot know whether an attribute of what it changes will be the same."""
+    template = json.loads(rendered(region, region.services["orders"]))
+    role = template["Resources"]["DeployRole"]["Properties"]["AssumeRolePolicyDocument"]
+    role["Statement"][0]["Sid"] = "CodeDeploy"
+    found = console.plan(STACK, json.dumps(template), kept(json.dumps(template)))
+    assert changes(found) == {
+        "DeployRole": ("Modify", "False", ("AssumeRolePolicyDocument",)),
+        "DeploymentGroup": ("Modify", "False", ()),
+    }
+    since = len(console.events(STACK))
+    console.client.execute_change_set(ChangeSetName=found["ChangeSetId"])
+    console.settle(STACK)
+    assert touched(console, since) == {"DeployRole"}
+
+
+def test_another_listener_port_would_replace_the_target_group(region: Any, console: Any) -> None:
+    template = json.loads(rendered(region, region.services["orders"]))
+    template["Resources"]["GreenTargetGroup"]["Properties"]["Port"] = 9
+    found = changes(console.plan(STACK, json.dumps(template), kept(json.dumps(template))))
+    assert found["GreenTargetGroup"] == ("Modify", "True", ("Port",))
+    assert found["ProductionRule"] == ("Modify", "False", ())
+
+
+def test_a_new_alarm_and_one_that_goes(region: Any, console: Any, orders: ServiceSpec) -> None:
+    fewer = tuple(alarm for alarm in orders.alarms if alarm.kind != "latency_p99")
+    template = rendered(region, replace(orders, alarms=fewer))
+    found = changes(console.plan(STACK, template, kept(template)))
+    assert found["LatencyP99Alarm"][0] == "Remove"
+    assert "AlarmConfiguration" in found["DeploymentGroup"][2]
+    assert console.apply(STACK, template, kept(template)) == "UPDATE_COMPLETE"
+    names = {one["AlarmName"] for one in region.plane.client("cloudwatch").describe_alarms()["MetricAlarms"]}
+    assert not any("orders" in name and "latency" in name for name in names)
+
+
+def test_a_stack_that_is_being_updated_takes_no_other_change(region: Any, console: Any, orders: ServiceSpec) -> None:
+    spec = replace(orders, log_retention_days=545)
+    template = rendered(region, spec)
+    first = console.plan(STACK, template, kept(template))
+    second = console.plan(STACK, template, kept(template))
+    console.client.execute_change_set(ChangeSetName=first["ChangeSetId"])
+    with pytest.raises(ClientError, match="UPDATE_IN_PROGRESS state and can not be updated"):
+        console.plan(STACK, template, kept(template))
+    with pytest.raises(ClientError, match="EXECUTE_IN_PROGRESS"):
+        console.client.execute_change_set(ChangeSetName=first["ChangeSetId"])
+    with pytest.raises(ClientError, match="ChangeSetNotFound"):
+        console.client.describe_change_set(ChangeSetName=second["ChangeSetId"])
+    assert console.settle(STACK) == "UPDATE_COMPLETE"
+    past = console.client.describe_change_set(ChangeSetName=first["ChangeSetId"])
+    assert past["ExecutionStatus"] == "EXECUTE_COMPLETE"
+    assert console.client.list_change_sets(StackName=STACK)["Summaries"] == []
