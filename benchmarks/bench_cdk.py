@@ -17,8 +17,8 @@ from pathlib import Path
 
 from benchmarks.generated import ROOT, generate
 from benchmarks.table import Row
-from platform_sdk.deploy.spec import load_services
-from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 
 SERVICES, ROUNDS = 20, 3
 FIGURE = f"documents of {SERVICES} services"

@@ -17,10 +17,10 @@ from benchmarks.table import Row
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.cost import load_assumptions, load_prices
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.observe import observe_services
 from platform_sdk.deploy.plan import CostBasis, plan_service
 from platform_sdk.deploy.report import as_text
-from platform_sdk.deploy.spec import load_services
 
 ROUNDS, SERVICES, PLANS = 5, 20, 100
 ENVIRONMENT = load_environment(ROOT, "production")

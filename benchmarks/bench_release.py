@@ -13,8 +13,9 @@ from aws_simulator.region import build_region, released
 from benchmarks.generated import ROOT
 from benchmarks.table import Row
 from platform_sdk.deploy.aws.session import Aws
+from platform_sdk.deploy.diagnosis import AwsEvidence
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.explanation import AwsEvidence
+from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.release.events import Migrating, ReleaseEvent, Tell, TrafficShifted
 from platform_sdk.deploy.release.execute import execute
 from platform_sdk.deploy.release.interrupts import Interrupts
@@ -23,7 +24,6 @@ from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.releasing import Tools
 from platform_sdk.deploy.release.target import NewImage, Release
 from platform_sdk.deploy.render.appspec import load_appspec_template
-from platform_sdk.deploy.spec import load_services
 
 ROUNDS = 5
 ENVIRONMENT = load_environment(ROOT, "production")

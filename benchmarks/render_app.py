@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render import Role, task_definition
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.yaml import to_yaml
-from platform_sdk.deploy.spec import load_services
-from platform_sdk.deploy.spec.types import ServiceSpec
 
 ROLES: tuple[Role, ...] = ("api", "worker")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from platform_sdk.cli import platform
-from platform_sdk.cli_outside import Outside
+from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.build.record import read_record
 from platform_sdk.deploy.build.since import changes_since
 from platform_sdk.deploy.repository import find_root

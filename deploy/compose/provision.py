@@ -20,9 +20,9 @@ from local_aws.provision.queues import create_queues
 from local_aws.provision.secrets import ed25519_private_key
 from platform_sdk.contract import Variable
 from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render.variables import secrets_of
 from platform_sdk.deploy.repository import find_root
-from platform_sdk.deploy.spec import ServiceSpec, load_services
 from platform_sdk.errors import ended_by_errors
 
 SECRETS: Final = Path("/secrets")

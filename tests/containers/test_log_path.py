@@ -21,8 +21,8 @@ import pytest
 from local_aws.backing.aws import AwsServer
 from local_aws.ports import free_port
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render import task_definition
-from platform_sdk.deploy.spec import load_services
 from platform_sdk.runtime.logging import MAX_LINE_BYTES
 from tests.containers.conftest import Image
 from tests.support.containers import docker

@@ -13,8 +13,8 @@ from platform_sdk.deploy import shared
 from platform_sdk.deploy.document import read_document
 from platform_sdk.deploy.environment import FOLDER, load_environment
 from platform_sdk.deploy.faults import InvalidConfiguration
+from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.shared import SharedParameter, SharedStack, shared_stacks
-from platform_sdk.deploy.spec import load_services
 from tests.support.cloudformation import ENVIRONMENTS, ROOT, TEMPLATES, Template, resources, stacks, template_of
 
 LOOKED_UP = "AWS::SSM::Parameter::Value<"

@@ -14,9 +14,9 @@ from deploy.compose.load_balancer import PORT, envoy_document
 from deploy.compose.provision import make_up_secrets
 from platform_sdk.contract import READINESS_PATH, Variable
 from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render import task_definition
 from platform_sdk.deploy.render.task_definition import Role
-from platform_sdk.deploy.spec import load_services
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = {spec.name: spec for spec in load_services(ROOT, "local")}

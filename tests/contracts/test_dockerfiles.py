@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render import task_definition
 from platform_sdk.deploy.render.task_definition import APP_USER
-from platform_sdk.deploy.spec import ServiceSpec, load_services
 from tests.support.region import ROOT
 
 SPECS = {spec.name: spec for spec in load_services(ROOT, "production")}

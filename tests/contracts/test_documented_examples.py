@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_sdk.deploy.spec import load_spec
+from platform_sdk.deploy.manifest import load_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "howto" / "shape-a-service.md"

@@ -10,10 +10,10 @@ from platform_sdk.deploy.build.files import read_inputs
 from platform_sdk.deploy.build.imports import imported_files
 from platform_sdk.deploy.build.inputs import load_inputs
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.manifest import load_services, load_spec
 from platform_sdk.deploy.render import task_definition
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.repository import service_names
-from platform_sdk.deploy.spec import load_services, load_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = service_names(ROOT)

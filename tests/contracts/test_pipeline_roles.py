@@ -10,8 +10,8 @@ import pytest
 
 from platform_sdk.contract import dead_letter_queue_name, queue_name
 from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.spec import ServiceSpec, load_services
 from tests.support.cloudformation import ENVIRONMENTS, ROOT, template_of
 
 INLINE_POLICIES_OF_A_ROLE = 10_240

@@ -7,8 +7,8 @@ import pytest
 
 from platform_sdk.deploy.check import check
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.repository import environment_names
-from platform_sdk.deploy.spec import ServiceSpec, load_services
 
 ROOT = Path(__file__).resolve().parents[2]
 

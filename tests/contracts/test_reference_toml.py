@@ -8,12 +8,12 @@ import pytest
 
 from platform_sdk.deploy.document import dotted, read_document
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.manifest import load_spec
+from platform_sdk.deploy.manifest.keys import BY_PATH, ROOT
+from platform_sdk.deploy.manifest.keys.kinds import Group
+from platform_sdk.deploy.manifest.read import read_service
 from platform_sdk.deploy.reference import reference
 from platform_sdk.deploy.render import task_definition
-from platform_sdk.deploy.spec import load_spec
-from platform_sdk.deploy.spec.keys import BY_PATH, ROOT
-from platform_sdk.deploy.spec.keys.kinds import Group
-from platform_sdk.deploy.spec.read import read_service
 
 ROOT_FOLDER = Path(__file__).resolve().parents[2]
 

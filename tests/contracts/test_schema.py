@@ -9,11 +9,11 @@ from typing import Any
 import jsonschema
 import pytest
 
+from platform_sdk.deploy.manifest import InvalidSpec, load_spec
+from platform_sdk.deploy.manifest.keys import BY_PATH, ROOT
+from platform_sdk.deploy.manifest.keys.kinds import Key
 from platform_sdk.deploy.reference import reference
 from platform_sdk.deploy.schema import FILE, schema, schema_text
-from platform_sdk.deploy.spec import InvalidSpec, load_spec
-from platform_sdk.deploy.spec.keys import BY_PATH, ROOT
-from platform_sdk.deploy.spec.keys.kinds import Key
 
 ROOT_FOLDER = Path(__file__).resolve().parents[2]
 SERVICES = sorted(ROOT_FOLDER.glob("services/*/platform.toml"))

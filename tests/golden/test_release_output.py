@@ -15,7 +15,7 @@ import pytest
 
 from aws_simulator import Behaviour
 from aws_simulator.codedeploy.service import CodeDeploy
-from platform_sdk.cli_history import entries_of
+from platform_sdk.cli.history import entries_of
 from platform_sdk.deploy.history import as_table
 from platform_sdk.deploy.progress import LinePainter
 from platform_sdk.deploy.progress.terminal import view

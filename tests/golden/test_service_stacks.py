@@ -17,10 +17,10 @@ from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
 from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.manifest import ServiceSpec, load_services, load_spec
 from platform_sdk.deploy.reference import reference
 from platform_sdk.deploy.render.service_stack import MAX_BYTES, MAX_RESOURCES, render_service_stack
 from platform_sdk.deploy.render.yaml import to_yaml
-from platform_sdk.deploy.spec import ServiceSpec, load_services, load_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDENS = Path(__file__).parent / "stacks"

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render import Role, task_definition
-from platform_sdk.deploy.spec import load_services
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDENS = Path(__file__).parent / "task_definitions"

@@ -18,10 +18,10 @@ from platform_sdk.deploy.apply.shared import apply_shared
 from platform_sdk.deploy.apply.tools import Tools
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.release.interrupts import Interrupts
 from platform_sdk.deploy.shared import load_shared_stacks
-from platform_sdk.deploy.spec import load_services
-from platform_sdk.deploy.spec.types import ServiceSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)

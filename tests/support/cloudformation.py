@@ -10,8 +10,8 @@ from typing import Any
 import cfnlint.decode
 
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.shared import SharedStack, load_shared_stacks
-from platform_sdk.deploy.spec import load_services
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("production", "staging")

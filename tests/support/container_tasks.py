@@ -23,8 +23,8 @@ from local_aws.provision.secrets import ed25519_private_key
 from local_aws.runners.process import app_container
 from platform_sdk.contract import READINESS_PATH, Variable
 from platform_sdk.deploy.environment import Cache, Database, Environment, load_environment
+from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render import Role, task_definition
-from platform_sdk.deploy.spec import ServiceSpec, load_services
 from tests.support.containers import build_image
 from tests.support.region import ROOT, wait_for
 

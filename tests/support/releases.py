@@ -14,8 +14,10 @@ from aws_simulator.ecr import Ecr
 from aws_simulator.region import build_region, released
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.clock import Clock
+from platform_sdk.deploy.diagnosis import AwsEvidence
 from platform_sdk.deploy.environment import Environment, load_environment
-from platform_sdk.deploy.explanation import AwsEvidence
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.release.events import ReleaseEvent
 from platform_sdk.deploy.release.execute import execute
 from platform_sdk.deploy.release.interrupts import Interrupts
@@ -28,8 +30,6 @@ from platform_sdk.deploy.release.serving import Serving, serving_of
 from platform_sdk.deploy.release.target import NewImage, Release
 from platform_sdk.deploy.render.appspec import load_appspec_template
 from platform_sdk.deploy.render.stack_names import cluster_name, service_name, worker_service_name
-from platform_sdk.deploy.spec import load_services
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import ScalableTarget
 
 ROOT = Path(__file__).parent.parent.parent

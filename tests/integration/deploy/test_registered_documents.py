@@ -10,8 +10,8 @@ from platform_sdk.deploy.aws.session import Aws, connect
 from platform_sdk.deploy.canonical import document_digest
 from platform_sdk.deploy.diff import diff_task_definitions
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render import Role, task_definition
-from platform_sdk.deploy.spec import load_services
 from tests.support.cloudformation import ROOT
 
 STAGING = load_environment(ROOT, "staging")

@@ -14,11 +14,11 @@ from aws_simulator import ControlPlane, SteppedClock
 from aws_simulator.ecr import Ecr
 from aws_simulator.region import build_region
 from platform_sdk.cli import platform
-from platform_sdk.cli_outside import Outside
+from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.build.publish import read_source
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.spec import load_services
+from platform_sdk.deploy.manifest import load_services
 from tests.support.clones import cloned
 from tests.support.stand_ins import ProgramCall, stand_ins
 

@@ -25,11 +25,11 @@ from aws_simulator.iam import Iam
 from aws_simulator.policies import is_allowed
 from aws_simulator.region import build_region
 from aws_simulator.sts import Sts
-from platform_sdk.cli_outside import Outside
+from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.build.publish import read_source
 from platform_sdk.deploy.environment import Environment, load_environment
-from platform_sdk.deploy.spec import load_services
+from platform_sdk.deploy.manifest import load_services
 from platform_sdk.errors import ended_by_errors
 from tests.support.clones import cloned, git
 from tests.support.codebuild import Build, Project

@@ -16,7 +16,7 @@ from aws_simulator import ControlPlane, SteppedClock
 from aws_simulator.cloudformation import CloudFormation
 from aws_simulator.region import build_region
 from platform_sdk.deploy.environment import Environment, load_environment
-from platform_sdk.deploy.spec import ServiceSpec, load_services
+from platform_sdk.deploy.manifest import ServiceSpec, load_services
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[3]

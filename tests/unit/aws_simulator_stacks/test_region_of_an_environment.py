@@ -15,9 +15,9 @@ from aws_simulator.iam import Iam
 from aws_simulator.policies import is_allowed
 from aws_simulator.region import RegionNotBuilt, build_region, released
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render.stack_names import stack_name
 from platform_sdk.deploy.shared import load_shared_stacks
-from platform_sdk.deploy.spec import load_services
 
 ROOT = Path(__file__).resolve().parents[3]
 

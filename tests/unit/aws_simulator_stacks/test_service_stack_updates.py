@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 
 from aws_simulator.cloudformation import CloudFormation
 from aws_simulator.region import released
+from platform_sdk.deploy.manifest import ServiceSpec
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.stack_update import GIVEN, Live, StackUpdate, stack_updates
-from platform_sdk.deploy.spec import ServiceSpec
 
 ROOT = Path(__file__).resolve().parents[3]
 STACK = "platform-staging-orders"

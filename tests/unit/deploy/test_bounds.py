@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from platform_sdk.deploy.bounds import Bounds, NotEdited, edit, write
-from platform_sdk.deploy.spec import InvalidSpec, load_spec
+from platform_sdk.deploy.manifest import InvalidSpec, load_spec
 
 HEAD = """\
 #:schema ../../deploy/platform.schema.json

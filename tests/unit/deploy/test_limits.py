@@ -7,7 +7,7 @@ import pytest
 
 from platform_sdk.deploy.check import check
 from platform_sdk.deploy.faults import InvalidConfiguration
-from platform_sdk.deploy.spec import load_services
+from platform_sdk.deploy.manifest import load_services
 
 ENVIRONMENT = """\
 name = "{name}"

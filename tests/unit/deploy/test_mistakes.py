@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_sdk.deploy.spec import InvalidSpec, load_spec
+from platform_sdk.deploy.manifest import InvalidSpec, load_spec
 
 VALID = """\
 [service]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_sdk.deploy.spec import InvalidSpec, ServiceSpec, load_spec
+from platform_sdk.deploy.manifest import InvalidSpec, ServiceSpec, load_spec
 
 VALID = """\
 [service]

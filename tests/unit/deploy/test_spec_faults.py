@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from platform_sdk.deploy.spec import InvalidSpec, SecretReference, SecretStore, ServiceSpec, load_spec
+from platform_sdk.deploy.manifest import InvalidSpec, SecretReference, SecretStore, ServiceSpec, load_spec
 
 VALID = """\
 [service]

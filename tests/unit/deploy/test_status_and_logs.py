@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from aws_simulator import Behaviour, ControlPlane, SteppedClock
 from aws_simulator.region import build_region
 from platform_sdk.cli import platform
-from platform_sdk.cli_outside import Outside
+from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.release.events import ReleaseEvent, Shifting
 from platform_sdk.deploy.release.order import Order

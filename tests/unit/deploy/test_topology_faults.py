@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_sdk.deploy.spec import InvalidSpec, load_services
+from platform_sdk.deploy.manifest import InvalidSpec, load_services
 
 
 class Repository:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from platform_sdk.cli import platform
-from platform_sdk.cli_outside import Outside
+from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.release.lock import ReleaseLock

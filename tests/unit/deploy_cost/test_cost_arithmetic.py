@@ -15,7 +15,7 @@ from platform_sdk.deploy.cost.prices import Price, PriceTable, UnknownPrice, loa
 from platform_sdk.deploy.cost.service_stack import StackNumbers, numbers_of
 from platform_sdk.deploy.cost.shared_lines import SharedResources
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.spec import ServiceSpec, TrafficShift, load_services
+from platform_sdk.deploy.manifest import ServiceSpec, TrafficShift, load_services
 
 ROOT = Path(__file__).resolve().parents[3]
 PRICES = load_prices(ROOT, "us-east-1")

@@ -12,8 +12,8 @@ from platform_sdk.deploy.cost import InvalidPrices, NothingToEstimate, UnknownRe
 from platform_sdk.deploy.cost import shared_lines as shared
 from platform_sdk.deploy.cost.assumptions import AMOUNTS, load_assumptions
 from platform_sdk.deploy.environment import InvalidEnvironment
+from platform_sdk.deploy.manifest import ScheduledScaling, load_services
 from platform_sdk.deploy.repository import UnknownName
-from platform_sdk.deploy.spec import ScheduledScaling, load_services
 
 ROOT = Path(__file__).resolve().parents[3]
 TEMPLATES = ROOT / "deploy" / "cloudformation"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from platform_sdk.deploy.explanation import DeadTask, Evidence, Expected, Migration, cause_of, explain
+from platform_sdk.deploy.diagnosis import DeadTask, Evidence, Expected, Migration, cause_of, explain
 from platform_sdk.deploy.state import (
     Alarm,
     ContainerState,

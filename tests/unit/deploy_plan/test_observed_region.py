@@ -19,9 +19,10 @@ from aws_simulator.iam import Iam
 from aws_simulator.policies import is_allowed
 from aws_simulator.region import build_region, released
 from platform_sdk.cli import platform
-from platform_sdk.cli_outside import Outside
+from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.observe import UnreadableTemplate, observe_service, observe_services
 from platform_sdk.deploy.plan import drift_of, live_of, plan_service
 from platform_sdk.deploy.render import task_definition
@@ -29,7 +30,6 @@ from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.yaml import to_yaml
 from platform_sdk.deploy.shared import load_shared_stacks
-from platform_sdk.deploy.spec import ServiceSpec, load_services
 from tests.support.deployed_services import NOTHING
 
 ROOT = Path(__file__).resolve().parents[3]

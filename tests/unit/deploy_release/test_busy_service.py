@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from aws_simulator import Behaviour
+from platform_sdk.deploy.manifest.types import StandaloneTask
 from platform_sdk.deploy.release.events import (
     Checked,
     DeploymentCreated,
@@ -21,7 +22,6 @@ from platform_sdk.deploy.release.events import (
 from platform_sdk.deploy.release.interrupts import Interrupts
 from platform_sdk.deploy.release.order import Order
 from platform_sdk.deploy.release.outcome import Outcome
-from platform_sdk.deploy.spec.types import StandaloneTask
 from platform_sdk.deploy.state import RUNNING
 from tests.support.releases import Turns, World, world
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from aws_simulator import Behaviour
 from platform_sdk.cli import platform
-from platform_sdk.cli_outside import Outside
+from platform_sdk.cli.options import Outside
 from tests.support.releases import ROOT, World, world
 
 

@@ -11,9 +11,9 @@ from botocore.session import get_session
 from botocore.validate import ParamValidator
 
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.spec import ServiceSpec, load_services
 
 ROOT = Path(__file__).resolve().parents[3]
 STAGING = load_environment(ROOT, "staging")

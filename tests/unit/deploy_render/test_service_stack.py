@@ -8,11 +8,8 @@ from typing import Any
 import pytest
 
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.render.roles import METRICS_NAMESPACE
-from platform_sdk.deploy.render.service_stack import StackTooLarge, render_service_stack
-from platform_sdk.deploy.shared import AGENT_CONFIGURATION
-from platform_sdk.deploy.spec import ServiceSpec, load_services
-from platform_sdk.deploy.spec.types import (
+from platform_sdk.deploy.manifest import ServiceSpec, load_services
+from platform_sdk.deploy.manifest.types import (
     Permission,
     ScheduledScaling,
     SecretReference,
@@ -21,6 +18,9 @@ from platform_sdk.deploy.spec.types import (
     TrafficShift,
     TrafficShiftType,
 )
+from platform_sdk.deploy.render.roles import METRICS_NAMESPACE
+from platform_sdk.deploy.render.service_stack import StackTooLarge, render_service_stack
+from platform_sdk.deploy.shared import AGENT_CONFIGURATION
 
 ROOT = Path(__file__).resolve().parents[3]
 PRODUCTION = load_environment(ROOT, "production")

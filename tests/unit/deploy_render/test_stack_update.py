@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.stack_update import FrozenService, Live, StackUpdate, stack_updates
-from platform_sdk.deploy.spec import ServiceSpec, load_services
 
 ROOT = Path(__file__).resolve().parents[3]
 STAGING = load_environment(ROOT, "staging")

@@ -8,10 +8,10 @@ from botocore.session import get_session
 from botocore.validate import ParamValidator
 
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.manifest import ServiceSpec, load_spec
 from platform_sdk.deploy.reference import reference
 from platform_sdk.deploy.render import standalone_task
 from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.spec import ServiceSpec, load_spec
 
 ROOT = Path(__file__).resolve().parents[3]
 PRODUCTION = load_environment(ROOT, "production")

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.manifest import load_services, load_spec
 from platform_sdk.deploy.reference import reference
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.yaml import to_yaml
 from platform_sdk.deploy.render.yaml_read import ForeignYaml, from_yaml
-from platform_sdk.deploy.spec import load_services, load_spec
 
 ROOT = Path(__file__).resolve().parents[3]
 PRODUCTION = load_environment(ROOT, "production")

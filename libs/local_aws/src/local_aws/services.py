@@ -10,8 +10,8 @@ from local_aws.engines.scheduling import Role, Slot
 from local_aws.runners.process import AppContainer, app_container
 from platform_sdk.contract import READINESS_PATH
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render import task_definition
-from platform_sdk.deploy.spec import ServiceSpec, load_services
 
 IMAGE_TAG = "dev"
 

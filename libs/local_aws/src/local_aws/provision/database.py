@@ -8,7 +8,7 @@ import asyncpg
 
 from local_aws.errors import DatabaseNotPrepared
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.spec import ServiceSpec
+from platform_sdk.deploy.manifest import ServiceSpec
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]

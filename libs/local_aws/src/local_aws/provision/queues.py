@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from local_aws.aws_api import AwsApi
 from platform_sdk.contract import dead_letter_queue_name, queue_name
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.spec import Queue, ServiceSpec
+from platform_sdk.deploy.manifest import Queue, ServiceSpec
 
 _FOURTEEN_DAYS_SECONDS = 14 * 24 * 3600
 _LONG_POLL_SECONDS = 20

@@ -8,11 +8,11 @@ from platform_sdk.deploy.cost.prices import FOLDER as PRICES
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.faults import Fault, InvalidConfiguration
 from platform_sdk.deploy.limits import check_limits
+from platform_sdk.deploy.manifest import read_files, sources_in
+from platform_sdk.deploy.manifest.topology import Source
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.repository import environment_names, refuse_unknown, service_names
 from platform_sdk.deploy.shared import TEMPLATES, load_shared_stacks
-from platform_sdk.deploy.spec import read_files, sources_in
-from platform_sdk.deploy.spec.topology import Source
-from platform_sdk.deploy.spec.types import ServiceSpec
 
 
 def check(root: Path, names: Collection[str] = ()) -> tuple[list[str], list[str]]:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from platform_sdk.deploy.document import Required
 from platform_sdk.deploy.faults import did_you_mean
+from platform_sdk.deploy.manifest.keys import ANY_NAME, BY_PATH, ENVIRONMENTS
+from platform_sdk.deploy.manifest.keys.kinds import Group, Key
 from platform_sdk.deploy.reference import capitalised, default_of, said_of
-from platform_sdk.deploy.spec.keys import ANY_NAME, BY_PATH, ENVIRONMENTS
-from platform_sdk.deploy.spec.keys.kinds import Group, Key
 from platform_sdk.errors import PlatformError
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.topology import Source
 from platform_sdk.deploy.names import limited_names
 from platform_sdk.deploy.render import Role, task_definition
 from platform_sdk.deploy.render.service_stack import StackTooLarge, render_service_stack
 from platform_sdk.deploy.render.task_definition import StopTimeoutTooShort, TaskDefinitionTooLarge
-from platform_sdk.deploy.spec.topology import Source
 
 # Elastic Load Balancing's quotas: 100 target groups of one load balancer (two of a service) cannot be raised, nor the
 # 128 characters of a path pattern. ECS: 100 variables of a container, of which CloudFormation drops more in silence.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from platform_sdk.contract import dead_letter_queue_name
-from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.deploy.manifest.types import ServiceSpec
 
 Colour = Literal["blue", "green"]
 COLOURS: Final[tuple[Colour, ...]] = ("blue", "green")

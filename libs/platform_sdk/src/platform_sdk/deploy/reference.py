@@ -4,8 +4,8 @@ import textwrap
 from collections.abc import Iterator
 
 from platform_sdk.deploy.document import Required
-from platform_sdk.deploy.spec.keys import ANY_NAME, ENVIRONMENTS, ROOT
-from platform_sdk.deploy.spec.keys.kinds import (
+from platform_sdk.deploy.manifest.keys import ANY_NAME, ENVIRONMENTS, ROOT
+from platform_sdk.deploy.manifest.keys.kinds import (
     Boolean,
     Choice,
     Default,

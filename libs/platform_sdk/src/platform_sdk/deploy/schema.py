@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from platform_sdk.deploy.document import Form, Required
+from platform_sdk.deploy.manifest.keys import ANY_NAME, ENVIRONMENTS, ROOT
+from platform_sdk.deploy.manifest.keys.kinds import Boolean, Choice, Group, Integer, Key, Kind, Number, Text, Texts
 from platform_sdk.deploy.reference import about
-from platform_sdk.deploy.spec.keys import ANY_NAME, ENVIRONMENTS, ROOT
-from platform_sdk.deploy.spec.keys.kinds import Boolean, Choice, Group, Integer, Key, Kind, Number, Text, Texts
 
 Json = dict[str, object]
 

@@ -16,7 +16,7 @@ from typing import Final
 from platform_sdk.contract import READINESS_PATH, dead_letter_queue_name, queue_name
 from platform_sdk.deploy.document import Document, Form, Table, read_document
 from platform_sdk.deploy.environment import FOLDER, Environment, InvalidEnvironment
-from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.deploy.manifest.types import ServiceSpec
 
 TEMPLATES: Final = Path("deploy/cloudformation")
 AGENT_CONFIGURATION: Final = TEMPLATES / "cloudwatch-agent.json"

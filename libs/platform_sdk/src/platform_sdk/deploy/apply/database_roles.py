@@ -13,9 +13,9 @@ from platform_sdk.deploy.apply.events import Waiting
 from platform_sdk.deploy.apply.tools import Tools
 from platform_sdk.deploy.aws import AwsUnavailable, Throttled
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.stack_names import arn
 from platform_sdk.deploy.shared import SharedParameter, shared_parameter
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.errors import PlatformError
 
 PASSWORD: Final = re.compile(r"[A-Za-z0-9]+")

@@ -10,13 +10,13 @@ from platform_sdk.deploy.apply.sound import settled, sound
 from platform_sdk.deploy.apply.stack import DesiredStack, apply_stack
 from platform_sdk.deploy.apply.tools import Tools
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.names import role_name
 from platform_sdk.deploy.observe import observe_service
 from platform_sdk.deploy.plan import Plan, plan_service
 from platform_sdk.deploy.release.lock import ReleaseLock
 from platform_sdk.deploy.render.stack_names import arn, cluster_name, service_name, stack_name
 from platform_sdk.deploy.render.stack_update import StackUpdate
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import LockItem
 
 

@@ -14,7 +14,7 @@ from platform_sdk.deploy.build.scan import Gate, judge
 from platform_sdk.deploy.build.tag import SourceFile, content_tag
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.spec.types import Architecture
+from platform_sdk.deploy.manifest.types import Architecture
 from platform_sdk.deploy.state import Image, Scan
 from platform_sdk.errors import PlatformError
 

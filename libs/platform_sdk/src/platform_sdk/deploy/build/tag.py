@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from platform_sdk.deploy.spec.types import Architecture
+from platform_sdk.deploy.manifest.types import Architecture
 
 DIGITS: Final = 16
 """64 bits: among a million images of one service, two share a name with a probability of 1 in 37 million."""

@@ -13,7 +13,7 @@ from typing import Final
 from platform_sdk.deploy.document import Document, Form, Table, read_document
 from platform_sdk.deploy.environment import FOLDER, InvalidEnvironment
 from platform_sdk.deploy.faults import did_you_mean, listed
-from platform_sdk.deploy.spec.types import Scaling, ServiceSpec, Worker
+from platform_sdk.deploy.manifest.types import Scaling, ServiceSpec, Worker
 
 TABLE: Final = "cost"
 GROUP: Final = Form(re.compile(r"[a-z][a-z0-9-]*"), "a service, or `<service>-worker`, or `<service>-<task>`")

@@ -31,11 +31,11 @@ from platform_sdk.deploy.cost.shared_lines import (
     shared_resources,
 )
 from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.repository import refuse_unknown
 from platform_sdk.deploy.shared import load_shared_stacks
-from platform_sdk.deploy.spec import load_services
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.errors import PlatformError
 
 SECTIONS: Final = (

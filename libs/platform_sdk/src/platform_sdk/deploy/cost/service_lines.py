@@ -9,7 +9,7 @@ from platform_sdk.deploy.cost.assumptions import Assumptions
 from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Charge, Line
 from platform_sdk.deploy.cost.prices import PriceTable
 from platform_sdk.deploy.cost.service_stack import StackNumbers
-from platform_sdk.deploy.spec.types import SecretStore, ServiceSpec, TrafficShift
+from platform_sdk.deploy.manifest.types import SecretStore, ServiceSpec, TrafficShift
 
 FARGATE: Final = "Fargate"
 REGISTRY: Final = "ECR"

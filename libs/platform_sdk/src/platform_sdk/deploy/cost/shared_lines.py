@@ -19,8 +19,8 @@ from platform_sdk.deploy.cost.service_lines import (
     release_minutes,
     task_groups,
 )
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.shared import SharedStack
-from platform_sdk.deploy.spec.types import ServiceSpec
 
 LOAD_BALANCER: Final = "ALB"
 DATABASE: Final = "Aurora"

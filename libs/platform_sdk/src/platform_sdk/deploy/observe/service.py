@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.names import COLOURS, schedule_name, target_group_name
 from platform_sdk.deploy.plan.deployed import Deployed
 from platform_sdk.deploy.render.stack_names import cluster_name, service_name, stack_name, worker_service_name
 from platform_sdk.deploy.render.yaml_read import ForeignYaml, from_yaml
 from platform_sdk.deploy.shared import SharedParameter, shared_parameter
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import (
     RUNNING,
     Alarm,

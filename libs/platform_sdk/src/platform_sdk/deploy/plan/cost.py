@@ -15,11 +15,7 @@ from platform_sdk.deploy.cost.lines import CostDifference, Estimate, Line, cost_
 from platform_sdk.deploy.cost.prices import PriceTable
 from platform_sdk.deploy.cost.service_lines import average_tasks, service_lines, task_groups
 from platform_sdk.deploy.cost.service_stack import numbers_of
-from platform_sdk.deploy.plan.decisions import CostPlan
-from platform_sdk.deploy.plan.deployed import Deployed
-from platform_sdk.deploy.render.codedeploy import PREDEFINED
-from platform_sdk.deploy.render.task_definition import APP
-from platform_sdk.deploy.spec.types import (
+from platform_sdk.deploy.manifest.types import (
     ARCHITECTURES,
     Architecture,
     ScheduledScaling,
@@ -31,6 +27,10 @@ from platform_sdk.deploy.spec.types import (
     TrafficShiftType,
     Worker,
 )
+from platform_sdk.deploy.plan.decisions import CostPlan
+from platform_sdk.deploy.plan.deployed import Deployed
+from platform_sdk.deploy.render.codedeploy import PREDEFINED
+from platform_sdk.deploy.render.task_definition import APP
 from platform_sdk.deploy.state import ServiceState, TaskDefinition
 
 Json = dict[str, object]

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from platform_sdk.deploy.canonical import document_digest
 from platform_sdk.deploy.diff import diff_task_definitions
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.names import schedule_name
 from platform_sdk.deploy.plan.decisions import ExistingRevision, NewRevision, RevisionPlan, Target
 from platform_sdk.deploy.plan.stack import is_placeholder
 from platform_sdk.deploy.render import Role, family_of, standalone_task, task_definition
 from platform_sdk.deploy.render.task_definition import APP
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import ServiceState, TaskDefinition
 
 Json = dict[str, object]

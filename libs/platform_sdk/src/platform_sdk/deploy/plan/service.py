@@ -3,6 +3,7 @@
 from platform_sdk.deploy.cost.service_lines import shift_minutes
 from platform_sdk.deploy.diff import Change
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.cost import CostBasis, plan_cost
 from platform_sdk.deploy.plan.decisions import Plan, RevisionPlan, TrafficPlan
 from platform_sdk.deploy.plan.drift import drift_of
@@ -10,7 +11,6 @@ from platform_sdk.deploy.plan.revisions import plan_role, plan_standalone
 from platform_sdk.deploy.plan.scaling import scaling_changes
 from platform_sdk.deploy.plan.stack import plan_stack
 from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import ServiceState
 
 

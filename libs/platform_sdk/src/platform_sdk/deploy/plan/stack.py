@@ -6,12 +6,12 @@ from typing import Any
 from platform_sdk.deploy.canonical import canonical_template
 from platform_sdk.deploy.diff import Change, diff
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.names import Colour
 from platform_sdk.deploy.plan.decisions import ResourcePlan, StackAction, StackPlan
 from platform_sdk.deploy.plan.replacement import STATEFUL, create_only_changes, is_kept
 from platform_sdk.deploy.render.stack_names import stack_name
 from platform_sdk.deploy.render.stack_update import Live, StackUpdate, stack_updates
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import ListenerRule, ServiceState, TargetGroup
 from platform_sdk.deploy.state.stacks import FAILED
 

@@ -6,9 +6,9 @@ from typing import Final
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.canonical import COMMIT_TAG, COMMITTED_AT_TAG, VERSION_TAG
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.release.description import parse_description
 from platform_sdk.deploy.render.stack_names import service_name
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import TaskDefinition
 
 MOST: Final = 100

@@ -9,6 +9,7 @@ from typing import Final
 
 from platform_sdk.deploy.aws import AwsCallFailed
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.release.busy import after_running, superseded
 from platform_sdk.deploy.release.events import InterruptedBySignal, Started
 from platform_sdk.deploy.release.follow import resume_command
@@ -31,7 +32,6 @@ from platform_sdk.deploy.release.target import ExistingRevisions, Release
 from platform_sdk.deploy.release.turn import take_turn, without_lock
 from platform_sdk.deploy.release.undo import broken_off, left, taken_back
 from platform_sdk.deploy.release.worker import return_worker, roll_worker
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import ServiceState
 
 GOES_ON: Final = ("detached", "traffic_shifted", "interrupted", "timed_out")

@@ -4,12 +4,12 @@ Put right by whoever holds the lock next, before anything else.
 """
 
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.release.description import Description, parse_description
 from platform_sdk.deploy.release.guard import restore
 from platform_sdk.deploy.release.releasing import Releasing
 from platform_sdk.deploy.release.worker import return_worker
 from platform_sdk.deploy.render.stack_names import arn, worker_service_name
-from platform_sdk.deploy.spec.types import ServiceSpec
 
 
 def put_right(releasing: Releasing) -> None:

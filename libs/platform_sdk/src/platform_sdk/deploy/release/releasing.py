@@ -9,6 +9,7 @@ from platform_sdk.deploy.aws import AwsCallFailed, AwsUnavailable, Throttled
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.observe import observe_service
 from platform_sdk.deploy.release.events import Tell, Warned
 from platform_sdk.deploy.release.evidence import EvidenceCollector
@@ -17,7 +18,6 @@ from platform_sdk.deploy.release.journal import Journal
 from platform_sdk.deploy.release.order import IsAncestor, Order
 from platform_sdk.deploy.release.target import Release
 from platform_sdk.deploy.render.stack_names import cluster_name, service_name, worker_service_name
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import LockItem, ServiceState, Suspended
 
 PATIENCE: Final = (1, 2, 4, 8, 15)

@@ -7,6 +7,7 @@ API, scaling is restored, and the truth is told.
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.canonical import COMMIT_TAG
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.release.description import Description, parse_description
 from platform_sdk.deploy.release.events import DeploymentCreated, Started
 from platform_sdk.deploy.release.execute import concluded, unbroken
@@ -25,7 +26,6 @@ from platform_sdk.deploy.release.target import ExistingRevisions, NewImage, Rele
 from platform_sdk.deploy.release.turn import if_free, without_lock
 from platform_sdk.deploy.release.worker import return_worker
 from platform_sdk.deploy.render.stack_names import arn
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import Deployment, ServiceState
 from platform_sdk.errors import PlatformError
 

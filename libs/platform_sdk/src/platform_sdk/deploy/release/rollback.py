@@ -8,6 +8,7 @@ neither                            a release of a revision that exists
 from dataclasses import replace
 
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.release.choose import NoWayBack, choose, named
 from platform_sdk.deploy.release.description import parse_description
 from platform_sdk.deploy.release.events import Started
@@ -26,7 +27,6 @@ from platform_sdk.deploy.release.turn import break_holder, if_free, item_of, tak
 from platform_sdk.deploy.release.undo import stopped
 from platform_sdk.deploy.release.worker import return_worker
 from platform_sdk.deploy.render.stack_names import arn
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import Deployment, ServiceState
 
 

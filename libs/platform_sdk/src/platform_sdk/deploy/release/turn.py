@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.release.events import Waiting, Warned
 from platform_sdk.deploy.release.journal import Ending, Journal
 from platform_sdk.deploy.release.lock import Locked, ReleaseLock, break_lock, lock_name, lock_table
@@ -15,7 +16,6 @@ from platform_sdk.deploy.release.preflight import refuse_unless_ready
 from platform_sdk.deploy.release.preflight.asked import Asked
 from platform_sdk.deploy.release.releasing import Releasing, Tools
 from platform_sdk.deploy.release.target import Release
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import LockItem, Suspended
 
 ATTEMPTS: Final = 3

@@ -5,11 +5,11 @@ from typing import Final
 
 from platform_sdk.contract import dead_letter_queue_name, queue_name
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import Alarm, Scaling, ServiceSpec, Worker
 from platform_sdk.deploy.names import COLOURS, Colour
 from platform_sdk.deploy.render.cloudformation import Json, dimensions, ref, resource
 from platform_sdk.deploy.render.metrics import PERIOD_SECONDS, between, computed, measured, of_both
 from platform_sdk.deploy.render.stack_names import logical, of_service, service_name, worker_service_name
-from platform_sdk.deploy.spec.types import Alarm, Scaling, ServiceSpec, Worker
 
 # Below this, one failed request in a quiet minute would be a rate of 100 %.
 MIN_REQUESTS_PER_MINUTE: Final = 10

@@ -7,10 +7,10 @@ from string import Template
 from typing import Final
 
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import LIFECYCLE_EVENTS, ServiceSpec
 from platform_sdk.deploy.render.cloudformation import Json
 from platform_sdk.deploy.render.stack_names import PLATFORM_VERSION, hook_function_name, service_name
 from platform_sdk.deploy.render.task_definition import APP
-from platform_sdk.deploy.spec.types import LIFECYCLE_EVENTS, ServiceSpec
 
 AT_ONCE: Final = "CodeDeployDefault.ECSAllAtOnce"
 """A configuration of AWS's own: all traffic in one step."""

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec, TrafficShift, TrafficShiftType
 from platform_sdk.deploy.names import COLOURS
 from platform_sdk.deploy.render.alarms import alarm_id
 from platform_sdk.deploy.render.cloudformation import Json, get, ref, resource
 from platform_sdk.deploy.render.stack_names import service_name, target_group
-from platform_sdk.deploy.spec.types import ServiceSpec, TrafficShift, TrafficShiftType
 
 PREDEFINED: Final[Mapping[tuple[TrafficShiftType, int, int], str]] = {
     ("all_at_once", 100, 0): "CodeDeployDefault.ECSAllAtOnce",

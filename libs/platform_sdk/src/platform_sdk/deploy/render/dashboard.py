@@ -5,10 +5,10 @@ from typing import Final
 
 from platform_sdk.contract import dead_letter_queue_name, queue_name
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.names import COLOURS
 from platform_sdk.deploy.render.cloudformation import Json, resource, sub
 from platform_sdk.deploy.render.stack_names import log_group, service_name, target_group, worker_service_name
-from platform_sdk.deploy.spec.types import ServiceSpec
 
 WIDTH: Final = 12
 HEIGHT: Final = 6

@@ -1,9 +1,9 @@
 """The log groups of a service: what its app says, and what the containers beside it say."""
 
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.cloudformation import Json, checkov_skip, kept
 from platform_sdk.deploy.render.stack_names import log_group
-from platform_sdk.deploy.spec.types import ServiceSpec
 
 
 def log_groups(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:

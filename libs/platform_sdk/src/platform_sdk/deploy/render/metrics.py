@@ -9,10 +9,10 @@ from typing import Final
 
 from platform_sdk.contract import queue_name
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.names import COLOURS
 from platform_sdk.deploy.render.cloudformation import Json, dimensions
 from platform_sdk.deploy.render.stack_names import of_service, of_target_group, worker_service_name
-from platform_sdk.deploy.spec.types import ServiceSpec
 
 PERIOD_SECONDS: Final = 60
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import Scaling, ScheduledScaling, ServiceSpec, Worker
 from platform_sdk.deploy.render.cloudformation import Json, ref, resource, sub
 from platform_sdk.deploy.render.metrics import backlog_per_task, requests_per_task
-from platform_sdk.deploy.spec.types import Scaling, ScheduledScaling, ServiceSpec, Worker
 
 
 def scaling(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:

@@ -1,11 +1,11 @@
 """Commands that run by the clock, each in a task of its own (EventBridge Scheduler)."""
 
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec, StandaloneTask
 from platform_sdk.deploy.names import schedule_name
 from platform_sdk.deploy.render.cloudformation import Json, allow, checkov_skip, get, ref, resource
 from platform_sdk.deploy.render.roles import attached, pass_roles, role
 from platform_sdk.deploy.render.stack_names import PLATFORM_VERSION, arn, logical, network
-from platform_sdk.deploy.spec.types import ServiceSpec, StandaloneTask
 
 
 def schedules(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.alarms import alarms
 from platform_sdk.deploy.render.cloudformation import Json
 from platform_sdk.deploy.render.codedeploy import codedeploy
@@ -21,7 +22,6 @@ from platform_sdk.deploy.render.scaling import scaling
 from platform_sdk.deploy.render.schedules import schedules
 from platform_sdk.deploy.render.services import HAS_WORKER_REVISION, ecs_services
 from platform_sdk.deploy.shared import SharedParameter, shared_parameter
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.errors import PlatformError
 
 MAX_RESOURCES: Final = 500

@@ -6,6 +6,7 @@ CloudFormation creates them and then leaves what a release changes alone: see de
 from typing import Final
 
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.names import role_name
 from platform_sdk.deploy.render.alarms import alarm_id
 from platform_sdk.deploy.render.cloudformation import Json, checkov_skip, ref, resource, tags
@@ -20,7 +21,6 @@ from platform_sdk.deploy.render.stack_names import (
     worker_service_name,
 )
 from platform_sdk.deploy.render.task_definition import APP, APP_USER
-from platform_sdk.deploy.spec.types import ServiceSpec
 
 HAS_WORKER_REVISION: Final = "HasWorkerRevision"
 

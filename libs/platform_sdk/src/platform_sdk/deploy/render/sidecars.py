@@ -3,7 +3,7 @@
 from typing import Final
 
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.spec.types import ServiceSpec
+from platform_sdk.deploy.manifest.types import ServiceSpec
 
 CLOUDWATCH_AGENT: Final = "cloudwatch-agent"
 LOG_ROUTER: Final = "log-router"

@@ -3,10 +3,10 @@
 from typing import Final
 
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import SMOKE_TEST, ServiceSpec
 from platform_sdk.deploy.names import Colour
 from platform_sdk.deploy.render.cloudformation import Json, get, ref
 from platform_sdk.deploy.render.task_definition import family_of
-from platform_sdk.deploy.spec.types import SMOKE_TEST, ServiceSpec
 
 # Fargate's platform version, said in the service and again in every AppSpec.
 PLATFORM_VERSION: Final = "1.4.0"

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from platform_sdk.contract import LIVENESS_PATH
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec, StandaloneTask
 from platform_sdk.deploy.names import schedule_name
 from platform_sdk.deploy.render.sidecars import (
     CLOUDWATCH_AGENT,
@@ -19,7 +20,6 @@ from platform_sdk.deploy.render.sidecars import (
     to_cloudwatch,
 )
 from platform_sdk.deploy.render.variables import app_environment, app_secrets
-from platform_sdk.deploy.spec.types import ServiceSpec, StandaloneTask
 from platform_sdk.errors import PlatformError
 
 Role = Literal["api", "worker"]

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.release.check import CheckStatus
 from platform_sdk.deploy.release.order import Order
 from platform_sdk.deploy.release.releasing import Releasing
 from platform_sdk.deploy.release.target import Release
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import ServiceState
 
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from platform_sdk.cli_arguments import complete_environments, complete_services, root
-from platform_sdk.cli_outside import errors_as_json, on_aws, outside
+from platform_sdk.cli.options import complete_environments, complete_services, errors_as_json, on_aws, outside, root
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:

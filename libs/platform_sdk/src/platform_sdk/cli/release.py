@@ -1,7 +1,6 @@
 """`platform deploy`, `platform wait` and `platform rollback`: a version's way to the users, followed to its end.
 
-Progress is talk, on stderr; on stdout is the deployment's id, or with --json the record of what happened.
-"""
+Progress is talk, on stderr; on stdout is the deployment's id, or with --json the record of what happened."""
 
 import json
 import os
@@ -16,20 +15,19 @@ from uuid import uuid4
 
 import click
 
-from platform_sdk.cli_arguments import complete_environments, complete_services, root, spec_named
-from platform_sdk.cli_outside import on_aws, outside
+from platform_sdk.cli.options import complete_environments, complete_services, on_aws, outside, root, spec_named
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.aws.session import Aws
     from platform_sdk.deploy.build.git import Git
     from platform_sdk.deploy.environment import Environment
+    from platform_sdk.deploy.manifest.types import ServiceSpec
     from platform_sdk.deploy.release.events import Tell
     from platform_sdk.deploy.release.order import IfBusy, OnInterrupt, Until
     from platform_sdk.deploy.release.outcome import Outcome
     from platform_sdk.deploy.release.releasing import Tools
     from platform_sdk.deploy.release.target import Release
-    from platform_sdk.deploy.spec.types import ServiceSpec
 
 Command = Callable[..., None]
 
@@ -252,7 +250,7 @@ def new_id() -> str:
 @contextmanager
 def told(spec: "ServiceSpec", environment: "Environment", aws: "Aws") -> "Iterator[Tools]":
     """While it is open, progress is painted, and signals are heard."""
-    from platform_sdk.deploy.explanation import AwsEvidence
+    from platform_sdk.deploy.diagnosis import AwsEvidence
     from platform_sdk.deploy.release.interrupts import Interrupts, heard
     from platform_sdk.deploy.release.releasing import Tools
     from platform_sdk.deploy.render.appspec import load_appspec_template

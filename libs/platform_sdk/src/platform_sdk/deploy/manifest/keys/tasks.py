@@ -4,9 +4,9 @@ from typing import Final
 
 from platform_sdk.contract import CONTAINER_PORT, STOP_TIMEOUT_SECONDS
 from platform_sdk.deploy.fargate import MEMORY_MIB_BY_CPU
-from platform_sdk.deploy.spec.keys import forms
-from platform_sdk.deploy.spec.keys.kinds import Boolean, Choice, Group, Integer, Key, Text, Texts
-from platform_sdk.deploy.spec.types import ARCHITECTURES
+from platform_sdk.deploy.manifest.keys import forms
+from platform_sdk.deploy.manifest.keys.kinds import Boolean, Choice, Group, Integer, Key, Text, Texts
+from platform_sdk.deploy.manifest.types import ARCHITECTURES
 
 MEMORY_SIZES: Final = tuple(sorted({size for sizes in MEMORY_MIB_BY_CPU.values() for size in sizes}))
 CPU: Final = Integer(256, 32768, legal=tuple(MEMORY_MIB_BY_CPU))

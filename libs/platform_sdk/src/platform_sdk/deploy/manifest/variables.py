@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Final
 
 from platform_sdk.contract import LOG_LEVELS, Variable
-from platform_sdk.deploy.spec.described import Described
-from platform_sdk.deploy.spec.types import SecretReference, SecretStore
+from platform_sdk.deploy.manifest.described import Described
+from platform_sdk.deploy.manifest.types import SecretReference, SecretStore
 
 LOOKS_LIKE_A_SECRET: Final = re.compile(
     r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|(API|PRIVATE|SECRET|SIGNING|ENCRYPTION|ACCESS)_?KEY)$"

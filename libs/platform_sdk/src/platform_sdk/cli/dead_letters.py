@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from platform_sdk.cli_arguments import complete_queues, environment_named, environment_option, root
+from platform_sdk.cli.options import complete_queues, environment_named, environment_option, root
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.aws.sqs import QueueMessage, Sqs
@@ -35,8 +35,8 @@ def gateway(environment: "Environment") -> "Sqs":
 
 def dead_letter_queue(queue: str, environment_name: str) -> tuple["DeadLetterQueue", "Sqs"]:
     from platform_sdk.deploy.dead_letters import find, queue_owners
+    from platform_sdk.deploy.manifest import load_services
     from platform_sdk.deploy.repository import refuse_unknown
-    from platform_sdk.deploy.spec import load_services
 
     owners = queue_owners(load_services(root(), environment_name))
     refuse_unknown("queue", [queue], owners)
@@ -51,7 +51,7 @@ def dead_letter_queue(queue: str, environment_name: str) -> tuple["DeadLetterQue
 def list_queues(environment_name: str, as_json: bool) -> None:
     """List the dead-letter queue of every queue, and how many messages wait in it."""
     from platform_sdk.deploy.dead_letters import depth, find, queue_owners
-    from platform_sdk.deploy.spec import load_services
+    from platform_sdk.deploy.manifest import load_services
 
     environment = environment_named(environment_name)
     owners = queue_owners(load_services(root(), environment_name))

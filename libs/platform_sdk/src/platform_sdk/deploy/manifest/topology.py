@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from platform_sdk.deploy.document import Document, dotted
 from platform_sdk.deploy.faults import did_you_mean, listed
-from platform_sdk.deploy.spec.types import Queue, ServiceSpec
+from platform_sdk.deploy.manifest.types import Queue, ServiceSpec
 
 T = TypeVar("T")
 

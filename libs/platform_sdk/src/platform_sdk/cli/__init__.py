@@ -1,25 +1,22 @@
 """`platform …`: the one composition root of the deploy half. Reads arguments, calls, prints; decides nothing.
 
 Data goes to stdout and talk to stderr. A PlatformError ends a command here and nowhere else. What a command needs is
-imported when it runs: `platform --help` must not wait for boto3, nor `platform check` for the plug-ins.
-"""
+imported when it runs: `platform --help` must not wait for boto3, nor `platform check` for the plug-ins."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
 import click
 
-from platform_sdk.cli_apply import apply
-from platform_sdk.cli_arguments import complete_keys, complete_services, root
-from platform_sdk.cli_build import build, changed
-from platform_sdk.cli_cost import cost
-from platform_sdk.cli_dead_letters import dlq
-from platform_sdk.cli_history import history, logs, status
-from platform_sdk.cli_lock import unlock
-from platform_sdk.cli_plan import plan
-from platform_sdk.cli_release import deploy, rollback, wait
-from platform_sdk.cli_render import render
-from platform_sdk.cli_scale import scale
+from platform_sdk.cli.apply import apply
+from platform_sdk.cli.build import build, changed
+from platform_sdk.cli.dead_letters import dlq
+from platform_sdk.cli.history import history, logs, status
+from platform_sdk.cli.lock import unlock
+from platform_sdk.cli.options import complete_keys, complete_services, root
+from platform_sdk.cli.plan import cost, plan, render
+from platform_sdk.cli.release import deploy, rollback, wait
+from platform_sdk.cli.scale import scale
 from platform_sdk.errors import PlatformError
 
 PLUGINS: Final = "platform.commands"

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from platform_sdk.cli_arguments import complete_environments, complete_services, root
-from platform_sdk.cli_outside import errors_as_json, on_aws, outside
+from platform_sdk.cli.options import complete_environments, complete_services, errors_as_json, on_aws, outside, root
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.apply.events import ApplyEvent, Question, StackOutcome
     from platform_sdk.deploy.apply.tools import Tools
     from platform_sdk.deploy.environment import Environment
+    from platform_sdk.deploy.manifest import ServiceSpec
     from platform_sdk.deploy.release.interrupts import Interrupted, Interrupts
-    from platform_sdk.deploy.spec import ServiceSpec
 
 
 @click.command()
@@ -71,8 +70,8 @@ def apply(
 
 
 def specs_of(service: str | None, environment: "Environment") -> "tuple[ServiceSpec, ...]":
+    from platform_sdk.deploy.manifest import load_services
     from platform_sdk.deploy.repository import refuse_unknown
-    from platform_sdk.deploy.spec import load_services
 
     specs = load_services(root(), environment.name)
     refuse_unknown("service", [service] if service else [], [spec.name for spec in specs])

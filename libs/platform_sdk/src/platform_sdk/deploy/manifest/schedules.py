@@ -6,7 +6,7 @@ Rules: docs.aws.amazon.com/scheduler, "Schedule types"; Application Auto Scaling
 import re
 from typing import Final
 
-from platform_sdk.deploy.spec.described import Described
+from platform_sdk.deploy.manifest.described import Described
 
 MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 DAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")

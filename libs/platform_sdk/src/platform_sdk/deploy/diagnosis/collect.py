@@ -10,14 +10,14 @@ from typing import Final, TypeVar
 
 from platform_sdk.deploy.aws import AwsCallFailed
 from platform_sdk.deploy.aws.session import Aws
+from platform_sdk.deploy.diagnosis.evidence import DeadTask, Evidence, Expected, Migration
+from platform_sdk.deploy.diagnosis.explain import explain
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.explanation.evidence import DeadTask, Evidence, Expected, Migration
-from platform_sdk.deploy.explanation.explain import explain
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.release.evidence import Explanation, Watched
 from platform_sdk.deploy.render.alarms import alarm_name
 from platform_sdk.deploy.render.stack_names import hook_function_name, log_group, log_stream
 from platform_sdk.deploy.render.task_definition import APP, Role, role_arn, size_of
-from platform_sdk.deploy.spec.types import ServiceSpec
 from platform_sdk.deploy.state import Alarm, DeploymentTarget, LogLine, TargetHealth, Task
 
 LOG_LINES: Final = 20

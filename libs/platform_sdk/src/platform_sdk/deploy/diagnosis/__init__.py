@@ -5,9 +5,9 @@
 Only the collector talks to AWS, and only while it still knows: ECS forgets a stopped task after an hour.
 """
 
-from platform_sdk.deploy.explanation.causes import Cause, cause_of
-from platform_sdk.deploy.explanation.collect import AwsEvidence
-from platform_sdk.deploy.explanation.evidence import DeadTask, Evidence, Expected, Migration
-from platform_sdk.deploy.explanation.explain import explain
+from platform_sdk.deploy.diagnosis.causes import Cause, cause_of
+from platform_sdk.deploy.diagnosis.collect import AwsEvidence
+from platform_sdk.deploy.diagnosis.evidence import DeadTask, Evidence, Expected, Migration
+from platform_sdk.deploy.diagnosis.explain import explain
 
 __all__ = ["AwsEvidence", "Cause", "DeadTask", "Evidence", "Expected", "Migration", "cause_of", "explain"]

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from platform_sdk.deploy.document import REQUIRED, Document, Required, Table, dotted
 from platform_sdk.deploy.faults import listed
-from platform_sdk.deploy.spec.keys import ANY_NAME, ROOT
-from platform_sdk.deploy.spec.keys.kinds import Boolean, Choice, Group, Integer, Key, Number, Text, Texts
+from platform_sdk.deploy.manifest.keys import ANY_NAME, ROOT
+from platform_sdk.deploy.manifest.keys.kinds import Boolean, Choice, Group, Integer, Key, Number, Text, Texts
 
 D = TypeVar("D", int, str)
 K = TypeVar("K", Integer, Number, Boolean, Text, Choice, Texts)

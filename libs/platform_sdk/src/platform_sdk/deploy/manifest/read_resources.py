@@ -7,9 +7,9 @@ from typing import Final
 
 from platform_sdk.deploy.fargate import nearest
 from platform_sdk.deploy.faults import counted
-from platform_sdk.deploy.spec.described import Described
-from platform_sdk.deploy.spec.keys.resources import LOG_RETENTION_DAYS
-from platform_sdk.deploy.spec.types import DatabaseNeeds, Permission, Queue
+from platform_sdk.deploy.manifest.described import Described
+from platform_sdk.deploy.manifest.keys.resources import LOG_RETENTION_DAYS
+from platform_sdk.deploy.manifest.types import DatabaseNeeds, Permission, Queue
 
 ALARM_AGE_SECONDS: Final = 300
 DAY_SECONDS: Final = 86_400

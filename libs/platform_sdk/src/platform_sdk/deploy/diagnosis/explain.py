@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from platform_sdk.deploy.explanation.causes import cause_of
-from platform_sdk.deploy.explanation.evidence import DeadTask, Evidence
+from platform_sdk.deploy.diagnosis.causes import cause_of
+from platform_sdk.deploy.diagnosis.evidence import DeadTask, Evidence
 from platform_sdk.deploy.release.evidence import Explanation
 from platform_sdk.deploy.state import Task
 

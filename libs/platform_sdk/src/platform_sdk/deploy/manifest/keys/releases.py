@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from platform_sdk.deploy.spec.keys import forms
-from platform_sdk.deploy.spec.keys.kinds import Boolean, Choice, Group, Integer, Key, Number, Text
-from platform_sdk.deploy.spec.types import LIFECYCLE_EVENTS, SMOKE_TEST, TRAFFIC_SHIFTS
+from platform_sdk.deploy.manifest.keys import forms
+from platform_sdk.deploy.manifest.keys.kinds import Boolean, Choice, Group, Integer, Key, Number, Text
+from platform_sdk.deploy.manifest.types import LIFECYCLE_EVENTS, SMOKE_TEST, TRAFFIC_SHIFTS
 
 TRAFFIC_SHIFT: Final = Group(
     name="traffic_shift",

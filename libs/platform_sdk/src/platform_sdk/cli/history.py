@@ -1,7 +1,6 @@
 """`platform history`, `status` and `logs`: what a service does on AWS, and what it did.
 
-On the laptop, `status` and `logs` are the plug-in's commands of the same name.
-"""
+On the laptop, `status` and `logs` are the plug-in's commands of the same name."""
 
 import json
 import sys
@@ -11,20 +10,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from platform_sdk.cli_arguments import (
+from platform_sdk.cli.options import (
     complete_environments,
     complete_services,
     environment_named,
+    errors_as_json,
+    on_aws,
+    outside,
     root,
     spec_named,
 )
-from platform_sdk.cli_outside import errors_as_json, on_aws, outside
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.aws.session import Aws
     from platform_sdk.deploy.environment import Environment
     from platform_sdk.deploy.history import Entry
-    from platform_sdk.deploy.spec import ServiceSpec
+    from platform_sdk.deploy.manifest import ServiceSpec
     from platform_sdk.deploy.state import LogLine
     from platform_sdk.deploy.status import Status
 
@@ -131,8 +132,8 @@ def status(ctx: click.Context, services: tuple[str, ...], environment_name: str,
 
 
 def statuses(names: tuple[str, ...], environment_name: str) -> "Iterator[Status]":
+    from platform_sdk.deploy.manifest import load_services
     from platform_sdk.deploy.observe import observe_services
-    from platform_sdk.deploy.spec import load_services
     from platform_sdk.deploy.status import status_of
 
     environment, aws = aws_environment(environment_name)

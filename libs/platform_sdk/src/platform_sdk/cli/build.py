@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from platform_sdk.cli_arguments import complete_environments, complete_services, environment_named, root
-from platform_sdk.cli_outside import outside
+from platform_sdk.cli.options import complete_environments, complete_services, environment_named, outside, root
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.build.publish import PublishedImage, Source
     from platform_sdk.deploy.build.scan import FailOn
     from platform_sdk.deploy.environment import Environment
-    from platform_sdk.deploy.spec.types import Architecture
+    from platform_sdk.deploy.manifest.types import Architecture
 
 SHOWN_REASONS: Final = 5
 """Of a service, on a terminal; JSON has all."""
@@ -104,8 +103,8 @@ def source_of(
     service: str, environment: "Environment", architecture: "Architecture | None", base_image: str | None
 ) -> "Source":
     from platform_sdk.deploy.build.publish import read_source
+    from platform_sdk.deploy.manifest import load_spec
     from platform_sdk.deploy.repository import refuse_unknown, service_names
-    from platform_sdk.deploy.spec import load_spec
 
     refuse_unknown("service", [service], service_names(root()))
     spec = load_spec(root() / "services" / service / "platform.toml", environment.name, root=root())

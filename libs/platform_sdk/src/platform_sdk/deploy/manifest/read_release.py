@@ -5,8 +5,8 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from platform_sdk.deploy.faults import counted
-from platform_sdk.deploy.spec.described import Described
-from platform_sdk.deploy.spec.types import (
+from platform_sdk.deploy.manifest.described import Described
+from platform_sdk.deploy.manifest.types import (
     ALARMS_OF_QUEUES,
     LIFECYCLE_EVENTS,
     Alarm,

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from platform_sdk.deploy.document import Document, read_document
 from platform_sdk.deploy.faults import Fault, InvalidSpec, did_you_mean, listed
-from platform_sdk.deploy.repository import environment_names
-from platform_sdk.deploy.spec.keys import ENVIRONMENTS
-from platform_sdk.deploy.spec.read import read_service
-from platform_sdk.deploy.spec.topology import Source, check_topology
-from platform_sdk.deploy.spec.types import (
+from platform_sdk.deploy.manifest.keys import ENVIRONMENTS
+from platform_sdk.deploy.manifest.read import read_service
+from platform_sdk.deploy.manifest.topology import Source, check_topology
+from platform_sdk.deploy.manifest.types import (
     SMOKE_TEST,
     Alarm,
     AlarmKind,
@@ -34,6 +33,7 @@ from platform_sdk.deploy.spec.types import (
     TrafficShiftType,
     Worker,
 )
+from platform_sdk.deploy.repository import environment_names
 
 __all__ = [
     "SMOKE_TEST",

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from platform_sdk.cli_apply import Consent, Run, apply_one, applying, specs_of
-from platform_sdk.cli_arguments import complete_environments, complete_services, root
-from platform_sdk.cli_outside import errors_as_json, on_aws
+from platform_sdk.cli.apply import Consent, Run, apply_one, applying, specs_of
+from platform_sdk.cli.options import complete_environments, complete_services, errors_as_json, on_aws, root
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:

@@ -7,17 +7,17 @@ from typing import Final, cast
 
 from platform_sdk.deploy.document import Document
 from platform_sdk.deploy.fargate import MEMORY_MIB_BY_CPU, nearest
-from platform_sdk.deploy.spec.described import Described, described
-from platform_sdk.deploy.spec.read_release import read_alarms, read_health_check, read_hooks, read_traffic_shift
-from platform_sdk.deploy.spec.read_resources import (
+from platform_sdk.deploy.manifest.described import Described, described
+from platform_sdk.deploy.manifest.read_release import read_alarms, read_health_check, read_hooks, read_traffic_shift
+from platform_sdk.deploy.manifest.read_resources import (
     read_database,
     read_log_retention,
     read_permissions,
     read_publishes,
     read_queues,
 )
-from platform_sdk.deploy.spec.schedules import check_schedule
-from platform_sdk.deploy.spec.types import (
+from platform_sdk.deploy.manifest.schedules import check_schedule
+from platform_sdk.deploy.manifest.types import (
     Architecture,
     CacheNeeds,
     Commands,
@@ -30,7 +30,7 @@ from platform_sdk.deploy.spec.types import (
     TaskSize,
     Worker,
 )
-from platform_sdk.deploy.spec.variables import read_environment, read_secrets, refuse_secrets_in
+from platform_sdk.deploy.manifest.variables import read_environment, read_secrets, refuse_secrets_in
 
 PORTS_OF_SIDECARS: Final = frozenset({2000, 2020, 4314, 4315, 4316, 4317, 4318, 8125, 24224, 25888})
 DEREGISTRATION_DELAY_SECONDS: Final = 30

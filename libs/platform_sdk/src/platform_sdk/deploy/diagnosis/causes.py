@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from platform_sdk.deploy.explanation.evidence import DeadTask, Evidence
+from platform_sdk.deploy.diagnosis.evidence import DeadTask, Evidence
 from platform_sdk.deploy.state import ContainerState
 
 
