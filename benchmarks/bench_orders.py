@@ -32,8 +32,9 @@ from benchmarks.table import Row
 from local_aws.backing.postgres import PostgresServer
 from local_aws.ports import free_port
 from orders import model
-from platform_sdk.runtime import idempotency, outbox
-from platform_sdk.runtime.migrate import migrate
+from platform_sdk.runtime.database.migrate import migrate
+from platform_sdk.runtime.http import idempotency
+from platform_sdk.runtime.messaging import outbox
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS, ORDERS, CONNECTIONS = 5, 1200, 16

@@ -31,7 +31,7 @@ max_tasks = 50
 
 [commands]
 api = ["python", "-m", "service.main"]
-migrate = ["python", "-m", "platform_sdk.runtime.migrate", "service"]
+migrate = ["python", "-m", "platform_sdk.runtime.database.migrate", "service"]
 
 [worker]
 command = ["python", "-m", "service.worker"]

@@ -13,12 +13,12 @@ from aiobotocore.session import get_session
 from local_aws.backing.aws import AwsServer
 from local_aws.backing.postgres import PostgresServer
 from local_aws.ports import free_port
-from platform_sdk.runtime import tables
-from platform_sdk.runtime.consumer import Consumer
-from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.messages import Event, Message, encode_message, new_id
-from platform_sdk.runtime.sqs import OutgoingMessage, Sqs
-from platform_sdk.runtime.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database import tables
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.messaging.consumer import Consumer
+from platform_sdk.runtime.messaging.messages import Event, Message, encode_message, new_id
+from platform_sdk.runtime.messaging.sqs import OutgoingMessage, Sqs
 
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": REGION}

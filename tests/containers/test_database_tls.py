@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from testcontainers.community.postgres import PostgresContainer
 
-from platform_sdk.runtime.database import Database, DatabaseUnavailable
-from platform_sdk.runtime.migrate import MigrationFailed, migrate
+from platform_sdk.runtime.database.migrate import MigrationFailed, migrate
+from platform_sdk.runtime.database.pool import Database, DatabaseUnavailable
 from tests.support.certificates import new_authority
 from tests.support.region import ROOT
 

@@ -64,7 +64,8 @@ modules = pathlib.Path(sysconfig.get_path("stdlib"), "lib-dynload").glob("*.so")
 names = sorted(path.name.split(".")[0] for path in modules)
 for name in names:
     importlib.import_module(name)
-import aiohttp, redis.asyncio, {service}.main, platform_sdk.runtime.migrate, sqlalchemy.ext.asyncio, alembic, greenlet
+import aiohttp, redis.asyncio, {service}.main, platform_sdk.runtime.database.migrate
+import sqlalchemy.ext.asyncio, alembic, greenlet
 authorities = pathlib.Path(ssl.get_default_verify_paths().capath)
 print(json.dumps([len(names), [(authorities / link.readlink()).name for link in authorities.glob("*.[0-9]")]]))
 """
@@ -82,7 +83,7 @@ class Agent(http.server.BaseHTTPRequestHandler):
 agent = http.server.HTTPServer(("127.0.0.1", 0), Agent)
 threading.Thread(target=agent.serve_forever, daemon=True).start()
 os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"http://127.0.0.1:{agent.server_port}/role"
-from platform_sdk.runtime.signing import CredentialChain
+from platform_sdk.runtime.messaging.signing import CredentialChain
 print(json.dumps(asyncio.run(CredentialChain().current())))
 """
 

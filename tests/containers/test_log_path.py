@@ -23,7 +23,7 @@ from local_aws.ports import free_port
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render import task_definition
-from platform_sdk.runtime.logging import MAX_LINE_BYTES
+from platform_sdk.runtime.process.logging import MAX_LINE_BYTES
 from tests.containers.conftest import Image
 from tests.support.containers import docker
 from tests.support.forward_protocol import Receiver
@@ -35,8 +35,8 @@ BURST: Final = 5000
 
 PROGRAM: Final = """
 import logging, sys
-from platform_sdk.runtime.logging import configure_logging
-from platform_sdk.runtime.settings import ServiceSettings, load_settings
+from platform_sdk.runtime.process.logging import configure_logging
+from platform_sdk.runtime.process.settings import ServiceSettings, load_settings
 configure_logging(load_settings(ServiceSettings))
 for number in range({lines}):
     logging.getLogger("test").info("line %d%s", number, "." * {padding})

@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.runtime.database_tls import RDS_CA_CERTIFICATES
+from platform_sdk.runtime.database.pool import RDS_CA_CERTIFICATES
 from tests.support.region import ROOT
 
 KEYS = ("RSA2048", "RSA4096", "ECC384")

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from inventory import api as inventory_api
 from orders import api as orders_api
-from platform_sdk.runtime.app import create_app
+from platform_sdk.runtime.http.app import create_app
 from tests.unit.runtime_edge.edge_settings import settings
 from users import api, api_addresses, api_administration, api_sessions
 

@@ -60,7 +60,7 @@ def test_every_command_names_a_module_of_the_service_or_of_the_sdk(services: dic
     for command in (spec.commands.api, spec.commands.migrate, spec.commands.demo, *worker):
         if command is not None:
             assert command[:2] == ("python", "-m")
-            assert re.fullmatch(rf"{name}\.\w+|platform_sdk\.runtime\.\w+", command[2])
+            assert re.fullmatch(rf"{name}\.\w+|platform_sdk\.runtime\.[\w.]+", command[2])
 
 
 def test_no_environment_holds_an_arn() -> None:

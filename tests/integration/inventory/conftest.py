@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from local_aws.backing.redis import RedisServer
-from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.migrate import migrate
+from platform_sdk.runtime.database.migrate import migrate
+from platform_sdk.runtime.database.pool import Database
 from tests.integration.inventory.serving import Api, serve, settings
 from tests.integration.inventory.warehouse import MIGRATIONS, Warehouse
 

@@ -7,7 +7,7 @@ from inventory.item_cache import ItemCache
 from local_aws.backing.redis import RedisServer
 from local_aws.ports import free_port
 from platform_sdk.runtime.cache import Cache
-from platform_sdk.runtime.migrate import migrate
+from platform_sdk.runtime.database.migrate import migrate
 from tests.integration.inventory.serving import Api, serve, settings
 from tests.integration.inventory.warehouse import MIGRATIONS, Warehouse, placed
 

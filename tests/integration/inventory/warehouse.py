@@ -12,8 +12,8 @@ from inventory import model, use_cases
 from inventory.consumers import handlers
 from inventory.events import OrderCancelled, OrderedItem, OrderExpired, OrderPlaced, OrderRefunded, OrderReserved
 from inventory.use_cases import Terms
-from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.messages import Event, Message
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.messaging.messages import Event, Message
 
 MIGRATIONS = Path(__file__).parents[3] / "services" / "inventory" / "migrations"
 

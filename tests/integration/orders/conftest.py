@@ -10,9 +10,9 @@ import pytest
 from orders import model, use_cases
 from orders.consumers import HANDLERS
 from orders.model import Draft, Item, Order
-from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.messages import Event, Message, new_id
-from platform_sdk.runtime.migrate import migrate
+from platform_sdk.runtime.database.migrate import migrate
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.messaging.messages import Event, Message, new_id
 from tests.integration.orders.serving import Api, serve, settings
 
 MIGRATIONS = Path(__file__).parents[3] / "services" / "orders" / "migrations"

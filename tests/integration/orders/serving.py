@@ -17,8 +17,8 @@ from pydantic import SecretStr
 
 from orders.api import router
 from orders.settings import OrdersSettings
-from platform_sdk.runtime.app import ServiceApp, create_app
-from platform_sdk.runtime.tokens import TokenVerifier
+from platform_sdk.runtime.http.app import ServiceApp, create_app
+from platform_sdk.runtime.http.tokens import TokenVerifier
 
 ISSUER, AUDIENCE = "https://users.test", "platform"
 KEY = Ed25519PrivateKey.generate()

@@ -18,7 +18,7 @@ from orders.consumers import (
 )
 from orders.errors import UserDisabled as UserMayNotOrder
 from orders.states import TRANSITIONS, Status, can_move
-from platform_sdk.runtime.messages import Event
+from platform_sdk.runtime.messaging.messages import Event
 from tests.integration.orders.conftest import OrdersDatabase
 
 

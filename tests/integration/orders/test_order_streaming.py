@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from orders.consumers import InventoryCommitted
-from platform_sdk.runtime.database import Database
+from platform_sdk.runtime.database.pool import Database
 from tests.integration.orders.conftest import OrdersDatabase
 from tests.integration.orders.serving import Api, Caller, serve, settings
 from tests.integration.orders.test_order_messages import rejected, reserved

@@ -13,10 +13,10 @@ from local_aws.backing.aws import AwsServer
 from orders.consumers import InventoryRejected, UserDisabled
 from orders.states import Status
 from orders.worker import build_worker
-from platform_sdk.runtime.consumer import Consumer
-from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.messages import Event, encode_message
-from platform_sdk.runtime.sqs import OutgoingMessage, Sqs
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.messaging.consumer import Consumer
+from platform_sdk.runtime.messaging.messages import Event, encode_message
+from platform_sdk.runtime.messaging.sqs import OutgoingMessage, Sqs
 from tests.integration.orders.conftest import OrdersDatabase, message_of
 from tests.integration.orders.test_order_messages import assert_sound, rejected, reserved
 

@@ -10,9 +10,9 @@ import pytest
 from mypy_boto3_sqs import SQSClient
 
 from local_aws.backing.aws import AwsServer
-from platform_sdk.runtime import tables
-from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.sqs import Sqs
+from platform_sdk.runtime.database import tables
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.messaging.sqs import Sqs
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from mypy_boto3_sqs import SQSClient
 
 from local_aws.backing.postgres import PostgresServer
 from local_aws.ports import free_port
-from platform_sdk.runtime import tables
-from platform_sdk.runtime.consumer import Consumer
-from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.messages import Event, Message
-from platform_sdk.runtime.relay import Relay
-from platform_sdk.runtime.sqs import Sqs
-from platform_sdk.runtime.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database import tables
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.messaging.consumer import Consumer
+from platform_sdk.runtime.messaging.messages import Event, Message
+from platform_sdk.runtime.messaging.relay import Relay
+from platform_sdk.runtime.messaging.sqs import Sqs
 from tests.integration.runtime_data.conftest import QueuePair
 
 

@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 
 from local_aws.backing.aws import AwsServer
-from platform_sdk.runtime.consumer import Consumer
-from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.messages import Event, Message
-from platform_sdk.runtime.relay import Relay
-from platform_sdk.runtime.sqs import Sqs
-from platform_sdk.runtime.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.messaging.consumer import Consumer
+from platform_sdk.runtime.messaging.messages import Event, Message
+from platform_sdk.runtime.messaging.relay import Relay
+from platform_sdk.runtime.messaging.sqs import Sqs
 from tests.integration.runtime_data.conftest import QueuePair
 
 PROCESS = """
 import asyncio, sys
-from platform_sdk.runtime.consumer import Consumer
-from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.relay import Relay
-from platform_sdk.runtime.sqs import Sqs
+from platform_sdk.runtime.messaging.consumer import Consumer
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.messaging.relay import Relay
+from platform_sdk.runtime.messaging.sqs import Sqs
 sys.path.insert(0, {folder!r})
 from test_crashes import Deposited, deposit
 
@@ -88,7 +88,7 @@ async def test_a_crash_at_any_point_leaves_exactly_one_effect(
 
 
 def test_crash_points_do_nothing_outside_the_local_environment() -> None:
-    program = "from platform_sdk.runtime.crash_points import crash_point; crash_point('after_commit')"
+    program = "from platform_sdk.runtime.process.crash_points import crash_point; crash_point('after_commit')"
     for environment, expected in (("production", 0), ("local", 137)):
         variables = {**os.environ, "ENVIRONMENT": environment, "PLATFORM_CRASH_AT": "after_commit"}
         assert subprocess.run([sys.executable, "-c", program], env=variables, check=False).returncode == expected

@@ -11,11 +11,11 @@ import pytest
 from local_aws.backing.postgres import PostgresServer
 from local_aws.ports import free_port
 from platform_sdk.errors import PlatformError
-from platform_sdk.runtime import tables
-from platform_sdk.runtime.database import Database, DatabaseUnavailable
-from platform_sdk.runtime.messages import Event
+from platform_sdk.runtime.database import tables
+from platform_sdk.runtime.database.pool import Database, DatabaseUnavailable
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.messaging.messages import Event
 from platform_sdk.runtime.testing import recorded_events
-from platform_sdk.runtime.unit_of_work import UnitOfWork
 
 
 class Happened(Event):
@@ -207,7 +207,7 @@ async def test_a_lock_is_waited_for_two_seconds(database: Database) -> None:
 
 
 async def test_an_exhausted_pool_is_an_unavailable_database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform_sdk.runtime.unit_of_work.ACQUIRE_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("platform_sdk.runtime.database.unit_of_work.ACQUIRE_TIMEOUT_SECONDS", 0.1)
     database = Database(database_url, max_connections=1)
     await database.open()
     async with database.unit_of_work() as first:

@@ -11,12 +11,12 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from platform_sdk.runtime.auth import Principal
-from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.idempotency import Idempotency, OptionalIdempotencyKey, Reply, RequiredIdempotencyKey
-from platform_sdk.runtime.messages import Event
-from platform_sdk.runtime.problems import Problem
-from platform_sdk.runtime.resources import Uow
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.http.auth import Principal
+from platform_sdk.runtime.http.idempotency import Idempotency, OptionalIdempotencyKey, Reply, RequiredIdempotencyKey
+from platform_sdk.runtime.http.problems import Problem
+from platform_sdk.runtime.http.resources import Uow
+from platform_sdk.runtime.messaging.messages import Event
 from platform_sdk.runtime.testing import recorded_events
 
 ADA, GRACE = "00000000-0000-7000-8000-00000000000a", "00000000-0000-7000-8000-000000000009"

@@ -9,11 +9,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from platform_sdk.runtime.migrate import MigrationFailed, migrate
+from platform_sdk.runtime.database.migrate import MigrationFailed, migrate
 
 FIRST = """
 from alembic import op
-from platform_sdk.runtime import tables
+from platform_sdk.runtime.database import tables
 
 revision = "0001"
 down_revision = None
@@ -95,7 +95,7 @@ async def test_a_missing_folder_and_a_forked_history_are_clear_errors(database_u
 def test_the_command_says_what_it_did(database_url: str, migrations: Path) -> None:
     def run(**environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "platform_sdk.runtime.migrate", "orders"],
+            [sys.executable, "-m", "platform_sdk.runtime.database.migrate", "orders"],
             cwd=migrations.parent,
             env={**os.environ, **environment},
             capture_output=True,

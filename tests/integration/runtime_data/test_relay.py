@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 from uuid import uuid4
 
-from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.messages import Event, Message, decode_message
-from platform_sdk.runtime.relay import Relay
-from platform_sdk.runtime.sqs import Failed, OutgoingMessage, Sqs
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.messaging.messages import Event, Message, decode_message
+from platform_sdk.runtime.messaging.relay import Relay
+from platform_sdk.runtime.messaging.sqs import Failed, OutgoingMessage, Sqs
 from tests.integration.runtime_data.conftest import QueuePair
 
 
@@ -235,7 +235,7 @@ async def test_a_stopping_relay_sends_what_is_due_first(
 async def test_trace_context_of_the_unit_of_work_travels_as_message_attributes(
     database: Database, sqs: Sqs, create_queue: Callable[..., QueuePair]
 ) -> None:
-    from platform_sdk.runtime.telemetry import consumer_span, current_trace_headers
+    from platform_sdk.runtime.process.telemetry import consumer_span, current_trace_headers
 
     queue = create_queue()
     with consumer_span("process something"):

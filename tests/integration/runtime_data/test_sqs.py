@@ -9,7 +9,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from platform_sdk.runtime.sqs import OutgoingMessage, QueueDoesNotExist, Sqs, SqsError
+from platform_sdk.runtime.messaging.sqs import OutgoingMessage, QueueDoesNotExist, Sqs, SqsError
 from tests.integration.runtime_data.conftest import QueuePair
 
 

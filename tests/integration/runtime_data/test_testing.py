@@ -2,11 +2,11 @@
 
 import pytest
 
-from platform_sdk.runtime.consumer import PermanentFailure
-from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.messages import Event, Message
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.messaging.consumer import PermanentFailure
+from platform_sdk.runtime.messaging.messages import Event, Message
 from platform_sdk.runtime.testing import HandlerHarness
-from platform_sdk.runtime.unit_of_work import UnitOfWork
 
 
 class Asked(Event):

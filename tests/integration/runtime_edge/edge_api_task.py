@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter
 from starlette.responses import StreamingResponse
 
-from platform_sdk.runtime.app import ServiceApp, ShuttingDown, create_app
-from platform_sdk.runtime.auth import Public
+from platform_sdk.runtime.http.app import ServiceApp, ShuttingDown, create_app
+from platform_sdk.runtime.http.auth import Public
 from platform_sdk.runtime.lifecycle import serve_api
-from platform_sdk.runtime.settings import ServiceSettings, load_settings
+from platform_sdk.runtime.process.settings import ServiceSettings, load_settings
 
 router = APIRouter(prefix="/shop", dependencies=[Public])
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import uvicorn
 
-from platform_sdk.runtime.app import ServiceApp
+from platform_sdk.runtime.http.app import ServiceApp
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from platform_sdk.runtime.consumer import Handler
-from platform_sdk.runtime.database import Database
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.lifecycle import Periodic, Worker, run_worker
-from platform_sdk.runtime.messages import Event, Message
-from platform_sdk.runtime.settings import ServiceSettings, load_settings
-from platform_sdk.runtime.unit_of_work import UnitOfWork
+from platform_sdk.runtime.messaging.consumer import Handler
+from platform_sdk.runtime.messaging.messages import Event, Message
+from platform_sdk.runtime.process.settings import ServiceSettings, load_settings
 
 logger = logging.getLogger("shop")
 

@@ -12,10 +12,10 @@ from fastapi import APIRouter
 
 from local_aws.backing.redis import RedisServer
 from local_aws.ports import free_port
-from platform_sdk.runtime.app import create_app
-from platform_sdk.runtime.auth import Public
 from platform_sdk.runtime.cache import SKIP_SECONDS, Cache
-from platform_sdk.runtime.rate_limits import rate_limit
+from platform_sdk.runtime.http.app import create_app
+from platform_sdk.runtime.http.auth import Public
+from platform_sdk.runtime.http.rate_limits import rate_limit
 from tests.integration.runtime_edge.edge_server import serve
 from tests.unit.runtime_edge.edge_settings import settings
 

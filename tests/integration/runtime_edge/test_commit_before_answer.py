@@ -8,9 +8,9 @@ import pytest
 from fastapi import APIRouter
 from starlette.types import Message, Scope
 
-from platform_sdk.runtime.app import Read, ServiceApp, Uow, create_app
-from platform_sdk.runtime.auth import Public
-from platform_sdk.runtime.problems import conflict
+from platform_sdk.runtime.http.app import Read, ServiceApp, Uow, create_app
+from platform_sdk.runtime.http.auth import Public
+from platform_sdk.runtime.http.problems import conflict
 from tests.unit.runtime_edge.edge_settings import settings
 
 router = APIRouter(prefix="/shop", dependencies=[Public])

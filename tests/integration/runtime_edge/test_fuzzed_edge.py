@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from platform_sdk.runtime.app import create_app
+from platform_sdk.runtime.http.app import create_app
 from tests.integration.runtime_edge.edge_server import serve
 from tests.integration.runtime_edge.test_http_edge import KnownTokens, router
 from tests.unit.runtime_edge.edge_settings import settings

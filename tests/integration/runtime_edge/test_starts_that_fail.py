@@ -14,7 +14,7 @@ MODULES = (
     "inventory.worker",
     "inventory.demo",
     "users.demo",
-    "platform_sdk.runtime.migrate orders",
+    "platform_sdk.runtime.database.migrate orders",
 )
 
 

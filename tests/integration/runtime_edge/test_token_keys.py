@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from local_aws.backing.redis import RedisServer
 from local_aws.ports import free_port
-from platform_sdk.runtime import tokens as tokens_module
 from platform_sdk.runtime.cache import Cache
-from platform_sdk.runtime.problems import Problem
-from platform_sdk.runtime.tokens import PublishedKeys
+from platform_sdk.runtime.http import tokens as tokens_module
+from platform_sdk.runtime.http.problems import Problem
+from platform_sdk.runtime.http.tokens import PublishedKeys
 
 
 class UsersService:

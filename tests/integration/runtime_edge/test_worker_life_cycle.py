@@ -8,8 +8,8 @@ import boto3
 
 from local_aws.backing.aws import AwsServer
 from local_aws.ports import free_port
-from platform_sdk.runtime import tables
-from platform_sdk.runtime.database import Database
+from platform_sdk.runtime.database import tables
+from platform_sdk.runtime.database.pool import Database
 from tests.integration.runtime_edge.edge_task import running
 from tests.integration.runtime_edge.edge_worker_task import NoteWritten
 

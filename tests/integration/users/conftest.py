@@ -12,7 +12,7 @@ import pytest
 
 from local_aws.backing.postgres import PostgresServer
 from local_aws.backing.redis import RedisServer
-from platform_sdk.runtime.migrate import migrate
+from platform_sdk.runtime.database.migrate import migrate
 from tests.integration.users.users_service import MIGRATIONS, StartUsers, Users, running_users, settings_for
 
 TEMPLATE = "users_template"

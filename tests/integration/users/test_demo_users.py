@@ -7,7 +7,7 @@ import sys
 import asyncpg
 import pytest
 
-from platform_sdk.runtime.migrate import migrate
+from platform_sdk.runtime.database.migrate import migrate
 from tests.integration.users.users_service import MIGRATIONS, PASSWORD, StartUsers
 
 

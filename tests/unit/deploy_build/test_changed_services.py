@@ -55,11 +55,11 @@ def test_a_dockerfile_touches_its_image_and_what_all_of_them_use_touches_all() -
 
 
 def test_the_runtime_half_touches_every_image() -> None:
-    assert why(f"{SDK}/runtime/outbox.py") == all_by(("image", "SDK"))
+    assert why(f"{SDK}/runtime/messaging/outbox.py") == all_by(("image", "SDK"))
 
 
 def test_what_renders_touches_every_services_documents() -> None:
-    for module in ("render/alarms.py", "spec/read.py", "environment.py", "names.py", "document.py"):
+    for module in ("render/alarms.py", "manifest/read.py", "environment.py", "names.py", "document.py"):
         assert why(f"{SDK}/deploy/{module}") == all_by(("documents", "renderer")), module
 
 

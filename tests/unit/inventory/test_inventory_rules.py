@@ -23,7 +23,7 @@ from inventory.schemas import (
 )
 from inventory.settings import InventorySettings
 from inventory.use_cases import Terms, merge_quantities, rejection
-from platform_sdk.runtime.inputs import INT8_MAX
+from platform_sdk.runtime.http.inputs import INT8_MAX
 
 ORDER = UUID(int=7)
 

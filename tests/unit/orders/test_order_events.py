@@ -8,7 +8,7 @@ import pytest
 
 from orders import events
 from orders.states import Status
-from platform_sdk.runtime.messages import decode_message
+from platform_sdk.runtime.messaging.messages import decode_message
 
 SAMPLES = Path(__file__).parents[2] / "contracts" / "events"
 PUBLISHED = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_sdk.runtime.messages import Message, UndecodableMessage, decode_message, encode_message, new_id
+from platform_sdk.runtime.messaging.messages import Message, UndecodableMessage, decode_message, encode_message, new_id
 
 ENVELOPE = {
     "id": "01935b2c-6d7e-7a1b-8c3d-4e5f60718293",

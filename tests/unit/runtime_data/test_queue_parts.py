@@ -7,11 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from platform_sdk.runtime.acks import Acks
-from platform_sdk.runtime.leases import Delivery, Leases
-from platform_sdk.runtime.outbox import Row
-from platform_sdk.runtime.relay import Batch
-from platform_sdk.runtime.sqs import MAX_BATCH_BYTES, Failed, OutgoingMessage, QueueDoesNotExist, _chunks
+from platform_sdk.runtime.messaging.deliveries import Acks, Delivery, Leases
+from platform_sdk.runtime.messaging.outbox import Row
+from platform_sdk.runtime.messaging.relay import Batch
+from platform_sdk.runtime.messaging.sqs import MAX_BATCH_BYTES, Failed, OutgoingMessage, QueueDoesNotExist, _chunks
 from platform_sdk.runtime.testing import InMemorySqs
 
 
@@ -180,7 +179,7 @@ class SilentSqs(InMemorySqs):
 
 
 async def test_a_silent_queue_cannot_keep_the_relays_transaction_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform_sdk.runtime.relay.SEND_SECONDS", 0.05)
+    monkeypatch.setattr("platform_sdk.runtime.messaging.relay.SEND_SECONDS", 0.05)
     sqs = SilentSqs()
     for name in ("silent", "queue"):
         sqs.create_queue(name)

@@ -7,7 +7,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
-from platform_sdk.runtime.signing import CredentialChain, Credentials, Signer
+from platform_sdk.runtime.messaging.signing import CredentialChain, Credentials, Signer
 
 HEADERS = {"content-type": "application/x-amz-json-1.0", "x-amz-target": "AmazonSQS.ReceiveMessage"}
 BODY = b'{"QueueUrl":"https://sqs.eu-central-1.amazonaws.com/123456789012/orders"}'

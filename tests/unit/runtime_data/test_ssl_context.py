@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from platform_sdk.runtime.database_tls import RDS_CA_CERTIFICATES, CertificatesNotRead, ssl_context
+from platform_sdk.runtime.database.pool import RDS_CA_CERTIFICATES, CertificatesNotRead, ssl_context
 
 URL = "postgresql://orders@db.example.com:5432/platform"
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from platform_sdk.runtime.settings import ServiceSettings
+from platform_sdk.runtime.process.settings import ServiceSettings
 
 ENVIRONMENT = {
     "SERVICE_NAME": "shop",

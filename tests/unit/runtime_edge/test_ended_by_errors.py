@@ -4,7 +4,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from platform_sdk.errors import PlatformError, ended_by_errors
-from platform_sdk.runtime.app import create_app
+from platform_sdk.runtime.http.app import create_app
 from platform_sdk.runtime.lifecycle import serve_api
 from tests.unit.runtime_edge.edge_settings import settings
 

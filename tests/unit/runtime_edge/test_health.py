@@ -1,8 +1,8 @@
 import pytest
 
-from platform_sdk.runtime import health as health_module
-from platform_sdk.runtime.health import Health
-from platform_sdk.runtime.queries import DatabaseUnavailable
+from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable
+from platform_sdk.runtime.http import health as health_module
+from platform_sdk.runtime.http.health import Health
 
 
 class Switch:

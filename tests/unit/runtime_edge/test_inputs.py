@@ -4,7 +4,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import ValidationError
 
-from platform_sdk.runtime.inputs import INT4_MAX, Boolean, Integer, RequestModel, Text, Timestamp
+from platform_sdk.runtime.http.inputs import INT4_MAX, Boolean, Integer, RequestModel, Text, Timestamp
 
 
 class Everything(RequestModel):

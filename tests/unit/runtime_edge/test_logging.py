@@ -7,8 +7,8 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from platform_sdk.runtime.logging import MASK, MAX_LINE_BYTES, OncePerInterval, bound, configure_logging
-from platform_sdk.runtime.telemetry import consumer_span
+from platform_sdk.runtime.process.logging import MASK, MAX_LINE_BYTES, OncePerInterval, bound, configure_logging
+from platform_sdk.runtime.process.telemetry import consumer_span
 from tests.unit.runtime_edge.edge_settings import settings
 
 Lines = Callable[[], list[dict[str, Any]]]

@@ -3,8 +3,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from platform_sdk.runtime.pagination import decode_cursor, encode_cursor
-from platform_sdk.runtime.problems import Problem
+from platform_sdk.runtime.http.pagination import decode_cursor, encode_cursor
+from platform_sdk.runtime.http.problems import Problem
 
 
 def test_a_cursor_gives_back_the_key_it_was_made_of() -> None:

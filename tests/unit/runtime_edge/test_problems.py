@@ -5,9 +5,16 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from platform_sdk.runtime.failures import ClientGone, problem_of
-from platform_sdk.runtime.problems import Problem, conflict, problem_responses, too_many_requests, unauthenticated
-from platform_sdk.runtime.queries import DatabaseUnavailable
+from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable
+from platform_sdk.runtime.http.problems import (
+    ClientGone,
+    Problem,
+    conflict,
+    problem_of,
+    problem_responses,
+    too_many_requests,
+    unauthenticated,
+)
 
 
 def test_a_problem_has_the_members_of_rfc_9457_and_its_own() -> None:

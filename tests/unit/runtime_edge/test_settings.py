@@ -1,7 +1,7 @@
 import pytest
 from pydantic import SecretStr
 
-from platform_sdk.runtime.settings import InvalidSettings, ServiceSettings, load_settings
+from platform_sdk.runtime.process.settings import InvalidSettings, ServiceSettings, load_settings
 from tests.unit.runtime_edge.edge_settings import ENVIRONMENT, settings
 
 

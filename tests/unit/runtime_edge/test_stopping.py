@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from platform_sdk.runtime.stopping import StopRequest
+from platform_sdk.runtime.lifecycle import StopRequest
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
-from platform_sdk.runtime.telemetry import consumer_span, current_trace_headers, extract, start_span
+from platform_sdk.runtime.process.telemetry import consumer_span, current_trace_headers, extract, start_span
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
@@ -62,7 +62,7 @@ def test_a_failed_handler_leaves_no_span_behind() -> None:
 
 def test_without_a_collector_the_sdk_and_other_heavy_libraries_are_not_even_imported() -> None:
     program = (
-        "import sys, platform_sdk.runtime.lifecycle, platform_sdk.runtime.app\n"
+        "import sys, platform_sdk.runtime.lifecycle, platform_sdk.runtime.http.app\n"
         "heavy = {'opentelemetry.sdk', 'redis', 'aiohttp', 'jwt', 'cryptography', 'botocore', 'sqlalchemy'}\n"
         "print(*heavy & sys.modules.keys())"
     )

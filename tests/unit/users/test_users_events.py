@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_sdk.runtime.messages import Event, decode_message
+from platform_sdk.runtime.messaging.messages import Event, decode_message
 from users.events import UserDeleted, UserDisabled, UserEnabled, UserRegistered, UserUpdated
 
 SAMPLES = Path(__file__).parents[2] / "contracts" / "events"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import argon2
 import pytest
 
-from platform_sdk.runtime.problems import Problem
+from platform_sdk.runtime.http.problems import Problem
 from users.passwords import Passwords, require_strong
 
 QUICK = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

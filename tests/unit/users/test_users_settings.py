@@ -4,7 +4,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from platform_sdk.runtime.settings import InvalidSettings, load_settings
+from platform_sdk.runtime.process.settings import InvalidSettings, load_settings
 from users.settings import UsersSettings, token_signer
 
 VARIABLES = {

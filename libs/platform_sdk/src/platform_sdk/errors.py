@@ -5,7 +5,7 @@ PlatformError
 ├── runtime: InvalidSettings, RouteWithoutPolicy, …     (platform_sdk.runtime; raised while a service starts)
 └── local AWS: PortTaken, ServerDidNotStart, …          (local_aws)
 
-Errors of a running request are no PlatformErrors: they are problems (platform_sdk.runtime.problems) and end as
+Errors of a running request are no PlatformErrors: they are problems (platform_sdk.runtime.http.problems) and end as
 problem+json.
 """
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from inventory import use_cases
 from inventory.events import OrderCancelled, OrderExpired, OrderPlaced, OrderRefunded, OrderReserved
 from inventory.use_cases import Terms
-from platform_sdk.runtime.consumer import Handler
-from platform_sdk.runtime.messages import Event, Message
-from platform_sdk.runtime.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.messaging.consumer import Handler
+from platform_sdk.runtime.messaging.messages import Event, Message
 
 
 def handlers(terms: Terms) -> Mapping[type[Event], Handler]:

@@ -8,9 +8,9 @@ from inventory import model, use_cases
 from inventory.settings import InventorySettings
 from inventory.use_cases import Terms
 from platform_sdk.errors import ended_by_errors
-from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.settings import load_settings
-from platform_sdk.runtime.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.process.settings import load_settings
 
 CURRENCY: Final = "EUR"
 

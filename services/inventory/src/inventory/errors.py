@@ -1,6 +1,6 @@
 """Business errors of inventory, as the client is told about them; consumers decide without raising any of these.
 
-Problem (platform_sdk.runtime.problems)
+Problem (platform_sdk.runtime.http.problems)
 ├── 404  UnknownItem · UnknownReservation · UnknownSkus
 └── 409  SkuExists · HasActiveHolds · InsufficientStock · TooMuchStock · CurrencyMismatch ·
          ReservationExists · IllegalState · HoldExpired
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from inventory.events import Shortage
-from platform_sdk.runtime.problems import Problem
+from platform_sdk.runtime.http.problems import Problem
 
 
 class UnknownItem(Problem):

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from platform_sdk.runtime.inputs import INT4_MAX, Text
-from platform_sdk.runtime.messages import Event
+from platform_sdk.runtime.http.inputs import INT4_MAX, Text
+from platform_sdk.runtime.messaging.messages import Event
 
 StorableText = Annotated[str, Text(1_000)]
 

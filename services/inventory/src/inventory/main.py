@@ -4,9 +4,9 @@ from fastapi import FastAPI
 
 from inventory import api
 from inventory.settings import InventorySettings
-from platform_sdk.runtime.app import create_app
+from platform_sdk.runtime.http.app import create_app
 from platform_sdk.runtime.lifecycle import serve_api
-from platform_sdk.runtime.settings import load_settings
+from platform_sdk.runtime.process.settings import load_settings
 
 
 def build_app() -> FastAPI:

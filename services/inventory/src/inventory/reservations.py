@@ -16,9 +16,9 @@ from typing import Final
 from uuid import UUID
 
 from inventory.model import MovementKind, StockLevel
-from platform_sdk.runtime.database import Reader
-from platform_sdk.runtime.messages import new_id
-from platform_sdk.runtime.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.pool import Reader
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.messaging.messages import new_id
 
 
 class Status(StrEnum):

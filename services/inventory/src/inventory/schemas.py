@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from inventory.model import MAX_AVAILABLE, MAX_PRICE, Item, Movement, MovementKind
 from inventory.reservations import Reservation, Status
 from inventory.use_cases import merge_quantities
-from platform_sdk.runtime.inputs import Integer, RequestModel, ResponseModel, Text
+from platform_sdk.runtime.http.inputs import Integer, RequestModel, ResponseModel, Text
 
 MAX_LINES = 100
 MAX_HOLD_SECONDS = 86_400

@@ -5,7 +5,7 @@ from typing import Final
 from inventory import use_cases
 from inventory.settings import InventorySettings
 from inventory.use_cases import Terms
-from platform_sdk.runtime.database import Database
+from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.lifecycle import Periodic
 
 BATCH_HOLDS: Final = 100

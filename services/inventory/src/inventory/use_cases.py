@@ -17,7 +17,7 @@ from inventory.events import InventoryCommitted, InventoryRejected, InventoryRel
 from inventory.model import Item, Movement, StockLevel
 from inventory.reservations import COMMIT, RELEASE, RETURN, Hold, Moved, NothingTaken, Offer, Reservation, Status
 from inventory.settings import InventorySettings
-from platform_sdk.runtime.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 
 EXPIRED: Final = "expired"
 

@@ -10,7 +10,7 @@ from inventory.sweepers import sweepers
 from inventory.use_cases import Terms
 from platform_sdk.runtime.cache import Cache
 from platform_sdk.runtime.lifecycle import Worker, run_worker
-from platform_sdk.runtime.settings import load_settings
+from platform_sdk.runtime.process.settings import load_settings
 
 
 def build_worker() -> Worker:

@@ -5,7 +5,7 @@ Revision ID: 0001
 
 from alembic import op
 
-from platform_sdk.runtime import tables
+from platform_sdk.runtime.database import tables
 
 revision = "0001"
 down_revision = None

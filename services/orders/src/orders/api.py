@@ -18,21 +18,21 @@ from orders.preferences import preferred_wait_seconds, resume_after
 from orders.schemas import OrderOut, PlaceOrderRequest, encode, location_of, order_body
 from orders.states import FINAL, UNDECIDED, Status
 from orders.watching import is_decided
-from platform_sdk.runtime.auth import Admin, CurrentUser, Principal
-from platform_sdk.runtime.database import DatabaseUnavailable, Reader, UnitOfWork
-from platform_sdk.runtime.etag import documented_match, etag_of, honour_match, is_not_modified
-from platform_sdk.runtime.idempotency import (
+from platform_sdk.runtime.database.pool import DatabaseUnavailable, Reader, UnitOfWork
+from platform_sdk.runtime.http.auth import Admin, CurrentUser, Principal
+from platform_sdk.runtime.http.etag import documented_match, etag_of, honour_match, is_not_modified
+from platform_sdk.runtime.http.idempotency import (
     REPLAYED_HEADER,
     Idempotency,
     OptionalIdempotencyKey,
     Reply,
     RequiredIdempotencyKey,
 )
-from platform_sdk.runtime.inputs import Timestamp
-from platform_sdk.runtime.messages import new_id
-from platform_sdk.runtime.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
-from platform_sdk.runtime.problems import problem_responses
-from platform_sdk.runtime.resources import Read, Uow
+from platform_sdk.runtime.http.inputs import Timestamp
+from platform_sdk.runtime.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
+from platform_sdk.runtime.http.problems import problem_responses
+from platform_sdk.runtime.http.resources import Read, Uow
+from platform_sdk.runtime.messaging.messages import new_id
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 

@@ -12,10 +12,10 @@ from pydantic import BaseModel, Field
 
 from orders import use_cases
 from orders.model import Hold
-from platform_sdk.runtime.consumer import Handler
-from platform_sdk.runtime.inputs import INT8_MAX
-from platform_sdk.runtime.messages import Event, Message
-from platform_sdk.runtime.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.http.inputs import INT8_MAX
+from platform_sdk.runtime.messaging.consumer import Handler
+from platform_sdk.runtime.messaging.messages import Event, Message
 
 Amount = Annotated[int, Field(ge=0, le=INT8_MAX)]
 """Integer minor units."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from orders.states import Status
-from platform_sdk.runtime.problems import Problem, unavailable
+from platform_sdk.runtime.http.problems import Problem, unavailable
 
 
 class OrderNotFound(Problem):

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from orders.states import Status
-from platform_sdk.runtime.messages import Event
+from platform_sdk.runtime.messaging.messages import Event
 
 
 class OrderEvent(Event):

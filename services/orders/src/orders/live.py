@@ -11,8 +11,8 @@ from orders.model import Order
 from orders.settings import OrdersSettings
 from orders.streaming import Streams
 from orders.watching import OrderWatcher, is_decided
-from platform_sdk.runtime.database import Database, DatabaseUnavailable
-from platform_sdk.runtime.resources import ServiceResources
+from platform_sdk.runtime.database.pool import Database, DatabaseUnavailable
+from platform_sdk.runtime.http.resources import ServiceResources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,8 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from orders.states import UNDECIDED, Status, sources_of
-from platform_sdk.runtime.database import Reader, Record
-from platform_sdk.runtime.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.pool import Reader, Record
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 
 UserState = Literal["disabled", "enabled", "deleted"]
 """What users has last told about a user. Nothing is told of most, who may order; nothing follows on deleted."""

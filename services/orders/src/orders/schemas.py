@@ -13,7 +13,7 @@ from pydantic import Field
 
 from orders.model import Item, Order, Step
 from orders.states import Status
-from platform_sdk.runtime.inputs import Integer, RequestModel, ResponseModel, Text
+from platform_sdk.runtime.http.inputs import Integer, RequestModel, ResponseModel, Text
 
 Quantity = Annotated[int, Integer(1, 1000)]
 Sku = Annotated[str, Text(64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from platform_sdk.runtime.settings import ServiceSettings
+from platform_sdk.runtime.process.settings import ServiceSettings
 
 
 class OrdersSettings(ServiceSettings):

@@ -17,7 +17,7 @@ from orders.schemas import encode, step_body
 from orders.settings import OrdersSettings
 from orders.states import FINAL
 from orders.watching import OrderWatcher
-from platform_sdk.runtime.database import Database, DatabaseUnavailable
+from platform_sdk.runtime.database.pool import Database, DatabaseUnavailable
 
 HEARTBEAT = b":\n\n"
 RECONNECT = b"retry: 1000\n\n"

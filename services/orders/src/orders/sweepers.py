@@ -2,7 +2,7 @@
 
 from orders import use_cases
 from orders.settings import OrdersSettings
-from platform_sdk.runtime.database import Database
+from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.lifecycle import Periodic
 
 

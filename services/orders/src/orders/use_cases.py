@@ -14,7 +14,7 @@ from orders.errors import IllegalTransition, OrderNotFound, UserDisabled
 from orders.events import OrderPlaced, PlacedItem, transition_event
 from orders.model import Draft, Hold, Moved, Order, UserState
 from orders.states import Status, can_move
-from platform_sdk.runtime.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from orders import model
 from orders.states import UNDECIDED, Status
-from platform_sdk.runtime.database import Database, DatabaseUnavailable
+from platform_sdk.runtime.database.pool import Database, DatabaseUnavailable
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from orders.consumers import HANDLERS
 from orders.settings import OrdersSettings
 from orders.sweepers import sweepers
 from platform_sdk.runtime.lifecycle import Worker, run_worker
-from platform_sdk.runtime.settings import load_settings
+from platform_sdk.runtime.process.settings import load_settings
 
 
 def build_worker() -> Worker:

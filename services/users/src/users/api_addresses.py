@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import field_validator
 from starlette.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
-from platform_sdk.runtime.app import Uow
-from platform_sdk.runtime.etag import documented_match, etag_of, honour_match
-from platform_sdk.runtime.inputs import RequestModel, ResponseModel, Text
-from platform_sdk.runtime.pagination import Page
-from platform_sdk.runtime.problems import not_found, problem_responses
+from platform_sdk.runtime.http.app import Uow
+from platform_sdk.runtime.http.etag import documented_match, etag_of, honour_match
+from platform_sdk.runtime.http.inputs import RequestModel, ResponseModel, Text
+from platform_sdk.runtime.http.pagination import Page
+from platform_sdk.runtime.http.problems import not_found, problem_responses
 from users import model, use_cases
 from users.dependencies import LiveUser, ToolsOfProcess
 from users.inputs import AbsentNotNull, absent, refuse_null

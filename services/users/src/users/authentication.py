@@ -8,8 +8,8 @@ import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
-from platform_sdk.runtime.messages import new_id
-from platform_sdk.runtime.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.messaging.messages import new_id
 from users import model, sessions
 from users.sessions import Candidate, Session
 from users.tokens import new_refresh_token, refresh_token_digest

@@ -13,9 +13,9 @@ import asyncpg
 
 from platform_sdk.contract import Variable
 from platform_sdk.errors import PlatformError, ended_by_errors
-from platform_sdk.runtime.database import Database, DatabaseUnavailable
-from platform_sdk.runtime.messages import new_id
-from platform_sdk.runtime.problems import Problem
+from platform_sdk.runtime.database.pool import Database, DatabaseUnavailable
+from platform_sdk.runtime.http.problems import Problem
+from platform_sdk.runtime.messaging.messages import new_id
 from users import model, use_cases
 from users.model import PostalAddress, Role
 from users.passwords import Passwords
@@ -104,7 +104,7 @@ async def run() -> None:
         raise PlatformError(
             "the schema is not there",
             because=str(error),
-            hint="run `python -m platform_sdk.runtime.migrate users` first",
+            hint="run `python -m platform_sdk.runtime.database.migrate users` first",
         ) from error
     finally:
         await database.close()

@@ -2,7 +2,7 @@
 
 import math
 
-from platform_sdk.runtime.problems import Problem, conflict, unauthenticated
+from platform_sdk.runtime.http.problems import Problem, conflict, unauthenticated
 
 
 def email_taken() -> Problem:

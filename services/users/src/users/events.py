@@ -7,7 +7,7 @@ when a user is deleted.
 from typing import ClassVar
 from uuid import UUID
 
-from platform_sdk.runtime.messages import Event
+from platform_sdk.runtime.messaging.messages import Event
 
 
 class UserRegistered(Event):

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
-from platform_sdk.runtime.inputs import NO_NUL, ResponseModel, Text
+from platform_sdk.runtime.http.inputs import NO_NUL, ResponseModel, Text
 from users.model import Role, normalise_email
 from users.passwords import COMMON, MAXIMUM_LENGTH, MINIMUM_LENGTH
 

@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from platform_sdk.runtime.app import ServiceResources, create_app
+from platform_sdk.runtime.http.app import ServiceResources, create_app
+from platform_sdk.runtime.http.tokens import TokenVerifier, public_keys_of
 from platform_sdk.runtime.lifecycle import serve_api
-from platform_sdk.runtime.settings import load_settings
-from platform_sdk.runtime.tokens import TokenVerifier, public_keys_of
+from platform_sdk.runtime.process.settings import load_settings
 from users import api, api_addresses, api_administration, api_sessions
 from users.dependencies import Tools
 from users.settings import UsersSettings, password_pool, token_signer

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 import argon2
 
-from platform_sdk.runtime.problems import unavailable
+from platform_sdk.runtime.http.problems import unavailable
 from users.errors import weak_password
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
 
-from platform_sdk.runtime.settings import ServiceSettings
+from platform_sdk.runtime.process.settings import ServiceSettings
 from users.passwords import Passwords
 from users.tokens import TokenSigner, load_private_key, load_public_keys
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from platform_sdk.runtime.messages import new_id
-from platform_sdk.runtime.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.messaging.messages import new_id
 from users import model, sessions
 from users.errors import address_limit, email_taken, own_account, session_ended, wrong_old_password
 from users.events import UserDeleted, UserDisabled, UserEnabled, UserRegistered, UserUpdated

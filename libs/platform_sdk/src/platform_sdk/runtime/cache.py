@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import orjson
 
-from platform_sdk.runtime.logging import OncePerInterval
-from platform_sdk.runtime.settings import ServiceSettings
+from platform_sdk.runtime.process.logging import OncePerInterval
+from platform_sdk.runtime.process.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -12,7 +12,10 @@ yet, and who sent it (ECS, the local region) has asked for the end and does not 
 import asyncio
 import contextlib
 import logging
+import os
 import random
+import signal
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -23,18 +26,75 @@ import uvloop
 from fastapi import FastAPI
 
 from platform_sdk.errors import PlatformError, ended_by_errors
-from platform_sdk.runtime.database import Database
-from platform_sdk.runtime.logging import bound, configure_logging
-from platform_sdk.runtime.resources import ServiceResources
-from platform_sdk.runtime.settings import CLOSING_SECONDS, ServiceSettings
-from platform_sdk.runtime.stopping import StopRequest
-from platform_sdk.runtime.telemetry import configure_telemetry, stop_telemetry
-from platform_sdk.runtime.warm_up import RELAY_STOP_SECONDS
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.http.resources import RELAY_STOP_SECONDS, ServiceResources
+from platform_sdk.runtime.process.logging import bound, configure_logging
+from platform_sdk.runtime.process.settings import CLOSING_SECONDS, ServiceSettings
+from platform_sdk.runtime.process.telemetry import configure_telemetry, stop_telemetry
+
+# How a process is asked to stop: SIGTERM from ECS, SIGINT from a terminal.
+#
+# The first SIGTERM starts an orderly stop; a second signal, or Ctrl-C, skips the wait for the load balancer; one more
+# gives up on what is still running. After the stop timeout ECS would send SIGKILL, so the process ends itself before.
+
+logger = logging.getLogger(__name__)
+
+GAVE_UP_EXIT_CODE: Final = 1
+MARGIN_SECONDS: Final = 0.5
+
+
+class StopRequest:
+    """Three events, set in this order: `requested`, `hurried`, `forced`."""
+
+    def __init__(self, stop_timeout_seconds: float) -> None:
+        self.requested = asyncio.Event()
+        self.hurried = asyncio.Event()
+        self.forced = asyncio.Event()
+        self._stop_timeout_seconds = stop_timeout_seconds
+
+    def listen(self) -> None:
+        """Takes SIGTERM and SIGINT over from whoever had them."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.receive, number)
+
+    def receive(self, number: signal.Signals) -> None:
+        """What a signal does."""
+        if not self.requested.is_set():
+            logger.info("stopping", extra={"action": "stop_requested", "signal": number.name})
+            self.requested.set()
+            self._start_watchdog()
+            if number == signal.SIGINT:
+                self.hurried.set()
+        elif not self.hurried.is_set():
+            self.hurried.set()
+        else:
+            self.forced.set()
+
+    async def wait_for_drain(self, seconds: float) -> None:
+        """Returns after `seconds`, or as soon as somebody is in a hurry."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.hurried.wait()
+        except TimeoutError:
+            return
+
+    def _start_watchdog(self) -> None:
+        # A thread, because what it guards against is an event loop, or an executor's thread, that hangs.
+        watchdog = threading.Timer(max(0.0, self._stop_timeout_seconds - MARGIN_SECONDS), _give_up)
+        watchdog.daemon = True
+        watchdog.start()
+
+
+def _give_up() -> None:
+    logger.error("the stop took too long; ending now", extra={"action": "stop_timed_out"})
+    os._exit(GAVE_UP_EXIT_CODE)
+
 
 if TYPE_CHECKING:
-    from platform_sdk.runtime.consumer import Handler
-    from platform_sdk.runtime.messages import Event
-    from platform_sdk.runtime.sqs import Sqs
+    from platform_sdk.runtime.messaging.consumer import Handler
+    from platform_sdk.runtime.messaging.messages import Event
+    from platform_sdk.runtime.messaging.sqs import Sqs
 
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than the load balancer's idle timeout (60 s): it must be the one that closes an idle connection."""
@@ -50,8 +110,6 @@ CONSUMER_MARGIN_SECONDS: Final = 3.0
 
 PURGE_SECONDS: Final = 600.0
 """How often a worker deletes the rows of inbox and idempotency whose retention has ended."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +236,9 @@ def _grace_seconds(settings: ServiceSettings) -> int:
 
 
 async def _work(worker: Worker) -> None:
-    from platform_sdk.runtime import tables
-    from platform_sdk.runtime.relay import Relay
-    from platform_sdk.runtime.sqs import Sqs
+    from platform_sdk.runtime.database import tables
+    from platform_sdk.runtime.messaging.relay import Relay
+    from platform_sdk.runtime.messaging.sqs import Sqs
 
     settings = worker.settings
     stop = StopRequest(settings.stop_timeout_seconds)
@@ -204,7 +262,7 @@ async def _work(worker: Worker) -> None:
 
 async def _consume(worker: Worker, database: Database, sqs: "Sqs", stop: StopRequest) -> None:
     """Runs a consumer for each queue until the stop; one that fails ends the process, so that ECS starts another."""
-    from platform_sdk.runtime.consumer import Consumer
+    from platform_sdk.runtime.messaging.consumer import Consumer
 
     settings = worker.settings
     wait_seconds, drain_seconds = _consumer_shares(settings)

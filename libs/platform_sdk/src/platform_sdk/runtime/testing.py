@@ -16,10 +16,10 @@ from uuid import UUID
 
 import orjson
 
-from platform_sdk.runtime.database import Database, Record
-from platform_sdk.runtime.dispatch import Dispatcher, Handler
-from platform_sdk.runtime.messages import Event, Message, encode_message, new_id
-from platform_sdk.runtime.sqs import (
+from platform_sdk.runtime.database.pool import Database, Record
+from platform_sdk.runtime.messaging.inbox import Dispatcher, Handler
+from platform_sdk.runtime.messaging.messages import Event, Message, encode_message, new_id
+from platform_sdk.runtime.messaging.sqs import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ENTRIES,
     Failed,

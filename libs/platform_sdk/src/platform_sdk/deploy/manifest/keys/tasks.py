@@ -301,7 +301,7 @@ COMMANDS: Final = Group(
             kind=Texts(forms.ARGUMENT),
             meaning="Brings the database schema up to date, before tasks of a new version start. Required with "
             "[database].",
-            example='["python", "-m", "platform_sdk.runtime.migrate", "orders"]',
+            example='["python", "-m", "platform_sdk.runtime.database.migrate", "orders"]',
             default=None,
             becomes="`overrides.containerOverrides[].command` of the task that migrates",
         ),

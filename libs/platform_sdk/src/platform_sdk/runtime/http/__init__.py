@@ -1,0 +1,1 @@
+"""HTTP: the app, its middleware, who calls, and how a request is refused."""

@@ -1,0 +1,361 @@
+"""Around every request: its id and trace, its limits, its log line and its metrics, and a problem for every failure.
+
+One middleware in plain ASGI; each BaseHTTPMiddleware in its place would cost more than the rest of the request.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry.trace import Span, SpanKind
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from platform_sdk.runtime.http.health import Health
+from platform_sdk.runtime.http.problems import (
+    ClientGone,
+    Problem,
+    bad_request,
+    content_too_large,
+    not_found,
+    problem_of,
+    timed_out,
+    unavailable,
+)
+from platform_sdk.runtime.process import telemetry
+from platform_sdk.runtime.process.logging import bind, unbind
+from platform_sdk.runtime.process.settings import ServiceSettings
+
+# One request and its response, as the middleware sees them go by.
+#
+# It watches what passes and keeps the limits: it counts the body as it arrives, ends the clock when the response
+# starts, adds the headers that every response has, and answers HEAD like GET without the body.
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~-]{8,128}")
+
+_ALWAYS: Final = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"frame-ancestors 'none'"),
+]
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_EVENT_STREAM: Final = b"text/event-stream"
+_CLOSE: Final = (b"connection", b"close")
+
+
+class HeadAnswered(OSError):
+    """A HEAD request has its answer; raised into whoever still writes a body for it. An OSError, because that is how
+    Starlette recognises a client that does not listen any more."""
+
+
+class Exchange:
+    """The request's `receive` and `send`, wrapped.
+
+    Attributes:
+        scope: for the app; a HEAD request is a GET there.
+        method: as the client sent it.
+        status: of the response, once it has started.
+        response_bytes: of the body so far.
+        deadline: the clock that stops when the response starts.
+        leave: gives back the place among the requests in flight; called once, when the response ends or turns out to
+            be an event stream, which lasts as long as its client likes and is bounded by whoever serves it.
+        is_closing: whether the response closes the connection.
+    """
+
+    __slots__ = (
+        "_is_head",
+        "_max_body_bytes",
+        "_receive",
+        "_received_bytes",
+        "_send",
+        "deadline",
+        "has_body_arrived",
+        "is_closing",
+        "is_head_answered",
+        "leave",
+        "method",
+        "request_headers",
+        "request_id",
+        "response_bytes",
+        "scope",
+        "status",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, max_body_bytes: int) -> None:
+        self.method: str = scope["method"]
+        self._is_head = self.method == "HEAD"
+        # The server looks at its own scope when it drops the body of a HEAD response, so the app gets another.
+        self.scope: Scope = {**scope, "method": "GET"} if self._is_head else scope
+        # The first one wins: of two X-Request-Id headers, or of two traceparents, neither is better.
+        self.request_headers: Mapping[bytes, bytes] = dict(reversed(scope["headers"]))
+        self._receive = receive
+        self._send = send
+        self._max_body_bytes = max_body_bytes
+        self._received_bytes = 0
+        self.has_body_arrived = not self._expects_body()
+        self.status: int | None = None
+        self.response_bytes = 0
+        self.deadline: asyncio.Timeout | None = None
+        self.leave: Callable[[], None] | None = None
+        self.is_closing = False
+        self.is_head_answered = False
+        self.request_id = ""
+
+    def identify(self, trace_id: int) -> str:
+        """The caller's request id if it is a decent one; otherwise the trace's, so that one word finds both."""
+        given = self.request_headers.get(b"x-request-id", b"")
+        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"{trace_id:032x}"
+        self.scope["request_id"] = self.request_id
+        return self.request_id
+
+    def check(self) -> None:
+        """Refuses what no route could want.
+
+        Raises:
+            Problem: 400, 404 or 413.
+        """
+        raw_path: bytes = self.scope.get("raw_path", b"")
+        if b"%" in raw_path:
+            if b"%00" in raw_path or "\ufffd" in self.scope["path"]:
+                raise bad_request("the path is not percent-encoded UTF-8 without NUL")
+            # Decoded, it would look like a separator, and choose another route than the load balancer saw.
+            if b"%2f" in raw_path.lower():
+                raise not_found()
+        length = self.request_headers.get(b"content-length", b"0")
+        if len(length) > 18 or int(length) > self._max_body_bytes:
+            raise self._too_large()
+
+    def end(self) -> None:
+        """The app has done its part, well or badly; a problem that is still to be sent has no deadline."""
+        self.deadline = None
+        self._give_up_place()
+
+    def _give_up_place(self) -> None:
+        if self.leave is not None:
+            leave, self.leave = self.leave, None
+            leave()
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._received_bytes += len(message.get("body", b""))
+            if self._received_bytes > self._max_body_bytes:
+                raise self._too_large()
+            if not message.get("more_body", False):
+                self.has_body_arrived = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._start(message)
+        elif message["type"] == "http.response.body":
+            if self._is_head and message.get("more_body", False):
+                self.is_head_answered = True
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+                raise HeadAnswered
+            self.response_bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    async def send_problem(self, problem: Problem) -> None:
+        if not self.has_body_arrived:
+            # What is left of the body would be read as the next request.
+            self.is_closing = True
+        await problem.response()(self.scope, self.receive, self.send)
+
+    def _start(self, message: Message) -> None:
+        self.status = message["status"]
+        if self.deadline is not None:
+            self.deadline.reschedule(None)
+        headers = [*message["headers"], *_ALWAYS, (b"x-request-id", self.request_id.encode())]
+        given = {name.lower(): value for name, value in headers}
+        if given.get(b"content-type", b"").startswith(_EVENT_STREAM):
+            self._give_up_place()
+        if b"cache-control" not in given:
+            headers.append(_NO_STORE)
+        headers.extend(self.scope.get("response_headers", ()))
+        if self.is_closing:
+            headers.append(_CLOSE)
+        message["headers"] = headers
+
+    def _expects_body(self) -> bool:
+        return self.request_headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.request_headers
+
+    def _too_large(self) -> Problem:
+        return content_too_large(self._max_body_bytes)
+
+
+CLIENT_CLOSED_REQUEST: Final = 499
+"""nginx's number for a client that left; it stands in logs only."""
+
+AllowedMethods = Callable[[Scope], frozenset[str]]
+
+access_logger = logging.getLogger("platform_sdk.access")
+
+_duration = telemetry.meter.create_histogram(
+    "http.server.request.duration",
+    "s",
+    "Time from a request's arrival to the end of its response.",
+    explicit_bucket_boundaries_advisory=[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+)
+_active = telemetry.meter.create_up_down_counter("http.server.active_requests", "{request}", "Requests in flight.")
+
+
+class RequestMiddleware:
+    """The outermost layer of a service's app.
+
+    Args:
+        allowed_methods: the methods that some route has at a scope's path; empty where there is no route.
+        quiet_paths: without log line, metrics and load shedding: what the load balancer asks every few seconds.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        settings: ServiceSettings,
+        health: Health,
+        allowed_methods: AllowedMethods,
+        quiet_paths: frozenset[str],
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._health = health
+        self._allowed_methods = allowed_methods
+        self._quiet_paths = quiet_paths
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, send, max_body_bytes=self._settings.max_body_bytes)
+        exchange.is_closing = self._health.is_draining
+        span, context = telemetry.start_span(scope["method"], SpanKind.SERVER, _caller(exchange))
+        token = otel_context.attach(context)
+        bound = bind(request_id=exchange.identify(span.get_span_context().trace_id))
+        started = time.perf_counter()
+        _active.add(1)
+        try:
+            await self._answer(exchange)
+        finally:
+            _active.add(-1)
+            self._record(exchange, span, time.perf_counter() - started)
+            unbind(bound)
+            otel_context.detach(token)
+            span.end()
+
+    async def _answer(self, exchange: Exchange) -> None:
+        """Lets the app answer; whatever it raises before its response has started becomes a problem."""
+        try:
+            await self._run(exchange)
+        except asyncio.CancelledError:
+            if exchange.status is not None:
+                raise
+            # The server cuts off what is left at the end of a stop. The task ends here anyway, so it may answer first.
+            await exchange.send_problem(unavailable("the task is stopping; try again"))
+        except Exception as error:
+            if exchange.is_head_answered:
+                return
+            if exchange.status is not None:
+                # Half an answer cannot be taken back: the server closes the connection, so that the client can tell.
+                raise
+            await self._answer_failure(exchange, error)
+
+    async def _run(self, exchange: Exchange) -> None:
+        exchange.check()
+        is_quiet = exchange.scope["path"] in self._quiet_paths
+        if self._in_flight >= self._settings.max_concurrent_requests and not is_quiet:
+            raise unavailable("too many requests at the same time")
+        self._in_flight += 1
+        exchange.leave = self._leave
+        deadline = asyncio.timeout(self._settings.request_timeout_seconds)
+        try:
+            async with deadline:
+                exchange.deadline = deadline
+                await self._app(exchange.scope, exchange.receive, exchange.send)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise self._too_late(exchange) from None
+        finally:
+            exchange.end()
+
+    def _leave(self) -> None:
+        self._in_flight -= 1
+
+    def _too_late(self, exchange: Exchange) -> Problem:
+        if exchange.has_body_arrived:
+            return timed_out(self._settings.request_timeout_seconds)
+        return Problem(408, "request-timeout", detail="the request's body did not arrive in time")
+
+    async def _answer_failure(self, exchange: Exchange, error: Exception) -> None:
+        allowed = self._allowed_methods(exchange.scope)
+        if exchange.method == "OPTIONS" and allowed:
+            options = Response(status_code=204, headers={"Allow": ", ".join(sorted(allowed))})
+            await options(exchange.scope, exchange.receive, exchange.send)
+            return
+        try:
+            problem = problem_of(error, allowed)
+        except ClientGone:
+            exchange.status = CLIENT_CLOSED_REQUEST
+            return
+        await exchange.send_problem(problem)
+
+    def _record(self, exchange: Exchange, span: Span, seconds: float) -> None:
+        scope = exchange.scope
+        if scope["path"] in self._quiet_paths:
+            return
+        route = getattr(scope.get("route"), "path_format", None)
+        status = exchange.status or CLIENT_CLOSED_REQUEST
+        if telemetry.is_exporting():
+            _measure(exchange.method, route, status, scope, span, seconds)
+        if access_logger.isEnabledFor(logging.INFO):
+            access_logger.info(
+                "%s %s %d", exchange.method, scope["path"], status, extra=_access_members(exchange, route, seconds)
+            )
+
+
+def _access_members(exchange: Exchange, route: str | None, seconds: float) -> dict[str, Any]:
+    scope = exchange.scope
+    members: dict[str, Any] = {
+        "action": "http_request",
+        "method": exchange.method,
+        "path": scope["path"],
+        "route": route,
+        "status": exchange.status or CLIENT_CLOSED_REQUEST,
+        "duration_ms": round(seconds * 1000, 2),
+        "response_bytes": exchange.response_bytes,
+        "client": scope["client"][0] if scope.get("client") else None,
+    }
+    if "principal" in scope:
+        members["user_id"] = str(scope["principal"].user_id)
+    return members
+
+
+def _measure(method: str, route: str | None, status: int, scope: Scope, span: Span, seconds: float) -> None:
+    """Names and attributes are those of OpenTelemetry's semantic conventions for HTTP."""
+    attributes: dict[str, Any] = {
+        "http.request.method": method,
+        "http.response.status_code": status,
+        "url.scheme": scope.get("scheme", "http"),
+    }
+    if route is not None:
+        attributes["http.route"] = route
+        span.update_name(f"{method} {route}")
+    if status >= 500:
+        attributes["error.type"] = str(status)
+    _duration.record(seconds, attributes)
+    span.set_attributes({**attributes, "url.path": scope["path"]})
+
+
+def _caller(exchange: Exchange) -> Any:
+    traceparent = exchange.request_headers.get(b"traceparent")
+    if traceparent is None:
+        return None
+    headers = {telemetry.TRACEPARENT: traceparent.decode("latin-1")}
+    if state := exchange.request_headers.get(b"tracestate"):
+        headers[telemetry.TRACESTATE] = state.decode("latin-1")
+    return telemetry.extract(headers)

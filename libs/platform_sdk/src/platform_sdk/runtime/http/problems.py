@@ -1,0 +1,271 @@
+"""How a request that fails is answered: one body for every error, `application/problem+json` (RFC 9457).
+
+Anything from the router to the model raises a Problem; the middleware of app turns it, and every other exception, into
+a response. A problem's `type` is the URI reference `/problems/<slug>`, stable and documented; clients switch on it.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, TypedDict
+
+import asyncpg
+import orjson
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable, is_connection_error
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+RENAMED_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""RFC 9110 renamed them; Python 3.11 still knows the older ones."""
+
+QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+TEMPORARY_REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
+
+
+class Fault(TypedDict):
+    """One thing that is wrong with a request: what, and where (a JSON pointer in URI fragment form, RFC 6901)."""
+
+    detail: str
+    pointer: str
+
+
+class Problem(Exception):
+    """A failed request, as the client is told about it.
+
+    Args:
+        status: the HTTP status.
+        type: a slug such as `not-found`, or a complete URI.
+        title: the same for every occurrence of the type; defaults to the status's phrase.
+        detail: what is particular to this occurrence; never anything internal.
+        headers: go into the response.
+        extensions: further members (RFC 9457, section 3.2); JSON values.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        type: str,
+        title: str | None = None,
+        detail: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **extensions: Any,
+    ) -> None:
+        super().__init__(f"{status} {type}: {detail or title or ''}")
+        self.status = status
+        self.type = type if ":" in type else f"/problems/{type}"
+        self.title = title or RENAMED_PHRASES.get(status) or HTTPStatus(status).phrase
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.extensions = extensions
+
+    def body(self) -> dict[str, object]:
+        members: dict[str, object] = {"type": self.type, "title": self.title, "status": self.status}
+        if self.detail is not None:
+            members["detail"] = self.detail
+        return members | self.extensions
+
+    def response(self) -> Response:
+        content = orjson.dumps(self.body())
+        return Response(content, self.status, headers=self.headers, media_type=PROBLEM_MEDIA_TYPE)
+
+
+def bad_request(detail: str, slug: str = "malformed-request") -> Problem:
+    return Problem(400, slug, detail=detail)
+
+
+def unauthenticated(detail: str | None = None, *, error: str | None = None) -> Problem:
+    """401 with the challenge of RFC 6750, section 3: no `error` when the request carried no credentials at all."""
+    challenge = "Bearer" if error is None else f'Bearer error="{error}"'
+    if error is not None and detail is not None:
+        challenge += f', error_description="{detail}"'
+    return Problem(
+        401,
+        "unauthenticated",
+        detail=detail or "send an access token: `Authorization: Bearer …`",
+        headers={"WWW-Authenticate": challenge},
+    )
+
+
+def forbidden(detail: str = "your roles do not allow this") -> Problem:
+    return Problem(403, "forbidden", detail=detail)
+
+
+def not_found(detail: str = "there is no such resource") -> Problem:
+    return Problem(404, "not-found", detail=detail)
+
+
+def method_not_allowed(allowed: Iterable[str]) -> Problem:
+    return Problem(405, "method-not-allowed", headers={"Allow": ", ".join(sorted(allowed))})
+
+
+def conflict(slug: str, detail: str, **extensions: Any) -> Problem:
+    return Problem(409, slug, detail=detail, **extensions)
+
+
+def content_too_large(max_bytes: int) -> Problem:
+    return Problem(413, "content-too-large", detail=f"the body may hold at most {max_bytes} bytes")
+
+
+def unsupported_media_type(detail: str) -> Problem:
+    return Problem(415, "unsupported-media-type", detail=detail, headers={"Accept": "application/json"})
+
+
+def validation_failed(
+    errors: Sequence[Fault], detail: str = "the request does not have the documented form"
+) -> Problem:
+    return Problem(422, "validation-failed", detail=detail, errors=list(errors))
+
+
+def too_many_requests(policy: str, retry_after_seconds: int) -> Problem:
+    return Problem(
+        429,
+        QUOTA_EXCEEDED,
+        "Quota Exceeded",
+        f"try again in {retry_after_seconds} s",
+        headers={"Retry-After": str(retry_after_seconds)},
+        violated_policies=[policy],
+    )
+
+
+def internal_error() -> Problem:
+    """The answer to any unexpected exception; what happened stands in the log, under the request's id."""
+    return Problem(500, "internal-error", detail="the error has been logged under this response's X-Request-Id")
+
+
+def unavailable(detail: str, retry_after_seconds: int = 1) -> Problem:
+    return Problem(
+        503,
+        TEMPORARY_REDUCED_CAPACITY,
+        "Temporarily Reduced Capacity",
+        detail,
+        headers={"Retry-After": str(retry_after_seconds)},
+    )
+
+
+def timed_out(seconds: float) -> Problem:
+    return Problem(504, "timed-out", detail=f"no answer within {seconds:g} s; it is safe to retry with the same key")
+
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "title": "Problem",
+    "description": "RFC 9457. Unknown members may be added; ignore them.",
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference", "examples": ["/problems/not-found"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["detail", "pointer"],
+                "properties": {
+                    "detail": {"type": "string"},
+                    "pointer": {"type": "string", "examples": ["#/items/0/quantity"]},
+                },
+            },
+        },
+    },
+    "additionalProperties": True,
+}
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For `responses=` of a route: documents each status as problem+json (the schema `Problem` is put in by app)."""
+    return {
+        status: {
+            "description": Problem(status, "about:blank").title,
+            "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+# Which problem an exception is: the one place where an error that is no Problem yet becomes one.
+#
+# Errors that the client can wait out are 503 with Retry-After; values that the database refuses are 422; what nobody
+# expected is 500, without a word about the cause, which goes to the log instead.
+
+MAX_FAULTS = 50
+MAX_POINTER_LENGTH = 200
+
+logger = logging.getLogger(__name__)
+
+_TEMPORARY = (
+    DatabaseUnavailable,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.SerializationError,
+)
+"""A failover of Aurora shows as a read-only transaction; the others are contention and time limits."""
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its answer; there is nobody to answer."""
+
+
+def problem_of(error: Exception, allowed_methods: Iterable[str]) -> Problem:
+    """The problem to answer with; unexpected errors are logged here, with their traceback.
+
+    Raises:
+        ClientGone: nobody is waiting for an answer.
+    """
+    match error:
+        case Problem():
+            return error
+        case RequestValidationError():
+            return _invalid_request(error.errors())
+        case HTTPException():
+            return _http_problem(error, allowed_methods)
+        case ClientDisconnect():
+            raise ClientGone from error
+        case asyncpg.DataError():
+            # A type in platform_sdk.runtime.http.inputs would have refused it earlier and better.
+            logger.error("the database refused a value", exc_info=error, extra={"action": "value_refused"})
+            return validation_failed([], "a value cannot be stored")
+        case _ if isinstance(error, _TEMPORARY) or is_connection_error(error):
+            logger.warning("cannot work now: %s", error, extra={"action": "temporarily_unavailable"})
+            return unavailable("a part that this needs is away or busy; try again")
+        case _:
+            logger.error("unexpected error", exc_info=error, extra={"action": "unexpected_error"})
+            return internal_error()
+
+
+def _http_problem(error: HTTPException, allowed_methods: Iterable[str]) -> Problem:
+    # FastAPI turns whatever happens while it reads the body into a 400 of its own.
+    match error.__cause__:
+        case Problem() as problem:
+            return problem
+        case ClientDisconnect():
+            raise ClientGone from error
+    match error.status_code:
+        case 400:
+            return bad_request("the body cannot be read")
+        case 404:
+            return not_found()
+        case 405:
+            return method_not_allowed(allowed_methods)
+        case status:
+            return Problem(status, "about:blank", headers=error.headers)
+
+
+def _invalid_request(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    if any(error["type"] == "json_invalid" for error in errors):
+        return bad_request("the body is not JSON (RFC 8259, UTF-8)", "malformed-json")
+    return validation_failed([_fault(error) for error in errors[:MAX_FAULTS]])
+
+
+def _fault(error: Mapping[str, Any]) -> Fault:
+    location = error["loc"]
+    parts = location[1:] if location and location[0] == "body" else location
+    pointer = "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    return {"detail": str(error["msg"]).removeprefix("Value error, "), "pointer": pointer[:MAX_POINTER_LENGTH]}

@@ -1,0 +1,133 @@
+"""From a message to its handler: decode it, find the handler, run that in one transaction with the inbox.
+
+Knows nothing of queues; `consumer` decides what becomes of a message by what is raised here.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+from pydantic import ValidationError
+
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.messaging import inbox
+from platform_sdk.runtime.messaging.messages import Event, Message, UndecodableMessage, decode_message
+from platform_sdk.runtime.messaging.sqs import ReceivedMessage
+from platform_sdk.runtime.process.crash_points import crash_point
+from platform_sdk.runtime.process.logging import bound
+from platform_sdk.runtime.process.telemetry import consumer_span
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[UnitOfWork, Any, Message], Awaitable[None]]
+"""Given the unit of work, the event (of the class under which the handler is registered) and its envelope."""
+
+_QUICK_RETRIES: Final = 2
+_QUICKLY_RETRIED: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+"""Two transactions met; most probably they will not meet again."""
+
+
+class PermanentFailure(Exception):
+    """Retrying cannot help: the message goes to the dead-letter queue at once, with this as its reason."""
+
+
+class UnknownMessage(PermanentFailure):
+    """No handler for the message's type and version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A message with its handler and its event, ready to be handled."""
+
+    message: Message
+    event: Event
+    handler: Handler
+
+
+class Dispatcher:
+    """Runs handlers.
+
+    Args:
+        consumer: name under which the inbox remembers handled messages.
+        handlers: event class to handler; each event class stands for one type and version.
+    """
+
+    def __init__(self, database: Database, consumer: str, handlers: Mapping[type[Event], Handler]) -> None:
+        self._database = database
+        self._consumer = consumer
+        self._handlers = {(event.type, event.version): (event, handler) for event, handler in handlers.items()}
+
+    def prepare(self, received: ReceivedMessage) -> Work:
+        """Raises PermanentFailure: the message can never be handled (UnknownMessage: not by this version of us)."""
+        try:
+            message = decode_message(received.body, dict(received.attributes))
+            event_class, handler = self._handlers[message.type, message.version]
+            return Work(message, event_class.model_validate(message.data), handler)
+        except UndecodableMessage as error:
+            raise PermanentFailure(f"not an envelope: {error}") from error
+        except KeyError as error:
+            raise UnknownMessage(f"no handler for {message.type} version {message.version}") from error
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+            raise PermanentFailure(f"{message.type} version {message.version} has invalid data: {faults}") from error
+
+    async def handle(self, works: Sequence[Work]) -> None:
+        """Handle all in one transaction, in order; those that were handled before are passed by.
+
+        Raises whatever a handler raises; then nothing has happened. A deadlock and the like of a message by itself is
+        first retried here; several together are not: by themselves they will hold fewer locks.
+        """
+        messages = [work.message for work in works]
+        alone = len(messages) == 1
+        with (
+            consumer_span(
+                f"process {messages[0].type}",
+                messages[0].trace_headers if alone else None,
+                () if alone else [message.trace_headers for message in messages],
+            ),
+            bound(message_id=str(messages[0].id), correlation_id=messages[0].correlation_id),
+        ):
+            for attempt in range(_QUICK_RETRIES + 1):
+                try:
+                    return await self._transaction(works)
+                except _QUICKLY_RETRIED:
+                    if attempt == _QUICK_RETRIES or not alone:
+                        raise
+                    await asyncio.sleep(random.uniform(0.005, 0.05))
+
+    async def _transaction(self, works: Sequence[Work]) -> None:
+        async with self._database.unit_of_work() as uow:
+            fresh = await inbox.claim(uow, self._consumer, [work.message.id for work in works])
+            for work in works:
+                if work.message.id not in fresh:
+                    _log.info("message was handled before", extra={"action": "duplicate_message"})
+                    continue
+                # SQS may deliver one message twice in one batch: the second must find the first one's claim.
+                fresh.discard(work.message.id)
+                uow.correlation_id, uow.causation_id = work.message.correlation_id, str(work.message.id)
+                await work.handler(uow, work.event, work.message)
+            crash_point("consumer_before_commit")
+
+
+# The inbox table: which messages a consumer has handled. Claiming is part of the handler's own transaction.
+
+# Sorted, so that two transactions that claim some of the same messages wait for each other instead of deadlocking.
+_CLAIM: Final = """
+    INSERT INTO inbox (consumer, message_id) SELECT $1, id FROM unnest($2::uuid[]) AS id ORDER BY id
+    ON CONFLICT DO NOTHING RETURNING message_id
+"""
+
+
+async def claim(uow: UnitOfWork, consumer: str, message_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of `message_ids` that `consumer` has not handled yet; they are handled if this transaction commits.
+
+    Waits for another transaction that claims the same message. Message ids are the publisher's, never SQS's: a message
+    that is sent again gets a new id from SQS.
+    """
+    return {row["message_id"] for row in await uow.fetch(_CLAIM, consumer, list(message_ids))}

@@ -1,0 +1,1 @@
+"""Every process: its settings, logs and telemetry."""
