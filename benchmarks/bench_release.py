@@ -16,14 +16,12 @@ from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.diagnosis import AwsEvidence
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.release.context import Interrupts, Tools
 from platform_sdk.deploy.release.events import Migrating, ReleaseEvent, Tell, TrafficShifted
 from platform_sdk.deploy.release.execute import execute
-from platform_sdk.deploy.release.interrupts import Interrupts
-from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.release.options import NewImage, Order, Release
 from platform_sdk.deploy.release.outcome import Outcome
-from platform_sdk.deploy.release.releasing import Tools
-from platform_sdk.deploy.release.target import NewImage, Release
-from platform_sdk.deploy.render.appspec import load_appspec_template
+from platform_sdk.deploy.render.codedeploy import load_appspec_template
 
 ROUNDS = 5
 ENVIRONMENT = load_environment(ROOT, "production")

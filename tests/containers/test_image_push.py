@@ -15,7 +15,7 @@ import pytest
 
 from local_aws.ports import free_port
 from platform_sdk.deploy.build.docker import Docker
-from platform_sdk.deploy.build.ignored import is_ignored, read_rules
+from platform_sdk.deploy.build.image_inputs import is_ignored, read_rules
 from platform_sdk.deploy.build.publish import build, read_source
 from tests.support.clones import ROOT, cloned, committed_copy
 from tests.support.containers import docker

@@ -10,11 +10,11 @@ from cfnlint.config import ManualArgs
 from cfnlint.context.parameters import ParameterSet
 
 from platform_sdk.deploy import shared
-from platform_sdk.deploy.document import read_document
+from platform_sdk.deploy.config_errors import InvalidConfiguration
 from platform_sdk.deploy.environment import FOLDER, load_environment
-from platform_sdk.deploy.faults import InvalidConfiguration
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.shared import SharedParameter, SharedStack, shared_stacks
+from platform_sdk.deploy.toml_document import read_document
 from tests.support.cloudformation import ENVIRONMENTS, ROOT, TEMPLATES, Template, resources, stacks, template_of
 
 LOOKED_UP = "AWS::SSM::Parameter::Value<"

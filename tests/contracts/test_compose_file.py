@@ -16,7 +16,7 @@ from platform_sdk.contract import READINESS_PATH, Variable
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render import task_definition
-from platform_sdk.deploy.render.task_definition import Role
+from platform_sdk.deploy.render.names import Role
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = {spec.name: spec for spec in load_services(ROOT, "local")}

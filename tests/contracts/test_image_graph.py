@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from platform_sdk.deploy.build.changed import RENDERERS, SDK_SOURCE, load_graph
-from platform_sdk.deploy.build.files import read_inputs
-from platform_sdk.deploy.build.imports import imported_files
-from platform_sdk.deploy.build.inputs import load_inputs
+from platform_sdk.deploy.build.changed import RENDERERS, SDK_SOURCE, imported_files, load_graph
+from platform_sdk.deploy.build.image_inputs import load_inputs
+from platform_sdk.deploy.build.publish import read_inputs
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services, load_spec
 from platform_sdk.deploy.render import task_definition
@@ -58,5 +57,6 @@ def test_what_renders_is_found_by_its_imports() -> None:
     found = {file.relative_to(ROOT / SDK_SOURCE).as_posix() for file in imported_files(ROOT / SDK_SOURCE, RENDERERS)}
     rendering = {file.relative_to(ROOT / SDK_SOURCE).as_posix() for file in (ROOT / SDK_SOURCE).rglob("render/*.py")}
     assert rendering < found
-    assert {"platform_sdk/contract.py", "platform_sdk/deploy/document.py", "platform_sdk/deploy/toml_lines.py"} < found
+    files = ("contract.py", "deploy/toml_document.py", "deploy/config_errors.py")
+    assert {f"platform_sdk/{file}" for file in files} < found
     assert not [file for file in found if "/runtime/" in file or "/aws/" in file or "/build/" in file]

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from platform_sdk.deploy.document import dotted, read_document
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_spec
 from platform_sdk.deploy.manifest.keys import BY_PATH, ROOT
-from platform_sdk.deploy.manifest.keys.kinds import Group
-from platform_sdk.deploy.manifest.read import read_service
-from platform_sdk.deploy.reference import reference
+from platform_sdk.deploy.manifest.keys.key import Group
+from platform_sdk.deploy.manifest.load import read_service
+from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.render import task_definition
+from platform_sdk.deploy.toml_document import dotted, read_document
 
 ROOT_FOLDER = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ from aws_simulator import Behaviour
 from aws_simulator.iam import Iam
 from aws_simulator.policies import is_allowed
 from aws_simulator.sts import Sts
-from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.release.options import Order
 from tests.support.releases import World, world
 
 ACCOUNT: Final = "arn:aws:ecs:us-east-1:111122223333"

@@ -11,9 +11,8 @@ import pytest
 
 from platform_sdk.deploy.manifest import InvalidSpec, load_spec
 from platform_sdk.deploy.manifest.keys import BY_PATH, ROOT
-from platform_sdk.deploy.manifest.keys.kinds import Key
-from platform_sdk.deploy.reference import reference
-from platform_sdk.deploy.schema import FILE, schema, schema_text
+from platform_sdk.deploy.manifest.keys.key import Key
+from platform_sdk.deploy.manifest.reference import FILE, reference, schema, schema_text
 
 ROOT_FOLDER = Path(__file__).resolve().parents[2]
 SERVICES = sorted(ROOT_FOLDER.glob("services/*/platform.toml"))

@@ -20,9 +20,9 @@ from platform_sdk.contract import Variable
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render import task_definition
-from platform_sdk.deploy.render.logs import log_groups
 from platform_sdk.deploy.render.roles import METRICS_NAMESPACE
-from platform_sdk.deploy.render.sidecars import FLUSH_SECONDS, MAX_STOP_TIMEOUT_SECONDS
+from platform_sdk.deploy.render.service_stack import log_groups
+from platform_sdk.deploy.render.task_definition import FLUSH_SECONDS, MAX_STOP_TIMEOUT_SECONDS
 from platform_sdk.deploy.shared import AGENT_CONFIGURATION
 from tests.support.fluent_bit import GRACE_SECONDS, HTTP_PORT, configuration_file, output_options, tag_pattern
 from tests.support.log_drivers import app_of, container_of, firelens_tag

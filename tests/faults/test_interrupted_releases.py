@@ -19,7 +19,7 @@ import pytest
 
 from aws_simulator import Behaviour
 from platform_sdk.deploy.aws import AwsCallFailed
-from platform_sdk.deploy.release.description import parse_description
+from platform_sdk.deploy.release.context import Interrupts
 from platform_sdk.deploy.release.events import (
     Checked,
     DeploymentCreated,
@@ -33,8 +33,8 @@ from platform_sdk.deploy.release.events import (
     TrafficShifted,
     WorkerProgress,
 )
-from platform_sdk.deploy.release.interrupts import Interrupts
-from platform_sdk.deploy.release.order import IfBusy, OnInterrupt, Order
+from platform_sdk.deploy.release.history import parse_description
+from platform_sdk.deploy.release.options import IfBusy, OnInterrupt, Order
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.state import RUNNING, Deployment
 from tests.support.releases import Process, Stage, Turns, World, world

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from platform_sdk.deploy.cost import as_text, compare, load_estimate
+from platform_sdk.deploy.cost import compare, load_estimate
+from platform_sdk.deploy.output.cost import as_text
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDENS = Path(__file__).parent / "cost"

@@ -16,13 +16,13 @@ import pytest
 from aws_simulator import Behaviour
 from aws_simulator.codedeploy.service import CodeDeploy
 from platform_sdk.cli.history import entries_of
-from platform_sdk.deploy.history import as_table
-from platform_sdk.deploy.progress import LinePainter
-from platform_sdk.deploy.progress.terminal import view
+from platform_sdk.deploy.output.release import LinePainter
+from platform_sdk.deploy.output.terminal import view
 from platform_sdk.deploy.release.events import ReleaseEvent, Shifting
-from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.release.history import as_table
+from platform_sdk.deploy.release.options import Order
 from platform_sdk.deploy.release.outcome import Outcome
-from platform_sdk.deploy.render.stack_names import service_name
+from platform_sdk.deploy.render.names import service_name
 from tests.support.releases import World, world
 
 GOLDENS = Path(__file__).parent / "releases"

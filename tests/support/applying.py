@@ -12,15 +12,14 @@ from typing import Any
 from aws_simulator import ControlPlane, SteppedClock
 from aws_simulator.cloudformation import CloudFormation
 from aws_simulator.region import released
+from platform_sdk.deploy.apply.context import Tools
 from platform_sdk.deploy.apply.events import ApplyEvent, Question, ResourceMoved
-from platform_sdk.deploy.apply.service import Turn, apply_service
-from platform_sdk.deploy.apply.shared import apply_shared
-from platform_sdk.deploy.apply.tools import Tools
+from platform_sdk.deploy.apply.services import Turn, apply_service, apply_shared
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.release.interrupts import Interrupts
+from platform_sdk.deploy.release.context import Interrupts
 from platform_sdk.deploy.shared import load_shared_stacks
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,14 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from platform_sdk.deploy.canonical import document_digest
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest import ServiceSpec
-from platform_sdk.deploy.names import COLOURS, target_group_name
-from platform_sdk.deploy.plan.deployed import Deployed
+from platform_sdk.deploy.plan.diff import document_digest
+from platform_sdk.deploy.plan.stack import Deployed
 from platform_sdk.deploy.render import family_of, standalone_task, task_definition
+from platform_sdk.deploy.render.names import COLOURS, arn, cluster_name, stack_name, target_group_name
 from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.render.stack_names import arn, cluster_name, stack_name
 from platform_sdk.deploy.state import (
     Alarm,
     Deployment,

@@ -18,18 +18,16 @@ from platform_sdk.deploy.diagnosis import AwsEvidence
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.types import ServiceSpec
+from platform_sdk.deploy.release.context import Interrupts, Tools
+from platform_sdk.deploy.release.deployment import Serving, serving_of
 from platform_sdk.deploy.release.events import ReleaseEvent
 from platform_sdk.deploy.release.execute import execute
-from platform_sdk.deploy.release.interrupts import Interrupts
-from platform_sdk.deploy.release.order import IsAncestor, Order
+from platform_sdk.deploy.release.options import IsAncestor, NewImage, Order, Release
 from platform_sdk.deploy.release.outcome import Outcome
-from platform_sdk.deploy.release.releasing import Tools
 from platform_sdk.deploy.release.resume import wait
 from platform_sdk.deploy.release.rollback import roll_back
-from platform_sdk.deploy.release.serving import Serving, serving_of
-from platform_sdk.deploy.release.target import NewImage, Release
-from platform_sdk.deploy.render.appspec import load_appspec_template
-from platform_sdk.deploy.render.stack_names import cluster_name, service_name, worker_service_name
+from platform_sdk.deploy.render.codedeploy import load_appspec_template
+from platform_sdk.deploy.render.names import cluster_name, service_name, worker_service_name
 from platform_sdk.deploy.state import ScalableTarget
 
 ROOT = Path(__file__).parent.parent.parent

@@ -7,14 +7,13 @@ from uuid import uuid4
 import pytest
 
 from local_aws.backing.aws import AwsServer
-from platform_sdk.deploy.apply.errors import WouldBeLost
-from platform_sdk.deploy.apply.events import ApplyEvent, ResourceMoved
+from platform_sdk.deploy.apply.context import Tools
+from platform_sdk.deploy.apply.events import ApplyEvent, ResourceMoved, WouldBeLost
 from platform_sdk.deploy.apply.stack import DesiredStack, apply_stack
-from platform_sdk.deploy.apply.tools import Tools
 from platform_sdk.deploy.aws.session import connect
 from platform_sdk.deploy.clock import SystemClock
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.release.interrupts import Interrupts
+from platform_sdk.deploy.release.context import Interrupts
 from tests.support.cloudformation import ROOT
 
 FIRST = """

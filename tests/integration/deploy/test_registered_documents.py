@@ -7,10 +7,9 @@ import pytest
 
 from local_aws.backing.aws import AwsServer
 from platform_sdk.deploy.aws.session import Aws, connect
-from platform_sdk.deploy.canonical import document_digest
-from platform_sdk.deploy.diff import diff_task_definitions
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.plan.diff import diff_task_definitions, document_digest
 from platform_sdk.deploy.render import Role, task_definition
 from tests.support.cloudformation import ROOT
 

@@ -16,7 +16,7 @@ from aws_simulator.policies import is_allowed
 from aws_simulator.region import RegionNotBuilt, build_region, released
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
-from platform_sdk.deploy.render.stack_names import stack_name
+from platform_sdk.deploy.render.names import stack_name
 from platform_sdk.deploy.shared import load_shared_stacks
 
 ROOT = Path(__file__).resolve().parents[3]

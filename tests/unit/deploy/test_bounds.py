@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from platform_sdk.deploy.bounds import Bounds, NotEdited, edit, write
 from platform_sdk.deploy.manifest import InvalidSpec, load_spec
+from platform_sdk.deploy.manifest.edit import Bounds, NotEdited, edit, write
 
 HEAD = """\
 #:schema ../../deploy/platform.schema.json

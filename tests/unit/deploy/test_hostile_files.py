@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from platform_sdk.cli import platform
 from platform_sdk.deploy.check import check
-from platform_sdk.deploy.faults import InvalidConfiguration
+from platform_sdk.deploy.config_errors import InvalidConfiguration
 from platform_sdk.deploy.manifest import load_spec
 from platform_sdk.deploy.manifest.keys import BY_PATH
-from platform_sdk.deploy.manifest.keys.kinds import Group
-from platform_sdk.deploy.reference import reference
+from platform_sdk.deploy.manifest.keys.key import Group
+from platform_sdk.deploy.manifest.reference import reference
 
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = [line for line in reference().splitlines() if line and not line.startswith("#")]

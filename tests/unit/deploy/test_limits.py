@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from platform_sdk.deploy.check import check
-from platform_sdk.deploy.faults import InvalidConfiguration
+from platform_sdk.deploy.config_errors import InvalidConfiguration
 from platform_sdk.deploy.manifest import load_services
 
 ENVIRONMENT = """\

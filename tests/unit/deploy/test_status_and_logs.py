@@ -14,7 +14,7 @@ from platform_sdk.cli import platform
 from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.release.events import ReleaseEvent, Shifting
-from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.release.options import Order
 from platform_sdk.deploy.state import Suspended
 from tests.support.releases import ROOT, START, World, everything, world
 

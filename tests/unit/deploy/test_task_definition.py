@@ -11,8 +11,8 @@ from botocore.validate import ParamValidator
 
 from platform_sdk.contract import Variable
 from platform_sdk.deploy.environment import Environment, load_environment
-from platform_sdk.deploy.fargate import MEMORY_MIB_BY_CPU
 from platform_sdk.deploy.manifest import SecretReference, SecretStore, ServiceSpec, Sidecar, Sidecars, load_services
+from platform_sdk.deploy.manifest.keys.key import MEMORY_MIB_BY_CPU
 from platform_sdk.deploy.render import Role, family_of, task_definition
 from platform_sdk.deploy.render.task_definition import NoWorker, StopTimeoutTooShort, TaskDefinitionTooLarge
 from platform_sdk.deploy.render.variables import version_of

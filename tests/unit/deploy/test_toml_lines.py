@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_sdk.deploy.toml_lines import TomlPath, line_index
+from platform_sdk.deploy.config_errors import TomlPath, line_index
 
 
 def lines_of(text: str) -> dict[TomlPath, int]:

@@ -8,15 +8,14 @@ import pytest
 from aws_simulator import Behaviour
 from aws_simulator.ecr import Ecr
 from aws_simulator.region import register
-from platform_sdk.deploy.apply.errors import ReleaseUnderWay, StackFailed
-from platform_sdk.deploy.apply.events import ApplyEvent, ResourceMoved
-from platform_sdk.deploy.apply.service import Applied, Turn, apply_service, planned
-from platform_sdk.deploy.aws.locks import NoLockTable
+from platform_sdk.deploy.apply.events import ApplyEvent, ReleaseUnderWay, ResourceMoved, StackFailed
+from platform_sdk.deploy.apply.services import Applied, Turn, apply_service, planned
+from platform_sdk.deploy.aws.dynamodb_locks import NoLockTable
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.observe import observe_service
 from platform_sdk.deploy.plan import live_of
 from platform_sdk.deploy.release.lock import Locked, LockLost, ReleaseLock, break_lock
-from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.render.codedeploy import deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.stack_update import Live
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.state import ServiceState

@@ -6,11 +6,22 @@ from typing import Any
 
 import pytest
 
-from platform_sdk.deploy.apply.errors import Declined, StackFailed, TemplateTooLarge, WouldBeLost
-from platform_sdk.deploy.apply.events import ApplyEvent, Changing, Question, ResourceMoved, ToChange, ToDelete, Warned
+from platform_sdk.deploy.apply.events import (
+    ApplyEvent,
+    Changing,
+    Declined,
+    Question,
+    ResourceMoved,
+    StackFailed,
+    TemplateTooLarge,
+    ToChange,
+    ToDelete,
+    Warned,
+    WouldBeLost,
+)
 from platform_sdk.deploy.apply.stack import DesiredStack, apply_stack
 from platform_sdk.deploy.aws import AccessDenied, AwsUnavailable
-from platform_sdk.deploy.release.interrupts import Interrupted, Interrupts
+from platform_sdk.deploy.release.context import Interrupted, Interrupts
 from platform_sdk.deploy.state import Json
 from tests.support.applying import Applying, Killed, empty_account
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from platform_sdk.deploy.aws import AwsCallFailed, AwsUnavailable, NotFound
-from platform_sdk.deploy.aws.images import RegistryLogin
+from platform_sdk.deploy.aws.ecr import RegistryLogin
 from platform_sdk.deploy.state import Finding
 from tests.support.recorded_aws import ACCOUNT, RecordedAws, Refusal
 

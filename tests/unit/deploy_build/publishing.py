@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from platform_sdk.deploy.build.content_tag import SourceFile
 from platform_sdk.deploy.build.docker import BuildRequest, DockerFailed, Login
 from platform_sdk.deploy.build.publish import Source
-from platform_sdk.deploy.build.tag import SourceFile
 from platform_sdk.deploy.state import Finding, Image, Scan
 
 DIGEST = "sha256:" + "ab" * 32

@@ -12,11 +12,12 @@ from platform_sdk.deploy.build.publish import (
     NoRegistry,
     PublishedImage,
     build_and_push,
-    repository_address,
+    record_of,
+    write_record,
 )
-from platform_sdk.deploy.build.record import record_of, write_record
 from platform_sdk.deploy.build.scan import Gate, ImageRefused
 from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.render.names import repository_address
 from tests.unit.deploy_build.publishing import DIGEST, SOURCE, Builder, Clock, Registry, scan_of
 
 ROOT = Path(__file__).resolve().parents[3]

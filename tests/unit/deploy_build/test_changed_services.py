@@ -104,7 +104,7 @@ def test_an_environments_file_touches_the_documents_of_that_environment() -> Non
         f"{SDK}/cli.py",
         f"{SDK}/runtime/testing.py",
         f"{SDK}/deploy/build/changed.py",
-        f"{SDK}/deploy/explain.py",
+        f"{SDK}/deploy/manifest/reference.py",
     ],
 )
 def test_what_is_neither_in_an_image_nor_rendered_touches_nothing(path: str) -> None:

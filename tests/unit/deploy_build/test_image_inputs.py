@@ -2,9 +2,14 @@
 
 import pytest
 
-from platform_sdk.deploy.build.dockerfile import Dockerfile, InvalidDockerfile, read_dockerfile
-from platform_sdk.deploy.build.ignored import is_ignored, read_rules
-from platform_sdk.deploy.build.inputs import ImageInputs
+from platform_sdk.deploy.build.image_inputs import (
+    Dockerfile,
+    ImageInputs,
+    InvalidDockerfile,
+    is_ignored,
+    read_dockerfile,
+    read_rules,
+)
 
 DOCKERFILE = """\
 # COPY nothing /here

@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from platform_sdk.cli import platform
-from platform_sdk.deploy.cost import as_text, compare, load_estimate
+from platform_sdk.deploy.cost import compare, load_estimate
 from platform_sdk.deploy.cost.comparison import ARCHITECTURE_USD, LEFT_OUT
+from platform_sdk.deploy.output.cost import as_text
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from platform_sdk.deploy.canonical import canonical_task_definition, canonical_template, document_digest
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services, load_spec
-from platform_sdk.deploy.reference import reference
+from platform_sdk.deploy.manifest.reference import reference
+from platform_sdk.deploy.plan.diff import canonical_task_definition, canonical_template, document_digest
 from platform_sdk.deploy.render import standalone_task, task_definition
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from tests.support.deployed_services import as_ecs_answers, image_of

@@ -1,6 +1,6 @@
 """Differences, in words that people know."""
 
-from platform_sdk.deploy.diff import Change, diff, diff_task_definitions
+from platform_sdk.deploy.plan.diff import Change, diff, diff_task_definitions
 
 
 def told(changes: tuple[Change, ...]) -> list[tuple[str, str, object, object]]:

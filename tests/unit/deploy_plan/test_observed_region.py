@@ -26,7 +26,7 @@ from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.observe import UnreadableTemplate, observe_service, observe_services
 from platform_sdk.deploy.plan import drift_of, live_of, plan_service
 from platform_sdk.deploy.render import task_definition
-from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.render.codedeploy import deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.yaml import to_yaml
 from platform_sdk.deploy.shared import load_shared_stacks

@@ -11,11 +11,10 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services, load_spec
+from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.manifest.types import TrafficShift
 from platform_sdk.deploy.plan import Plan, live_of, plan_service
-from platform_sdk.deploy.plan.replacement import CREATE_ONLY
-from platform_sdk.deploy.plan.stack import planned
-from platform_sdk.deploy.reference import reference
+from platform_sdk.deploy.plan.stack import CREATE_ONLY, planned
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.stack_update import FrozenService
 from tests.support.deployed_services import NOTHING, created, released

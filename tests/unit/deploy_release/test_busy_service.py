@@ -9,6 +9,7 @@ import pytest
 
 from aws_simulator import Behaviour
 from platform_sdk.deploy.manifest.types import StandaloneTask
+from platform_sdk.deploy.release.context import Interrupts
 from platform_sdk.deploy.release.events import (
     Checked,
     DeploymentCreated,
@@ -19,8 +20,7 @@ from platform_sdk.deploy.release.events import (
     Waiting,
     WorkerProgress,
 )
-from platform_sdk.deploy.release.interrupts import Interrupts
-from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.release.options import Order
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.state import RUNNING
 from tests.support.releases import Turns, World, world

@@ -6,14 +6,12 @@ from itertools import pairwise
 
 import pytest
 
+from platform_sdk.deploy.release.concurrency import without_lock
+from platform_sdk.deploy.release.context import Ending, Releasing
+from platform_sdk.deploy.release.deployment import follow, ground_of
 from platform_sdk.deploy.release.events import Shifting, Warned
-from platform_sdk.deploy.release.follow import follow
-from platform_sdk.deploy.release.journal import Ending
-from platform_sdk.deploy.release.order import Order
-from platform_sdk.deploy.release.releasing import Releasing
-from platform_sdk.deploy.release.settle import ground_of
-from platform_sdk.deploy.release.shift import following_of
-from platform_sdk.deploy.release.turn import without_lock
+from platform_sdk.deploy.release.options import Order
+from platform_sdk.deploy.release.traffic_shift import following_of
 from tests.support.releases import World, world
 
 

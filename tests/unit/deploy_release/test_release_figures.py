@@ -6,10 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from platform_sdk.deploy.release.failing import fails_alike
-from platform_sdk.deploy.release.follow import Seen, minutes_of
-from platform_sdk.deploy.release.interrupts import Interrupted, Interrupts, heard
-from platform_sdk.deploy.release.serving import serving_of
+from platform_sdk.deploy.release.context import Interrupted, Interrupts, heard
+from platform_sdk.deploy.release.deployment import Seen, fails_alike, minutes_of, serving_of
 from platform_sdk.deploy.state import (
     Deployment,
     DeploymentConfiguration,

@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from aws_simulator.ecr import Ecr
-from platform_sdk.deploy.release.check import Check
-from platform_sdk.deploy.release.order import Order
-from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.options import Order
+from platform_sdk.deploy.release.outcome import Check, Outcome
 from platform_sdk.deploy.state import Suspended
 from tests.support.releases import OLD_COMMIT, World, world
 

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 import pytest
 
 from aws_simulator import Behaviour
+from platform_sdk.deploy.output.release_record import junit_of, record_of, summary_of
 from platform_sdk.deploy.release.outcome import EXIT_CODES, Outcome
-from platform_sdk.deploy.release.record import junit_of, record_of, summary_of
 from tests.support.releases import world
 
 

@@ -3,7 +3,6 @@
 import pytest
 
 from aws_simulator import Behaviour
-from platform_sdk.deploy.release.description import parse_description
 from platform_sdk.deploy.release.events import (
     Checked,
     DeploymentCreated,
@@ -16,7 +15,8 @@ from platform_sdk.deploy.release.events import (
     Started,
     TrafficShifted,
 )
-from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.release.history import parse_description
+from platform_sdk.deploy.release.options import Order
 from tests.support.releases import world
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from aws_simulator import Behaviour
 from aws_simulator.ecr import Ecr
-from platform_sdk.deploy.release.choose import NoWayBack
 from platform_sdk.deploy.release.events import Checked, Registered, Shifting, TrafficShifted
-from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.release.options import Order
 from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.rollback_target import NoWayBack
 from platform_sdk.deploy.state import Suspended
 from tests.support.releases import Process, Turns, World, world
 

@@ -9,7 +9,7 @@ from botocore.validate import ParamValidator
 
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_spec
-from platform_sdk.deploy.reference import reference
+from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.render import standalone_task
 from platform_sdk.deploy.render.service_stack import render_service_stack
 

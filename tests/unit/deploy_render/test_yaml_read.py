@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services, load_spec
-from platform_sdk.deploy.reference import reference
+from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.yaml import to_yaml
 from platform_sdk.deploy.render.yaml_read import ForeignYaml, from_yaml

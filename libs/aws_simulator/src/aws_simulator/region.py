@@ -20,12 +20,12 @@ from aws_simulator.ecr import Ecr
 from aws_simulator.ecs.service import Ecs
 from aws_simulator.secrets import SecretsManager
 from aws_simulator.ssm import Ssm
-from platform_sdk.deploy.canonical import COMMIT_TAG, COMMITTED_AT_TAG, DOCUMENT_TAG, VERSION_TAG, document_digest
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import SecretReference, SecretStore, ServiceSpec
-from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.plan.diff import COMMIT_TAG, COMMITTED_AT_TAG, DOCUMENT_TAG, VERSION_TAG, document_digest
+from platform_sdk.deploy.render.codedeploy import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.render.names import cluster_name, stack_name, worker_service_name
 from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.render.stack_names import cluster_name, stack_name, worker_service_name
 from platform_sdk.deploy.render.task_definition import render_standalone_task, render_task_definition
 from platform_sdk.deploy.render.variables import secrets_of
 from platform_sdk.deploy.shared import SharedStack, load_shared_stacks

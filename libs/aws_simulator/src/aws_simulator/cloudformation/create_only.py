@@ -1,7 +1,7 @@
 """Properties that cannot change: a resource for which one does is replaced.
 
 From the `createOnlyProperties` of AWS's resource schemas, for the types of our templates; a test compares the two.
-The plan of a service has a table of its own (platform_sdk.deploy.plan.replacement), with what is replaced under some
+The plan of a service has a table of its own (platform_sdk.deploy.plan.stack), with what is replaced under some
 conditions only: were the two one, what is planned could not be held against what is played.
 """
 

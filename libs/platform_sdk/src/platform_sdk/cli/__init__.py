@@ -78,7 +78,7 @@ class PlatformGroup(click.Group):
 
 def print_error(error: PlatformError) -> None:
     """The faults of files first, each on a line that an editor can follow; then what, why and what next."""
-    from platform_sdk.deploy.faults import InvalidConfiguration
+    from platform_sdk.deploy.config_errors import InvalidConfiguration
 
     if isinstance(error, InvalidConfiguration):
         click.echo(str(error), err=True)
@@ -110,7 +110,7 @@ def check(services: tuple[str, ...]) -> None:
     services to hear about theirs alone. Changes nothing; exits with 1 if there is a mistake.
     """
     from platform_sdk.deploy import check as checking
-    from platform_sdk.deploy.faults import counted, listed
+    from platform_sdk.deploy.config_errors import counted, listed
 
     names, environments = checking.check(root(), services)
     click.echo(f"ok: {counted(len(names), 'service')} ({listed(names)}), rendered for {listed(environments)}")
@@ -122,7 +122,7 @@ def print_reference() -> None:
 
     Each key is explained where it stands: what it means, its default, its range, and what it becomes on AWS.
     """
-    from platform_sdk.deploy.reference import reference
+    from platform_sdk.deploy.manifest.reference import reference
 
     click.echo(reference(), nl=False)
 
@@ -135,7 +135,7 @@ def explain_key(key: str) -> None:
     KEY is written as in the file, such as scaling.max_tasks, or only its last part. Tells the range, the default, and
     the property on AWS that the key becomes.
     """
-    from platform_sdk.deploy.explain import explain
+    from platform_sdk.deploy.manifest.reference import explain
 
     click.echo(explain(key), nl=False)
 
@@ -148,7 +148,7 @@ def print_schema() -> None:
     place of this file: it then completes keys, explains them, and marks what cannot be. The repository keeps it in
     deploy/platform.schema.json.
     """
-    from platform_sdk.deploy.schema import schema_text
+    from platform_sdk.deploy.manifest.reference import schema_text
 
     click.echo(schema_text(), nl=False)
 

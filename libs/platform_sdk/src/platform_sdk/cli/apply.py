@@ -13,11 +13,11 @@ from platform_sdk.cli.options import complete_environments, complete_services, e
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
+    from platform_sdk.deploy.apply.context import Tools
     from platform_sdk.deploy.apply.events import ApplyEvent, Question, StackOutcome
-    from platform_sdk.deploy.apply.tools import Tools
     from platform_sdk.deploy.environment import Environment
     from platform_sdk.deploy.manifest import ServiceSpec
-    from platform_sdk.deploy.release.interrupts import Interrupted, Interrupts
+    from platform_sdk.deploy.release.context import Interrupted, Interrupts
 
 
 @click.command()
@@ -99,9 +99,9 @@ class Run:
 
 
 def apply_shared_stacks(specs: "tuple[ServiceSpec, ...]", environment: "Environment", run: Run) -> tuple[str, ...]:
-    from platform_sdk.deploy.apply.by_hand import still_to_do
     from platform_sdk.deploy.apply.database_roles import make_database_roles
-    from platform_sdk.deploy.apply.shared import apply_shared
+    from platform_sdk.deploy.apply.manual_steps import still_to_do
+    from platform_sdk.deploy.apply.services import apply_shared
     from platform_sdk.deploy.aws import AccessDenied
     from platform_sdk.deploy.shared import load_shared_stacks
 
@@ -118,7 +118,7 @@ def apply_shared_stacks(specs: "tuple[ServiceSpec, ...]", environment: "Environm
 def apply_one(
     specs: "tuple[ServiceSpec, ...]", environment: "Environment", run: Run, wait_minutes: float
 ) -> int | None:
-    from platform_sdk.deploy.apply.service import Turn, apply_service
+    from platform_sdk.deploy.apply.services import Turn, apply_service
     from platform_sdk.deploy.release.lock import owner_of
 
     (spec,) = specs
@@ -136,7 +136,7 @@ def applying(
     as_json: bool,
 ) -> Iterator[Run]:
     """However the block ends, it is told: as lines on stderr, and with --json as one document on stdout."""
-    from platform_sdk.deploy.release.interrupts import Interrupted, Interrupts, heard
+    from platform_sdk.deploy.release.context import Interrupted, Interrupts, heard
 
     interrupts = Interrupts()
     run, error, interrupted = Run(tools_of(environment, interrupts, consent)), None, None
@@ -160,8 +160,8 @@ def applying(
 
 
 def tools_of(environment: "Environment", interrupts: "Interrupts", consent: Consent) -> "Tools":
-    from platform_sdk.deploy.apply.report import LinePainter
-    from platform_sdk.deploy.apply.tools import Tools
+    from platform_sdk.deploy.apply.context import Tools
+    from platform_sdk.deploy.output.apply import LinePainter
 
     world = outside()
     painter = LinePainter(lambda line: click.echo(line, err=True), world.clock.now)
@@ -199,7 +199,7 @@ class Asking:
         self.agreed_to_all = False
 
     def agree(self, question: "Question") -> bool:
-        from platform_sdk.deploy.apply.errors import Declined
+        from platform_sdk.deploy.apply.events import Declined
 
         if self.agreed_to_all:
             return True
@@ -235,7 +235,7 @@ def told_as_json(
     error: PlatformError | None,
     interrupted: "Interrupted | None",
 ) -> None:
-    from platform_sdk.deploy.apply.report import document
+    from platform_sdk.deploy.output.apply import document
 
     told = document(
         environment.name,
@@ -251,7 +251,7 @@ def told_as_json(
 
 
 def told_as_text(environment: "Environment", service: str | None, run: Run) -> None:
-    from platform_sdk.deploy.apply.report import summary
+    from platform_sdk.deploy.output.apply import summary
 
     if run.grace_period_seconds is not None:
         click.echo(f"tasks of {service} get {run.grace_period_seconds} s before they are asked for their health")

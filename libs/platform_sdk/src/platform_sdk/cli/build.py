@@ -30,8 +30,7 @@ def changed(since: str | None, environment_name: str | None, as_json: bool) -> N
     platform.toml, the environment's file, the templates, and the half of the SDK that renders. Tests and pages touch
     nothing. What is not named need not be built or released.
     """
-    from platform_sdk.deploy.build.record import changes_of
-    from platform_sdk.deploy.build.since import changes_since
+    from platform_sdk.deploy.build.publish import changes_of, changes_since
 
     if environment_name is not None:
         environment_named(environment_name)
@@ -81,7 +80,7 @@ def build(
     .platform/builds/SERVICE.json. Without --push, the image stays on this machine as SERVICE:TAG, and the tag is
     printed.
     """
-    from platform_sdk.deploy.build.record import record_of, write_record
+    from platform_sdk.deploy.build.publish import record_of, write_record
 
     environment = environment_named(environment_name)
     source = source_of(service, environment, architecture, base_image)

@@ -146,7 +146,7 @@ def redrive(queue: str, message_id: str | None, everything: bool, environment_na
 
 
 def tell_redriven(done: "Redriven", dead: "DeadLetterQueue") -> None:
-    from platform_sdk.deploy.faults import counted
+    from platform_sdk.deploy.config_errors import counted
 
     for message_id, reason in done.still_there.items():
         click.echo(f"warning: {message_id} was sent, but is still in {dead.name}: {reason}", err=True)
@@ -164,7 +164,7 @@ def tell_redriven(done: "Redriven", dead: "DeadLetterQueue") -> None:
 def purge(queue: str, environment_name: str, yes: bool) -> None:
     """Delete all messages of a dead-letter queue, for good."""
     from platform_sdk.deploy import dead_letters
-    from platform_sdk.deploy.faults import counted
+    from platform_sdk.deploy.config_errors import counted
 
     dead, sqs = dead_letter_queue(queue, environment_name)
     waiting = dead_letters.depth(dead, sqs)

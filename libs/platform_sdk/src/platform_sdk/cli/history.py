@@ -24,10 +24,10 @@ from platform_sdk.cli.options import (
 if TYPE_CHECKING:
     from platform_sdk.deploy.aws.session import Aws
     from platform_sdk.deploy.environment import Environment
-    from platform_sdk.deploy.history import Entry
     from platform_sdk.deploy.manifest import ServiceSpec
+    from platform_sdk.deploy.output.status import Status
+    from platform_sdk.deploy.release.history import Entry
     from platform_sdk.deploy.state import LogLine
-    from platform_sdk.deploy.status import Status
 
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -81,7 +81,7 @@ def history(service: str, environment_name: str, last: int, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps([entry.as_json() for entry in entries], indent=2))
     elif entries:
-        from platform_sdk.deploy.history import as_table
+        from platform_sdk.deploy.release.history import as_table
 
         click.echo(as_table(entries))
     else:
@@ -90,9 +90,9 @@ def history(service: str, environment_name: str, last: int, as_json: bool) -> No
 
 def entries_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", last: int) -> "list[Entry]":
     """Newest first, at most so many."""
-    from platform_sdk.deploy.history import at_the_worker, entry_at_the_worker
-    from platform_sdk.deploy.history import history as entries_of_deployments
-    from platform_sdk.deploy.render.stack_names import cluster_name, service_name, worker_service_name
+    from platform_sdk.deploy.release.history import at_the_worker, entry_at_the_worker
+    from platform_sdk.deploy.release.history import history as entries_of_deployments
+    from platform_sdk.deploy.render.names import cluster_name, service_name, worker_service_name
 
     name, cluster = service_name(spec, environment), cluster_name(environment)
     running = aws.ecs.service(cluster, name)
@@ -134,7 +134,7 @@ def status(ctx: click.Context, services: tuple[str, ...], environment_name: str,
 def statuses(names: tuple[str, ...], environment_name: str) -> "Iterator[Status]":
     from platform_sdk.deploy.manifest import load_services
     from platform_sdk.deploy.observe import observe_services
-    from platform_sdk.deploy.status import status_of
+    from platform_sdk.deploy.output.status import status_of
 
     environment, aws = aws_environment(environment_name)
     specs = [spec_named(name, environment_name) for name in names] or load_services(root(), environment_name)
@@ -178,7 +178,7 @@ def logs(
 def log_lines(
     spec: "ServiceSpec", environment_name: str, follow: bool, most: int, since: timedelta, role: str | None
 ) -> "Iterator[LogLine]":
-    from platform_sdk.deploy.render.stack_names import log_group
+    from platform_sdk.deploy.render.names import log_group
 
     environment, aws = aws_environment(environment_name)
     group, prefix = log_group(spec, environment), f"{role}/" if role else ""

@@ -136,7 +136,7 @@ def errors_as_json(as_json: bool) -> Iterator[None]:
     Raises:
         PlatformError: as it came.
     """
-    from platform_sdk.deploy.faults import error_document
+    from platform_sdk.deploy.config_errors import error_document
 
     try:
         yield

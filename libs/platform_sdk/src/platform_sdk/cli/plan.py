@@ -83,7 +83,7 @@ def service_plans(
     Raises:
         UnknownName: none of the services is here.
     """
-    from platform_sdk.deploy.faults import counted
+    from platform_sdk.deploy.config_errors import counted
     from platform_sdk.deploy.manifest import load_services
     from platform_sdk.deploy.observe import observe_image, observe_services
     from platform_sdk.deploy.plan import plan_service
@@ -142,7 +142,8 @@ def reported(
     tag: str | None,
     form: Literal["markdown", "json"] | None,
 ) -> str:
-    from platform_sdk.deploy.report import as_document, as_markdown, as_text, coloured
+    from platform_sdk.deploy.output.json import as_document
+    from platform_sdk.deploy.output.plan import as_markdown, as_text, coloured
 
     match form:
         case "json":
@@ -177,7 +178,8 @@ def cost(services: tuple[str, ...], environment_name: str, with_comparison: bool
     (how many tasks on average, how many requests), at the prices in deploy/prices. Name services to see their own
     lines alone, without what all of them share. Asks nothing of AWS.
     """
-    from platform_sdk.deploy.cost import compare, load_estimate, report
+    from platform_sdk.deploy.cost import compare, load_estimate
+    from platform_sdk.deploy.output import cost as report
 
     if services and with_comparison:
         raise click.UsageError("--compare is for all services together: the architecture's estimate has no other lines")
@@ -285,8 +287,8 @@ def task_definition(spec: "ServiceSpec", environment: "Environment", image: str,
 
 
 def appspec(spec: "ServiceSpec", environment: "Environment", revision: int) -> str:
-    from platform_sdk.deploy.render.appspec import load_appspec_template, render_appspec
-    from platform_sdk.deploy.render.stack_names import arn, service_name
+    from platform_sdk.deploy.render.codedeploy import load_appspec_template, render_appspec
+    from platform_sdk.deploy.render.names import arn, service_name
 
     revised = arn(environment, "ecs", f"task-definition/{service_name(spec, environment)}:{revision}")
     return render_appspec(load_appspec_template(root()), spec, environment, revised)

@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from platform_sdk.deploy.build.git import Git
     from platform_sdk.deploy.environment import Environment
     from platform_sdk.deploy.manifest.types import ServiceSpec
+    from platform_sdk.deploy.release.context import Tools
     from platform_sdk.deploy.release.events import Tell
-    from platform_sdk.deploy.release.order import IfBusy, OnInterrupt, Until
+    from platform_sdk.deploy.release.options import IfBusy, OnInterrupt, Release, Until
     from platform_sdk.deploy.release.outcome import Outcome
-    from platform_sdk.deploy.release.releasing import Tools
-    from platform_sdk.deploy.release.target import Release
 
 Command = Callable[..., None]
 
@@ -103,7 +102,7 @@ def deploy(
          11  refused by a check
     """
     from platform_sdk.deploy.release.execute import execute
-    from platform_sdk.deploy.release.order import Order
+    from platform_sdk.deploy.release.options import Order
 
     with errors_written(**written):
         environment = on_aws(environment_name)
@@ -130,7 +129,7 @@ def wait(deployment_id: str, until: "Until", environment_name: str, **written: A
     For a release that was detached, interrupted or lost. Ends as `platform deploy` would have, with the same exit
     codes, and does what that would have done: after a rollback the worker goes back, too, and scaling is restored.
     """
-    from platform_sdk.deploy.release.order import Order
+    from platform_sdk.deploy.release.options import Order
     from platform_sdk.deploy.release.resume import wait as follow_release
 
     with errors_written(**written):
@@ -178,7 +177,7 @@ def rollback(
     migrations are additive first.
     """
     from platform_sdk.deploy.release.lock import owner_of
-    from platform_sdk.deploy.release.order import Order
+    from platform_sdk.deploy.release.options import Order
     from platform_sdk.deploy.release.rollback import roll_back
 
     with errors_written(**written):
@@ -196,9 +195,9 @@ def rollback(
 def release_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", tag: str | None) -> "Release":
     """Raises UnknownImage where the registry has none of the tag."""
     from platform_sdk.deploy.observe import observe_image
-    from platform_sdk.deploy.release.commits import commit_of_version
+    from platform_sdk.deploy.release.history import commit_of_version
     from platform_sdk.deploy.release.lock import owner_of
-    from platform_sdk.deploy.release.target import NewImage, Release
+    from platform_sdk.deploy.release.options import NewImage, Release
 
     here = tag_here(spec, needed=tag is None)
     version = tag or here
@@ -251,9 +250,8 @@ def new_id() -> str:
 def told(spec: "ServiceSpec", environment: "Environment", aws: "Aws") -> "Iterator[Tools]":
     """While it is open, progress is painted, and signals are heard."""
     from platform_sdk.deploy.diagnosis import AwsEvidence
-    from platform_sdk.deploy.release.interrupts import Interrupts, heard
-    from platform_sdk.deploy.release.releasing import Tools
-    from platform_sdk.deploy.render.appspec import load_appspec_template
+    from platform_sdk.deploy.release.context import Interrupts, Tools, heard
+    from platform_sdk.deploy.render.codedeploy import load_appspec_template
 
     git = git_here()
     interrupts = Interrupts(leave=leave_at_once)
@@ -272,7 +270,7 @@ def told(spec: "ServiceSpec", environment: "Environment", aws: "Aws") -> "Iterat
 @contextmanager
 def painted() -> "Iterator[Tell]":
     """Lines in a pipeline, a living view on a terminal."""
-    from platform_sdk.deploy.progress import LinePainter
+    from platform_sdk.deploy.output.release import LinePainter
 
     now = outside().clock.now
     if not sys.stderr.isatty():
@@ -280,7 +278,7 @@ def painted() -> "Iterator[Tell]":
         return
     from rich.console import Console
 
-    from platform_sdk.deploy.progress.terminal import TerminalPainter
+    from platform_sdk.deploy.output.terminal import TerminalPainter
 
     with TerminalPainter(Console(stderr=True), now) as painter:
         yield painter.paint
@@ -298,7 +296,7 @@ def leave_at_once(exit_code: int) -> NoReturn:
 @contextmanager
 def errors_written(*, as_json: bool, record: Path | None, summary: Path | None, junit: Path | None) -> "Iterator[None]":
     """Who asked for a document gets one, also where nothing could be released."""
-    from platform_sdk.deploy.release.record import junit_of_error, record_of_error, summary_of_error
+    from platform_sdk.deploy.output.release_record import junit_of_error, record_of_error, summary_of_error
 
     try:
         yield
@@ -325,7 +323,7 @@ def ended(
     summary: Path | None,
     junit: Path | None,
 ) -> NoReturn:
-    from platform_sdk.deploy.release.record import junit_of, record_of, summary_of
+    from platform_sdk.deploy.output.release_record import junit_of, record_of, summary_of
 
     document = json.dumps(record_of(outcome), indent=2)
     write((record, f"{document}\n"), (summary, summary_of(outcome)), (junit, junit_of(outcome)))

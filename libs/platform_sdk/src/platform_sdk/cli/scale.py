@@ -10,8 +10,8 @@ from platform_sdk.cli.options import complete_environments, complete_services, e
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
-    from platform_sdk.deploy.bounds import Bounds
     from platform_sdk.deploy.environment import Environment
+    from platform_sdk.deploy.manifest.edit import Bounds
 
 
 class NotScalingAlone(PlatformError):
@@ -51,8 +51,8 @@ def scale(
 
     If platform.toml asks for more than that, nothing is changed: `platform apply` brings the rest first.
     """
-    from platform_sdk.deploy.apply.report import document
-    from platform_sdk.deploy.bounds import Bounds
+    from platform_sdk.deploy.manifest.edit import Bounds
+    from platform_sdk.deploy.output.apply import document
 
     if min_tasks is None and max_tasks is None:
         raise click.UsageError("give --min, --max or both")
@@ -78,7 +78,7 @@ def scale(
 
 def edit_file(service: str, bounds: "Bounds") -> str:
     """Edits it, and answers the text of before."""
-    from platform_sdk.deploy.bounds import edit, write
+    from platform_sdk.deploy.manifest.edit import edit, write
     from platform_sdk.deploy.repository import refuse_unknown, service_names
 
     refuse_unknown("service", [service], service_names(root()))
@@ -93,7 +93,7 @@ def edit_file(service: str, bounds: "Bounds") -> str:
 
 def edit_and_apply(service: str, bounds: "Bounds", environment: "Environment", run: Run) -> None:
     """Takes the edit back where AWS was not asked to follow it."""
-    from platform_sdk.deploy.apply.errors import Declined
+    from platform_sdk.deploy.apply.events import Declined
 
     before = edit_file(service, bounds)
     try:
@@ -109,16 +109,16 @@ def edit_and_apply(service: str, bounds: "Bounds", environment: "Environment", r
 
 
 def take_back(service: str, before: str) -> None:
-    from platform_sdk.deploy.bounds import write
+    from platform_sdk.deploy.manifest.edit import write
 
     write(root(), service, before)
     click.echo(f"services/{service}/platform.toml is as it was before", err=True)
 
 
 def refuse_more(service: str, environment: "Environment", run: Run) -> None:
-    from platform_sdk.deploy.apply.service import planned
-    from platform_sdk.deploy.faults import listed
-    from platform_sdk.deploy.report.words import unsound_words
+    from platform_sdk.deploy.apply.services import planned
+    from platform_sdk.deploy.config_errors import listed
+    from platform_sdk.deploy.output.plan_words import unsound_words
 
     (spec,) = specs_of(service, environment)
     plan = planned(spec, environment, run.tools)

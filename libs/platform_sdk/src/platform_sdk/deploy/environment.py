@@ -9,9 +9,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from platform_sdk.contract import DRAIN_DELAY_SECONDS, LOG_LEVELS, RECEIVE_WAIT_SECONDS
-from platform_sdk.deploy.document import Form, Table, read_document
-from platform_sdk.deploy.faults import InvalidConfiguration, did_you_mean, listed
+from platform_sdk.deploy.config_errors import InvalidConfiguration, did_you_mean, listed
 from platform_sdk.deploy.repository import ENVIRONMENT_NAME, environment_names
+from platform_sdk.deploy.toml_document import Form, Table, read_document
 from platform_sdk.errors import PlatformError
 
 FOLDER: Final = Path("deploy/environments")

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from platform_sdk.deploy.document import Form
-from platform_sdk.deploy.faults import did_you_mean, listed
+from platform_sdk.deploy.config_errors import did_you_mean, listed
+from platform_sdk.deploy.toml_document import Form
 from platform_sdk.errors import PlatformError
 
 ENVIRONMENT_NAME: Final = Form(re.compile(r"[a-z][a-z0-9]{1,11}"), "2 to 12 lower-case letters and digits")

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from platform_sdk.contract import READINESS_PATH, dead_letter_queue_name, queue_name
-from platform_sdk.deploy.document import Document, Form, Table, read_document
 from platform_sdk.deploy.environment import FOLDER, Environment, InvalidEnvironment
 from platform_sdk.deploy.manifest.types import ServiceSpec
+from platform_sdk.deploy.toml_document import Document, Form, Table, read_document
 
 TEMPLATES: Final = Path("deploy/cloudformation")
 AGENT_CONFIGURATION: Final = TEMPLATES / "cloudwatch-agent.json"

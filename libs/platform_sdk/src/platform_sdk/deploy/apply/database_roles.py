@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from platform_sdk.deploy.apply.context import Tools
 from platform_sdk.deploy.apply.events import Waiting
-from platform_sdk.deploy.apply.tools import Tools
 from platform_sdk.deploy.aws import AwsUnavailable, Throttled
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.render.stack_names import arn
+from platform_sdk.deploy.render.names import arn
 from platform_sdk.deploy.shared import SharedParameter, shared_parameter
 from platform_sdk.errors import PlatformError
 

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, overload
+from typing import Any, Final, TypeVar, overload
 
 from platform_sdk.deploy.aws import AccessDenied, AwsCallFailed, AwsUnavailable, NoCredentials, NotFound, Throttled
+from platform_sdk.deploy.clock import Clock
 
 # docs.aws.amazon.com/IAM: a denial says "User: <arn> is not authorized to perform: <action> on resource: <arn> …".
 DENIED_SENTENCE: Final = re.compile(
@@ -187,3 +188,25 @@ def utc(moment: None) -> None: ...
 def utc(moment: datetime | None) -> datetime | None:
     """botocore gives moments in the zone of the machine."""
     return None if moment is None else moment.astimezone(UTC)
+
+
+# Asking again where AWS is busy or away for longer than botocore itself waits.
+
+PATIENCE: Final = (1, 2, 4, 8)
+"""Seconds between attempts."""
+
+Answer = TypeVar("Answer")
+
+
+def patiently(clock: Clock, ask: Callable[[], Answer]) -> Answer:
+    """For calls that may be made twice: reads, and writes that come to the same.
+
+    Raises:
+        AwsCallFailed: AWS refused, or is still away after a quarter of a minute.
+    """
+    for seconds in PATIENCE:
+        try:
+            return ask()
+        except (Throttled, AwsUnavailable):
+            clock.sleep(seconds)
+    return ask()

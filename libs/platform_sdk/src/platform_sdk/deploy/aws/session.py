@@ -4,20 +4,37 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from platform_sdk.deploy.aws.alarms import Alarms
+from platform_sdk.deploy.aws import NotFound
+from platform_sdk.deploy.aws.autoscaling import Scaling
+from platform_sdk.deploy.aws.calls import call
+from platform_sdk.deploy.aws.cloudformation import Stacks
+from platform_sdk.deploy.aws.cloudwatch import Alarms, Logs
 from platform_sdk.deploy.aws.codedeploy import CodeDeploy
-from platform_sdk.deploy.aws.database import Database
+from platform_sdk.deploy.aws.dynamodb_locks import Locks
+from platform_sdk.deploy.aws.ecr import Ecr
 from platform_sdk.deploy.aws.ecs import Ecs
 from platform_sdk.deploy.aws.identity import Identity
-from platform_sdk.deploy.aws.images import Ecr
-from platform_sdk.deploy.aws.lambdas import Lambdas
 from platform_sdk.deploy.aws.load_balancing import LoadBalancing
-from platform_sdk.deploy.aws.locks import Locks
-from platform_sdk.deploy.aws.logs import Logs
-from platform_sdk.deploy.aws.parameters import Parameters
-from platform_sdk.deploy.aws.scaling import Scaling
-from platform_sdk.deploy.aws.secrets import Secrets
-from platform_sdk.deploy.aws.stacks import Stacks
+from platform_sdk.deploy.aws.parameters import Parameters, Secrets
+from platform_sdk.deploy.aws.rds_data import Database
+
+# Lambda, as far as the hooks of a deployment need it.
+
+
+class Lambdas:
+    """Raises AwsCallFailed."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def exists(self, function: str) -> bool:
+        """By name or ARN."""
+        try:
+            call(self.client, "get_function", f"look for the function {function}", FunctionName=function)
+        except NotFound:
+            return False
+        return True
+
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.environment import Environment

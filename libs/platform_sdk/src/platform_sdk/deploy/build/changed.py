@@ -5,16 +5,61 @@ environment's file, the templates, and the modules of the SDK that render them. 
 of another's documents: who publishes an event says to which queues, and that alone is rendered.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import ast
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
-from platform_sdk.deploy.build.imports import imported_files
-from platform_sdk.deploy.build.inputs import DOCKERIGNORE, ImageInputs, load_inputs
+from platform_sdk.deploy.build.image_inputs import DOCKERIGNORE, ImageInputs, load_inputs
 from platform_sdk.deploy.environment import FOLDER as ENVIRONMENTS
 from platform_sdk.deploy.repository import environment_names
 from platform_sdk.deploy.shared import SMOKE_TEST, TEMPLATES
+
+# Which modules of the SDK another one needs: edges of the graph that `platform changed` follows to the renderer.
+
+PACKAGE: Final = "platform_sdk"
+
+
+def imported_files(source: Path, roots: Iterable[str]) -> set[Path]:
+    """Files below `source` of the modules named and of all that they import from the SDK, directly or not.
+
+    Args:
+        source: the folder that holds the package `platform_sdk`.
+        roots: modules; of a package, all that is in it.
+    """
+    waiting = [file for name in roots for file in files_of(source, name, whole=True)]
+    seen: set[Path] = set()
+    while waiting:
+        file = waiting.pop()
+        if file not in seen:
+            seen.add(file)
+            waiting += [found for name in imports_of(file) for found in files_of(source, name, whole=False)]
+    return seen
+
+
+def files_of(source: Path, name: str, *, whole: bool) -> Iterator[Path]:
+    """Of a module, and of the packages that Python imports on the way to it. Nothing for a name that is no module."""
+    parts = name.split(".")
+    for length in range(1, len(parts) + 1):
+        place = source.joinpath(*parts[:length])
+        yield from (file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file())
+    if whole:
+        yield from source.joinpath(*parts).rglob("*.py")
+
+
+def imports_of(file: Path) -> Iterator[str]:
+    """Of the SDK's modules, wherever in the file: what is imported late or for types only, too."""
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names if alias.name.split(".")[0] == PACKAGE)
+            case ast.ImportFrom(module=str(module), names=names, level=0) if module.split(".")[0] == PACKAGE:
+                # `from package import name` may name a module as well as something in one.
+                yield from (f"{module}.{alias.name}" for alias in names)
+            case _:
+                pass
+
 
 Kind = Literal["image", "documents"]
 Edge = Literal["service", "SDK", "lock", "Dockerfile", "environment", "template", "renderer"]

@@ -1,22 +1,59 @@
 """One service's image: named by its content, built and pushed unless the registry has it, let through by its scan."""
 
-from collections.abc import Callable, Mapping
+import json
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from platform_sdk.deploy.build.changed import Touched, load_graph, touched
+from platform_sdk.deploy.build.content_tag import SourceFile, content_tag
 from platform_sdk.deploy.build.docker import BuildRequest, DockerFailed, Login
-from platform_sdk.deploy.build.dockerfile import BASE_IMAGE_ARGUMENT
-from platform_sdk.deploy.build.files import read_inputs
 from platform_sdk.deploy.build.git import Git
-from platform_sdk.deploy.build.inputs import load_inputs
+from platform_sdk.deploy.build.image_inputs import BASE_IMAGE_ARGUMENT, ImageInputs, load_inputs
 from platform_sdk.deploy.build.scan import Gate, judge
-from platform_sdk.deploy.build.tag import SourceFile, content_tag
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import Architecture
+from platform_sdk.deploy.render.names import repository_address
+from platform_sdk.deploy.repository import service_names
 from platform_sdk.deploy.state import Image, Scan
 from platform_sdk.errors import PlatformError
+
+# The files of an image as they are now, read once: what the tag is made from, and what is handed to Docker.
+
+
+def read_inputs(root: Path, inputs: ImageInputs) -> tuple[SourceFile, ...]:
+    """The files as they are now, committed or not, by path. What git ignores is none of them.
+
+    Raises:
+        GitFailed
+    """
+    git = Git(root)
+    paths = git.files() if git.is_clone() else sorted(walked(root, inputs.dockerfile.sources, inputs.path))
+    return tuple(file for path in paths if inputs.contains(path) for file in read_file(root, path))
+
+
+def walked(root: Path, sources: Iterable[str], dockerfile: str) -> set[str]:
+    """What is below the copied paths of a folder that is no clone."""
+    found = {dockerfile}
+    for source in sources:
+        for place in root.glob(source):
+            files = place.rglob("*") if place.is_dir() and not place.is_symlink() else iter([place])
+            found.update(file.relative_to(root).as_posix() for file in files if file.is_symlink() or file.is_file())
+    return found
+
+
+def read_file(root: Path, path: str) -> Iterator[SourceFile]:
+    """Nothing for a file that git knows and that is deleted."""
+    place = root / path
+    if place.is_symlink():
+        yield SourceFile(path=path, mode="120000", content=str(place.readlink()).encode())
+    elif place.is_file():
+        executable = place.stat().st_mode & stat.S_IXUSR
+        yield SourceFile(path=path, mode="100755" if executable else "100644", content=place.read_bytes())
+
 
 PLATFORMS: Final[Mapping[Architecture, str]] = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 """Docker's names for ours."""
@@ -107,12 +144,6 @@ def read_source(root: Path, service: str, architecture: Architecture, base_image
         commit=git.commit() if git.is_clone() else "",
         origin=git.origin() if git.is_clone() else "",
     )
-
-
-def repository_address(environment: Environment, service: str) -> str:
-    """Of the service's images in ECR, without a tag (docs.aws.amazon.com/AmazonECR, "Private registry")."""
-    suffix = "amazonaws.com.cn" if environment.partition == "aws-cn" else "amazonaws.com"
-    return f"{environment.account_id}.dkr.ecr.{environment.region}.{suffix}/{service}"
 
 
 def build(source: Source, reference: str, builder: Builder) -> None:
@@ -209,3 +240,84 @@ def pushed(source: Source, registry: Registry, clock: Clock) -> Image:
         because="it was pushed, but cannot be found",
         hint=f"run `platform build {source.service} --push` again",
     )
+
+
+# The services that what has happened since a revision touches; all of them, where there is none to compare with.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """`everything` says why every service is listed, where nothing could be compared; then they have no reasons."""
+
+    since: str | None
+    services: tuple[Touched, ...]
+    everything: str | None = None
+
+
+def changes_since(root: Path, revision: str | None, environment: str | None = None) -> Changes:
+    """Compares the files as they are now, committed or not, with the revision.
+
+    Args:
+        environment: the one whose documents count; of all, if None.
+
+    Raises:
+        NoHistory, UnknownRevision, GitFailed, NoDockerfile, InvalidDockerfile
+    """
+    services, git = service_names(root), Git(root)
+    if revision is None:
+        why = "no revision was given to compare with" if git.is_clone() else "this folder has no history of git"
+        every = tuple(Touched(service=service, reasons=()) for service in services)
+        return Changes(since=None, services=every, everything=why)
+    paths = git.changed_since(revision)
+    return Changes(since=revision, services=touched(load_graph(root, services, environment), paths))
+
+
+# What a build leaves behind for whoever comes next: a JSON document, on stdout or in a file.
+
+FOLDER: Final = Path(".platform/builds")
+
+Json = Mapping[str, object]
+
+
+def record_of(image: PublishedImage) -> Json:
+    return {
+        "service": image.service,
+        "tag": image.tag,
+        "digest": image.digest,
+        "image": image.uri,
+        "commit": image.commit,
+        "reused": image.reused,
+        "findings": None if image.scan is None else dict(image.scan.counts),
+    }
+
+
+def write_record(root: Path, image: PublishedImage) -> Path:
+    """Replaces what the last build of the service has left, in one step."""
+    place = root / FOLDER / f"{image.service}.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    new = place.with_suffix(".new")
+    new.write_text(json.dumps(record_of(image), indent=2) + "\n", encoding="utf-8")
+    new.replace(place)
+    return place
+
+
+def read_record(root: Path, service: str) -> Json | None:
+    """What the last build of the service has left, if anything."""
+    place = root / FOLDER / f"{service}.json"
+    record: Json | None = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else None
+    return record
+
+
+def changes_of(changes: Changes) -> Json:
+    return {
+        "since": changes.since,
+        "everything": changes.everything,
+        "services": [
+            {
+                "service": one.service,
+                "kinds": list(one.kinds),
+                "reasons": [{"path": each.path, "kind": each.kind, "edge": each.edge} for each in one.reasons],
+            }
+            for one in changes.services
+        ],
+    }

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final, Literal, Protocol
 
 from platform_sdk.deploy.clock import Clock
-from platform_sdk.deploy.faults import counted
+from platform_sdk.deploy.config_errors import counted
 from platform_sdk.deploy.state import Finding, Scan
 from platform_sdk.errors import PlatformError
 

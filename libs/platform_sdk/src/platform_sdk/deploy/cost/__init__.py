@@ -8,12 +8,19 @@
 Everything is a value, and money is Decimal, in US dollars a month of 730 hours. Nothing is asked of AWS.
 """
 
-from platform_sdk.deploy.cost.assumptions import Assumptions, load_assumptions
 from platform_sdk.deploy.cost.comparison import Comparison, compare
 from platform_sdk.deploy.cost.estimate import NothingToEstimate, estimate, load_estimate
 from platform_sdk.deploy.cost.lines import Charge, CostDifference, Estimate, Line, LineDifference, cost_difference
-from platform_sdk.deploy.cost.prices import InvalidPrices, Price, PriceTable, UnknownPrice, UnknownRegion, load_prices
-from platform_sdk.deploy.cost.report import as_json, as_text
+from platform_sdk.deploy.cost.prices import (
+    Assumptions,
+    InvalidPrices,
+    Price,
+    PriceTable,
+    UnknownPrice,
+    UnknownRegion,
+    load_assumptions,
+    load_prices,
+)
 
 __all__ = [
     "Assumptions",
@@ -29,8 +36,6 @@ __all__ = [
     "PriceTable",
     "UnknownPrice",
     "UnknownRegion",
-    "as_json",
-    "as_text",
     "compare",
     "cost_difference",
     "estimate",

@@ -5,9 +5,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from platform_sdk.deploy.cost.assumptions import Assumptions, load_assumptions
 from platform_sdk.deploy.cost.lines import Estimate
-from platform_sdk.deploy.cost.prices import PriceTable, load_prices
+from platform_sdk.deploy.cost.prices import Assumptions, PriceTable, load_assumptions, load_prices
 from platform_sdk.deploy.cost.service_lines import (
     DELIVERY,
     FARGATE,
@@ -15,10 +14,10 @@ from platform_sdk.deploy.cost.service_lines import (
     REGISTRY,
     SECRETS,
     average_tasks,
+    numbers_of,
     service_lines,
     task_groups,
 )
-from platform_sdk.deploy.cost.service_stack import numbers_of
 from platform_sdk.deploy.cost.shared_lines import (
     CACHE,
     DATABASE,

@@ -6,9 +6,8 @@ from decimal import Decimal
 from typing import Final
 
 from platform_sdk.contract import RECEIVE_WAIT_SECONDS
-from platform_sdk.deploy.cost.assumptions import Assumptions
 from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Charge, Line
-from platform_sdk.deploy.cost.prices import PriceTable
+from platform_sdk.deploy.cost.prices import Assumptions, PriceTable
 from platform_sdk.deploy.cost.service_lines import (
     DELIVERY,
     MONITORING,

@@ -6,8 +6,7 @@ Only the collector talks to AWS, and only while it still knows: ECS forgets a st
 """
 
 from platform_sdk.deploy.diagnosis.causes import Cause, cause_of
-from platform_sdk.deploy.diagnosis.collect import AwsEvidence
 from platform_sdk.deploy.diagnosis.evidence import DeadTask, Evidence, Expected, Migration
-from platform_sdk.deploy.diagnosis.explain import explain
+from platform_sdk.deploy.diagnosis.explain import AwsEvidence, explain
 
 __all__ = ["AwsEvidence", "Cause", "DeadTask", "Evidence", "Expected", "Migration", "cause_of", "explain"]

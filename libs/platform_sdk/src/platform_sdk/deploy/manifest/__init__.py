@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from platform_sdk.deploy.document import Document, read_document
-from platform_sdk.deploy.faults import Fault, InvalidSpec, did_you_mean, listed
+from platform_sdk.deploy.config_errors import Fault, InvalidSpec, did_you_mean, listed
 from platform_sdk.deploy.manifest.keys import ENVIRONMENTS
-from platform_sdk.deploy.manifest.read import read_service
+from platform_sdk.deploy.manifest.load import read_service
 from platform_sdk.deploy.manifest.topology import Source, check_topology
 from platform_sdk.deploy.manifest.types import (
     SMOKE_TEST,
@@ -34,6 +33,7 @@ from platform_sdk.deploy.manifest.types import (
     Worker,
 )
 from platform_sdk.deploy.repository import environment_names
+from platform_sdk.deploy.toml_document import Document, read_document
 
 __all__ = [
     "SMOKE_TEST",

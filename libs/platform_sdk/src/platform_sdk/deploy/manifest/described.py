@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TypeVar
 
-from platform_sdk.deploy.document import REQUIRED, Document, Required, Table, dotted
-from platform_sdk.deploy.faults import listed
+from platform_sdk.deploy.config_errors import listed
 from platform_sdk.deploy.manifest.keys import ANY_NAME, ROOT
-from platform_sdk.deploy.manifest.keys.kinds import Boolean, Choice, Group, Integer, Key, Number, Text, Texts
+from platform_sdk.deploy.manifest.keys.key import Boolean, Choice, Group, Integer, Key, Number, Text, Texts
+from platform_sdk.deploy.toml_document import REQUIRED, Document, Required, Table, dotted
 
 D = TypeVar("D", int, str)
 K = TypeVar("K", Integer, Number, Boolean, Text, Choice, Texts)

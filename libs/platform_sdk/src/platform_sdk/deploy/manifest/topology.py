@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from platform_sdk.deploy.document import Document, dotted
-from platform_sdk.deploy.faults import did_you_mean, listed
+from platform_sdk.deploy.config_errors import did_you_mean, listed
 from platform_sdk.deploy.manifest.types import Queue, ServiceSpec
+from platform_sdk.deploy.toml_document import Document, dotted
 
 T = TypeVar("T")
 

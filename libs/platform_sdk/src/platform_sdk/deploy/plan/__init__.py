@@ -27,8 +27,7 @@ from platform_sdk.deploy.plan.decisions import (
     is_of_scaling,
 )
 from platform_sdk.deploy.plan.drift import drift_of
-from platform_sdk.deploy.plan.service import plan_service
-from platform_sdk.deploy.plan.shared import plan_shared
+from platform_sdk.deploy.plan.service import plan_service, plan_shared
 from platform_sdk.deploy.plan.stack import live_of
 
 __all__ = [

@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from platform_sdk.deploy.cost.assumptions import Assumptions, bounds_of
 from platform_sdk.deploy.cost.comparison import OVERLAP
 from platform_sdk.deploy.cost.lines import CostDifference, Estimate, Line, cost_difference
-from platform_sdk.deploy.cost.prices import PriceTable
-from platform_sdk.deploy.cost.service_lines import average_tasks, service_lines, task_groups
-from platform_sdk.deploy.cost.service_stack import numbers_of
+from platform_sdk.deploy.cost.prices import Assumptions, PriceTable, bounds_of
+from platform_sdk.deploy.cost.service_lines import average_tasks, numbers_of, service_lines, task_groups
 from platform_sdk.deploy.manifest.types import (
     ARCHITECTURES,
     Architecture,
@@ -28,7 +26,7 @@ from platform_sdk.deploy.manifest.types import (
     Worker,
 )
 from platform_sdk.deploy.plan.decisions import CostPlan
-from platform_sdk.deploy.plan.deployed import Deployed
+from platform_sdk.deploy.plan.stack import Deployed
 from platform_sdk.deploy.render.codedeploy import PREDEFINED
 from platform_sdk.deploy.render.task_definition import APP
 from platform_sdk.deploy.state import ServiceState, TaskDefinition

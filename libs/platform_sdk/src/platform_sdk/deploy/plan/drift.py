@@ -8,10 +8,9 @@ weights of rules nor suspended scaling.
 from collections.abc import Iterator
 from typing import Final
 
-from platform_sdk.deploy.canonical import DOCUMENT_TAG, VERSION_TAG
 from platform_sdk.deploy.plan.decisions import Drift
-from platform_sdk.deploy.plan.deployed import Deployed
-from platform_sdk.deploy.plan.stack import is_placeholder
+from platform_sdk.deploy.plan.diff import DOCUMENT_TAG, VERSION_TAG
+from platform_sdk.deploy.plan.stack import Deployed, is_placeholder
 from platform_sdk.deploy.state import ListenerRule, ScalableTarget, ServiceState, TaskDefinition
 
 BY_HAND: Final = "CloudFormation does not see it: set it back where it was changed"

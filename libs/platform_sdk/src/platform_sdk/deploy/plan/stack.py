@@ -1,19 +1,85 @@
 """What becomes of the stack of a service."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
-from platform_sdk.deploy.canonical import canonical_template
-from platform_sdk.deploy.diff import Change, diff
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.names import Colour
-from platform_sdk.deploy.plan.decisions import ResourcePlan, StackAction, StackPlan
-from platform_sdk.deploy.plan.replacement import STATEFUL, create_only_changes, is_kept
-from platform_sdk.deploy.render.stack_names import stack_name
+from platform_sdk.deploy.plan.decisions import ResourcePlan, ScalingChange, StackAction, StackPlan
+from platform_sdk.deploy.plan.diff import Change, canonical_template, diff
+from platform_sdk.deploy.render.names import Colour, stack_name
 from platform_sdk.deploy.render.stack_update import Live, StackUpdate, stack_updates
-from platform_sdk.deploy.state import ListenerRule, ServiceState, TargetGroup
+from platform_sdk.deploy.state import EcsService, ListenerRule, ServiceState, TargetGroup
 from platform_sdk.deploy.state.stacks import FAILED
+
+# What CloudFormation does to a resource whose text changes, where that is more than changing it.
+#
+# The properties are those of the resource types' schemas (docs.aws.amazon.com/AWSCloudFormation, "Update requires:
+# Replacement"), of the types that a service's stack holds.
+
+CREATE_ONLY: Final[Mapping[str, frozenset[str]]] = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": frozenset({"ResourceId", "ScalableDimension", "ServiceNamespace"}),
+    "AWS::ApplicationAutoScaling::ScalingPolicy": frozenset(
+        {"PolicyName", "ResourceId", "ScalableDimension", "ScalingTargetId", "ServiceNamespace"}
+    ),
+    "AWS::CloudWatch::Alarm": frozenset({"AlarmName"}),
+    "AWS::CloudWatch::Dashboard": frozenset({"DashboardName"}),
+    "AWS::CodeDeploy::Application": frozenset({"ApplicationName", "ComputePlatform"}),
+    "AWS::CodeDeploy::DeploymentConfig": frozenset(
+        {"ComputePlatform", "DeploymentConfigName", "MinimumHealthyHosts", "TrafficRoutingConfig", "ZonalConfig"}
+    ),
+    "AWS::CodeDeploy::DeploymentGroup": frozenset({"ApplicationName", "DeploymentGroupName"}),
+    "AWS::ECS::Service": frozenset({"Cluster", "LaunchType", "Role", "SchedulingStrategy", "ServiceName"}),
+    "AWS::ECS::TaskDefinition": frozenset(
+        {
+            "ContainerDefinitions",
+            "Cpu",
+            "EnableFaultInjection",
+            "EphemeralStorage",
+            "ExecutionRoleArn",
+            "Family",
+            "InferenceAccelerators",
+            "IpcMode",
+            "Memory",
+            "NetworkMode",
+            "PidMode",
+            "PlacementConstraints",
+            "ProxyConfiguration",
+            "RequiresCompatibilities",
+            "RuntimePlatform",
+            "TaskRoleArn",
+            "Volumes",
+        }
+    ),
+    "AWS::ElasticLoadBalancingV2::ListenerRule": frozenset({"ListenerArn"}),
+    "AWS::ElasticLoadBalancingV2::TargetGroup": frozenset(
+        {"IpAddressType", "Name", "Port", "Protocol", "ProtocolVersion", "TargetType", "VpcId"}
+    ),
+    "AWS::IAM::Policy": frozenset(),
+    "AWS::IAM::Role": frozenset({"Path", "RoleName"}),
+    "AWS::Logs::LogGroup": frozenset({"LogGroupName"}),
+    "AWS::SQS::Queue": frozenset({"FifoQueue", "QueueName"}),
+    "AWS::SQS::QueuePolicy": frozenset(),
+    "AWS::Scheduler::Schedule": frozenset({"Name"}),
+}
+"""By type: a change of one of these makes another resource, and takes this one away."""
+
+STATEFUL: Final = frozenset({"AWS::Logs::LogGroup", "AWS::SQS::Queue"})
+"""Types that hold what nobody can make again: messages and logs."""
+
+KEPT: Final = frozenset({"Retain", "RetainExceptOnCreate"})
+
+
+def create_only_changes(type_: str, properties: frozenset[str]) -> tuple[str, ...]:
+    """Of the changed properties those that make another resource."""
+    return tuple(sorted(properties & CREATE_ONLY.get(type_, frozenset())))
+
+
+def is_kept(body: Mapping[str, object]) -> bool:
+    """When it leaves the stack."""
+    return body.get("DeletionPolicy") in KEPT
+
 
 Json = dict[str, object]
 
@@ -125,3 +191,141 @@ def other_changes(before: Json, after: Json) -> Iterator[Change]:
     """What is new or gone here matters by the resources that name it, and they are told."""
     for part in ("Parameters", "Conditions"):
         yield from (change for change in diff(before[part], after[part], part) if change.kind == "change")
+
+
+# Changes of how many tasks run, in the words of platform.toml instead of the stack's.
+
+Role = Literal["api", "worker"]
+
+TARGETS: Final[Mapping[Role, Mapping[str, str]]] = {
+    "api": {
+        "ScalingByCpu": "target_cpu_percent",
+        "ScalingByMemory": "target_memory_percent",
+        "ScalingByRequests": "target_requests_per_task",
+    },
+    "worker": {"WorkerScalingByBacklog": "backlog_per_task"},
+}
+"""The scaling policies of a stack, and the keys that hold their targets."""
+SCALABLE: Final[Mapping[Role, tuple[str, str]]] = {
+    "api": ("ScalableTarget", "scaling"),
+    "worker": ("WorkerScalableTarget", "worker"),
+}
+"""The scalable target, and the table of platform.toml."""
+
+
+def scaling_changes(deployed: Json | None, rendered: Json, state: ServiceState) -> Iterator[ScalingChange]:
+    """None for what is created or goes as a whole."""
+    roles: tuple[tuple[Role, EcsService | None], ...] = (("api", state.api), ("worker", state.worker))
+    for role, service in roles:
+        before, after = scaling_of(deployed, role), scaling_of(rendered, role)
+        if before and after and before != after:
+            yield scaling_change(role, before, after, service)
+
+
+def scaling_change(role: Role, before: Json, after: Json, service: EcsService | None) -> ScalingChange:
+    _, table = SCALABLE[role]
+    desired = service.desired if service is not None else None
+    low, high = after["min_tasks"], after["max_tasks"]
+    assert isinstance(low, int), "a count of tasks is a number"
+    assert isinstance(high, int), "a count of tasks is a number"
+    # Hours with bounds of their own make it unknown how many the next minute wants.
+    known = desired is not None and "scheduled" not in before and "scheduled" not in after
+    return ScalingChange(
+        role=role,
+        changes=tuple(diff({table: before}, {table: after})),
+        desired=desired,
+        started=max(0, low - desired) if known and desired is not None else 0,
+        stopped=max(0, desired - high) if known and desired is not None else 0,
+    )
+
+
+def scaling_of(template: Json | None, role: Role) -> Json:
+    """The keys of platform.toml that a template says; empty where it does not scale the role."""
+    resources: Any = template["Resources"] if template is not None else {}
+    target, _ = SCALABLE[role]
+    if target not in resources:
+        return {}
+    properties = resources[target]["Properties"]
+    found: Json = {"min_tasks": properties["MinCapacity"], "max_tasks": properties["MaxCapacity"]}
+    if properties.get("ScheduledActions"):
+        found["scheduled"] = scheduled_of(properties["ScheduledActions"])
+    for policy, key in TARGETS[role].items():
+        if policy in resources:
+            tracked = resources[policy]["Properties"]["TargetTrackingScalingPolicyConfiguration"]
+            found[key] = tracked["TargetValue"]
+            found["scale_out_cooldown_seconds"] = tracked["ScaleOutCooldown"]
+            found["scale_in_cooldown_seconds"] = tracked["ScaleInCooldown"]
+    return found
+
+
+def scheduled_of(actions: Any) -> Json:
+    return {
+        action["ScheduledActionName"]: {
+            "schedule": action["Schedule"],
+            "timezone": action.get("Timezone"),
+            "min_tasks": action["ScalableTargetAction"]["MinCapacity"],
+            "max_tasks": action["ScalableTargetAction"]["MaxCapacity"],
+        }
+        for action in actions
+    }
+
+
+# What the deployed template of a service says, with names in place of references.
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A view of the template."""
+
+    template: Mapping[str, Any]
+
+    def properties(self, name: str) -> Mapping[str, Any] | None:
+        """Of a resource, by its logical name."""
+        body = self.template["Resources"].get(name)
+        found: Mapping[str, Any] | None = body["Properties"] if body is not None else None
+        return found
+
+    def of_type(self, kind: str) -> Iterator[Mapping[str, Any]]:
+        return (body["Properties"] for body in self.template["Resources"].values() if body["Type"] == kind)
+
+    def bounds(self, scalable_target: str) -> tuple[tuple[int, int], ...]:
+        """Fewest and most tasks: at first those of always, then those of each scheduled change."""
+        found = self.properties(scalable_target)
+        if found is None:
+            return ()
+        actions = [action["ScalableTargetAction"] for action in found.get("ScheduledActions", [])]
+        return tuple((each["MinCapacity"], each["MaxCapacity"]) for each in (found, *actions))
+
+    def alarm_names(self) -> tuple[str, ...]:
+        return tuple(alarm["AlarmName"] for alarm in self.of_type("AWS::CloudWatch::Alarm"))
+
+    def rollback_alarms(self) -> frozenset[str]:
+        """Names of the alarms that take back what CodeDeploy deploys."""
+        group = self.properties("DeploymentGroup") or {}
+        watched = group.get("AlarmConfiguration", {}).get("Alarms", [])
+        return frozenset(self.name_of(alarm["Name"], "AlarmName") for alarm in watched)
+
+    def deployment_configuration(self) -> str:
+        group = self.properties("DeploymentGroup") or {}
+        return self.name_of(group.get("DeploymentConfigName", ""), "DeploymentConfigName")
+
+    def rollback_events(self) -> frozenset[str]:
+        group = self.properties("DeploymentGroup") or {}
+        return frozenset(group.get("AutoRollbackConfiguration", {}).get("Events", []))
+
+    def bake_minutes(self) -> int:
+        group = self.properties("DeploymentGroup") or {}
+        ended = group.get("BlueGreenDeploymentConfiguration", {}).get("TerminateBlueInstancesOnDeploymentSuccess", {})
+        return int(ended.get("TerminationWaitTimeInMinutes", 0))
+
+    def paths(self, rule: str) -> frozenset[str]:
+        found = self.properties(rule) or {}
+        conditions = found.get("Conditions", [])
+        return frozenset(path for each in conditions for path in each.get("PathPatternConfig", {}).get("Values", []))
+
+    def name_of(self, value: Any, property_: str) -> str:
+        """A text, or what a reference to a resource of the same template stands for."""
+        match value:
+            case {"Ref": name}:
+                return str((self.properties(name) or {}).get(property_, ""))
+        return str(value)

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from platform_sdk.deploy.release.check import Check
-from platform_sdk.deploy.release.outcome import Outcome, Stage
-from platform_sdk.deploy.release.target import Release
+from platform_sdk.deploy.release.options import Release
+from platform_sdk.deploy.release.outcome import Check, Outcome, Stage
 from platform_sdk.deploy.state import (
     Alarm,
     Deployment,

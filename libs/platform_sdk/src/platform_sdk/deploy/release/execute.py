@@ -10,29 +10,100 @@ from typing import Final
 from platform_sdk.deploy.aws import AwsCallFailed
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.release.busy import after_running, superseded
-from platform_sdk.deploy.release.events import InterruptedBySignal, Started
-from platform_sdk.deploy.release.follow import resume_command
-from platform_sdk.deploy.release.former import worker_beside
-from platform_sdk.deploy.release.interrupts import Interrupted
-from platform_sdk.deploy.release.journal import Ending, Journal
-from platform_sdk.deploy.release.left_over import put_right
+from platform_sdk.deploy.release.concurrency import after_running, superseded, take_turn, without_lock
+from platform_sdk.deploy.release.context import Ending, Interrupted, Journal, Releasing, Tools
+from platform_sdk.deploy.release.deployment import (
+    DeploymentFailed,
+    Ground,
+    follow,
+    ground_of,
+    resume_command,
+    serving_in,
+    settle,
+)
+from platform_sdk.deploy.release.events import InterruptedBySignal, RollingBack, Started
+from platform_sdk.deploy.release.history import worker_beside
 from platform_sdk.deploy.release.lock import LockLost
 from platform_sdk.deploy.release.migrate import migrate
-from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.release.options import ExistingRevisions, NewImage, Order, Release
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.preflight import refuse_unless_ready
-from platform_sdk.deploy.release.preflight.asked import Asked
+from platform_sdk.deploy.release.preflight.check import Asked
+from platform_sdk.deploy.release.recovery import put_right
 from platform_sdk.deploy.release.register import Revisions, register, with_tasks
-from platform_sdk.deploy.release.releasing import Releasing, Tools
-from platform_sdk.deploy.release.serving import serving_in
-from platform_sdk.deploy.release.settle import Ground, ground_of
-from platform_sdk.deploy.release.shift import begin, shift_traffic
-from platform_sdk.deploy.release.target import ExistingRevisions, Release
-from platform_sdk.deploy.release.turn import take_turn, without_lock
-from platform_sdk.deploy.release.undo import broken_off, left, taken_back
+from platform_sdk.deploy.release.traffic_shift import begin, created_by_us, following_of, shift_traffic
 from platform_sdk.deploy.release.worker import return_worker, roll_worker
 from platform_sdk.deploy.state import ServiceState
+
+# When a release cannot go on: a signal, or an AWS that refuses. Leaves what goes on by itself, or takes it back.
+
+CHANGING: Final = frozenset({"CreateDeployment", "RunTask", "UpdateService"})
+"""Calls after which something goes on by itself."""
+
+
+def left(releasing: Releasing, interrupted: Interrupted) -> Ending:
+    """What is under way goes on at AWS."""
+    id = deployment_of(releasing)
+    journal = releasing.journal
+    if id:
+        what, resume = f"the deployment {id} goes on by itself", resume_command(id, releasing)
+    elif journal.under_way:
+        what, resume = f"{journal.under_way} goes on by itself", releasing.journal.again
+    else:
+        what, resume = "nothing of it goes on", releasing.journal.again
+    return Ending("interrupted", what, resume=resume, signal_number=interrupted.signal_number)
+
+
+def taken_back(releasing: Releasing, interrupted: Interrupted) -> Ending:
+    """Users are on the former version when it returns, or it says that they are not."""
+    id = deployment_of(releasing)
+    ending = Ending("failed_rolled_back", "the former version serves all users")
+    if id:
+        ending = stopped(releasing, id, ground_of(releasing.observe(), releasing.journal.previous_revision))
+    if ending.kind not in ("failed_rolled_back", "superseded"):
+        return ending
+    return_worker(releasing)
+    return Ending("interrupted", ending.what, resume=releasing.journal.again, signal_number=interrupted.signal_number)
+
+
+def stopped(releasing: Releasing, id: str, ground: Ground) -> Ending:
+    """Stops a deployment with rollback, and follows both to their ends."""
+    releasing.tell(RollingBack(deployment_id=id, because="asked to"))
+    releasing.patiently(lambda: releasing.aws.codedeploy.stop(id, roll_back=True))
+    following = following_of(releasing, id, releasing.journal.revision, ground)
+    seen = follow(releasing, following, "done")
+    if seen.deployment.status == "Succeeded":
+        return Ending("released", f"too late to go back: the deployment {id} has succeeded")
+    return settle(releasing, DeploymentFailed(following, seen), ground)
+
+
+def broken_off(releasing: Releasing, error: AwsCallFailed) -> Ending:
+    """AWS refused, and goes on refusing. What it does by itself now, it does without us."""
+    journal = releasing.journal
+    said = f"{error.what}: {error.because}" if error.because else error.what
+    id = journal.deployment_id
+    if id:
+        what = f"the deployment {id} goes on by itself, unseen: {said}"
+        return Ending("timed_out", what, resume=resume_command(id, releasing))
+    if journal.under_way or (error.may_have_happened and error.operation in CHANGING):
+        what = f"{journal.under_way or 'what was asked for last'} may go on by itself, unseen: {said}"
+        return Ending("timed_out", what, resume=releasing.journal.again)
+    if not journal.worker_rolled:
+        return Ending("failed_unchanged", f"{unchanged(releasing)}: {said}", resume=journal.again)
+    return_worker(releasing)
+    return Ending("failed_rolled_back", f"the former version serves all users: {said}", resume=releasing.journal.again)
+
+
+def unchanged(releasing: Releasing) -> str:
+    """What is registered runs only where somebody starts it, but it is there."""
+    registers = isinstance(releasing.release.target, NewImage) and bool(releasing.journal.revision)
+    return "no task was replaced; its task definitions are registered" if registers else "nothing was changed"
+
+
+def deployment_of(releasing: Releasing) -> str:
+    """Also of one whose creation was interrupted before its id arrived."""
+    return releasing.journal.deployment_id or releasing.patiently(lambda: created_by_us(releasing)) or ""
+
 
 GOES_ON: Final = ("detached", "traffic_shifted", "interrupted", "timed_out")
 """Endings after which CodeDeploy may still take a deployment back, when nobody sees it."""

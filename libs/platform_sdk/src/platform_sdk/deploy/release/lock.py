@@ -17,8 +17,8 @@ from typing import Final, Self
 from uuid import uuid4
 
 from platform_sdk.deploy.aws import AwsCallFailed
-from platform_sdk.deploy.aws.locks import Locks
-from platform_sdk.deploy.aws.patience import patiently
+from platform_sdk.deploy.aws.calls import patiently
+from platform_sdk.deploy.aws.dynamodb_locks import Locks
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.state import Held, LockItem, Suspended, Taken

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from platform_sdk.deploy.release.context import Ending, Releasing
 from platform_sdk.deploy.release.events import Migrating
-from platform_sdk.deploy.release.evidence import Watched
-from platform_sdk.deploy.release.journal import Ending
-from platform_sdk.deploy.release.releasing import Releasing
-from platform_sdk.deploy.render.stack_names import log_group, log_stream
+from platform_sdk.deploy.release.outcome import Watched
+from platform_sdk.deploy.render.names import log_group, log_stream
 from platform_sdk.deploy.render.task_definition import APP
 from platform_sdk.deploy.state import EcsService, LogLine, Task
 

@@ -5,11 +5,77 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
-from platform_sdk.deploy.release.check import Check
-from platform_sdk.deploy.release.evidence import Explanation
-from platform_sdk.deploy.release.target import Release
+from platform_sdk.deploy.release.options import Release
+
+# One answer of the preflight.
+
+CheckStatus = Literal["OK", "SKIP", "FAIL"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """`reason` says what was found, and of a SKIP why it could not be asked; `remedy` of a FAIL is the next step."""
+
+    name: str
+    status: CheckStatus
+    reason: str
+    remedy: str = ""
+
+
+# What the driver asks of whoever explains failures: to look while AWS still knows, and to say why in the end.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a release failed, in words: `cause` is the likely one, `evidence` are lines that show it."""
+
+    what: str
+    cause: str
+    remedy: str
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What is new and may fail. Empty texts where a stage has no such thing.
+
+    `service` is the ECS service's name, `revision` the new task definition's ARN, `task` the ARN of the migration's
+    task, `target_group` that of the replacement task set's target group.
+    """
+
+    stage: Literal["migration", "worker", "api"]
+    cluster: str
+    revision: str
+    since: datetime
+    service: str = ""
+    deployment_id: str = ""
+    task: str = ""
+    target_group: str = ""
+
+
+class EvidenceCollector(Protocol):
+    """Neither method raises an error of AWS: what cannot be read is missing from the evidence."""
+
+    def observe(self, watched: Watched) -> tuple[str, ...]:
+        """Looks once. Answers one signature for each task of the new revision that stopped so far; tasks that failed in
+        the same way have the same one.
+        """
+
+    def explain(self, watched: Watched) -> Explanation | None:
+        """After the failure. None where nothing was found."""
+
+
+class NoEvidence:
+    """Sees nothing."""
+
+    def observe(self, watched: Watched) -> tuple[str, ...]:
+        return ()
+
+    def explain(self, watched: Watched) -> Explanation | None:
+        return None
+
 
 OutcomeKind = Literal[
     "released",

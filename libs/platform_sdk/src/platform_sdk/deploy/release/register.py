@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from platform_sdk.deploy.aws import AwsCallFailed
-from platform_sdk.deploy.canonical import COMMIT_TAG, COMMITTED_AT_TAG, DOCUMENT_TAG, VERSION_TAG, document_digest
+from platform_sdk.deploy.plan.diff import COMMIT_TAG, COMMITTED_AT_TAG, DOCUMENT_TAG, VERSION_TAG, document_digest
+from platform_sdk.deploy.release.context import Ending, Releasing
 from platform_sdk.deploy.release.events import Registered, Warned
-from platform_sdk.deploy.release.journal import Ending
-from platform_sdk.deploy.release.releasing import Releasing
-from platform_sdk.deploy.release.target import ExistingRevisions, NewImage, Release
+from platform_sdk.deploy.release.options import ExistingRevisions, NewImage, Release
 from platform_sdk.deploy.render.task_definition import Json, render_standalone_task, render_task_definition
 from platform_sdk.deploy.state import ServiceState, TaskDefinition
 

@@ -5,27 +5,23 @@ API, scaling is restored, and the truth is told.
 """
 
 from platform_sdk.deploy.aws.session import Aws
-from platform_sdk.deploy.canonical import COMMIT_TAG
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.release.description import Description, parse_description
+from platform_sdk.deploy.plan.diff import COMMIT_TAG
+from platform_sdk.deploy.release.concurrency import if_free, without_lock
+from platform_sdk.deploy.release.context import Ending, Releasing, Tools
+from platform_sdk.deploy.release.deployment import DeploymentFailed, Ground, follow, ground_of, settle
 from platform_sdk.deploy.release.events import DeploymentCreated, Started
 from platform_sdk.deploy.release.execute import concluded, unbroken
-from platform_sdk.deploy.release.follow import follow
-from platform_sdk.deploy.release.former import is_placeholder
-from platform_sdk.deploy.release.journal import Ending
-from platform_sdk.deploy.release.left_over import put_right, worker_revision
-from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.release.history import Description, is_placeholder, parse_description
+from platform_sdk.deploy.release.options import ExistingRevisions, NewImage, Order, Release
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.preflight.version import image_in
+from platform_sdk.deploy.release.recovery import put_right, worker_revision
 from platform_sdk.deploy.release.register import with_tasks
-from platform_sdk.deploy.release.releasing import Releasing, Tools
-from platform_sdk.deploy.release.settle import DeploymentFailed, Ground, ground_of, settle
-from platform_sdk.deploy.release.shift import bake, confirm, following_of
-from platform_sdk.deploy.release.target import ExistingRevisions, NewImage, Release
-from platform_sdk.deploy.release.turn import if_free, without_lock
+from platform_sdk.deploy.release.traffic_shift import bake, confirm, following_of
 from platform_sdk.deploy.release.worker import return_worker
-from platform_sdk.deploy.render.stack_names import arn
+from platform_sdk.deploy.render.names import arn
 from platform_sdk.deploy.state import Deployment, ServiceState
 from platform_sdk.errors import PlatformError
 

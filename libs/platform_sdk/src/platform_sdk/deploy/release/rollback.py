@@ -9,24 +9,19 @@ from dataclasses import replace
 
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.release.choose import NoWayBack, choose, named
-from platform_sdk.deploy.release.description import parse_description
+from platform_sdk.deploy.release.concurrency import break_holder, if_free, item_of, take_turn, without_lock
+from platform_sdk.deploy.release.context import Ending, Releasing, Tools
+from platform_sdk.deploy.release.deployment import ground_of, serving_in
 from platform_sdk.deploy.release.events import Started
-from platform_sdk.deploy.release.execute import concluded, execute, unbroken
-from platform_sdk.deploy.release.former import is_placeholder, served, version_of, worker_beside
-from platform_sdk.deploy.release.journal import Ending
-from platform_sdk.deploy.release.left_over import put_right
-from platform_sdk.deploy.release.order import Order
+from platform_sdk.deploy.release.execute import concluded, execute, stopped, unbroken
+from platform_sdk.deploy.release.history import is_placeholder, parse_description, served, version_of, worker_beside
+from platform_sdk.deploy.release.options import ExistingRevisions, Order, Release
 from platform_sdk.deploy.release.outcome import Outcome
-from platform_sdk.deploy.release.releasing import Releasing, Tools
+from platform_sdk.deploy.release.recovery import put_right
 from platform_sdk.deploy.release.resume import beside, note
-from platform_sdk.deploy.release.serving import serving_in
-from platform_sdk.deploy.release.settle import ground_of
-from platform_sdk.deploy.release.target import ExistingRevisions, Release
-from platform_sdk.deploy.release.turn import break_holder, if_free, item_of, take_turn, without_lock
-from platform_sdk.deploy.release.undo import stopped
+from platform_sdk.deploy.release.rollback_target import NoWayBack, choose, named
 from platform_sdk.deploy.release.worker import return_worker
-from platform_sdk.deploy.render.stack_names import arn
+from platform_sdk.deploy.render.names import arn
 from platform_sdk.deploy.state import Deployment, ServiceState
 
 

@@ -7,11 +7,10 @@ request.
 from datetime import datetime, timedelta
 from typing import Final
 
+from platform_sdk.deploy.release.context import Ending, Releasing
+from platform_sdk.deploy.release.deployment import fails_alike
 from platform_sdk.deploy.release.events import RollingBack, WorkerProgress
-from platform_sdk.deploy.release.evidence import Watched
-from platform_sdk.deploy.release.failing import fails_alike
-from platform_sdk.deploy.release.journal import Ending
-from platform_sdk.deploy.release.releasing import Releasing
+from platform_sdk.deploy.release.outcome import Watched
 from platform_sdk.deploy.state import EcsService, RollingDeployment, ServiceDeployment
 
 DEADLINE_MINUTES: Final = 60

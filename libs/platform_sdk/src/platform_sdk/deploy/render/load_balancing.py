@@ -5,9 +5,8 @@ from typing import Final
 from platform_sdk.contract import CONTAINER_PORT
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.names import COLOURS, Colour, target_group_name
 from platform_sdk.deploy.render.cloudformation import Json, checkov_skip, ref, resource
-from platform_sdk.deploy.render.stack_names import target_group
+from platform_sdk.deploy.render.names import COLOURS, Colour, target_group, target_group_name
 
 LISTENERS: Final = {"ProductionRule": "ProductionListenerArn", "TestRule": "TestListenerArn"}
 LIVE_IS_GREEN: Final = "LiveIsGreen"

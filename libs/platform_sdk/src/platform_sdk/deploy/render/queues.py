@@ -7,7 +7,7 @@ from platform_sdk.contract import RECEIVE_WAIT_SECONDS, dead_letter_queue_name, 
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import Queue, ServiceSpec
 from platform_sdk.deploy.render.cloudformation import Json, checkov_skip, get, kept, policy, ref, resource
-from platform_sdk.deploy.render.stack_names import arn, logical
+from platform_sdk.deploy.render.names import arn, logical
 
 SECONDS_PER_DAY: Final = 86_400
 

@@ -9,11 +9,10 @@ from typing import Final
 from platform_sdk.contract import dead_letter_queue_name, queue_name
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import SecretStore, ServiceSpec
-from platform_sdk.deploy.names import role_name
 from platform_sdk.deploy.render.cloudformation import Json, allow, policy, ref, resource
 from platform_sdk.deploy.render.load_balancing import LISTENERS
-from platform_sdk.deploy.render.sidecars import CLOUDWATCH_AGENT
-from platform_sdk.deploy.render.stack_names import arn, cluster_name, hook_function_name, log_group, service_name
+from platform_sdk.deploy.render.names import arn, cluster_name, hook_function_name, log_group, role_name, service_name
+from platform_sdk.deploy.render.task_definition import CLOUDWATCH_AGENT
 from platform_sdk.deploy.render.variables import secrets_of
 
 METRICS_NAMESPACE: Final = "Platform"

@@ -10,19 +10,33 @@ from typing import Final
 
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.render.alarms import alarms
-from platform_sdk.deploy.render.cloudformation import Json
+from platform_sdk.deploy.render.cloudformation import Json, checkov_skip, kept
 from platform_sdk.deploy.render.codedeploy import codedeploy
-from platform_sdk.deploy.render.dashboard import dashboard
 from platform_sdk.deploy.render.load_balancing import LIVE_IS_GREEN, load_balancing
-from platform_sdk.deploy.render.logs import log_groups
+from platform_sdk.deploy.render.monitoring import alarms, dashboard
+from platform_sdk.deploy.render.names import log_group
 from platform_sdk.deploy.render.queues import queues
 from platform_sdk.deploy.render.roles import roles
-from platform_sdk.deploy.render.scaling import scaling
-from platform_sdk.deploy.render.schedules import schedules
+from platform_sdk.deploy.render.scaling import scaling, schedules
 from platform_sdk.deploy.render.services import HAS_WORKER_REVISION, ecs_services
 from platform_sdk.deploy.shared import SharedParameter, shared_parameter
 from platform_sdk.errors import PlatformError
+
+# The log groups of a service: what its app says, and what the containers beside it say.
+
+
+def log_groups(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    return {
+        "AppLogs": group(log_group(spec, environment), spec),
+        "SidecarLogs": group(log_group(spec, environment, "/sidecars"), spec),
+    }
+
+
+def group(name: str, spec: ServiceSpec) -> Json:
+    reason = "CloudWatch Logs encrypts every group; a key of ours would be one more thing that can stop logging."
+    body = kept("AWS::Logs::LogGroup", {"LogGroupName": name, "RetentionInDays": spec.log_retention_days})
+    return {**body, "Metadata": checkov_skip("CKV_AWS_158", reason)}
+
 
 MAX_RESOURCES: Final = 500
 MAX_BYTES: Final = 1_000_000

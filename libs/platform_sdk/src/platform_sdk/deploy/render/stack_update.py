@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from platform_sdk.deploy.names import Colour
 from platform_sdk.deploy.render.cloudformation import Json
+from platform_sdk.deploy.render.names import Colour
 from platform_sdk.errors import PlatformError
 
 GIVEN: Final = ("LiveTargetGroup", "WorkerTaskDefinition", "ContainerPort", "HealthCheckGracePeriodSeconds")

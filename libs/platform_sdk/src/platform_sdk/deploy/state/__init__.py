@@ -3,18 +3,38 @@
 Nothing here calls AWS or decides. Times are in UTC with their zone; ARNs and names are texts as AWS gives them.
 """
 
-from platform_sdk.deploy.state.around import (
-    Alarm,
-    ListenerRule,
-    LogLine,
-    ScalableTarget,
-    Suspended,
-    TargetGroup,
-    TargetHealth,
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from platform_sdk.deploy.state.ecs import (
+    ContainerState,
+    EcsService,
+    Finding,
+    Image,
+    Json,
+    RollingDeployment,
+    Scan,
+    ServiceDeployment,
+    ServiceEvent,
+    Task,
+    TaskDefinition,
+    TaskSet,
 )
-from platform_sdk.deploy.state.deployments import (
+from platform_sdk.deploy.state.stacks import (
+    ChangeSet,
+    DeployedStack,
+    Held,
+    LockItem,
+    ResourceChange,
+    Stack,
+    StackEvent,
+    StackResource,
+    Taken,
+)
+from platform_sdk.deploy.state.traffic import (
     ENDED,
     RUNNING,
+    Alarm,
     Deployment,
     DeploymentConfiguration,
     DeploymentGroup,
@@ -22,22 +42,13 @@ from platform_sdk.deploy.state.deployments import (
     DeploymentTarget,
     LifecycleEvent,
     LifecycleStatus,
+    ListenerRule,
+    LogLine,
+    ScalableTarget,
+    Suspended,
+    TargetGroup,
+    TargetHealth,
     TaskSetProgress,
-)
-from platform_sdk.deploy.state.images import Finding, Image, Scan
-from platform_sdk.deploy.state.locks import Held, LockItem, Taken
-from platform_sdk.deploy.state.service import ServiceState
-from platform_sdk.deploy.state.stacks import ChangeSet, DeployedStack, ResourceChange, Stack, StackEvent, StackResource
-from platform_sdk.deploy.state.tasks import (
-    ContainerState,
-    EcsService,
-    Json,
-    RollingDeployment,
-    ServiceDeployment,
-    ServiceEvent,
-    Task,
-    TaskDefinition,
-    TaskSet,
 )
 
 __all__ = [
@@ -81,3 +92,28 @@ __all__ = [
     "TaskSet",
     "TaskSetProgress",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceState:
+    """All of a service in an environment that exists on AWS; None and empty where it does not."""
+
+    stack: Stack | None
+    template: Json | None
+    """Of the stack, as deployed."""
+    api: EcsService | None
+    worker: EcsService | None
+    api_revision: TaskDefinition | None
+    worker_revision: TaskDefinition | None
+    standalone_revisions: Mapping[str, TaskDefinition] = field(default_factory=dict)
+    """The newest of each `[[tasks]]`, by the task's name."""
+    newer_revisions: Mapping[str, TaskDefinition] = field(default_factory=dict)
+    """The newest for `api` and `worker`, where that is not the one that runs: a release failed, or went back."""
+    production_rule: ListenerRule | None = None
+    test_rule: ListenerRule | None = None
+    target_groups: tuple[TargetGroup, ...] = ()
+    scaling: ScalableTarget | None = None
+    worker_scaling: ScalableTarget | None = None
+    deployment_group: DeploymentGroup | None = None
+    running_deployment: Deployment | None = None
+    alarms: tuple[Alarm, ...] = ()

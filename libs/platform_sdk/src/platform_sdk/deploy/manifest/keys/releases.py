@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from platform_sdk.deploy.manifest.keys import forms
-from platform_sdk.deploy.manifest.keys.kinds import Boolean, Choice, Group, Integer, Key, Number, Text
+from platform_sdk.deploy.manifest.keys import key as forms
+from platform_sdk.deploy.manifest.keys.key import Boolean, Choice, Group, Integer, Key, Number, Text
 from platform_sdk.deploy.manifest.types import LIFECYCLE_EVENTS, SMOKE_TEST, TRAFFIC_SHIFTS
 
 TRAFFIC_SHIFT: Final = Group(

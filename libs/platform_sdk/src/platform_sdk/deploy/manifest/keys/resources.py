@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from platform_sdk.deploy.manifest.keys import forms
-from platform_sdk.deploy.manifest.keys.kinds import ANY_NAME, Group, Integer, Key, Text, Texts
+from platform_sdk.deploy.manifest.keys import key as forms
+from platform_sdk.deploy.manifest.keys.key import ANY_NAME, Group, Integer, Key, Text, Texts
 
 LOG_RETENTION_DAYS: Final = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),

@@ -3,9 +3,8 @@
 from typing import Final
 
 from platform_sdk.contract import CONTAINER_PORT, STOP_TIMEOUT_SECONDS
-from platform_sdk.deploy.fargate import MEMORY_MIB_BY_CPU
-from platform_sdk.deploy.manifest.keys import forms
-from platform_sdk.deploy.manifest.keys.kinds import Boolean, Choice, Group, Integer, Key, Text, Texts
+from platform_sdk.deploy.manifest.keys import key as forms
+from platform_sdk.deploy.manifest.keys.key import MEMORY_MIB_BY_CPU, Boolean, Choice, Group, Integer, Key, Text, Texts
 from platform_sdk.deploy.manifest.types import ARCHITECTURES
 
 MEMORY_SIZES: Final = tuple(sorted({size for sizes in MEMORY_MIB_BY_CPU.values() for size in sizes}))

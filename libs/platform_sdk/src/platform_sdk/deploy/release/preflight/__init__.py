@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Final
 
 from platform_sdk.deploy.aws import AccessDenied
-from platform_sdk.deploy.release.check import Check
+from platform_sdk.deploy.release.context import Ending
 from platform_sdk.deploy.release.events import Checked
-from platform_sdk.deploy.release.journal import Ending
-from platform_sdk.deploy.release.preflight.architecture import (
+from platform_sdk.deploy.release.outcome import Check
+from platform_sdk.deploy.release.preflight.check import Answer, Asked, no_deployment, scaling, skip
+from platform_sdk.deploy.release.preflight.stack import (
     alarms,
     deployment_group,
     hooks,
@@ -19,8 +20,6 @@ from platform_sdk.deploy.release.preflight.architecture import (
     target_groups,
     traffic,
 )
-from platform_sdk.deploy.release.preflight.asked import Answer, Asked, skip
-from platform_sdk.deploy.release.preflight.undisturbed import no_deployment, scaling
 from platform_sdk.deploy.release.preflight.version import image, limits, not_older, roles, secrets
 
 CHECKS: Final[tuple[tuple[str, Callable[[Asked], Answer]], ...]] = (

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-from platform_sdk.deploy.canonical import COMMIT_TAG
-from platform_sdk.deploy.faults import listed
+from platform_sdk.deploy.config_errors import listed
 from platform_sdk.deploy.manifest.types import SecretReference, SecretStore
-from platform_sdk.deploy.names import role_name
-from platform_sdk.deploy.release.preflight.asked import Answer, Asked, fail, ok, skip
-from platform_sdk.deploy.release.target import ExistingRevisions, NewImage
-from platform_sdk.deploy.render.stack_names import arn
+from platform_sdk.deploy.plan.diff import COMMIT_TAG
+from platform_sdk.deploy.release.options import ExistingRevisions, NewImage
+from platform_sdk.deploy.release.preflight.check import Answer, Asked, fail, ok, skip
+from platform_sdk.deploy.render.names import arn, role_name
 from platform_sdk.deploy.render.task_definition import APP, render_standalone_task, render_task_definition
 from platform_sdk.deploy.render.variables import secrets_of
 from platform_sdk.deploy.state import Json

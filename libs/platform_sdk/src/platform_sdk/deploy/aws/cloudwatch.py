@@ -1,0 +1,152 @@
+"""CloudWatch's alarms."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from platform_sdk.deploy.aws import NotFound
+from platform_sdk.deploy.aws.calls import call, in_batches, pages, utc
+from platform_sdk.deploy.clock import Clock
+from platform_sdk.deploy.state import Alarm, LogLine
+
+# docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference: the most names in one DescribeAlarms.
+ALARMS: Final = 100
+
+
+class Alarms:
+    """Every method raises AwsCallFailed."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def alarms(self, names: Sequence[str]) -> dict[str, Alarm]:
+        """By name, without those that do not exist."""
+        found: dict[str, Alarm] = {}
+        for batch in in_batches(names, ALARMS):
+            listed = pages(
+                self.client,
+                "describe_alarms",
+                f"read the alarms {', '.join(batch)}",
+                AlarmNames=batch,
+                # Without being asked, AWS leaves composite alarms out.
+                AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+            )
+            for page in listed:
+                for each in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", [])):
+                    found[each["AlarmName"]] = alarm_of(each)
+        return found
+
+
+def alarm_of(found: Any) -> Alarm:
+    return Alarm(
+        name=found["AlarmName"],
+        state=found.get("StateValue", "INSUFFICIENT_DATA"),
+        reason=found.get("StateReason", ""),
+        description=found.get("AlarmDescription", ""),
+        updated_at=utc(found.get("StateUpdatedTimestamp")),
+    )
+
+
+# CloudWatch Logs: what tasks have written.
+
+LATE: Final = timedelta(seconds=30)
+"""How much later than its own time a line may still appear: agents send batches, and AWS indexes them."""
+POLL_SECONDS: Final = 2.0
+LINES: Final = 10_000
+"""Of one GetLogEvents."""
+
+
+class Logs:
+    """`group` is the name of a log group. Every method raises AwsCallFailed."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def lines(
+        self,
+        group: str,
+        *,
+        streams: Sequence[str] = (),
+        stream_prefix: str = "",
+        since: datetime,
+        until: datetime | None = None,
+        most: int,
+    ) -> tuple[LogLine, ...]:
+        """The last lines of these streams, of those that begin so, or of all of the group; oldest first. Nothing where
+        group or stream does not exist.
+        """
+        if streams:
+            found = [line for stream in streams for line in self.last_of_stream(group, stream, since, until, most)]
+            return tuple(sorted(found, key=lambda line: line.at)[-most:])
+        last = deque((line_of(each) for each in self.events(group, stream_prefix, since, until)), maxlen=most)
+        return tuple(sorted(last, key=lambda line: line.at))
+
+    def last_of_stream(
+        self, group: str, stream: str, since: datetime, until: datetime | None, most: int
+    ) -> list[LogLine]:
+        """From the end, so that a long log costs one call."""
+        try:
+            answer = call(
+                self.client,
+                "get_log_events",
+                f"read the log {group} {stream}",
+                logGroupName=group,
+                logStreamName=stream,
+                startFromHead=False,
+                limit=min(most, LINES),
+                **between(since, until),
+            )
+        except NotFound:
+            return []
+        return [line_of({**each, "logStreamName": stream}) for each in answer["events"]]
+
+    def events(self, group: str, stream_prefix: str, since: datetime, until: datetime | None) -> Iterator[Any]:
+        prefix = {"logStreamNamePrefix": stream_prefix} if stream_prefix else {}
+        purpose = f"read the log {group}"
+        listed = pages(self.client, "filter_log_events", purpose, logGroupName=group, **prefix, **between(since, until))
+        try:
+            for page in listed:
+                yield from page["events"]
+        except NotFound:
+            return
+
+    def groups(self, names: Sequence[str]) -> set[str]:
+        """Those that exist."""
+        return {
+            each["logGroupName"]
+            for name in names
+            for page in pages(
+                self.client, "describe_log_groups", f"look for the log group {name}", logGroupNamePrefix=name
+            )
+            for each in page["logGroups"]
+            if each["logGroupName"] == name
+        }
+
+    def follow(self, group: str, *, stream_prefix: str = "", since: datetime, clock: Clock) -> Iterator[LogLine]:
+        """Every line as it appears, without end; it waits while there is none. Late ones come where they are found."""
+        told: dict[str, datetime] = {}
+        newest = since
+        while True:
+            for event in self.events(group, stream_prefix, max(since, newest - LATE), None):
+                line = line_of(event)
+                if event["eventId"] not in told:
+                    told[event["eventId"]] = line.at
+                    newest = max(newest, line.at)
+                    yield line
+            told = {id: at for id, at in told.items() if at >= newest - LATE}
+            clock.sleep(POLL_SECONDS)
+
+
+def between(since: datetime, until: datetime | None) -> dict[str, int]:
+    """In milliseconds, as CloudWatch Logs counts."""
+    start = {"startTime": int(since.timestamp() * 1000)}
+    return start if until is None else start | {"endTime": int(until.timestamp() * 1000)}
+
+
+def line_of(found: Any) -> LogLine:
+    return LogLine(
+        at=datetime.fromtimestamp(found["timestamp"] / 1000, UTC),
+        stream=found.get("logStreamName", ""),
+        text=found["message"].rstrip("\n"),
+    )

@@ -1,0 +1,1 @@
+"""Everything that a person or a program reads: plans, releases, costs, as lines, Markdown, JSON or a live view."""

@@ -1,0 +1,148 @@
+"""What applying looks like: a line for each change of state while it goes on, and a document at its end."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from platform_sdk.deploy.apply.events import (
+    ApplyEvent,
+    Changing,
+    Ended,
+    ResourceMoved,
+    StackFailed,
+    StackOutcome,
+    Waiting,
+    Warned,
+    WouldBeLost,
+)
+from platform_sdk.deploy.apply.stack_recovery import IN_PROGRESS, STACK
+from platform_sdk.deploy.config_errors import counted, error_document
+from platform_sdk.deploy.output.release import duration
+from platform_sdk.deploy.state import Json, ResourceChange
+from platform_sdk.errors import PlatformError
+
+FORMAT_VERSION: Final = 1
+SIGNS: Final = {"Add": "+", "Modify": "~", "Remove": "-", "Import": "+", "Dynamic": "~"}
+
+
+class LinePainter:
+    """What is begun is told only where it is waited for: most is done within seconds.
+
+    `write` takes a line without its end; `now` tells the time that has passed.
+    """
+
+    def __init__(self, write: Callable[[str], None], now: Callable[[], datetime]) -> None:
+        self.write = write
+        self.now = now
+        self.began = now()
+        self.told: dict[tuple[str, str], str] = {}
+        """The last status of each resource, as CloudFormation tells some twice."""
+
+    def paint(self, event: ApplyEvent) -> None:
+        for line in self.lines(event):
+            self.write(f"{duration(self.now() - self.began):>7}  {line}")
+
+    def lines(self, event: ApplyEvent) -> Iterator[str]:
+        match event:
+            case Waiting():
+                yield from self.once(event.stack, "waiting", f"{event.stack}: waiting for {event.subject}")
+            case Changing():
+                yield f"{event.stack}: to {event.kind} with {counted(len(event.changes), 'change')}"
+                yield from map(change_line, event.changes)
+            case ResourceMoved(event=moved) if moved.type != STACK and moved.status.endswith(IN_PROGRESS):
+                return
+            case ResourceMoved():
+                moved = event.event
+                said = f": {moved.reason}" if moved.status.endswith("_FAILED") and moved.reason else ""
+                line = f"{event.stack}: {moved.logical_id} {moved.status}{said}"
+                yield from self.once(event.stack, moved.logical_id, line)
+            case Warned():
+                yield f"{event.stack}: warning: {event.what}"
+            case Ended():
+                yield f"{event.outcome.stack}: {outcome_words(event.outcome)}"
+
+    def once(self, stack: str, subject: str, line: str) -> Iterator[str]:
+        if self.told.get((stack, subject)) != line:
+            self.told[stack, subject] = line
+            yield line
+
+
+def change_line(change: ResourceChange) -> str:
+    sign = "!" if change.replacement == "True" else SIGNS.get(change.action, "~")
+    what = f" ({', '.join(change.properties)})" if change.properties else ""
+    replaced = {"True": ", is replaced", "Conditional": ", may be replaced"}.get(change.replacement, "")
+    return f"  {sign} {change.logical_id}  {change.type}{what}{replaced}"
+
+
+def outcome_words(outcome: StackOutcome) -> str:
+    if not outcome.changes:
+        return outcome.action
+    return f"{outcome.action}, {counted(len(outcome.changes), 'change')}, {outcome.seconds:.0f} s"
+
+
+def summary(outcomes: Sequence[StackOutcome]) -> str:
+    """`2 created, 1 updated, 9 unchanged`."""
+    actions = [outcome.action for outcome in outcomes]
+    kinds = ("created", "updated", "repaired", "unchanged")
+    return ", ".join(f"{actions.count(kind)} {kind}" for kind in kinds if kind in actions) or "nothing to do"
+
+
+def document(
+    environment: str,
+    service: str | None,
+    outcomes: Iterable[StackOutcome],
+    *,
+    still_to_do: Sequence[str] = (),
+    database_roles: Sequence[str] = (),
+    grace_period_seconds: int | None = None,
+    error: PlatformError | None = None,
+    signal_number: int | None = None,
+) -> Json:
+    """`signal_number` is that of the signal that ended it."""
+    interrupted = signal_number is not None
+    return {
+        "format_version": FORMAT_VERSION,
+        "outcome": "error" if error else "interrupted" if interrupted else "applied",
+        "exit_code": error.exit_code if error else 128 + signal_number if signal_number is not None else 0,
+        "environment": environment,
+        "service": service,
+        "stacks": [outcome_document(each) for each in outcomes],
+        "grace_period_seconds": grace_period_seconds,
+        "database_roles": list(database_roles),
+        "still_to_do": list(still_to_do),
+        "interrupted": interrupted,
+        "error": None if error is None else failure_document(error),
+    }
+
+
+def outcome_document(outcome: StackOutcome) -> Json:
+    return {
+        "stack": outcome.stack,
+        "action": outcome.action,
+        "seconds": outcome.seconds,
+        "changes": [change_document(each) for each in outcome.changes],
+    }
+
+
+def change_document(change: ResourceChange) -> Json:
+    return {
+        "action": change.action,
+        "logical_id": change.logical_id,
+        "physical_id": change.physical_id,
+        "type": change.type,
+        "replacement": change.replacement,
+        "properties": list(change.properties),
+    }
+
+
+def failure_document(error: PlatformError) -> Json:
+    told = error_document(error)
+    match error:
+        case StackFailed():
+            failed = error.resource
+            resource = failed and {"logical_id": failed.logical_id, "type": failed.type, "reason": failed.reason}
+            return told | {"stack": error.stack, "status": error.status, "resource": resource}
+        case WouldBeLost():
+            return told | {"losses": [change_document(each) for each in error.losses]}
+        case _:
+            return told

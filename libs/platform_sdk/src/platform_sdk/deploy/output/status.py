@@ -1,0 +1,129 @@
+"""How a service is on AWS right now, in a few lines: what is observed in, sentences and a verdict out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from platform_sdk.deploy.plan.stack import is_placeholder
+from platform_sdk.deploy.release.history import version_of
+from platform_sdk.deploy.state import EcsService, ScalableTarget, ServiceState, TargetHealth, TaskDefinition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """`is_well` is False for what somebody should look at."""
+
+    subject: str
+    text: str
+    is_well: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    service: str
+    environment: str
+    lines: tuple[Line, ...]
+
+    @property
+    def is_well(self) -> bool:
+        return all(line.is_well for line in self.lines)
+
+    def as_text(self) -> str:
+        head = f"{self.service} in {self.environment}"
+        return "\n".join(
+            [head, *(f"  {line.subject:<8}  {line.text}{'' if line.is_well else '   <--'}" for line in self.lines)]
+        )
+
+    def as_json(self) -> dict[str, object]:
+        lines = [{"subject": line.subject, "text": line.text, "is_well": line.is_well} for line in self.lines]
+        return {"service": self.service, "environment": self.environment, "is_well": self.is_well, "lines": lines}
+
+
+def status_of(
+    service: str, environment: str, state: ServiceState, health: Mapping[str, tuple[TargetHealth, ...]]
+) -> Status:
+    """`health` is that of the targets, by the target group's ARN."""
+    if state.stack is None:
+        text = f"does not exist; `platform apply {service} --env {environment}` creates it"
+        return Status(
+            service=service, environment=environment, lines=(Line(subject="stack", text=text, is_well=False),)
+        )
+    return Status(service=service, environment=environment, lines=tuple(lines_of(state, state.stack.status, health)))
+
+
+def lines_of(state: ServiceState, stack: str, health: Mapping[str, tuple[TargetHealth, ...]]) -> Iterator[Line]:
+    yield Line(subject="stack", text=stack, is_well=stack.endswith("_COMPLETE") and "ROLLBACK" not in stack)
+    if state.api is not None:
+        yield tasks("api", state.api, state.api_revision)
+    yield from traffic(state, health)
+    if state.worker is not None:
+        yield tasks("worker", state.worker, state.worker_revision)
+    yield from one_version(state)
+    yield from scaling(state)
+    if state.running_deployment is not None:
+        running = state.running_deployment
+        yield Line(subject="release", text=f"{running.id} {running.status} since {running.created_at:%H:%M}")
+    loud = [alarm for alarm in state.alarms if alarm.state == "ALARM"]
+    for alarm in loud:
+        yield Line(subject="alarm", text=f"{alarm.name}: {alarm.reason}", is_well=False)
+    if state.alarms and not loud:
+        yield Line(subject="alarms", text=f"{len(state.alarms)} quiet")
+
+
+def tasks(role: str, service: EcsService, revision: TaskDefinition | None) -> Line:
+    """Of those that serve: while traffic shifts, ECS counts the other task set in."""
+    serving = service.primary or service
+    running = f"{serving.running} of {serving.desired} tasks run"
+    if revision is not None and is_placeholder(revision.family):
+        what = "a placeholder answers 503" if role == "api" else "a placeholder does nothing"
+        return Line(subject=role, text=f"{running}, and nothing is released yet: {what}", is_well=False)
+    version = f", version {version_of(revision)}" if version_of(revision) else ""
+    name = service.task_definition.rsplit("/", 1)[-1]
+    return Line(subject=role, text=f"{running}, {name}{version}", is_well=serving.running >= serving.desired)
+
+
+def one_version(state: ServiceState) -> Iterator[Line]:
+    """API and worker come from one image; only in the middle of a release they differ."""
+    api, worker = version_of(state.api_revision), version_of(state.worker_revision)
+    if api and worker and api != worker and state.running_deployment is None:
+        yield Line(subject="version", text=f"the API runs {api}, the worker runs {worker}", is_well=False)
+
+
+def traffic(state: ServiceState, health: Mapping[str, tuple[TargetHealth, ...]]) -> Iterator[Line]:
+    """Who has the users, and how many of its tasks the load balancer finds healthy. Only in the middle of a deployment
+    two share them.
+    """
+    if state.production_rule is None:
+        return
+    names = {group.arn: group.name for group in state.target_groups}
+    total = sum(state.production_rule.weights.values())
+    shared = state.running_deployment is None and sum(1 for each in state.production_rule.weights.values() if each) > 1
+    for arn, weight in sorted(state.production_rule.weights.items(), key=lambda pair: -pair[1]):
+        if weight:
+            targets = health.get(arn, ())
+            healthy = sum(1 for target in targets if target.state == "healthy")
+            text = f"{100 * weight / total:g} % to {names.get(arn, arn)}, {healthy} of {len(targets)} targets healthy"
+            yield Line(subject="traffic", text=text, is_well=0 < healthy == len(targets) and not shared)
+
+
+def scaling(state: ServiceState) -> Iterator[Line]:
+    for role, target in (("api", state.scaling), ("worker", state.worker_scaling)):
+        if target is not None:
+            yield Line(subject="scaling", text=f"{role}: {bounds(target)}", is_well=is_free(target, state))
+
+
+def bounds(target: ScalableTarget) -> str:
+    held = [
+        word
+        for word, suspended in (
+            ("in", target.suspended.scale_in),
+            ("out", target.suspended.scale_out),
+            ("scheduled", target.suspended.scheduled),
+        )
+        if suspended
+    ]
+    return f"{target.min_tasks} to {target.max_tasks} tasks" + (f"; suspended: {', '.join(held)}" if held else "")
+
+
+def is_free(target: ScalableTarget, state: ServiceState) -> bool:
+    """A release suspends scaling while traffic shifts; at any other time nobody should."""
+    return not target.suspended.any or state.running_deployment is not None

@@ -1,0 +1,281 @@
+"""What differs between two documents in their canonical form, in words that people know.
+
+Elements of lists are found by their name where they have one: `api · app · environment.LOG_LEVEL`, not `[0]…[17]`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from platform_sdk.deploy.render.stack_update import GIVEN
+
+# One form for documents that mean the same, so that what is rendered and what AWS answers can be compared.
+#
+# ECS gives lists in its own order, fills in defaults and adds keys that nobody sent; CloudFormation answers a
+# template's text as it was given, of which not every difference is one on AWS.
+
+Json = dict[str, object]
+
+VERSION_TAG: Final = "platform:version"
+"""On every revision that a release has registered: the tag of its image."""
+DOCUMENT_TAG: Final = "platform:document"
+"""Likewise: the digest of its document."""
+COMMIT_TAG: Final = "platform:commit"
+COMMITTED_AT_TAG: Final = "platform:committed-at"
+"""Likewise, where they are known; the moment in ISO 8601."""
+
+READ_ONLY: Final = frozenset(
+    {
+        "taskDefinitionArn",
+        "revision",
+        "status",
+        "requiresAttributes",
+        "compatibilities",
+        "registeredAt",
+        "registeredBy",
+        "deregisteredAt",
+    }
+)
+"""Of a task definition that ECS describes (docs.aws.amazon.com/AmazonECS, "TaskDefinition")."""
+
+SORTED_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    "containerDefinitions": ("name",),
+    "dependsOn": ("containerName",),
+    "environment": ("name",),
+    "environmentFiles": ("value",),
+    "mountPoints": ("containerPath",),
+    "portMappings": ("containerPort", "protocol"),
+    "secrets": ("name",),
+    "secretOptions": ("name",),
+    "systemControls": ("namespace",),
+    "tags": ("key",),
+    "ulimits": ("name",),
+    "volumes": ("name",),
+}
+"""Lists that are sets, by the keys that tell their elements apart."""
+SETS: Final = frozenset({"requiresCompatibilities", "add", "drop"})
+
+TASK_DEFAULTS: Final[Json] = {"enableFaultInjection": False, "ipcMode": "", "pidMode": ""}
+"""An emulator answers a mode that nobody gave as an empty text, which is none of ECS's modes."""
+CONTAINER_DEFAULTS: Final[Json] = {
+    "cpu": 0,
+    "essential": True,
+    "privileged": False,
+    "interactive": False,
+    "pseudoTerminal": False,
+    "disableNetworking": False,
+    "readonlyRootFilesystem": False,
+    "versionConsistency": "enabled",
+}
+HEALTH_CHECK_DEFAULTS: Final[Json] = {"interval": 30, "timeout": 5, "retries": 3}
+"""In seconds and attempts (docs.aws.amazon.com/AmazonECS, "HealthCheck")."""
+
+
+def canonical_task_definition(document: Mapping[str, object]) -> Json:
+    """As it was meant: without what ECS adds or assumes, and in one order. For tasks in awsvpc mode."""
+    written = {key: value for key, value in document.items() if key not in READ_ONLY}
+    for key in ("cpu", "memory"):
+        if key in written:
+            written[key] = str(written[key])
+    found = written.get("containerDefinitions", [])
+    assert isinstance(found, Sequence), "containers are a list"
+    containers = [canonical_container(container) for container in found]
+    meant = without(TASK_DEFAULTS, {**written, "containerDefinitions": containers})
+    ordered = in_order(meant)
+    assert isinstance(ordered, dict), "a mapping stays one"
+    return ordered
+
+
+def canonical_container(container: Mapping[str, Any]) -> Json:
+    written = without(CONTAINER_DEFAULTS, container)
+    if "portMappings" in written:
+        written["portMappings"] = [canonical_port(port) for port in container["portMappings"]]
+    if "mountPoints" in written:
+        written["mountPoints"] = [without({"readOnly": False}, mount) for mount in container["mountPoints"]]
+    if "healthCheck" in written:
+        written["healthCheck"] = without(HEALTH_CHECK_DEFAULTS, container["healthCheck"])
+    return written
+
+
+def canonical_port(port: Mapping[str, Any]) -> Json:
+    """In awsvpc mode both ports are the same. The name serves Service Connect, which CodeDeploy does not have."""
+    unsaid = {"protocol": "tcp", "hostPort": port.get("containerPort"), "name": port.get("name")}
+    return without(unsaid, port)
+
+
+def without(defaults: Mapping[str, object], document: Mapping[str, object]) -> Json:
+    """What differs from its default."""
+    return {key: value for key, value in document.items() if key not in defaults or value != defaults[key]}
+
+
+def in_order(value: object, key: str = "") -> object:
+    """Without what is empty, and with each set in its order."""
+    if isinstance(value, Mapping):
+        inner = {name: in_order(value[name], name) for name in sorted(value)}
+        return {name: one for name, one in inner.items() if not is_empty(one)}
+    if not isinstance(value, list | tuple):
+        return value
+    elements = [in_order(one) for one in value]
+    if key in SORTED_BY:
+        # ECS answers sets in its own order: without sorting, every plan would show a change.
+        return sorted(elements, key=lambda one: [str(field_of(one, name)) for name in SORTED_BY[key]])
+    return sorted(elements, key=str) if key in SETS else elements
+
+
+def field_of(element: object, name: str) -> object:
+    return element.get(name, "") if isinstance(element, Mapping) else element
+
+
+def is_empty(value: object) -> bool:
+    """`False`, `0` and an empty text say something where they are no defaults."""
+    return value is None or value in ([], {})
+
+
+def document_digest(document: Mapping[str, object]) -> str:
+    """SHA-256 of a task definition's canonical form, in hexadecimal; tags do not count.
+
+    The tag `platform:document` of a registered revision holds it: the same document is not registered again.
+    """
+    meant = canonical_task_definition({key: value for key, value in document.items() if key != "tags"})
+    return hashlib.sha256(json.dumps(meant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def canonical_template(template: Mapping[str, Any]) -> Json:
+    """What CloudFormation acts on: resources and parameters. Descriptions, metadata and order of creation change
+    nothing on AWS, and the defaults of `GIVEN` count only when a stack is created.
+    """
+    parameters = {
+        name: {key: value for key, value in body.items() if key != "Description"}
+        for name, body in template.get("Parameters", {}).items()
+        if name not in GIVEN
+    }
+    resources = {name: canonical_resource(body) for name, body in template["Resources"].items()}
+    return {"Parameters": parameters, "Conditions": template.get("Conditions", {}), "Resources": resources}
+
+
+def canonical_resource(body: Mapping[str, Any]) -> Json:
+    kept = {key: body[key] for key in ("Type", "Condition", "DeletionPolicy", "UpdateReplacePolicy") if key in body}
+    properties = body.get("Properties", {})
+    by_key = {"Tags": "Key", "Dimensions": "Name"}
+    ordered = {
+        name: sorted(value, key=lambda one, by=by_key[name]: str(one.get(by)))  # type: ignore[misc]
+        if name in by_key and isinstance(value, list)
+        else value
+        for name, value in properties.items()
+    }
+    return {**kept, "Properties": ordered}
+
+
+NAMES: Final = ("name", "Name", "key", "Key", "containerName", "sourceVolume", "containerPort", "Field", "Id", "Sid",
+                "ScheduledActionName", "PolicyName")  # fmt: skip
+"""Keys that tell the elements of a list apart, the first that all of them have."""
+VALUES: Final = ("value", "valueFrom", "Value")
+"""Where an element is a name and one of these alone, it is shown as that."""
+TOLD_ONE_BY_ONE: Final = ("environment", "secrets")
+"""Even where there was none before, or none is left."""
+CONTAINERS: Final = "containerDefinitions"
+SEPARATOR: Final = " · "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """`before` is None for what is added and `after` for what is removed; both are JSON values otherwise.
+
+    A secret is shown as the reference that the document holds.
+    """
+
+    path: str
+    kind: Literal["add", "remove", "change"]
+    before: object
+    after: object
+
+
+def diff(before: object, after: object, heading: str = "") -> tuple[Change, ...]:
+    """The changes that turn the one document into the other, in the order of their paths, below a heading.
+
+    Both stay as they are, and should be in their canonical form.
+    """
+    return tuple(changes(named(before), named(after), heading))
+
+
+def diff_task_definitions(
+    role: str, before: Mapping[str, object] | None, after: Mapping[str, object] | None
+) -> tuple[Change, ...]:
+    """Of documents in any form; tags aside, which say who registered a revision and not what runs."""
+    old, new = containers_first(before), containers_first(after)
+    found: list[Change] = []
+    for name in ordered_keys(old, new):
+        found += changes(old.get(name), new.get(name), f"{role}{SEPARATOR}{name}" if name else role)
+    return tuple(found)
+
+
+def containers_first(document: Mapping[str, object] | None) -> dict[str, object]:
+    """Each container by its name, and the rest of the task under the empty one."""
+    if document is None:
+        return {}
+    meant = canonical_task_definition({key: value for key, value in document.items() if key != "tags"})
+    containers = meant.pop(CONTAINERS, [])
+    assert isinstance(containers, Sequence), "containers are a list"
+    return {"": named(meant), **{str(each["name"]): named(each) for each in containers}}
+
+
+def named(value: object) -> object:
+    """Lists whose elements have names become mappings, all the way down."""
+    if isinstance(value, Mapping):
+        return {str(key): named(inner) for key, inner in value.items()}
+    if not isinstance(value, list | tuple):
+        return value
+    name = naming_key(value)
+    if name is None:
+        return [named(inner) for inner in value]
+    return {str(element[name]): body_of(element, name) for element in value}
+
+
+def naming_key(elements: Sequence[object]) -> str | None:
+    for name in NAMES:
+        found = [each[name] for each in elements if isinstance(each, Mapping) and isinstance(each.get(name), str | int)]
+        if elements and len(found) == len(elements) and len(set(found)) == len(found):
+            return name
+    return None
+
+
+def body_of(element: Mapping[str, object], name: str) -> object:
+    rest = {key: inner for key, inner in element.items() if key != name}
+    if len(rest) == 1 and next(iter(rest)) in VALUES:
+        return named(next(iter(rest.values())))
+    return named(rest)
+
+
+def changes(before: object, after: object, heading: str, keys: tuple[str, ...] = ()) -> Iterator[Change]:
+    if before == after:
+        return
+    if keys and keys[-1] in TOLD_ONE_BY_ONE:
+        before, after = before or {}, after or {}
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in ordered_keys(before, after):
+            yield from changes(before.get(key), after.get(key), heading, (*keys, key))
+        return
+    if isinstance(before, list) and isinstance(after, list) and are_objects([*before, *after]):
+        # Of objects without a name, such as statements of a policy: those that go and those that come.
+        for gone in (one for one in before if one not in after):
+            yield from changes(gone, None, heading, keys)
+        for new in (one for one in after if one not in before):
+            yield from changes(None, new, heading, keys)
+        return
+    path = SEPARATOR.join(part for part in (heading, ".".join(keys)) if part)
+    if before is None:
+        yield Change(path=path, kind="add", before=None, after=after)
+    elif after is None:
+        yield Change(path=path, kind="remove", before=before, after=None)
+    else:
+        yield Change(path=path, kind="change", before=before, after=after)
+
+
+def are_objects(elements: Sequence[object]) -> bool:
+    return bool(elements) and all(isinstance(each, Mapping) for each in elements)
+
+
+def ordered_keys(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+    return sorted({*before, *after})

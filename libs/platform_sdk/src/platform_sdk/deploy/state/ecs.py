@@ -1,0 +1,166 @@
+"""What ECS runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDefinition:
+    """A registered revision. `document` is as it was registered, without what ECS adds; `tags` are its tags. One that
+    is not `active` was deregistered: no task is started from it any more.
+    """
+
+    arn: str
+    family: str
+    revision: int
+    document: Json
+    tags: Mapping[str, str]
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSet:
+    """One of the two sets of tasks of a service that CodeDeploy deploys; counts are of tasks."""
+
+    id: str
+    status: Literal["PRIMARY", "ACTIVE", "DRAINING"]
+    task_definition: str
+    target_group: str
+    desired: int
+    running: int
+    pending: int
+    steady: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollingDeployment:
+    """One entry of `deployments` of a service that ECS deploys by itself."""
+
+    id: str
+    status: Literal["PRIMARY", "ACTIVE", "INACTIVE"]
+    task_definition: str
+    desired: int
+    running: int
+    pending: int
+    failed: int
+    rollout_state: Literal["COMPLETED", "FAILED", "IN_PROGRESS"]
+    rollout_reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceEvent:
+    at: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EcsService:
+    """`task_definition` is the running revision's ARN: of the primary task set under CodeDeploy."""
+
+    name: str
+    arn: str
+    status: str
+    controller: Literal["CODE_DEPLOY", "ECS", "EXTERNAL"]
+    task_definition: str
+    desired: int
+    running: int
+    pending: int
+    platform_version: str
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    grace_period_seconds: int
+    task_sets: tuple[TaskSet, ...]
+    deployments: tuple[RollingDeployment, ...]
+    events: tuple[ServiceEvent, ...]
+    """Newest first."""
+
+    @property
+    def primary(self) -> TaskSet | None:
+        return next((each for each in self.task_sets if each.status == "PRIMARY"), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerState:
+    name: str
+    last_status: str
+    exit_code: int | None
+    reason: str
+    health: Literal["HEALTHY", "UNHEALTHY", "UNKNOWN"]
+    image_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """`stop_code` and `stopped_reason` are empty while it runs; AWS forgets a stopped task after about an hour."""
+
+    arn: str
+    task_definition: str
+    last_status: str
+    desired_status: str
+    started_by: str
+    stop_code: str
+    stopped_reason: str
+    health: Literal["HEALTHY", "UNHEALTHY", "UNKNOWN"]
+    containers: tuple[ContainerState, ...]
+    private_address: str
+    created_at: datetime | None
+    stopped_at: datetime | None
+
+    @property
+    def id(self) -> str:
+        return self.arn.rsplit("/", 1)[-1]
+
+    def container(self, name: str) -> ContainerState | None:
+        return next((each for each in self.containers if each.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceDeployment:
+    """A rolling deployment in ECS's own history."""
+
+    arn: str
+    status: str
+    reason: str
+    target_revision: str
+    """The task definition's ARN."""
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+# What ECR holds.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """In ECR. `architectures` is empty where the manifest does not tell."""
+
+    repository: str
+    digest: str
+    tags: tuple[str, ...]
+    pushed_at: datetime | None
+    size_bytes: int
+    architectures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    name: str
+    severity: str
+    package: str
+    version: str
+    fixed_in: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """`status` is COMPLETE, IN_PROGRESS, PENDING, ACTIVE (of a continuous scan), FAILED, or NONE."""
+
+    status: str
+    description: str
+    counts: Mapping[str, int]
+    findings: tuple[Finding, ...]

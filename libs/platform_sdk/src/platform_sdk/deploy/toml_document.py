@@ -1,0 +1,390 @@
+"""A TOML file that a person wrote, read key by key; every fault is noted with its line and reading goes on.
+
+A reader asks a `Table` for the keys that it knows. What nobody asked for is an unknown key, so the reader is the one
+description of what the file may hold. A faulty value is replaced by a placeholder of its type: the reader needs no
+second path, and whoever combines values asks `is_sound` first. `Document.refuse_faults` ends it.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from platform_sdk.deploy.config_errors import Fault, InvalidConfiguration, TomlPath, did_you_mean, line_index, listed
+
+D = TypeVar("D")
+
+
+class Required:
+    """The default of a key without default."""
+
+
+REQUIRED: Final = Required()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a text may look like; `description` completes "must be …"."""
+
+    pattern: re.Pattern[str]
+    description: str
+    lengths: tuple[int, int] | None = None
+
+    def fits(self, text: str) -> bool:
+        low, high = self.lengths or (0, len(text))
+        return low <= len(text) <= high and self.pattern.fullmatch(text) is not None
+
+
+ANY_TEXT: Final = Form(re.compile(r"[^\x00]+"), "a text that is not empty")
+
+NAMES_OF_TYPES: Final[Mapping[type, str]] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text in quotes",
+    list: "a list",
+    dict: "a table",
+}
+
+
+def name_of_type(value: object) -> str:
+    return NAMES_OF_TYPES.get(type(value), "a date or time")
+
+
+@dataclass(slots=True)
+class Document:
+    """One file: its values, the lines of its keys, and the faults found so far.
+
+    `written` leads from a path to the one at which the file says it, where those differ: see `overlaid`.
+    """
+
+    file: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    lines: Mapping[TomlPath, int] = field(default_factory=dict)
+    written: Mapping[TomlPath, TomlPath] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    tables: list["Table"] = field(default_factory=list)
+    faulty: set[TomlPath] = field(default_factory=set)
+    readable: bool = True
+
+    def root(self) -> "Table":
+        """The file's outermost table; of a file that could not be read, nothing is reported as missing."""
+        return self.open((), self.values, absent=not self.readable)
+
+    def open(self, path: TomlPath, values: Mapping[str, Any], *, absent: bool = False) -> "Table":
+        table = Table(self, path, values, absent=absent)
+        self.tables.append(table)
+        return table
+
+    def fault(
+        self, path: TomlPath, reason: str, suggestion: str | None = None, *, beside: TomlPath | None = None
+    ) -> None:
+        """Notes a fault at the path, the first that is found there.
+
+        Its line is that of `beside`, or of the nearest place that the file does have.
+        """
+        if path in self.faulty:
+            return
+        self.faulty.add(path)
+        key = dotted(self.place_of(path)) or None
+        self.faults.append(
+            Fault(file=self.file, line=self.line(beside or path), key=key, reason=reason, suggestion=suggestion)
+        )
+
+    def place_of(self, path: TomlPath) -> TomlPath:
+        """Where the file writes what is at the path."""
+        heads = (path[:end] for end in range(len(path), 0, -1))
+        head = next((head for head in heads if head in self.written), ())
+        return (*self.written.get(head, ()), *path[len(head) :])
+
+    def line(self, path: TomlPath) -> int | None:
+        heads = (path[:end] for end in range(len(path), 0, -1))
+        return next((self.lines[head] for head in heads if head in self.lines), 1 if self.lines else None)
+
+    def is_sound(self, *path: str | int) -> bool:
+        """Whether the file could be read and nothing at or below the path is at fault."""
+        return self.readable and not any(faulty[: len(path)] == path for faulty in self.faulty)
+
+    def reject_unknown_keys(self) -> None:
+        for table in self.tables:
+            table.reject_unknown_keys()
+
+    def known_keys(self) -> set[str]:
+        """Every key that a reader has asked for, dotted, with `*` for names that the team chooses."""
+        return {
+            dotted((*table.path, key))
+            for table in self.tables
+            for key in ({"*"} if "*" in table.known else table.known)
+        }
+
+    def overlaid(self, layer: TomlPath) -> "Document":
+        """The same file read anew, with what its table `layer` says laid over the rest, and without that table."""
+        values = {key: value for key, value in self.values.items() if key != layer[0]}
+        document = Document(self.file, values, dict(self.lines), readable=self.readable, faults=list(self.faults))
+        over = value_at(self.values, layer)
+        if isinstance(over, dict):
+            over = {key: value for key, value in over.items() if key != layer[0]}
+            document.values, document.written = overlay(values, over, layer)
+            document.lines = moved_lines(self.lines, document.written)
+        return document
+
+    def refuse_faults(self, error: type[InvalidConfiguration]) -> None:
+        if self.faults:
+            raise error(self.faults)
+
+
+def value_at(values: Mapping[str, Any], path: TomlPath) -> object:
+    value: object = values
+    for step in path:
+        value = value.get(str(step)) if isinstance(value, dict) else None
+    return value
+
+
+def overlay(
+    base: Mapping[str, Any], over: Mapping[str, Any], layer: TomlPath, path: TomlPath = ()
+) -> tuple[dict[str, Any], dict[TomlPath, TomlPath]]:
+    """Tables are merged, key by key; everything else is replaced. Answers also where what was laid over is written."""
+    merged, written = dict(base), {}
+    for key, value in over.items():
+        own = (*path, key)
+        below = merged.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            merged[key], deeper = overlay(below, value, layer, own)
+            written.update(deeper)
+        else:
+            merged[key] = value
+            written[own] = (*layer, *own)
+    return merged, written
+
+
+def moved_lines(lines: Mapping[TomlPath, int], written: Mapping[TomlPath, TomlPath]) -> dict[TomlPath, int]:
+    """The lines of an overlaid document: those of replaced values are those of what replaces them."""
+    origins = {origin: path for path, origin in written.items()}
+    moved: dict[TomlPath, int] = {}
+    for path, line in lines.items():
+        heads = [path[:end] for end in range(1, len(path) + 1)]
+        origin = next((head for head in heads if head in origins), None)
+        if origin is not None:
+            moved[(*origins[origin], *path[len(origin) :])] = line
+        elif not any(head in written for head in heads):
+            moved.setdefault(path, line)
+    return moved
+
+
+class Table:
+    """One table of a document; every method notes the key as known and never raises."""
+
+    def __init__(self, document: Document, path: TomlPath, values: Mapping[str, Any], *, absent: bool) -> None:
+        self.document = document
+        self.path = path
+        self.values = values
+        self.absent = absent
+        self.known: set[str] = set()
+        self.examples: Mapping[str, str] = {}
+        """Assignments such as `cpu = 512`, by key."""
+
+    def fault(self, key: str | tuple[str | int, ...], reason: str, suggestion: str | None = None) -> None:
+        self.document.fault((*self.path, *((key,) if isinstance(key, str) else key)), reason, suggestion)
+
+    def example(self, key: str) -> str | None:
+        """As a suggestion; the example with the name `*` is for every key of a table whose names the team chooses."""
+        written = self.examples.get(key) or self.examples.get("*")
+        return f"for example {written}" if written else None
+
+    def are_sound(self, *keys: str) -> bool:
+        return not self.absent and all(self.document.is_sound(*self.path, key) for key in keys)
+
+    def integer(self, key: str, *, legal: range | None = None, default: D | Required = REQUIRED) -> int | D:
+        value = self._value(key, int, default)
+        if value is None:
+            return 0 if isinstance(default, Required) else default
+        if legal is not None and value not in legal:
+            closest = legal.start if value < legal.start else legal.stop - 1
+            self.fault(key, f"{value} is outside {legal.start} to {legal.stop - 1}", f"did you mean {closest}?")
+        return int(value)
+
+    def number(self, key: str, low: float, high: float, *, default: float) -> float:
+        value = self.values.get(key)
+        kind = int if type(value) is int else float
+        value = self._value(key, kind, default)
+        if value is None:
+            return default
+        if not low <= value <= high:
+            self.fault(key, f"{value} is outside {low} to {high}", self.example(key))
+        return float(value)
+
+    def text(self, key: str, form: Form = ANY_TEXT, *, default: D | Required = REQUIRED) -> str | D:
+        value = self._value(key, str, default)
+        if value is None:
+            return "" if isinstance(default, Required) else default
+        if not form.fits(value):
+            self.fault(key, f"must be {form.description}", self.example(key))
+        return str(value)
+
+    def choice(self, key: str, legal: Sequence[str], *, default: str | Required = REQUIRED) -> str:
+        value = self._value(key, str, default)
+        if value is None:
+            return legal[0] if isinstance(default, Required) else default
+        if value not in legal:
+            meant = did_you_mean(value, legal) or f'for example {dotted((key,))} = "{legal[0]}"'
+            self.fault(key, f"must be one of {listed(map(quoted, legal))}", meant)
+            return legal[0]
+        return str(value)
+
+    def boolean(self, key: str, *, default: bool) -> bool:
+        value = self._value(key, bool, default)
+        return default if value is None else bool(value)
+
+    def texts(
+        self, key: str, form: Form = ANY_TEXT, *, may_be_empty: bool = False, default: D | Required = REQUIRED
+    ) -> tuple[str, ...] | D:
+        """A list of texts, in the order of the file."""
+        value = self._value(key, list, default)
+        if value is None:
+            return () if isinstance(default, Required) else default
+        if not value and not may_be_empty:
+            self.fault(key, "must not be empty", self.example(key))
+        return tuple(self._elements(key, value, form))
+
+    def _elements(self, key: str, elements: list[object], form: Form) -> Iterator[str]:
+        for index, element in enumerate(elements):
+            if not isinstance(element, str):
+                reason = f"must be a text in quotes, not {name_of_type(element)}"
+                self.fault((key, index), reason, conversion(element, str) or self.example(key))
+            elif not form.fits(element):
+                self.fault((key, index), f"must be {form.description}", self.example(key))
+            else:
+                yield element
+
+    def table(self, key: str) -> "Table":
+        """A table that must be there; where it is missing, one fault stands for all that it should hold."""
+        return self.optional_table(key) or self._missing_table(key)
+
+    def absent_table(self, key: str) -> "Table":
+        """Of a table that need not be there: empty, so that every key has its default."""
+        return self.document.open((*self.path, key), {}, absent=True)
+
+    def knows(self, key: str) -> bool:
+        """Whether the file has the key; notes it as known in any case."""
+        self.known.add(key)
+        return key in self.values
+
+    def _missing_table(self, key: str) -> "Table":
+        if key not in self.values and not self.absent:
+            self.fault(key, f"the table [{dotted((*self.path, key))}] is missing", self.example(key))
+        return self.document.open((*self.path, key), {}, absent=True)
+
+    def optional_table(self, key: str) -> "Table | None":
+        value = self._value(key, dict, None)
+        return None if value is None else self.document.open((*self.path, key), value)
+
+    def tables(self, key: str) -> "Iterator[Table]":
+        """The tables of a list, `[[key]]`."""
+        value = self._value(key, list, None)
+        for index, element in enumerate(value or ()):
+            if isinstance(element, dict):
+                yield self.document.open((*self.path, key, index), element)
+            else:
+                self.fault((key, index), f"must be a table, not {name_of_type(element)}", f"write [[{key}]]")
+
+    def names(self, form: Form) -> Iterator[str]:
+        """The keys of a table whose names the team chooses."""
+        self.known.add("*")
+        for name in self.values:
+            if not form.fits(name):
+                self.fault(name, f"the name must be {form.description}", self.example("*"))
+            yield name
+
+    def reject_unknown_keys(self) -> None:
+        if "*" in self.known:
+            return
+        for key, value in self.values.items():
+            if key not in self.known:
+                kind = "table" if isinstance(value, dict) else "key"
+                others = f"known here: {listed(sorted(self.known))}" if self.known else "remove it"
+                self.fault(key, f"unknown {kind}", did_you_mean(key, self.known) or others)
+
+    def _value(self, key: str, kind: type, default: object) -> Any:
+        """The value where it is there and of its type; else None, with the fault noted."""
+        self.known.add(key)
+        if key not in self.values:
+            if isinstance(default, Required) and not self.absent:
+                self.fault(key, "is missing", self.example(key))
+            return None
+        value = self.values[key]
+        if type(value) is int and abs(value) >= 2**63:
+            # Larger than TOML promises; and Python refuses to write numbers of thousands of digits.
+            self.fault(key, "is too large a number", self.example(key))
+            return None
+        if type(value) is kind:
+            return value
+        suggestion = conversion(value, kind) or self.example(key)
+        self.fault(key, f"must be {NAMES_OF_TYPES[kind]}, not {name_of_type(value)}", suggestion)
+        return None
+
+
+def conversion(value: object, kind: type) -> str | None:
+    """How to write the value in the type that is wanted, where that is plain. What may be a secret is not repeated."""
+    if kind is int and isinstance(value, str) and value.strip().isdecimal() and len(value) < 10:
+        return f"did you mean {int(value)}, without quotes?"
+    if kind is str and type(value) in (int, float):
+        return "put it in quotes"
+    if kind is list and isinstance(value, str):
+        return "put it in brackets"
+    return None
+
+
+def quoted(text: str) -> str:
+    return f'"{text}"'
+
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_*-]+")
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """The path as TOML writes it: `publishes."order.placed"`, `queues.orders.consumes[0]`."""
+    written = ""
+    for step in path:
+        if isinstance(step, int):
+            written += f"[{step}]"
+        else:
+            step = step if _BARE_KEY.fullmatch(step) else quoted(step.encode("unicode_escape").decode())
+            written += f".{step}" if written else step
+    return written
+
+
+def read_document(path: Path, file: str) -> Document:
+    """Reads and parses a file; `file` is its name in faults. Whatever stands at the path, nothing is raised."""
+    document = Document(file)
+    try:
+        text = path.read_bytes().decode()
+        document.values = tomllib.loads(text)
+        document.lines = line_index(text.replace("\r\n", "\n"))
+    except FileNotFoundError:
+        _unreadable(document, None, "there is no such file")
+    except OSError as error:
+        _unreadable(document, None, f"cannot be read: {error.strerror or error}")
+    except UnicodeDecodeError as error:
+        _unreadable(document, None, f"is not UTF-8 text: byte {error.start} cannot be decoded")
+    except tomllib.TOMLDecodeError as error:
+        _unreadable(document, *_place_of(str(error)))
+    except (ValueError, RecursionError):
+        # tomllib lets a number with thousands of digits and endless nesting through as what they are to Python.
+        _unreadable(document, None, "is not TOML that can be read: a number is too long, or the nesting too deep")
+    return document
+
+
+def _unreadable(document: Document, line: int | None, reason: str) -> None:
+    document.readable = False
+    document.values = {}
+    document.faults.append(Fault(file=document.file, line=line, key=None, reason=reason))
+
+
+def _place_of(message: str) -> tuple[int | None, str]:
+    """tomllib says where in words: `Invalid value (at line 3, column 7)`, or `(at end of document)`."""
+    match = re.search(r" \(at line (\d+), column (\d+)\)$", message)
+    if match is None:
+        return None, f"is not TOML: {message}"
+    return int(match[1]), f"is not TOML: {message[: match.start()]} at column {match[2]}"
