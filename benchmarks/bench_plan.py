@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from aws_simulator import ControlPlane, SteppedClock
-from aws_simulator.region import build_region, released
+from aws_simulator.account_setup import build_region, released
 from benchmarks.generated import ROOT, generate
 from benchmarks.table import Row
 from platform_sdk.deploy.aws.session import Aws

@@ -8,8 +8,8 @@ import time
 from datetime import UTC, datetime
 
 from aws_simulator import ControlPlane, SteppedClock
+from aws_simulator.account_setup import build_region, released
 from aws_simulator.ecr import Ecr
-from aws_simulator.region import build_region, released
 from benchmarks.generated import ROOT
 from benchmarks.table import Row
 from platform_sdk.deploy.aws.session import Aws

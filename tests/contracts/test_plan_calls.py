@@ -5,11 +5,11 @@ from typing import Final
 import pytest
 from click.testing import CliRunner
 
+from aws_simulator.account_setup import register
+from aws_simulator.client import Call
 from aws_simulator.ecr import Ecr
 from aws_simulator.iam import Iam
-from aws_simulator.plane import Call
 from aws_simulator.policies import is_allowed
-from aws_simulator.region import register
 from platform_sdk.cli import platform
 from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.render.codedeploy import deployment_request, load_appspec_template, render_appspec

@@ -8,7 +8,7 @@ import pytest
 from aws_simulator import Behaviour
 from aws_simulator.iam import Iam
 from aws_simulator.policies import is_allowed
-from aws_simulator.sts import Sts
+from aws_simulator.small_services import Sts
 from platform_sdk.deploy.release.options import Order
 from tests.support.releases import World, world
 

@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from aws_simulator import Behaviour
-from aws_simulator.behaviour import Verdict
+from aws_simulator.world import Verdict
 from platform_sdk.deploy.release.events import RollingBack
 from platform_sdk.deploy.release.outcome import Outcome
 from tests.support.releases import world

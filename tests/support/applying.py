@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from aws_simulator import ControlPlane, SteppedClock
+from aws_simulator.account_setup import released
 from aws_simulator.cloudformation import CloudFormation
-from aws_simulator.region import released
 from platform_sdk.deploy.apply.context import Tools
 from platform_sdk.deploy.apply.events import ApplyEvent, Question, ResourceMoved
 from platform_sdk.deploy.apply.services import Turn, apply_service, apply_shared

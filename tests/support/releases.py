@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from aws_simulator import Behaviour, ControlPlane, SteppedClock
+from aws_simulator.account_setup import build_region, released
 from aws_simulator.ecr import Ecr
-from aws_simulator.region import build_region, released
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.diagnosis import AwsEvidence

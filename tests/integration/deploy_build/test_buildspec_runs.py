@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 
 from aws_simulator import Behaviour, ControlPlane, SteppedClock
-from aws_simulator.behaviour import GOOD
+from aws_simulator.account_setup import build_region
 from aws_simulator.ecr import Ecr
 from aws_simulator.iam import Iam
 from aws_simulator.policies import is_allowed
-from aws_simulator.region import build_region
-from aws_simulator.sts import Sts
+from aws_simulator.small_services import Sts
+from aws_simulator.world import GOOD
 from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.build.publish import read_source

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from aws_simulator.codedeploy.appspec import InvalidAppSpec, parse
-from aws_simulator.codedeploy.state import Configuration
-from aws_simulator.ecs.scheduling import breaker_threshold, pause, rolling_shares
+from aws_simulator.codedeploy.state import Configuration, InvalidAppSpec, parse
 from aws_simulator.ecs.state import TaskDefinition, TaskSet
+from aws_simulator.ecs.task_life import breaker_threshold, pause, rolling_shares
 from tests.unit.aws_simulator.conftest import APPSPEC, NAME, START, Stage
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from aws_simulator import ControlPlane, SteppedClock
+from aws_simulator.account_setup import build_region
 from aws_simulator.cloudformation import CloudFormation
-from aws_simulator.region import build_region
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
 

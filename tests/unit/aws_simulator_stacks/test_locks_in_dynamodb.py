@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from aws_simulator import ControlPlane, NotPlayed
-from aws_simulator.dynamodb_expressions import Expression
+from aws_simulator.dynamodb import Expression
 
 FREE_OR_EXPIRED = "attribute_not_exists(#name) OR expires_at < :now"
 ITEM = {"name": {"S": "release/orders"}, "token": {"S": "one"}, "expires_at": {"N": "100"}}

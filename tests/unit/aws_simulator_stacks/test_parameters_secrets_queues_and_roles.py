@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from aws_simulator import ControlPlane
 from aws_simulator.secrets import SecretsManager
+from aws_simulator.small_services import Sts
 from aws_simulator.ssm import Ssm
-from aws_simulator.sts import Sts
 
 
 def test_parameters_are_found_below_a_path_in_pages(plane: ControlPlane) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from aws_simulator import Behaviour, ControlPlane, SteppedClock
+from aws_simulator.account_setup import RegionNotBuilt, build_region, released
 from aws_simulator.cloudformation import CloudFormation
 from aws_simulator.dynamodb import DynamoDb
 from aws_simulator.iam import Iam
 from aws_simulator.policies import is_allowed
-from aws_simulator.region import RegionNotBuilt, build_region, released
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render.names import stack_name

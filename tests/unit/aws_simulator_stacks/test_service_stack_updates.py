@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from aws_simulator.account_setup import released
 from aws_simulator.cloudformation import CloudFormation
-from aws_simulator.region import released
 from platform_sdk.deploy.manifest import ServiceSpec
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.stack_update import GIVEN, Live, StackUpdate, stack_updates

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from aws_simulator import Behaviour, ControlPlane, SteppedClock
-from aws_simulator.region import build_region
+from aws_simulator.account_setup import build_region
 from platform_sdk.cli import platform
 from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws

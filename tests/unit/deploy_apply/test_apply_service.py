@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from aws_simulator import Behaviour
+from aws_simulator.account_setup import register
 from aws_simulator.ecr import Ecr
-from aws_simulator.region import register
 from platform_sdk.deploy.apply.events import ApplyEvent, ReleaseUnderWay, ResourceMoved, StackFailed
 from platform_sdk.deploy.apply.services import Applied, Turn, apply_service, planned
 from platform_sdk.deploy.aws.dynamodb_locks import NoLockTable

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from aws_simulator.rds_data import RdsData
 from aws_simulator.secrets import SecretsManager
+from aws_simulator.small_services import RdsData
 from platform_sdk.deploy.apply.database_roles import (
     POLL_SECONDS,
     WAKING_SECONDS,

@@ -12,12 +12,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from aws_simulator import ControlPlane, SteppedClock
+from aws_simulator.account_setup import build_region, released
 from aws_simulator.cloudformation import CloudFormation
 from aws_simulator.cloudformation.template import parse
 from aws_simulator.ecr import Ecr
 from aws_simulator.iam import Iam
 from aws_simulator.policies import is_allowed
-from aws_simulator.region import build_region, released
 from platform_sdk.cli import platform
 from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, TypeVar
 
-from aws_simulator.behaviour import GOOD, MISSING, Behaviour, Hook, Verdict
 from aws_simulator.clock import SteppedClock
 from aws_simulator.service import Service
+from aws_simulator.world import GOOD, MISSING, Behaviour, Hook, Verdict
 
 PUBLIC_REGISTRY: Final = "public.ecr.aws/"
 

@@ -6,9 +6,7 @@ from typing import Any, Final
 
 from aws_simulator.account import Account
 from aws_simulator.ecs.service import Ecs
-from aws_simulator.pages import page
-from aws_simulator.refused import Refused
-from aws_simulator.service import Answer, Request, Service
+from aws_simulator.service import Answer, Refused, Request, Service, page
 
 PAGE_SIZE: Final = 50
 BAD_TOKEN: Final = "InvalidNextTokenException"  # noqa: S105

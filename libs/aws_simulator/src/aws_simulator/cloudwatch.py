@@ -8,9 +8,7 @@ from typing import Any, Final, Literal
 from aws_simulator.account import Account
 from aws_simulator.elbv2.service import ElbV2
 from aws_simulator.elbv2.state import TargetGroup
-from aws_simulator.pages import page
-from aws_simulator.refused import Refused
-from aws_simulator.service import Answer, Request, Service
+from aws_simulator.service import Answer, Refused, Request, Service, page
 
 State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 

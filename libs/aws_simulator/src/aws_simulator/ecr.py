@@ -16,10 +16,9 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, Literal
 
 from aws_simulator.account import Account
-from aws_simulator.behaviour import GOOD, Behaviour
 from aws_simulator.ecr_scans import Scan, ScanType, findings_of, status_of, summary_of
-from aws_simulator.refused import Refused
-from aws_simulator.service import Answer, Request, Service
+from aws_simulator.service import Answer, Refused, Request, Service
+from aws_simulator.world import GOOD, Behaviour
 
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
 SINGLE: Final = "application/vnd.oci.image.manifest.v1+json"

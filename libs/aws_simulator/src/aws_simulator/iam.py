@@ -13,8 +13,7 @@ from urllib.parse import quote
 
 from aws_simulator.account import Account
 from aws_simulator.policies import Document, is_allowed, listed
-from aws_simulator.refused import Refused
-from aws_simulator.service import Answer, Request, Service
+from aws_simulator.service import Answer, Refused, Request, Service
 
 
 @dataclass(slots=True, kw_only=True)

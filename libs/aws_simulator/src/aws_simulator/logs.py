@@ -7,9 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from aws_simulator.account import Account
-from aws_simulator.pages import page
-from aws_simulator.refused import Refused
-from aws_simulator.service import Answer, Request, Service
+from aws_simulator.service import Answer, Refused, Request, Service, page
 
 PAGE_OF_EVENTS: Final = 10_000
 PAGE_OF_NAMES: Final = 50

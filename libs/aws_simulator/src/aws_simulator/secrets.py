@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from aws_simulator.account import Account
-from aws_simulator.refused import Refused
-from aws_simulator.service import Answer, Request, Service
+from aws_simulator.service import Answer, Refused, Request, Service
 
 PAGE: Final = 100
 

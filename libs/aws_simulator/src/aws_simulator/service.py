@@ -1,8 +1,8 @@
 """What every service of the control plane is: its operations as methods, and a step for each second that passes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from aws_simulator.clock import NEVER
 
@@ -53,3 +53,49 @@ def arns_in(value: object) -> Iterator[str]:
         case list() | tuple():
             for member in value:
                 yield from arns_in(member)
+
+
+# How a service of the control plane says no: what becomes a ClientError at the caller's.
+
+
+class Refused(Exception):
+    """An error answer of AWS.
+
+    Args:
+        code: as the service's API names it: `InvalidParameterException`.
+        message: AWS's sentence.
+        status: of the HTTP answer.
+        detail: members of the modelled error beside its message.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, status: int = 400, detail: Mapping[str, object] | None = None
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.detail = dict(detail or {})
+
+
+class NotPlayed(Exception):
+    """An operation that the control plane does not know how to answer. It is no error of AWS, so nothing catches it."""
+
+
+# Answers in pages: what a service returns at once, and the token for the rest.
+
+T = TypeVar("T")
+
+
+def page(items: Sequence[T], token: str | None, size: int, *, refused: str) -> tuple[list[T], str | None]:
+    """One page and the token of the next, which is None on the last.
+
+    Raises:
+        Refused: with the code `refused`, for a token that this does not make.
+    """
+    try:
+        start = int(token) if token is not None else 0
+    except ValueError:
+        raise Refused(refused, "Invalid token") from None
+    end = start + size
+    return list(items[start:end]), str(end) if end < len(items) else None

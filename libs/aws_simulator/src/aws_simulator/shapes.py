@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
+import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.validate import ParamValidator
 
@@ -113,3 +114,17 @@ def python_pattern(pattern: str) -> re.Pattern[str] | None:
         return re.compile(pattern)
     except re.error:
         return None
+
+
+# botocore's descriptions of AWS's operations, read once in a process: reading them takes a tenth of a second.
+
+
+@cache
+def session() -> botocore.session.Session:
+    return botocore.session.Session()
+
+
+@cache
+def operation_model(service: str, operation: str) -> OperationModel:
+    """`service` as boto3 calls the client, `operation` as AWS does: `DescribeServices`."""
+    return session().get_service_model(service).operation_model(operation)

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import ClassVar, Final
 
 from aws_simulator.account import Account
-from aws_simulator.refused import Refused
-from aws_simulator.service import Answer, Request, Service
+from aws_simulator.service import Answer, Refused, Request, Service
 
 PAGE: Final = 10
 """What GetParametersByPath returns at most."""

@@ -5,17 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from aws_simulator.account import Account
-from aws_simulator.cloudformation.dependencies import refuse_unsound
 from aws_simulator.cloudformation.differences import changes, without_values
 from aws_simulator.cloudformation.operation import OnFailure
-from aws_simulator.cloudformation.parameters import values_of
 from aws_simulator.cloudformation.stack import NOTHING, Described, Stack
 from aws_simulator.cloudformation.stacks import Stacks, body_of, next_token
-from aws_simulator.cloudformation.template import Template, parse
+from aws_simulator.cloudformation.template import Template, parse, refuse_unsound, values_of
 from aws_simulator.iam import Iam
-from aws_simulator.pages import page
-from aws_simulator.refused import Refused
-from aws_simulator.service import Answer, Request
+from aws_simulator.service import Answer, Refused, Request, page
 from aws_simulator.ssm import Ssm
 
 NO_CHANGES: Final = (

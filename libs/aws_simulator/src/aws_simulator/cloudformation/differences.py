@@ -13,12 +13,11 @@ from typing import Any, Final
 
 from aws_simulator.account import Account
 from aws_simulator.cloudformation.create_only import create_only
-from aws_simulator.cloudformation.dependencies import needs
 from aws_simulator.cloudformation.intrinsics import Unknown, first_unknown, named_in, resolve
+from aws_simulator.cloudformation.resource_operation import changed_names
 from aws_simulator.cloudformation.stack import Described, Stack, StackResource
-from aws_simulator.cloudformation.tasks import changed_names
-from aws_simulator.cloudformation.template import Json, Resource
-from aws_simulator.refused import NotPlayed
+from aws_simulator.cloudformation.template import Json, Resource, needs
+from aws_simulator.service import NotPlayed
 
 KNOWN_LATER: Final = "{{changeSet:KNOWN_AFTER_APPLY}}"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aws_simulator.refused import Refused
+from aws_simulator.service import Refused
 
 NO_VALUE: Final = object()
 """`AWS::NoValue`: leaves out what it stands for."""

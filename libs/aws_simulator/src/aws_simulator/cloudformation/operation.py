@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from aws_simulator.account import Account
-from aws_simulator.cloudformation.dependencies import needs
 from aws_simulator.cloudformation.intrinsics import condition, resolve
+from aws_simulator.cloudformation.resource_operation import Delete, Fault, Make, Restore, Run, Task
 from aws_simulator.cloudformation.stack import Described, Existing, Stack, StackResource
-from aws_simulator.cloudformation.tasks import Delete, Fault, Make, Restore, Run, Task
+from aws_simulator.cloudformation.template import needs
 
 OnFailure = Literal["ROLLBACK", "DELETE", "DO_NOTHING"]
 Undoes = Literal["nothing", "creation", "everything"]

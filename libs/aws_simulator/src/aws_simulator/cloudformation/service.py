@@ -10,8 +10,7 @@ from aws_simulator.cloudformation.differences import changes
 from aws_simulator.cloudformation.operation import How, OnFailure, Operation
 from aws_simulator.cloudformation.stack import Described, Stack
 from aws_simulator.policies import is_allowed
-from aws_simulator.refused import Refused
-from aws_simulator.service import Answer, Request
+from aws_simulator.service import Answer, Refused, Request
 
 NO_UPDATES: Final = "No updates are to be performed."
 

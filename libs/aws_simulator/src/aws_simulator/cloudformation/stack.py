@@ -7,9 +7,8 @@ from typing import Any, Final, Protocol
 
 from aws_simulator.account import Account
 from aws_simulator.cloudformation.intrinsics import Scope, condition
-from aws_simulator.cloudformation.parameters import Value, resolved
-from aws_simulator.cloudformation.template import Json, Resource, Template
-from aws_simulator.refused import NotPlayed
+from aws_simulator.cloudformation.template import Json, Resource, Template, Value, resolved
+from aws_simulator.service import NotPlayed
 
 STACK_TYPE: Final = "AWS::CloudFormation::Stack"
 NOTHING: Final = Template(text="", description="", parameters={}, conditions={}, mappings={}, resources={}, outputs={})

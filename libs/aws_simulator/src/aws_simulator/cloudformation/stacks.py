@@ -5,12 +5,9 @@ from typing import Any, ClassVar, Final
 
 from aws_simulator.account import Account
 from aws_simulator.cloudformation.operation import Operation
-from aws_simulator.cloudformation.parameters import default_of
 from aws_simulator.cloudformation.stack import Event, Stack, StackResource
-from aws_simulator.cloudformation.template import Template, parse
-from aws_simulator.pages import page
-from aws_simulator.refused import NotPlayed, Refused
-from aws_simulator.service import Answer, Request, Service
+from aws_simulator.cloudformation.template import Template, default_of, parse
+from aws_simulator.service import Answer, NotPlayed, Refused, Request, Service, page
 
 EVENTS_IN_A_PAGE: Final = 100
 MAX_TEMPLATE_BYTES: Final = 51_200

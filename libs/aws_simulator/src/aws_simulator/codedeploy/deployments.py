@@ -7,15 +7,20 @@ from typing import Any, Final
 from aws_simulator.account import Account
 from aws_simulator.clock import NEVER
 from aws_simulator.codedeploy import machine
-from aws_simulator.codedeploy.appspec import AppSpec, InvalidAppSpec, parse
-from aws_simulator.codedeploy.described import described, described_target
 from aws_simulator.codedeploy.engine import Engine
-from aws_simulator.codedeploy.groups import NONE_GIVEN, Groups, revision_of
+from aws_simulator.codedeploy.groups import NONE_GIVEN, Groups, described, described_target, revision_of
 from aws_simulator.codedeploy.machine import Action, Ended, Seen
-from aws_simulator.codedeploy.state import LIFECYCLE, Deployment, Group, LifecycleEvent, Trigger
-from aws_simulator.pages import page
-from aws_simulator.refused import Refused
-from aws_simulator.service import Answer, Request
+from aws_simulator.codedeploy.state import (
+    LIFECYCLE,
+    AppSpec,
+    Deployment,
+    Group,
+    InvalidAppSpec,
+    LifecycleEvent,
+    Trigger,
+    parse,
+)
+from aws_simulator.service import Answer, Refused, Request, page
 
 PAGE_SIZE: Final = 100
 MAX_BATCH: Final = 25

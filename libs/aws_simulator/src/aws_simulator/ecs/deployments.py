@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from aws_simulator.cloudwatch import CloudWatch
-from aws_simulator.ecs import life, scheduling
+from aws_simulator.ecs import task_life
 from aws_simulator.ecs.described import configuration_of
 from aws_simulator.ecs.services import Services
 from aws_simulator.ecs.state import (
@@ -109,7 +109,7 @@ class Deployments(Services):
         old = sum(len(self.live_tasks(one.id)) for one in others)
         healthy = sum(self._is_healthy(task) for task in new)
         before = primary.desired_count
-        primary.desired_count, left = scheduling.rolling_shares(
+        primary.desired_count, left = task_life.rolling_shares(
             service.desired_count, configuration_of(service), new_live=len(new), new_healthy=healthy, old_live=old
         )
         if primary.desired_count != before:
@@ -121,7 +121,7 @@ class Deployments(Services):
                 service.sets.remove(one)
 
     def _is_healthy(self, task: Task) -> bool:
-        return life.is_healthy(task, self.account.now()) and all(
+        return task_life.is_healthy(task, self.account.now()) and all(
             health.state in ("healthy", "unused") for _, health in self._healths(task)
         )
 
@@ -139,7 +139,7 @@ class Deployments(Services):
     def _cause_of_failure(self, service: EcsService, primary: TaskSet) -> str | None:
         configuration = configuration_of(service)
         if configuration["deploymentCircuitBreaker"]["enable"]:
-            threshold = scheduling.breaker_threshold(service.desired_count, configuration)
+            threshold = task_life.breaker_threshold(service.desired_count, configuration)
             if primary.failed_tasks >= threshold:
                 return "breaker"
         if primary.rolls_back:

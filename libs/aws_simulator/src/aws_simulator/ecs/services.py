@@ -3,16 +3,14 @@
 from datetime import timedelta
 from typing import Any, Final
 
-from aws_simulator.ecs import life, scheduling
+from aws_simulator.ecs import task_life
 from aws_simulator.ecs.described import described_service, described_task_set
 from aws_simulator.ecs.state import EcsService, Task, TaskDefinition, TaskSet
 from aws_simulator.ecs.task_definitions import BAD_TOKEN, name_in, next_token
 from aws_simulator.ecs.tasks import Tasks
-from aws_simulator.elbv2.health import Health
 from aws_simulator.elbv2.service import ElbV2
-from aws_simulator.pages import page
-from aws_simulator.refused import Refused
-from aws_simulator.service import Answer, Request
+from aws_simulator.elbv2.state import Health
+from aws_simulator.service import Answer, Refused, Request, page
 
 MAX_EVENTS: Final = 100
 MAX_DESCRIBED: Final = 10
@@ -97,7 +95,7 @@ class Services(Tasks):
 
     @property
     def quiet(self) -> bool:
-        return all(map(life.is_at_rest, self.unstopped.values())) and all(
+        return all(map(task_life.is_at_rest, self.unstopped.values())) and all(
             self._is_at_rest(service) for service in self.ecs_services.values()
         )
 
@@ -112,7 +110,7 @@ class Services(Tasks):
                 self._keep(service, one)
 
     def _live(self, task: Task) -> None:
-        match life.advance(task, self.account.now()):
+        match task_life.advance(task, self.account.now()):
             case "started":
                 self._register(task)
                 self.write_logs(task, stopping=False)
@@ -145,7 +143,7 @@ class Services(Tasks):
         live = self.live_tasks(one.id)
         for task in live[one.desired_count :]:
             self._stop(service, one, task, f"Scaling activity initiated by ({self._kind(service)} {one.id})")
-        for _ in range(scheduling.to_start(one, len(live), self.account.now())):
+        for _ in range(task_life.to_start(one, len(live), self.account.now())):
             self._start(service, one)
         self._note_steadiness(service, one)
         if one.status == "DRAINING" and not self.tasks_of(one):
@@ -161,7 +159,7 @@ class Services(Tasks):
         """Counts a task that failed, and stops one that is not healthy."""
         now = self.account.now()
         if task.wanted:
-            reason = scheduling.reason_to_replace(task, self._healths(task), service.grace_seconds, now)
+            reason = task_life.reason_to_replace(task, self._healths(task), service.grace_seconds, now)
             if reason is None:
                 return
             self.tell(service, f", {self._kind(service)} {one.id}) (task {task.id}) is unhealthy: {reason}.")
@@ -197,14 +195,14 @@ class Services(Tasks):
         self.tell(service, f", {self._kind(service)} {one.id}) has started 1 tasks: (task {task.id}).")
 
     def _stop(self, service: EcsService, one: TaskSet, task: Task, reason: str) -> None:
-        life.stop(task, self.account.now(), "ServiceSchedulerInitiated", reason)
+        task_life.stop(task, self.account.now(), "ServiceSchedulerInitiated", reason)
         self._deregister(task, vanished=False)
         self.tell(service, f", {self._kind(service)} {one.id}) has stopped 1 running tasks: (task {task.id}).")
 
     def _note_steadiness(self, service: EcsService, one: TaskSet) -> None:
         tasks = self.tasks_of(one)
         healths = [health for task in tasks for _, health in self._healths(task)]
-        if not scheduling.is_steady(one, tasks, healths, self.account.now()):
+        if not task_life.is_steady(one, tasks, healths, self.account.now()):
             one.steady_at = None
         elif one.steady_at is None:
             one.steady_at = one.updated_at = self.account.now()
@@ -287,7 +285,7 @@ class Services(Tasks):
         del self.ecs_services[f"{service.cluster.name}/{service.name}"]
         for task in self.unstopped.values():
             if task.service == service.name and task.wanted:
-                life.stop(task, self.account.now(), "ServiceSchedulerInitiated", "Service deleted")
+                task_life.stop(task, self.account.now(), "ServiceSchedulerInitiated", "Service deleted")
         return {"service": described}
 
     def describe_services(self, request: Request) -> Answer:

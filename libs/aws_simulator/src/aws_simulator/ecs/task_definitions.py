@@ -1,13 +1,117 @@
 """Task definitions, and the clusters and tags that all of ECS shares."""
 
-from typing import Any
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from aws_simulator.account import Account
-from aws_simulator.ecs.documents import refuse
 from aws_simulator.ecs.state import Cluster, TaskDefinition
-from aws_simulator.pages import page
-from aws_simulator.refused import Refused
-from aws_simulator.service import Answer, Request, Service
+from aws_simulator.service import Answer, Refused, Request, Service, page
+
+# What RegisterTaskDefinition refuses of a document, in AWS's words: what a model of the API cannot say.
+
+MAX_BYTES: Final = 65_536
+MAX_CONTAINERS: Final = 10
+MAX_TAGS: Final = 50
+
+Json = Mapping[str, Any]
+
+FARGATE: Final[Mapping[str, Sequence[int]]] = {
+    "256": (512, 1024, 2048),
+    "512": tuple(range(1024, 4097, 1024)),
+    "1024": tuple(range(2048, 8193, 1024)),
+    "2048": tuple(range(4096, 16385, 1024)),
+    "4096": tuple(range(8192, 30721, 1024)),
+    "8192": tuple(range(16384, 61441, 4096)),
+    "16384": tuple(range(32768, 122881, 8192)),
+    "32768": (61440, 122880, 249856),
+}
+"""CPU units to MiB of memory (AmazonECS/latest/developerguide/task-cpu-memory-error.html)."""
+
+
+def refuse(document: Json) -> None:
+    """Raises:
+    Refused: ClientException, with the first thing that is wrong.
+    """
+    message = next(wrong_with(document), None)
+    if message is not None:
+        raise Refused("ClientException", message)
+
+
+def wrong_with(document: Json) -> Iterator[str]:
+    size = len(json.dumps(document, separators=(",", ":"), default=str).encode())
+    if size > MAX_BYTES:
+        yield f"Actual length: '{size}'. Max allowed length is '{MAX_BYTES}' bytes."
+    containers = document["containerDefinitions"]
+    if not 0 < len(containers) <= MAX_CONTAINERS:
+        yield f"Number of containers should be between 1 and {MAX_CONTAINERS}."
+    if len(document.get("tags", [])) > MAX_TAGS:
+        yield f"Too many tags: a resource has at most {MAX_TAGS}."
+    names = [container.get("name") for container in containers]
+    if len(set(names)) < len(names):
+        yield "Duplicate container names are not allowed."
+    if not any(container.get("essential", True) for container in containers):
+        yield "A task definition must contain at least one essential container."
+    for container in containers:
+        yield from wrong_with_container(container, containers, document)
+    if "FARGATE" in document.get("requiresCompatibilities", []):
+        yield from wrong_on_fargate(document)
+
+
+def wrong_with_container(container: Json, containers: Sequence[Json], document: Json) -> Iterator[str]:
+    name = container.get("name")
+    for member in ("name", "image"):
+        if not container.get(member):
+            yield f"Container.{member} should not be null or empty."
+    for dependency in container.get("dependsOn", []):
+        yield from wrong_with_dependency(str(name), dependency, containers)
+    variables = [one.get("name") for one in (*container.get("environment", []), *container.get("secrets", []))]
+    twice = sorted({str(variable) for variable in variables if variables.count(variable) > 1})
+    if twice:
+        yield (
+            "The secret name must be unique and not shared with any new or existing environment variables set on the "
+            f"container, such as '{twice[0]}'."
+        )
+    volumes = [volume.get("name") for volume in document.get("volumes", [])]
+    for mount in container.get("mountPoints", []):
+        if mount.get("sourceVolume") not in volumes:
+            yield f"Unknown volume '{mount.get('sourceVolume')}'."
+    hard, soft = container.get("memory"), container.get("memoryReservation")
+    if hard is not None and soft is not None and soft >= hard:
+        yield "Invalid setting for container. The memory reservation must be less than the memory."
+
+
+def wrong_with_dependency(name: str, dependency: Json, containers: Sequence[Json]) -> Iterator[str]:
+    other = next((one for one in containers if one.get("name") == dependency["containerName"]), None)
+    if other is None or other.get("name") == name:
+        yield f"Container '{name}' depends on unknown container '{dependency['containerName']}'."
+    elif dependency["condition"] == "HEALTHY" and "healthCheck" not in other:
+        yield f"Container '{other['name']}' has no health check, so no container can depend on its being HEALTHY."
+    elif dependency["condition"] in ("COMPLETE", "SUCCESS") and other.get("essential", True):
+        yield f"Container '{other['name']}' is essential: no container can depend on its {dependency['condition']}."
+
+
+def wrong_on_fargate(document: Json) -> Iterator[str]:
+    if document.get("networkMode") != "awsvpc":
+        yield "Fargate only supports network mode 'awsvpc'."
+    cpu, memory = str(document.get("cpu", "")), str(document.get("memory", ""))
+    if not cpu or not memory:
+        yield "Fargate requires that 'cpu' and 'memory' be defined at the task level."
+    elif not memory.isdigit() or int(memory) not in FARGATE.get(cpu, ()):
+        yield "No Fargate configuration exists for given values."
+    needs_role = any(
+        container.get("secrets") or container.get("logConfiguration", {}).get("logDriver") == "awslogs"
+        for container in document["containerDefinitions"]
+    )
+    if needs_role and not document.get("executionRoleArn"):
+        yield "Fargate requires task definition to have execution role ARN to support log driver awslogs."
+    containers = document["containerDefinitions"]
+    if sum(container.get("cpu", 0) for container in containers) > int(cpu or 0):
+        yield "The sum of the containers' cpu must not exceed the task's cpu."
+    memory_mib = sum(one.get("memoryReservation", one.get("memory", 0)) for one in containers)
+    if memory.isdigit() and memory_mib > int(memory):
+        yield "Invalid setting for container. At least one of 'memory' or 'memoryReservation' exceeds the task's."
+
 
 PAGE_SIZE = 100
 BAD_TOKEN = "InvalidParameterException"  # noqa: S105

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from aws_simulator.account import Account
-from aws_simulator.ecs import life
+from aws_simulator.ecs import task_life as life
 from aws_simulator.ecs.state import Cluster, Container, Task, TaskDefinition
 from aws_simulator.ecs.task_definitions import BAD_TOKEN, PAGE_SIZE, TaskDefinitions, name_in, next_token
 from aws_simulator.logs import Logs
-from aws_simulator.pages import page
-from aws_simulator.refused import Refused
-from aws_simulator.service import Answer, Request
+from aws_simulator.service import Answer, Refused, Request, page
 
 MAX_DESCRIBED: Final = 100
 MAX_OVERRIDES_CHARACTERS: Final = 8192

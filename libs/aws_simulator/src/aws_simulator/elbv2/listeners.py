@@ -4,9 +4,7 @@ from typing import Any, Final
 
 from aws_simulator.account import Account
 from aws_simulator.elbv2.state import Listener, LoadBalancer, Rule, forward, weights_of
-from aws_simulator.pages import page
-from aws_simulator.refused import Refused
-from aws_simulator.service import Answer, Request, Service
+from aws_simulator.service import Answer, Refused, Request, Service, page
 
 PAGE_SIZE: Final = 400
 BAD_MARKER: Final = "ValidationError"

@@ -1,7 +1,182 @@
 """Elastic Load Balancing v2 as boto3 knows it."""
 
-from aws_simulator.elbv2.target_groups import TargetGroups
-from aws_simulator.service import Answer, Request
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from aws_simulator.account import Account
+from aws_simulator.elbv2.listeners import BAD_MARKER, PAGE_SIZE, Listeners, next_marker
+from aws_simulator.elbv2.state import NOT_REGISTERED, Health, Target, TargetGroup, health_of
+from aws_simulator.service import Answer, Refused, Request, page
+from aws_simulator.world import Behaviour
+
+# Target groups: what tasks are registered in, and how healthy they are found.
+
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "HealthCheckProtocol": "HTTP",
+    "HealthCheckPort": "traffic-port",
+    "HealthCheckEnabled": True,
+    "HealthCheckIntervalSeconds": 30,
+    "HealthCheckTimeoutSeconds": 5,
+    "HealthyThresholdCount": 5,
+    "UnhealthyThresholdCount": 2,
+    "HealthCheckPath": "/",
+    "Matcher": {"HttpCode": "200"},
+    "ProtocolVersion": "HTTP1",
+    "TargetType": "instance",
+    "IpAddressType": "ipv4",
+}
+
+ATTRIBUTES: Final[Mapping[str, str]] = {
+    "deregistration_delay.timeout_seconds": "300",
+    "slow_start.duration_seconds": "0",
+    "stickiness.enabled": "false",
+    "stickiness.type": "lb_cookie",
+    "stickiness.lb_cookie.duration_seconds": "86400",
+    "load_balancing.algorithm.type": "round_robin",
+    "load_balancing.cross_zone.enabled": "use_load_balancer_configuration",
+}
+
+MODIFIABLE: Final = (
+    "HealthCheckProtocol",
+    "HealthCheckPort",
+    "HealthCheckEnabled",
+    "HealthCheckIntervalSeconds",
+    "HealthCheckTimeoutSeconds",
+    "HealthyThresholdCount",
+    "UnhealthyThresholdCount",
+    "HealthCheckPath",
+    "Matcher",
+)
+
+
+class TargetGroups(Listeners):
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.target_groups: dict[str, TargetGroup] = {}
+
+    # What ECS, CodeDeploy and CloudWatch ask and do.
+
+    def target_group(self, name_or_arn: str) -> TargetGroup:
+        """Raises:
+        Refused: TargetGroupNotFound.
+        """
+        for group in self.target_groups.values():
+            if name_or_arn in (group.arn, group.name):
+                return group
+        raise Refused("TargetGroupNotFound", f"One or more target groups not found: {name_or_arn}")
+
+    def register(self, arn: str, address: str, port: int, behaviour: Behaviour, ready_at: datetime) -> None:
+        group = self.target_group(arn)
+        group.targets[address, port] = Target(
+            id=address, port=port, registered_at=self.account.now(), ready_at=ready_at, behaviour=behaviour
+        )
+
+    def deregister(self, arn: str, address: str, port: int) -> None:
+        target = self.target_group(arn).targets.get((address, port))
+        if target is not None and target.deregistered_at is None:
+            target.deregistered_at = self.account.now()
+
+    def vanish(self, arn: str, address: str, port: int) -> None:
+        """Nothing listens at the address any more."""
+        target = self.target_group(arn).targets.get((address, port))
+        if target is not None and target.gone_at is None:
+            target.gone_at = self.account.now()
+
+    def health(self, arn: str, address: str, port: int) -> Health:
+        group = self.target_group(arn)
+        target = group.targets.get((address, port))
+        return NOT_REGISTERED if target is None else self._health(group, target)
+
+    def targets(self, group: TargetGroup) -> list[tuple[Target, Health]]:
+        """Those that are registered, or still draining."""
+        drained = timedelta(seconds=group.deregistration_delay_seconds)
+        now = self.account.now()
+        group.targets = {
+            key: target
+            for key, target in group.targets.items()
+            if target.deregistered_at is None or now - target.deregistered_at < drained
+        }
+        return [(target, self._health(group, target)) for target in group.targets.values()]
+
+    def _health(self, group: TargetGroup, target: Target) -> Health:
+        return health_of(target, group, in_use=self.is_forwarded_to(group.arn), now=self.account.now())
+
+    # Operations
+
+    def create_target_group(self, request: Request) -> Answer:
+        name = request["Name"]
+        if any(group.name == name for group in self.target_groups.values()):
+            message = f"A target group with the same name '{name}' exists, but with different settings"
+            raise Refused("DuplicateTargetGroupName", message)
+        identity = self.account.hexadecimal_id("target group", 16)
+        group = TargetGroup(
+            arn=self.account.arn("elasticloadbalancing", f"targetgroup/{name}/{identity}"),
+            name=name,
+            request={**DEFAULTS, **{key: value for key, value in request.items() if key != "Tags"}},
+            attributes=dict(ATTRIBUTES),
+        )
+        self.target_groups[group.arn] = group
+        self.tag(group.arn, request)
+        return {"TargetGroups": [self._described(group)]}
+
+    def modify_target_group(self, request: Request) -> Answer:
+        group = self.target_group(request["TargetGroupArn"])
+        group.request |= {key: request[key] for key in MODIFIABLE if key in request}
+        return {"TargetGroups": [self._described(group)]}
+
+    def modify_target_group_attributes(self, request: Request) -> Answer:
+        group = self.target_group(request["TargetGroupArn"])
+        group.attributes |= {attribute["Key"]: attribute["Value"] for attribute in request["Attributes"]}
+        return self.describe_target_group_attributes(request)
+
+    def describe_target_group_attributes(self, request: Request) -> Answer:
+        attributes = self.target_group(request["TargetGroupArn"]).attributes
+        return {"Attributes": [{"Key": key, "Value": value} for key, value in sorted(attributes.items())]}
+
+    def delete_target_group(self, request: Request) -> Answer:
+        arn = request["TargetGroupArn"]
+        if self.is_forwarded_to(arn):
+            raise Refused("ResourceInUse", f"Target group '{arn}' is currently in use by a listener or a rule")
+        self.target_groups.pop(arn, None)
+        return {}
+
+    def describe_target_groups(self, request: Request) -> Answer:
+        load_balancer = request.get("LoadBalancerArn")
+        named = request.get("TargetGroupArns") or request.get("Names")
+        found = [self.target_group(one) for one in named] if named else list(self.target_groups.values())
+        if load_balancer is not None:
+            found = [group for group in found if load_balancer in self.load_balancers_of(group.arn)]
+        shown, marker = page(found, request.get("Marker"), request.get("PageSize", PAGE_SIZE), refused=BAD_MARKER)
+        return {"TargetGroups": [self._described(group) for group in shown]} | next_marker(marker)
+
+    def describe_target_health(self, request: Request) -> Answer:
+        group = self.target_group(request["TargetGroupArn"])
+        found = [described_health(target.id, target.port, health) for target, health in self.targets(group)]
+        wanted = [(target["Id"], target.get("Port")) for target in request.get("Targets", [])]
+        if not wanted:
+            return {"TargetHealthDescriptions": found}
+        by_address = {(one["Target"]["Id"], one["Target"]["Port"]): one for one in found}
+        return {
+            "TargetHealthDescriptions": [
+                by_address.get((address, port)) or described_health(address, port, NOT_REGISTERED)
+                for address, port in wanted
+            ]
+        }
+
+    def _described(self, group: TargetGroup) -> dict[str, Any]:
+        return {
+            "TargetGroupArn": group.arn,
+            "TargetGroupName": group.name,
+            **{key: value for key, value in group.request.items() if key != "Name"},
+            "LoadBalancerArns": self.load_balancers_of(group.arn),
+        }
+
+
+def described_health(address: str, port: int | None, health: Health) -> dict[str, Any]:
+    target = {"Id": address} | ({"Port": port} if port else {})
+    checked = {"HealthCheckPort": str(port)} if port else {}
+    return {"Target": target, **checked, "TargetHealth": health.answer}
 
 
 class ElbV2(TargetGroups):

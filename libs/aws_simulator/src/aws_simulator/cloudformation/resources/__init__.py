@@ -3,43 +3,34 @@
 from collections.abc import Mapping
 from typing import Final
 
-from aws_simulator.cloudformation.resources import (
-    codedeploy,
-    ecs,
-    identity,
-    load_balancing,
-    monitoring,
-    scaling,
-    stores,
-)
-from aws_simulator.cloudformation.resources.generic import Generic
-from aws_simulator.cloudformation.resources.handler import Handler
+from aws_simulator.cloudformation.resources import deployment, supporting
+from aws_simulator.cloudformation.resources.handler import Generic, Handler
 
 HANDLERS: Final[Mapping[str, Handler]] = {
-    "AWS::ApplicationAutoScaling::ScalableTarget": scaling.ScalableTarget(),
-    "AWS::ApplicationAutoScaling::ScalingPolicy": scaling.ScalingPolicy(),
-    "AWS::CloudWatch::Alarm": monitoring.Alarm(),
-    "AWS::CloudWatch::Dashboard": monitoring.Dashboard(),
-    "AWS::CodeDeploy::Application": codedeploy.Application(),
-    "AWS::CodeDeploy::DeploymentConfig": codedeploy.DeploymentConfig(),
-    "AWS::CodeDeploy::DeploymentGroup": codedeploy.DeploymentGroup(),
-    "AWS::DynamoDB::Table": stores.Table(),
-    "AWS::ECR::Repository": stores.Repository(),
-    "AWS::ECS::Cluster": ecs.Cluster(),
-    "AWS::ECS::Service": ecs.Service(),
-    "AWS::ECS::TaskDefinition": ecs.TaskDefinition(),
-    "AWS::ElasticLoadBalancingV2::Listener": load_balancing.Listener(),
-    "AWS::ElasticLoadBalancingV2::ListenerRule": load_balancing.ListenerRule(),
-    "AWS::ElasticLoadBalancingV2::LoadBalancer": load_balancing.LoadBalancer(),
-    "AWS::ElasticLoadBalancingV2::TargetGroup": load_balancing.TargetGroup(),
-    "AWS::IAM::Policy": identity.Policy(),
-    "AWS::IAM::Role": identity.Role(),
-    "AWS::Lambda::Function": identity.Function(),
-    "AWS::Logs::LogGroup": monitoring.LogGroup(),
-    "AWS::SQS::Queue": stores.Queue(),
-    "AWS::SQS::QueuePolicy": stores.QueuePolicy(),
-    "AWS::SSM::Parameter": stores.Parameter(),
-    "AWS::SecretsManager::Secret": stores.Secret(),
+    "AWS::ApplicationAutoScaling::ScalableTarget": deployment.ScalableTarget(),
+    "AWS::ApplicationAutoScaling::ScalingPolicy": deployment.ScalingPolicy(),
+    "AWS::CloudWatch::Alarm": supporting.Alarm(),
+    "AWS::CloudWatch::Dashboard": supporting.Dashboard(),
+    "AWS::CodeDeploy::Application": deployment.Application(),
+    "AWS::CodeDeploy::DeploymentConfig": deployment.DeploymentConfig(),
+    "AWS::CodeDeploy::DeploymentGroup": deployment.DeploymentGroup(),
+    "AWS::DynamoDB::Table": supporting.Table(),
+    "AWS::ECR::Repository": supporting.Repository(),
+    "AWS::ECS::Cluster": deployment.Cluster(),
+    "AWS::ECS::Service": deployment.Service(),
+    "AWS::ECS::TaskDefinition": deployment.TaskDefinition(),
+    "AWS::ElasticLoadBalancingV2::Listener": deployment.Listener(),
+    "AWS::ElasticLoadBalancingV2::ListenerRule": deployment.ListenerRule(),
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": deployment.LoadBalancer(),
+    "AWS::ElasticLoadBalancingV2::TargetGroup": deployment.TargetGroup(),
+    "AWS::IAM::Policy": supporting.Policy(),
+    "AWS::IAM::Role": supporting.Role(),
+    "AWS::Lambda::Function": supporting.Function(),
+    "AWS::Logs::LogGroup": supporting.LogGroup(),
+    "AWS::SQS::Queue": supporting.Queue(),
+    "AWS::SQS::QueuePolicy": supporting.QueuePolicy(),
+    "AWS::SSM::Parameter": supporting.Parameter(),
+    "AWS::SecretsManager::Secret": supporting.Secret(),
 }
 GENERIC: Final = Generic()
 

@@ -2,15 +2,17 @@
 
 import json
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from botocore import xform_name
 
 from aws_simulator.account import Account
-from aws_simulator.models import operation_model
+from aws_simulator.cloudformation.create_only import NAMES
 from aws_simulator.service import Answer
+from aws_simulator.shapes import operation_model
 
 Json = Mapping[str, Any]
 
@@ -103,3 +105,94 @@ def text_of(value: Any) -> str:
             return json.dumps(value)
         case _:
             return str(value)
+
+
+# Everything that nobody reads but the templates themselves: an id, and attributes, that look like AWS's.
+
+IDS: Final[Mapping[str, str]] = {
+    "AWS::CertificateManager::Certificate": "arn:aws:acm:{region}:{account}:certificate/{uuid}",
+    "AWS::CloudFront::Distribution": "E{upper}",
+    "AWS::CloudFront::VpcOrigin": "vo_{hexadecimal}",
+    "AWS::EC2::EIP": "203.0.113.{number}",
+    "AWS::EC2::FlowLog": "fl-{hexadecimal}",
+    "AWS::EC2::InternetGateway": "igw-{hexadecimal}",
+    "AWS::EC2::NatGateway": "nat-{hexadecimal}",
+    "AWS::EC2::RouteTable": "rtb-{hexadecimal}",
+    "AWS::EC2::SecurityGroup": "sg-{hexadecimal}",
+    "AWS::EC2::SecurityGroupEgress": "sgr-{hexadecimal}",
+    "AWS::EC2::SecurityGroupIngress": "sgr-{hexadecimal}",
+    "AWS::EC2::Subnet": "subnet-{hexadecimal}",
+    "AWS::EC2::SubnetRouteTableAssociation": "rtbassoc-{hexadecimal}",
+    "AWS::EC2::VPC": "vpc-{hexadecimal}",
+    "AWS::EC2::VPCEndpoint": "vpce-{hexadecimal}",
+    "AWS::ElastiCache::ParameterGroup": "{name}",
+    "AWS::ElastiCache::ReplicationGroup": "{ReplicationGroupId}",
+    "AWS::ElastiCache::SubnetGroup": "{CacheSubnetGroupName}",
+    "AWS::ElastiCache::User": "{UserId}",
+    "AWS::ElastiCache::UserGroup": "{UserGroupId}",
+    "AWS::KMS::Alias": "{AliasName}",
+    "AWS::KMS::Key": "{uuid}",
+    "AWS::RDS::DBInstance": "{DBInstanceIdentifier}",
+    "AWS::RDS::DBSubnetGroup": "{DBSubnetGroupName}",
+    "AWS::Route53::HostedZone": "Z{upper}",
+    "AWS::SNS::Topic": "arn:aws:sns:{region}:{account}:{TopicName}",
+    "AWS::WAFv2::WebACL": "{Name}|{uuid}|{Scope}",
+}
+"""What Ref gives, where it is not the resource's name; capitals are its properties."""
+
+ATTRIBUTES: Final[Mapping[str, Mapping[str, str]]] = {
+    "AWS::CloudFront::Distribution": {"DomainName": "d{hexadecimal}.cloudfront.net"},
+    "AWS::CloudFront::VpcOrigin": {"Id": "{id}"},
+    "AWS::CodeBuild::Project": {"Arn": "arn:aws:codebuild:{region}:{account}:project/{id}"},
+    "AWS::EC2::EIP": {"AllocationId": "eipalloc-{hexadecimal}"},
+    "AWS::EC2::VPC": {"DefaultSecurityGroup": "sg-{hexadecimal}"},
+    "AWS::ElastiCache::ReplicationGroup": {
+        "PrimaryEndPoint.Address": "master.{id}.c1a2b3c4d5e6.use1.cache.amazonaws.com"
+    },
+    "AWS::KMS::Key": {"Arn": "arn:aws:kms:{region}:{account}:key/{id}"},
+    "AWS::Logs::DeliveryDestination": {"Arn": "arn:aws:logs:{region}:{account}:delivery-destination:{id}"},
+    "AWS::RDS::DBCluster": {
+        "Endpoint.Address": "{id}.cluster-c1a2b3c4d5e6.{region}.rds.amazonaws.com",
+        "ReadEndpoint.Address": "{id}.cluster-ro-c1a2b3c4d5e6.{region}.rds.amazonaws.com",
+        "DBClusterResourceId": "cluster-{upper}",
+        "MasterUserSecret.SecretArn": "arn:aws:secretsmanager:{region}:{account}:secret:rds!cluster-{uuid}-a1b2c3",
+    },
+    "AWS::S3::Bucket": {"Arn": "arn:aws:s3:::{id}"},
+    "AWS::Scheduler::Schedule": {"Arn": "arn:aws:scheduler:{region}:{account}:schedule/default/{id}"},
+    "AWS::WAFv2::WebACL": {"Arn": "arn:aws:wafv2:{region}:{account}:global/webacl/{Name}/{uuid}"},
+}
+"""What Fn::GetAtt gives; `{id}` is what Ref gives."""
+
+
+class Generic(Handler):
+    def create(self, wanted: Wanted) -> Made:
+        words = words_of(wanted)
+        identity = IDS.get(wanted.type, "{name}").format_map(words)
+        formats = ATTRIBUTES.get(wanted.type, {})
+        attributes = {
+            key: text.format_map(defaultdict(lambda: identity, {**words, "id": identity}))
+            for key, text in formats.items()
+        }
+        return Made(physical_id=identity, attributes=attributes)
+
+    def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
+        return made
+
+
+def words_of(wanted: Wanted) -> Mapping[str, str]:
+    """A property that the template leaves out is named as the resource is."""
+    account = wanted.account
+    digits = account.hexadecimal_id(wanted.type, 17)
+    plain = {key: value for key, value in wanted.properties.items() if isinstance(value, str)}
+    name = wanted.name(NAMES.get(wanted.type, "Name"))
+    words = {
+        **plain,
+        "name": name,
+        "account": account.account_id,
+        "region": account.region,
+        "hexadecimal": digits,
+        "upper": digits[:13].upper(),
+        "uuid": f"{digits[:8]}-{digits[8:12]}-4000-8000-{digits[:12]}",
+        "number": str(account.count("address") % 254 + 1),
+    }
+    return defaultdict(lambda: name, words)

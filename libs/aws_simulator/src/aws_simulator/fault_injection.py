@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from aws_simulator.refused import Refused
+from aws_simulator.service import Refused
 
 How = Literal["throttled", "denied", "server_error", "timeout", "answer_lost", "repeated"]
 """`timeout`: not performed. `answer_lost`: performed, and the caller learns nothing. `repeated`: the first answer is

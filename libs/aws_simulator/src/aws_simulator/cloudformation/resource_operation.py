@@ -12,7 +12,7 @@ from aws_simulator.cloudformation.resources import handler_of
 from aws_simulator.cloudformation.resources.handler import Handler, Made, Wanted
 from aws_simulator.cloudformation.stack import Stack, StackResource
 from aws_simulator.cloudformation.template import Json, Resource
-from aws_simulator.refused import Refused
+from aws_simulator.service import Refused
 
 State = Literal["waiting", "running", "done", "failed"]
 Verb = Literal["CREATE", "UPDATE", "DELETE"]

@@ -6,7 +6,7 @@ performed by its service, and the answer is checked against AWS's own descriptio
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,20 +19,47 @@ from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 from botocore.model import OperationModel
 
-from aws_simulator import faults
+from aws_simulator import fault_injection as faults
 from aws_simulator.account import Account
 from aws_simulator.autoscaling import ApplicationAutoScaling
 from aws_simulator.clock import SteppedClock
+from aws_simulator.cloudformation import CloudFormation
 from aws_simulator.cloudwatch import CloudWatch, State
 from aws_simulator.codedeploy.service import CodeDeploy
+from aws_simulator.dynamodb import DynamoDb
+from aws_simulator.ecr import Ecr
 from aws_simulator.ecs.service import Ecs
 from aws_simulator.elbv2.service import ElbV2
-from aws_simulator.faults import Fault, How
+from aws_simulator.fault_injection import Fault, How
+from aws_simulator.iam import Iam
 from aws_simulator.logs import Logs
-from aws_simulator.models import operation_model, session
-from aws_simulator.refused import NotPlayed, Refused
-from aws_simulator.services import SERVICES
-from aws_simulator.shapes import check_answer, faults_in
+from aws_simulator.secrets import SecretsManager
+from aws_simulator.service import NotPlayed, Refused, Service
+from aws_simulator.shapes import check_answer, faults_in, operation_model, session
+from aws_simulator.small_services import Functions, RdsData, Sqs, Sts
+from aws_simulator.ssm import Ssm
+
+# The table of the control plane's services, in the order in which they are stepped: one line each.
+
+SERVICES: Final[Mapping[str, Callable[[Account], Service]]] = {
+    "logs": Logs,
+    "elbv2": ElbV2,
+    "ecs": Ecs,
+    "cloudwatch": CloudWatch,
+    "application-autoscaling": ApplicationAutoScaling,
+    "codedeploy": CodeDeploy,
+    "ecr": Ecr,
+    "ssm": Ssm,
+    "secretsmanager": SecretsManager,
+    "lambda": Functions,
+    "dynamodb": DynamoDb,
+    "rds-data": RdsData,
+    "sqs": Sqs,
+    "iam": Iam,
+    "sts": Sts,
+    "cloudformation": CloudFormation,
+}
+
 
 READING: Final = (
     "Describe",

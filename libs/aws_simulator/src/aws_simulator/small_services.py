@@ -1,0 +1,157 @@
+"""SQS without messages: the queues that there are, and their attributes."""
+
+import re
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+from aws_simulator.account import Account
+from aws_simulator.service import Answer, NotPlayed, Refused, Request, Service
+
+DEFAULTS: Final[Mapping[str, str]] = {
+    "VisibilityTimeout": "30",
+    "MaximumMessageSize": "262144",
+    "MessageRetentionPeriod": "345600",
+    "DelaySeconds": "0",
+    "ReceiveMessageWaitTimeSeconds": "0",
+    "SqsManagedSseEnabled": "true",
+    "ApproximateNumberOfMessages": "0",
+    "ApproximateNumberOfMessagesNotVisible": "0",
+    "ApproximateNumberOfMessagesDelayed": "0",
+}
+
+
+class Sqs(Service):
+    """Attributes by name of the queue, as text, as SQS gives them. Tests set ApproximateNumberOfMessages here."""
+
+    NAME: ClassVar[str] = "sqs"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.queues: dict[str, dict[str, str]] = {}
+
+    def create_queue(self, request: Request) -> Answer:
+        """Raises `Refused` where the queue is there with other attributes."""
+        name, attributes = request["QueueName"], dict(request.get("Attributes", {}))
+        known = self.queues.setdefault(name, {**DEFAULTS, **attributes, "QueueArn": self.arn(name)})
+        if any(known.get(key) != value for key, value in attributes.items()):
+            raise Refused("QueueAlreadyExists", "A queue already exists with the same name and a different value.")
+        return {"QueueUrl": self.url(name)}
+
+    def delete_queue(self, request: Request) -> Answer:
+        del self.queues[self._name(request["QueueUrl"])]
+        return {}
+
+    def get_queue_url(self, request: Request) -> Answer:
+        return {"QueueUrl": self.url(self._name(request["QueueName"]))}
+
+    def get_queue_attributes(self, request: Request) -> Answer:
+        queue = self.queues[self._name(request["QueueUrl"])]
+        wanted = request.get("AttributeNames", [])
+        return {"Attributes": {key: value for key, value in queue.items() if "All" in wanted or key in wanted}}
+
+    def set_queue_attributes(self, request: Request) -> Answer:
+        self.queues[self._name(request["QueueUrl"])].update(request["Attributes"])
+        return {}
+
+    def list_queues(self, request: Request) -> Answer:
+        prefix = request.get("QueueNamePrefix", "")
+        return {"QueueUrls": [self.url(name) for name in sorted(self.queues) if name.startswith(prefix)]}
+
+    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+        name = request.get("QueueName") or request.get("QueueUrl", "").rpartition("/")[2]
+        return (self.arn(name),) if name else ()
+
+    def arn(self, name: str) -> str:
+        return self.account.arn("sqs", name)
+
+    def url(self, name: str) -> str:
+        return f"https://sqs.{self.account.region}.amazonaws.com/{self.account.account_id}/{name}"
+
+    def _name(self, url: str) -> str:
+        name = url.rpartition("/")[2]
+        if name not in self.queues:
+            raise Refused("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
+        return name
+
+
+# Lambda, as far as a release looks at it: whether the functions that hooks name are there.
+
+
+class Functions(Service):
+    NAME: ClassVar[str] = "lambda"
+
+    def get_function(self, request: Request) -> Answer:
+        name = str(request["FunctionName"]).rpartition(":function:")[2]
+        arn = self.account.arn("lambda", f"function:{name}")
+        if self.account.hook(name) is None:
+            raise Refused("ResourceNotFoundException", f"Function not found: {arn}", status=404)
+        return {"Configuration": {"FunctionName": name, "FunctionArn": arn, "State": "Active"}}
+
+    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+        name = str(request["FunctionName"]).rpartition(":function:")[2]
+        return (self.account.arn("lambda", f"function:{name}"),)
+
+
+# The RDS data API, as far as a database is given roles and schemas: it knows their names, and no other SQL.
+
+MADE: Final = re.compile(r'CREATE (?P<kind>ROLE|SCHEMA) (?P<unless>IF NOT EXISTS )?"(?P<name>[^"]+)"')
+ASKED: Final = {"pg_roles": "ROLE", "pg_namespace": "SCHEMA"}
+SILENT: Final = ("ALTER ROLE ", "GRANT ", "REVOKE ")
+
+
+class RdsData(Service):
+    """`statements` are those that were executed; `paused` counts the calls that find the database asleep."""
+
+    NAME: ClassVar[str] = "rds-data"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.made: dict[str, list[str]] = {"ROLE": [], "SCHEMA": []}
+        self.statements: list[str] = []
+        self.paused = 0
+
+    def execute_statement(self, request: Request) -> Answer:
+        sql = request["sql"]
+        if self.paused:
+            self.paused -= 1
+            raise Refused("DatabaseResumingException", "The Aurora DB instance is resuming after being auto-paused.")
+        self.statements.append(sql)
+        if sql.startswith("SELECT"):
+            return {"records": [[{"longValue": 1}]] if self._is_there(request) else []}
+        if (made := MADE.match(sql)) is not None:
+            self._make(made)
+        elif not sql.startswith(SILENT):
+            raise NotPlayed(f"the SQL {sql.split(maxsplit=2)[:2]}")
+        return {"numberOfRecordsUpdated": 0}
+
+    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+        return (request["resourceArn"],)
+
+    def _is_there(self, request: Request) -> bool:
+        (parameter,) = request["parameters"]
+        kind = next(kind for table, kind in ASKED.items() if table in request["sql"])
+        return parameter["value"]["stringValue"] in self.made[kind]
+
+    def _make(self, made: re.Match[str]) -> None:
+        names = self.made[made["kind"]]
+        if made["name"] not in names:
+            names.append(made["name"])
+        elif not made["unless"]:
+            raise Refused("DatabaseErrorException", f'ERROR: {made["kind"].lower()} "{made["name"]}" already exists')
+
+
+# STS: who calls.
+
+
+class Sts(Service):
+    """`caller` is an ARN that tests may set, for instance to the session of a build's role."""
+
+    NAME: ClassVar[str] = "sts"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.caller = f"arn:aws:sts::{account.account_id}:assumed-role/developer/alice"
+
+    def get_caller_identity(self, request: Request) -> Answer:
+        session = self.caller.rpartition("/")[2]
+        return {"UserId": f"AROAEXAMPLE:{session}", "Account": self.account.account_id, "Arn": self.caller}
