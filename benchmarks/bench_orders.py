@@ -29,8 +29,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from benchmarks.load import requests_per_second
 from benchmarks.table import Row
-from local_aws.backing.postgres import PostgresServer
-from local_aws.ports import free_port
+from local_aws.processes import free_port
+from local_aws.servers.postgres import PostgresServer
 from orders import model
 from platform_sdk.runtime.database.migrate import migrate
 from platform_sdk.runtime.http import idempotency

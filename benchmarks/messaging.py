@@ -10,9 +10,9 @@ from pathlib import Path
 
 from aiobotocore.session import get_session
 
-from local_aws.backing.aws import AwsServer
-from local_aws.backing.postgres import PostgresServer
-from local_aws.ports import free_port
+from local_aws.processes import free_port
+from local_aws.servers.ministack import AwsServer
+from local_aws.servers.postgres import PostgresServer
 from platform_sdk.runtime.database import tables
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork

@@ -9,10 +9,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from local_aws.backing.aws import AwsServer
-from local_aws.backing.postgres import PostgresServer
-from local_aws.backing.redis import RedisServer
-from local_aws.ports import free_port
+from local_aws.processes import free_port
+from local_aws.servers.ministack import AwsServer
+from local_aws.servers.postgres import PostgresServer
+from local_aws.servers.valkey import RedisServer
 
 pytest_plugins = ["tests.support.fixtures"]
 

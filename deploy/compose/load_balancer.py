@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from local_aws.engines.envoy import Rule, TargetGroup, bootstrap_document, routes_document
+from local_aws.load_balancer.envoy import Rule, TargetGroup, bootstrap_document, routes_document
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.repository import find_root
 from platform_sdk.errors import ended_by_errors

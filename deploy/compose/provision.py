@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from local_aws.aws_api import AwsApi
-from local_aws.provision.database import prepare_database
-from local_aws.provision.queues import create_queues
-from local_aws.provision.secrets import ed25519_private_key
+from local_aws.provision import create_queues, ed25519_private_key, prepare_database
 from platform_sdk.contract import Variable
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services

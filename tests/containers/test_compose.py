@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from local_aws.ports import free_port
+from local_aws.processes import free_port
 from tests.support.containers import docker
 from tests.support.region import ROOT
 from tests.support.shop import log_in, sign_up

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local_aws.ports import free_port
+from local_aws.processes import free_port
 from platform_sdk.deploy.build.docker import Docker
 from platform_sdk.deploy.build.image_inputs import is_ignored, read_rules
 from platform_sdk.deploy.build.publish import build, read_source

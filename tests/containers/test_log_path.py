@@ -18,8 +18,8 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from local_aws.backing.aws import AwsServer
-from local_aws.ports import free_port
+from local_aws.processes import free_port
+from local_aws.servers.ministack import AwsServer
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render import task_definition

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.hooks.smoke_test import DEADLINE_SECONDS, PAUSE_SECONDS, READY_IN_A_ROW, status_of, stays_ready
-from local_aws.ports import free_port
+from local_aws.processes import free_port
 from tests.support.cloudformation import ENVIRONMENTS, resources, stacks
 
 

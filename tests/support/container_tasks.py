@@ -16,11 +16,9 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
 from local_aws.aws_api import ACCESS_KEY_ID, SECRET_ACCESS_KEY, AwsApi
-from local_aws.backing.aws import AwsServer
-from local_aws.provision.database import prepare_database
-from local_aws.provision.queues import create_queues
-from local_aws.provision.secrets import ed25519_private_key
-from local_aws.runners.process import app_container
+from local_aws.provision import create_queues, ed25519_private_key, prepare_database
+from local_aws.servers.ministack import AwsServer
+from local_aws.tasks.process import app_container
 from platform_sdk.contract import READINESS_PATH, Variable
 from platform_sdk.deploy.environment import Cache, Database, Environment, load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_aws.ports import free_port
+from local_aws.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PLATFORM = Path(sys.executable).with_name("platform")

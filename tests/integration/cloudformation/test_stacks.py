@@ -15,8 +15,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.backing.aws import AwsServer
-from local_aws.ports import free_port
+from local_aws.processes import free_port
+from local_aws.servers.ministack import AwsServer
 from platform_sdk.deploy.shared import SharedStack
 from tests.support.cloudformation import ENVIRONMENTS, ROOT, stacks, template_of, without
 

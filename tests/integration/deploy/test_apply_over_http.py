@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from local_aws.backing.aws import AwsServer
+from local_aws.servers.ministack import AwsServer
 from platform_sdk.deploy.apply.context import Tools
 from platform_sdk.deploy.apply.events import ApplyEvent, ResourceMoved, WouldBeLost
 from platform_sdk.deploy.apply.stack import DesiredStack, apply_stack

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from click.testing import CliRunner, Result
 
-from local_aws.backing.aws import AwsServer
+from local_aws.servers.ministack import AwsServer
 from platform_sdk.cli import platform
 from platform_sdk.contract import DeadLetterAttribute, dead_letter_queue_name, queue_name
 

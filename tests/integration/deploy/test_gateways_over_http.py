@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from local_aws.backing.aws import AwsServer
+from local_aws.servers.ministack import AwsServer
 from platform_sdk.deploy.aws import NotFound
 from platform_sdk.deploy.aws.session import Aws, connect
 from platform_sdk.deploy.environment import load_environment

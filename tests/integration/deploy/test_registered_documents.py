@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from local_aws.backing.aws import AwsServer
+from local_aws.servers.ministack import AwsServer
 from platform_sdk.deploy.aws.session import Aws, connect
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from local_aws.backing.redis import RedisServer
+from local_aws.servers.valkey import RedisServer
 from platform_sdk.runtime.database.migrate import migrate
 from platform_sdk.runtime.database.pool import Database
 from tests.integration.inventory.serving import Api, serve, settings

@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 from inventory.item_cache import ItemCache
-from local_aws.backing.redis import RedisServer
-from local_aws.ports import free_port
+from local_aws.processes import free_port
+from local_aws.servers.valkey import RedisServer
 from platform_sdk.runtime.cache import Cache
 from platform_sdk.runtime.database.migrate import migrate
 from tests.integration.inventory.serving import Api, serve, settings

@@ -17,13 +17,12 @@ import pytest
 import redis
 
 from local_aws.aws_api import AwsApi
-from local_aws.backing.aws import AwsServer
-from local_aws.backing.postgres import Account, PostgresServer
-from local_aws.backing.redis import RedisServer
-from local_aws.backing.server import BackingServer
 from local_aws.errors import AwsCallFailed, PortTaken, ServerDidNotStart, StateFolderUnreachable
-from local_aws.ports import free_port
-from local_aws.processes import user_namespaces_work
+from local_aws.processes import free_port, user_namespaces_work
+from local_aws.servers.ministack import AwsServer
+from local_aws.servers.postgres import Account, PostgresServer
+from local_aws.servers.server import BackingServer
+from local_aws.servers.valkey import RedisServer
 
 NO_SYNC = {"fsync": "off"}
 Create = Callable[[Path, int], BackingServer]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.engines.ecs import Cluster, running
-from local_aws.engines.scheduling import Health, Slot
-from local_aws.ports import free_port
-from local_aws.runners.process import AppContainer, ProcessTask, start_task
+from local_aws.processes import free_port
+from local_aws.tasks.cluster import Cluster, running
+from local_aws.tasks.process import AppContainer, ProcessTask, start_task
+from local_aws.tasks.scheduling import Health, Slot
 
 SERVER = """
 import http.server, os, sys

@@ -7,9 +7,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from local_aws.engines.envoy import Rule, TargetGroup
-from local_aws.engines.load_balancer import LoadBalancer
-from local_aws.ports import free_port
+from local_aws.load_balancer.envoy import Rule, TargetGroup
+from local_aws.load_balancer.server import LoadBalancer
+from local_aws.processes import free_port
 
 StartTarget = Callable[[str], Awaitable[int]]
 

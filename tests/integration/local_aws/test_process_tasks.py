@@ -9,10 +9,9 @@ import psutil
 import pytest
 
 from local_aws.aws_api import AwsApi
-from local_aws.backing.aws import AwsServer
 from local_aws.errors import SecretNotResolved, TaskDoesNotStart
-from local_aws.runners.process import AppContainer, ProcessTask, start_task
-from local_aws.runners.secrets import resolve_secrets
+from local_aws.servers.ministack import AwsServer
+from local_aws.tasks.process import AppContainer, ProcessTask, resolve_secrets, start_task
 
 READY = "import signal, time, sys, os; print('ready', flush=True);"
 

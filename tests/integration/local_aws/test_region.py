@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from local_aws.aws_api import AwsApi
-from local_aws.ports import free_port
+from local_aws.processes import free_port
 
 PLATFORM = Path(sys.executable).with_name("platform")
 

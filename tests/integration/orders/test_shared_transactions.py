@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import boto3
 import pytest
 
-from local_aws.backing.aws import AwsServer
+from local_aws.servers.ministack import AwsServer
 from orders.consumers import InventoryRejected, UserDisabled
 from orders.states import Status
 from orders.worker import build_worker

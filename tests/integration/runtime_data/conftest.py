@@ -9,7 +9,7 @@ import boto3
 import pytest
 from mypy_boto3_sqs import SQSClient
 
-from local_aws.backing.aws import AwsServer
+from local_aws.servers.ministack import AwsServer
 from platform_sdk.runtime.database import tables
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.messaging.sqs import Sqs

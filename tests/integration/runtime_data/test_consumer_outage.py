@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mypy_boto3_sqs import SQSClient
 
-from local_aws.backing.postgres import PostgresServer
-from local_aws.ports import free_port
+from local_aws.processes import free_port
+from local_aws.servers.postgres import PostgresServer
 from platform_sdk.runtime.database import tables
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork

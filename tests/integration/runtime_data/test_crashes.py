@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.backing.aws import AwsServer
+from local_aws.servers.ministack import AwsServer
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.messaging.consumer import Consumer

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from local_aws.backing.postgres import PostgresServer
-from local_aws.ports import free_port
+from local_aws.processes import free_port
+from local_aws.servers.postgres import PostgresServer
 from platform_sdk.errors import PlatformError
 from platform_sdk.runtime.database import tables
 from platform_sdk.runtime.database.pool import Database, DatabaseUnavailable

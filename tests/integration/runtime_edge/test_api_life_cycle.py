@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from local_aws.ports import free_port
+from local_aws.processes import free_port
 from tests.integration.runtime_edge.edge_task import Task, running
 
 

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 from fastapi import APIRouter
 
-from local_aws.backing.redis import RedisServer
-from local_aws.ports import free_port
+from local_aws.processes import free_port
+from local_aws.servers.valkey import RedisServer
 from platform_sdk.runtime.cache import SKIP_SECONDS, Cache
 from platform_sdk.runtime.http.app import create_app
 from platform_sdk.runtime.http.auth import Public

@@ -11,8 +11,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from local_aws.backing.redis import RedisServer
-from local_aws.ports import free_port
+from local_aws.processes import free_port
+from local_aws.servers.valkey import RedisServer
 from platform_sdk.runtime.cache import Cache
 from platform_sdk.runtime.http import tokens as tokens_module
 from platform_sdk.runtime.http.problems import Problem

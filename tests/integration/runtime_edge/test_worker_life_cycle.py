@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import boto3
 
-from local_aws.backing.aws import AwsServer
-from local_aws.ports import free_port
+from local_aws.processes import free_port
+from local_aws.servers.ministack import AwsServer
 from platform_sdk.runtime.database import tables
 from platform_sdk.runtime.database.pool import Database
 from tests.integration.runtime_edge.edge_task import running

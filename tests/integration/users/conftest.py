@@ -10,8 +10,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from local_aws.backing.postgres import PostgresServer
-from local_aws.backing.redis import RedisServer
+from local_aws.servers.postgres import PostgresServer
+from local_aws.servers.valkey import RedisServer
 from platform_sdk.runtime.database.migrate import migrate
 from tests.integration.users.users_service import MIGRATIONS, StartUsers, Users, running_users, settings_for
 

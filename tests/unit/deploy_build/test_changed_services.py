@@ -100,7 +100,7 @@ def test_an_environments_file_touches_the_documents_of_that_environment() -> Non
         "deploy/release.py",
         "deploy/prices/us-east-1.toml",
         "requirements/development.txt",
-        "libs/local_aws/src/local_aws/region.py",
+        "libs/local_aws/src/local_aws/local_stack.py",
         f"{SDK}/cli.py",
         f"{SDK}/runtime/testing.py",
         f"{SDK}/deploy/build/changed.py",

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from local_aws.engines.envoy import (
+from local_aws.load_balancer.envoy import (
     Rule,
     TargetGroup,
     bootstrap_document,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local_aws.engines.scheduling import (
+from local_aws.tasks.scheduling import (
     RESTART_DELAYS_SECONDS,
     SILENCE_LIMIT_SECONDS,
     WELL_AFTER_SECONDS,

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from local_aws.errors import AlreadyRunning
-from local_aws.state import ProcessRecord, StateFolder, end_leftovers
-from local_aws.status import is_healthy, read_status
+from local_aws.state import ProcessRecord, StateFolder, end_leftovers, is_healthy, read_status
 
 
 @pytest.fixture

@@ -2,8 +2,13 @@
 
 import pytest
 
-from local_aws.runners.process import app_container, base_environment
-from local_aws.runners.secrets import ParameterReference, SecretsManagerReference, parse_reference
+from local_aws.tasks.process import (
+    ParameterReference,
+    SecretsManagerReference,
+    app_container,
+    base_environment,
+    parse_reference,
+)
 from platform_sdk.contract import STOP_TIMEOUT_SECONDS
 
 ARN = "arn:aws:secretsmanager:us-east-1:000000000000:secret:platform/local/orders/database"

@@ -6,9 +6,15 @@ Everything heavy is imported by the command that needs it, so that `platform --h
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+from local_aws.settings import Tell
+from local_aws.state import STATE_FILE, ProcessRecord, StateFolder, end_leftovers
 
 if TYPE_CHECKING:
     from local_aws.logs import Line
@@ -47,7 +53,6 @@ def up(*, detach: bool, no_watch: bool, no_demo: bool) -> None:
 @click.command()
 def down() -> None:
     """Stop the platform. Its data stays; `platform reset` removes it."""
-    from local_aws.down import take_down
 
     take_down(_folder(), say=say)
 
@@ -56,7 +61,7 @@ def down() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def status(*, as_json: bool) -> None:
     """Show what runs, where, since when and how healthy; exit 0 only if all is healthy."""
-    from local_aws.status import is_healthy, read_status
+    from local_aws.state import is_healthy, read_status
 
     document = read_status(_folder())
     click.echo(json.dumps(document, indent=2) if as_json else status_text(document))
@@ -91,7 +96,6 @@ def logs(*, name: str, follow: bool, lines: int) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(*, yes: bool) -> None:
     """Stop the platform and remove its data: databases, queues, logs and secrets."""
-    from local_aws.down import take_down
 
     folder = _folder()
     if not yes:
@@ -128,3 +132,29 @@ def status_text(document: dict[str, Any]) -> str:
 def _row(part: dict[str, Any]) -> tuple[str, str, str, str, str, str]:
     pid, port, since = (str(part[key] or "-") for key in ("pid", "port", "since"))
     return (part["name"], part["health"], pid, port, str(part["restarts"]), since)
+
+
+# `platform down`: asks the supervisor to stop and waits; cleans up after one that was killed.
+
+# A little more than the longest stop timeout that ECS knows (120 s), after which the supervisor kills tasks itself.
+TIMEOUT_SECONDS: Final = 130.0
+
+
+def take_down(folder: StateFolder, *, say: Tell) -> None:
+    """Returns when nothing runs any more."""
+    state = folder.read(STATE_FILE)
+    supervisor = ProcessRecord(**state["supervisor"]) if "supervisor" in state else None
+    if supervisor is None or not supervisor.is_alive():
+        count = end_leftovers(state)
+        say(f"ended {count} processes that a killed run had left" if count else "the platform is not running")
+        return
+    started = time.monotonic()
+    say(f"stopping the platform (pid {supervisor.pid})")
+    os.kill(supervisor.pid, signal.SIGTERM)
+    while supervisor.is_alive() and time.monotonic() - started < TIMEOUT_SECONDS:
+        time.sleep(0.05)
+    if supervisor.is_alive():
+        say("it does not stop; ending it and all that it started")
+        os.kill(supervisor.pid, signal.SIGKILL)
+        end_leftovers(folder.read(STATE_FILE))
+    say(f"stopped after {time.monotonic() - started:.1f} s; the data stays in {folder.path}")

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from local_aws.engines.ecs import RunningTask
-from local_aws.engines.scheduling import Health, Slot, SlotRecord
-from local_aws.region import Region
+from local_aws.local_stack import Region
 from local_aws.state import ProcessRecord, record_processes
+from local_aws.tasks.cluster import RunningTask
+from local_aws.tasks.scheduling import Health, Slot, SlotRecord
 
 Phase = Literal["starting", "running", "stopping"]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from local_aws.engines.envoy import Rule, TargetGroup
-from local_aws.engines.scheduling import Role, Slot
-from local_aws.runners.process import AppContainer, app_container
+from local_aws.load_balancer.envoy import Rule, TargetGroup
+from local_aws.tasks.process import AppContainer, app_container
+from local_aws.tasks.scheduling import Role, Slot
 from platform_sdk.contract import READINESS_PATH
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from local_aws.ports import LOOPBACK
+from local_aws.processes import LOOPBACK
 from platform_sdk.deploy.environment import Cache, Database, Environment, load_environment
 from platform_sdk.deploy.repository import find_root
 from platform_sdk.errors import PlatformError

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psutil
 
@@ -131,3 +131,24 @@ def end_leftovers(state: Mapping[str, Any], *, timeout_seconds: float = 5) -> in
     while any(record.is_alive() for record in alive):
         time.sleep(0.02)
     return len(alive)
+
+
+# What `platform status` reads: the record that a running region keeps of itself (report.py writes it).
+
+STATE_FILE: Final = "state.json"
+
+
+def read_status(folder: StateFolder) -> dict[str, Any]:
+    """The record of the region that runs; only `{"state": "stopped", …}` if none does."""
+    document = folder.read(STATE_FILE)
+    supervisor = document.pop("supervisor", None)
+    document.pop("processes", None)
+    if supervisor is None or not ProcessRecord(**supervisor).is_alive():
+        return {"state": "stopped", "state_folder": str(folder.path)}
+    return document
+
+
+def is_healthy(document: Mapping[str, Any]) -> bool:
+    """Whether the region runs and everything in it is healthy."""
+    parts = [*document.get("servers", ()), *document.get("tasks", ())]
+    return document["state"] == "running" and all(part["health"] == "healthy" for part in parts)

@@ -13,11 +13,10 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from local_aws.errors import disk_full
-from local_aws.region import Region
+from local_aws.local_stack import Region
 from local_aws.report import Phase, region_document
 from local_aws.settings import LocalSettings, Tell, Wishes
-from local_aws.state import ProcessRecord, StateFolder, end_leftovers
-from local_aws.status import STATE_FILE
+from local_aws.state import STATE_FILE, ProcessRecord, StateFolder, end_leftovers
 
 if TYPE_CHECKING:
     from local_aws.watch import SourceWatch

@@ -1,11 +1,67 @@
 """`platform up`: a region in the foreground, or detached."""
 
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
 
-from local_aws.settings import LocalSettings, Tell, Wishes
-from local_aws.state import StateFolder
-from local_aws.status import read_status
-from local_aws.welcome import welcome_text
+from local_aws.settings import LocalSettings, Tell, Wishes, load_local_settings
+from local_aws.state import StateFolder, read_status
+from platform_sdk.errors import PlatformError
+
+# What `platform up` prints once all is healthy: where everything is, and what to do next.
+
+DEMO_ACCOUNTS: Final = ("admin@example.com", "ada@example.com", "grace@example.com")
+DEMO_PASSWORD: Final = "correct horse battery staple"  # noqa: S105 - printed for everyone to see
+
+_ACCOUNTS = f"""
+Demo accounts  {", ".join(DEMO_ACCOUNTS)}
+Password       {DEMO_PASSWORD}
+"""
+
+_ORDER = f"""
+Place an order, in another terminal:
+  URL=@URL@ JSON='Content-Type: application/json'
+  value() {{ python3 -c "import json, sys; print(json.load(sys.stdin)$1)"; }}
+  TOKEN=$(curl -s $URL/users/sessions -H "$JSON" \\
+    -d '{{"email": "{DEMO_ACCOUNTS[1]}", "password": "{DEMO_PASSWORD}"}}' | value '["access_token"]')
+  SKU=$(curl -s "$URL/inventory/items?limit=1" | value '["data"][0]["sku"]')
+  curl -s $URL/orders -H "$JSON" -H "Authorization: Bearer $TOKEN" -H "Idempotency-Key: order-$(date +%s)" \\
+    -H 'Prefer: wait=10' -d "{{\\"items\\": [{{\\"sku\\": \\"$SKU\\", \\"quantity\\": 1}}]}}"
+"""
+
+
+def welcome_text(url: str, *, seconds: float, detached: bool, demo: bool) -> str:
+    """The whole text.
+
+    Args:
+        seconds: how long it took to come up.
+        detached: whether the terminal is free again, so that Ctrl-C stops nothing.
+        demo: whether there are demo accounts.
+    """
+    parts = [f"The platform is up after {seconds:.1f} s: {url}\n"]
+    if demo:
+        parts += [_ACCOUNTS, _ORDER.replace("@URL@", url)]
+    platform = _as_typed_here()
+    stop = f"{platform} down" if detached else "Ctrl-C"
+    parts.append(f"\nWhat runs: {platform} status    Logs: {platform} logs orders -f    Stop: {stop}")
+    return "".join(parts)
+
+
+def _as_typed_here() -> str:
+    """`platform` if the shell finds it by that name, otherwise its path from the current folder."""
+    command = Path(sys.executable).with_name("platform")
+    found = shutil.which("platform")
+    if found is not None and Path(found).resolve() == command.resolve():
+        return "platform"
+    return os.path.relpath(command)
 
 
 def up(settings: LocalSettings, wishes: Wishes, *, detach: bool, say: Tell, show: Tell) -> int:
@@ -28,7 +84,6 @@ def up(settings: LocalSettings, wishes: Wishes, *, detach: bool, say: Tell, show
         show(welcome_text(url, seconds=time.monotonic() - started, detached=detach, demo=wishes.demo))
 
     if detach:
-        from local_aws.detached import start_detached
 
         return start_detached(settings, wishes, tell, welcome)
     # Half the time of this program's own start goes into these; the detached parent does not need them.
@@ -42,3 +97,97 @@ def _already(folder: StateFolder) -> str:
     if status["state"] == "stopped":  # the lock is taken before the record is written
         return "The platform is starting already."
     return f"The platform is {status['state']} already (pid {status['pid']}): {status['urls']['load_balancer']}"
+
+
+# `platform up --detach`: the supervisor as a process of its own, whose progress is passed on until all is healthy.
+#
+# platform up --detach  ──starts──▶  python -m local_aws.up
+#                       ◀──reports, one JSON document a line, through a pipe──
+
+if TYPE_CHECKING:
+    from local_aws.local_stack import Region
+
+
+def start_detached(settings: LocalSettings, wishes: Wishes, tell: Tell, on_ready: Callable[[str], None]) -> int:
+    """Returns once the region is ready; raises what its supervisor could not overcome."""
+    folder = StateFolder(settings.state)
+    folder.create()
+    reading, writing = os.pipe()
+    flags = [name for name, wanted in (("--watch", wishes.watch), ("--demo", wishes.demo)) if wanted]
+    with (folder.logs / "platform.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "local_aws.up", str(writing), *flags],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=settings.root,
+            pass_fds=[writing],
+            start_new_session=True,
+        )
+    os.close(writing)
+    try:
+        with os.fdopen(reading) as reports:
+            return _pass_on(reports, process, tell, on_ready)
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGTERM)
+        return process.wait() or 130
+
+
+def _pass_on(reports: IO[str], process: subprocess.Popen[bytes], tell: Tell, on_ready: Callable[[str], None]) -> int:
+    for line in reports:
+        report: dict[str, Any] = json.loads(line)
+        if "ready" in report:
+            on_ready(report["ready"])
+            return 0
+        if "failed" in report:
+            process.wait()
+            raise PlatformError(**report["failed"])
+        tell(report["tell"])
+    raise PlatformError(f"the supervisor ended with exit code {process.wait()}", hint="its log: platform logs platform")
+
+
+class _Reports:
+    """The pipe to whoever waits. Nobody may be waiting any more: the region stays, and the reports are dropped."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    def send(self, **document: object) -> None:
+        if self._descriptor is None:
+            return
+        try:
+            os.write(self._descriptor, json.dumps(document).encode() + b"\n")
+        except BrokenPipeError:
+            self.close()
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def run_detached(descriptor: int, wishes: Wishes) -> int:
+    """The supervisor's side: reports through the pipe until the region is ready, and always into the log."""
+    from local_aws.supervisor import supervise
+
+    reports = _Reports(descriptor)
+
+    def tell(line: str) -> None:
+        with contextlib.suppress(OSError):  # a full disk must not end the region
+            sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
+        reports.send(tell=line)
+
+    def ready(region: "Region") -> None:
+        reports.send(ready=region.load_balancer.url)
+        reports.close()
+
+    try:
+        return supervise(load_local_settings(), wishes, tell=tell, on_ready=ready)
+    except PlatformError as error:
+        sys.stderr.write(f"{error}\n")
+        reports.send(failed={"what": error.what, "because": error.because, "hint": error.hint})
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(run_detached(int(sys.argv[1]), Wishes(watch="--watch" in sys.argv, demo="--demo" in sys.argv)))

@@ -8,7 +8,7 @@ from typing import Final
 from watchfiles import Change, awatch
 
 import platform_sdk
-from local_aws.region import Region
+from local_aws.local_stack import Region
 from local_aws.settings import Tell
 from platform_sdk.errors import PlatformError
 

@@ -16,7 +16,6 @@ Document = dict[str, Any]
 
 _TYPES = "type.googleapis.com/envoy"
 _PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-_PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _IDLE_TIMEOUT = "60s"
 _ACCESS_LOG = (
     "%START_TIME% %REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %RESPONSE_CODE% %DURATION%ms"

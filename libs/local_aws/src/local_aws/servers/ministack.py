@@ -6,8 +6,8 @@ import subprocess
 import sys
 from typing import ClassVar
 
-from local_aws.backing.server import BackingServer
-from local_aws.ports import LOOPBACK
+from local_aws.processes import LOOPBACK
+from local_aws.servers.server import BackingServer
 
 
 class AwsServer(BackingServer):
@@ -22,7 +22,7 @@ class AwsServer(BackingServer):
         return f"http://{LOOPBACK}:{self.port}"
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        return self._spawn([sys.executable, "-m", "local_aws.backing.ministack"], self._environment())
+        return self._spawn([sys.executable, "-m", "local_aws.servers.ministack_process"], self._environment())
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from local_aws.engines.health import http_status
-from local_aws.engines.scheduling import (
+from local_aws.processes import LOOPBACK
+from local_aws.tasks.process import ProcessTask
+from local_aws.tasks.scheduling import (
     Health,
     Slot,
     SlotRecord,
@@ -19,8 +20,27 @@ from local_aws.engines.scheduling import (
     after_new_revision,
     decide,
 )
-from local_aws.runners.process import ProcessTask
 from platform_sdk.errors import PlatformError
+
+# Asks a task for its health over HTTP, as a target group's health check does.
+
+TIMEOUT_SECONDS: Final = 2.0
+
+
+async def http_status(port: int, path: str) -> int | None:
+    """The status of one GET; None if there is no answer in time."""
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            reader, writer = await asyncio.open_connection(LOOPBACK, port)
+            try:
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: {LOOPBACK}\r\nConnection: close\r\n\r\n".encode())
+                status_line = await reader.readline()
+            finally:
+                writer.close()
+        return int(status_line.split()[1])
+    except (OSError, TimeoutError, ValueError, IndexError):
+        return None
+
 
 LOOP_SECONDS: Final = 0.1
 PROBE_SECONDS: Final = 1.0

@@ -5,6 +5,7 @@ port instead of its own network interface), `python` is the interpreter of this 
 then SIGKILL after the container's stop timeout.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from local_aws import processes
-from local_aws.aws_api import ACCESS_KEY_ID, SECRET_ACCESS_KEY
-from local_aws.errors import TaskDoesNotStart
+from local_aws.aws_api import ACCESS_KEY_ID, SECRET_ACCESS_KEY, AwsApi
+from local_aws.errors import AwsCallFailed, SecretNotResolved, TaskDoesNotStart
 from platform_sdk.contract import STOP_TIMEOUT_SECONDS, Variable
 
 APP_CONTAINER = "app"
@@ -124,3 +125,75 @@ def base_environment() -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+# Secrets by reference, as ECS resolves them when it starts a task: from Secrets Manager, or as a parameter.
+#
+# The forms: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretsManagerReference:
+    """`arn:aws:secretsmanager:region:account:secret:name[:json-key:version-stage:version-id]`."""
+
+    arn: str
+    json_key: str | None = None
+    version_stage: str | None = None
+    version_id: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.arn.split(":", 6)[6]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterReference:
+    """A parameter's name or its ARN."""
+
+    name: str
+
+
+def parse_reference(value_from: str) -> SecretsManagerReference | ParameterReference:
+    """Reads the `valueFrom` of a container's secret."""
+    parts = value_from.split(":")
+    if parts[0] != "arn":
+        return ParameterReference(name=value_from)
+    if parts[2] == "ssm":
+        return ParameterReference(name="/" + ":".join(parts[5:]).removeprefix("parameter").lstrip("/"))
+    json_key, version_stage, version_id = [*(part or None for part in parts[7:10]), None, None, None][:3]
+    return SecretsManagerReference(
+        arn=":".join(parts[:7]), json_key=json_key, version_stage=version_stage, version_id=version_id
+    )
+
+
+def resolve_secrets(references: Mapping[str, str], aws: AwsApi) -> dict[str, str]:
+    """Variable name to value, for variable name to `valueFrom`. Raises SecretNotResolved, naming the variable."""
+    return {variable: _resolve(variable, parse_reference(text), aws) for variable, text in references.items()}
+
+
+def _resolve(variable: str, reference: SecretsManagerReference | ParameterReference, aws: AwsApi) -> str:
+    try:
+        match reference:
+            case ParameterReference(name=name):
+                return str(aws.call("ssm", "GetParameter", Name=name, WithDecryption=True)["Parameter"]["Value"])
+            case SecretsManagerReference():
+                return _from_secrets_manager(variable, reference, aws)
+    except AwsCallFailed as error:
+        raise SecretNotResolved(
+            f"the secret {variable} could not be read",
+            because=f"{reference.name}: {error.code} {error.because or ''}".strip(),
+        ) from error
+
+
+def _from_secrets_manager(variable: str, reference: SecretsManagerReference, aws: AwsApi) -> str:
+    which = {"VersionStage": reference.version_stage, "VersionId": reference.version_id}
+    given = {name: value for name, value in which.items() if value}
+    text = str(aws.call("secretsmanager", "GetSecretValue", SecretId=reference.arn, **given)["SecretString"])
+    if reference.json_key is None:
+        return text
+    try:
+        return str(json.loads(text)[reference.json_key])
+    except (ValueError, KeyError, TypeError):
+        raise SecretNotResolved(
+            f"the secret {variable} could not be read",
+            because=f"{reference.name} has no JSON key `{reference.json_key}`",
+        ) from None

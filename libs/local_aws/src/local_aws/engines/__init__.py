@@ -1,1 +1,0 @@
-"""What makes recorded wishes come true: desired state in, actions out."""

@@ -1,0 +1,1 @@
+"""The load balancer: Envoy, with routes from target groups and listener rules."""

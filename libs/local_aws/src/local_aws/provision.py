@@ -1,0 +1,219 @@
+"""What start-up creates so that tasks find it: secrets, database roles and schemas, queues. All can be done again."""
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from local_aws.aws_api import AwsApi
+from local_aws.errors import AwsCallFailed, DatabaseNotPrepared
+from local_aws.state import StateFolder
+from local_aws.tasks.process import AppContainer, ParameterReference, SecretsManagerReference, parse_reference
+from platform_sdk.contract import dead_letter_queue_name, queue_name
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest import Queue, ServiceSpec
+
+# The shared database: for each service a role with its own schema, and no way into any other's.
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+
+async def prepare_database(
+    url: str,
+    specs: Iterable[ServiceSpec],
+    environment: Environment,
+    *,
+    passwords: Mapping[str, str],
+    create: bool,
+) -> None:
+    """Creates what is missing; passwords and rights are set anew each time.
+
+    Args:
+        url: of a superuser, or of a role that owns the database and may create roles.
+        passwords: by service name.
+        create: whether the database itself is ours to create.
+
+    Raises:
+        DatabaseNotPrepared
+    """
+    try:
+        if create:
+            await _create_database(url, environment.database.name)
+        await _prepare_all(url, specs, environment.database.name, passwords)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseNotPrepared(
+            "the database could not be prepared for the services",
+            because=str(error) or type(error).__name__,
+            hint=None if create else "DATABASE_URL must reach a database that its role owns, and let it create roles",
+        ) from error
+
+
+async def _prepare_all(url: str, specs: Iterable[ServiceSpec], name: str, passwords: Mapping[str, str]) -> None:
+    connection = await asyncpg.connect(urlunsplit(urlsplit(url)._replace(path=f"/{name}")))
+    try:
+        async with connection.transaction():
+            await connection.execute(f"REVOKE ALL ON DATABASE {_quoted(name)} FROM PUBLIC")
+            await connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+            for spec in specs:
+                if spec.database is not None:
+                    await _prepare_service(connection, spec.name, name, passwords[spec.name])
+    finally:
+        await connection.close()
+
+
+async def _create_database(url: str, name: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+            await connection.execute(f"CREATE DATABASE {_quoted(name)}")
+    finally:
+        await connection.close()
+
+
+async def _prepare_service(connection: "Connection", service: str, database: str, password: str) -> None:
+    role = _quoted(service)
+    if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", service):
+        await connection.execute(f"CREATE ROLE {role} LOGIN")
+    literal = await connection.fetchval("SELECT quote_literal($1::text)", password)
+    await connection.execute(f"ALTER ROLE {role} PASSWORD {literal}")
+    await connection.execute(f"ALTER ROLE {role} IN DATABASE {_quoted(database)} SET search_path = {role}")
+    await connection.execute(f"GRANT CONNECT ON DATABASE {_quoted(database)} TO {role}")
+    # PostgreSQL lets only a member of the owning role name it as the owner; a superuser needs no membership.
+    if not await connection.fetchval("SELECT pg_has_role($1, 'MEMBER')", service):
+        await connection.execute(f"GRANT {role} TO CURRENT_USER")
+    await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {role} AUTHORIZATION {role}")
+
+
+def _quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+# The queues that services own, each with its dead-letter queue, as their stacks would create them.
+
+_FOURTEEN_DAYS_SECONDS = 14 * 24 * 3600
+_LONG_POLL_SECONDS = 20
+
+
+def create_queues(aws: AwsApi, specs: Iterable[ServiceSpec], environment: Environment) -> None:
+    """Creates what is missing and corrects the attributes of what is there."""
+    for spec in specs:
+        for queue in spec.queues:
+            _create(aws, queue, environment)
+
+
+def _create(aws: AwsApi, queue: Queue, environment: Environment) -> None:
+    prefix = f"arn:{environment.partition}:sqs:{environment.region}:{environment.account_id}"
+    name = queue_name(environment.name, queue.name)
+    dead_letters = dead_letter_queue_name(environment.name, queue.name)
+    _ensure(
+        aws,
+        dead_letters,
+        {
+            "MessageRetentionPeriod": str(_FOURTEEN_DAYS_SECONDS),
+            "RedriveAllowPolicy": json.dumps({"redrivePermission": "byQueue", "sourceQueueArns": [f"{prefix}:{name}"]}),
+        },
+    )
+    _ensure(
+        aws,
+        name,
+        {
+            "VisibilityTimeout": str(queue.visibility_timeout_seconds),
+            "ReceiveMessageWaitTimeSeconds": str(_LONG_POLL_SECONDS),
+            "RedrivePolicy": json.dumps(
+                {"deadLetterTargetArn": f"{prefix}:{dead_letters}", "maxReceiveCount": queue.max_receive_count}
+            ),
+        },
+    )
+
+
+def _ensure(aws: AwsApi, name: str, attributes: dict[str, str]) -> None:
+    # CreateQueue with other attributes than an existing queue has is refused, so they are set in a second call.
+    url = aws.call("sqs", "CreateQueue", QueueName=name)["QueueUrl"]
+    aws.call("sqs", "SetQueueAttributes", QueueUrl=url, Attributes=attributes)
+
+
+# The secrets that task definitions refer to: made up once, kept in the state folder, put where AWS would hold them.
+
+_FILE = "secrets.json"
+
+
+class SecretStore:
+    """Values by AWS name, for example `platform/local/orders/database`; JSON secrets hold an object.
+
+    They are kept here because the AWS API on the laptop forgets what it was told when it is killed.
+    """
+
+    def __init__(self, folder: StateFolder) -> None:
+        self._folder = folder
+        self._values: dict[str, str] = folder.read(_FILE)
+
+    def complete(
+        self, containers: Iterable[AppContainer], *, kinds: Mapping[str, str], given: Mapping[str, str]
+    ) -> None:
+        """Makes up every value that a container refers to and that is not there yet.
+
+        Args:
+            kinds: secret name without `platform/<environment>/` to `password` or `ed25519_private_key`.
+            given: variable names whose value is known, for example of an outside server.
+        """
+        for container in containers:
+            for variable, text in container.secrets.items():
+                self._complete(parse_reference(text), variable, kinds, given)
+        self._folder.write(_FILE, self._values)
+
+    def password_of(self, name: str, json_key: str) -> str:
+        return str(json.loads(self._values[name])[json_key])
+
+    def put(self, aws: AwsApi) -> None:
+        """Creates or corrects every secret and parameter at the AWS endpoint."""
+        for name, value in self._values.items():
+            if name.startswith("/"):
+                aws.call("ssm", "PutParameter", Name=name, Value=value, Type="SecureString", Overwrite=True)
+            else:
+                _put_secret(aws, name, value)
+
+    def _complete(
+        self,
+        reference: SecretsManagerReference | ParameterReference,
+        variable: str,
+        kinds: Mapping[str, str],
+        given: Mapping[str, str],
+    ) -> None:
+        name = reference.name
+        kind = kinds.get("/".join(name.strip("/").split("/")[2:]), "password")
+        if isinstance(reference, ParameterReference) or reference.json_key is None:
+            if variable in given or name not in self._values:
+                self._values[name] = given.get(variable) or _make_up(kind)
+            return
+        document: dict[str, Any] = json.loads(self._values.get(name, "{}"))
+        if variable in given or reference.json_key not in document:
+            document[reference.json_key] = given.get(variable) or _make_up(kind)
+        self._values[name] = json.dumps(document)
+
+
+def _make_up(kind: str) -> str:
+    return ed25519_private_key() if kind == "ed25519_private_key" else secrets.token_urlsafe(24)
+
+
+def ed25519_private_key() -> str:
+    """A new private key, PKCS #8 in PEM."""
+    # Needed once in the life of a state folder, so not at every start.
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def _put_secret(aws: AwsApi, name: str, value: str) -> None:
+    try:
+        aws.call("secretsmanager", "CreateSecret", Name=name, SecretString=value)
+    except AwsCallFailed as error:
+        if error.code != "ResourceExistsException":
+            raise
+        if aws.call("secretsmanager", "GetSecretValue", SecretId=name)["SecretString"] != value:
+            aws.call("secretsmanager", "PutSecretValue", SecretId=name, SecretString=value)

@@ -1,0 +1,1 @@
+"""The servers behind the services: PostgreSQL, Valkey and the AWS endpoint."""

@@ -1,0 +1,1 @@
+"""Runs tasks as ECS would: decides how many, starts and stops them as processes."""
