@@ -59,7 +59,7 @@ def test_the_runtime_half_touches_every_image() -> None:
 
 
 def test_what_renders_touches_every_services_documents() -> None:
-    for module in ("render/alarms.py", "manifest/read.py", "environment.py", "names.py", "document.py"):
+    for module in ("render/monitoring.py", "manifest/load.py", "environment.py", "render/names.py", "toml_document.py"):
         assert why(f"{SDK}/deploy/{module}") == all_by(("documents", "renderer")), module
 
 
@@ -101,7 +101,7 @@ def test_an_environments_file_touches_the_documents_of_that_environment() -> Non
         "deploy/prices/us-east-1.toml",
         "requirements/development.txt",
         "libs/local_aws/src/local_aws/local_stack.py",
-        f"{SDK}/cli.py",
+        f"{SDK}/cli/__init__.py",
         f"{SDK}/runtime/testing.py",
         f"{SDK}/deploy/build/changed.py",
         f"{SDK}/deploy/manifest/reference.py",

@@ -84,7 +84,6 @@ def up(settings: LocalSettings, wishes: Wishes, *, detach: bool, say: Tell, show
         show(welcome_text(url, seconds=time.monotonic() - started, detached=detach, demo=wishes.demo))
 
     if detach:
-
         return start_detached(settings, wishes, tell, welcome)
     # Half the time of this program's own start goes into these; the detached parent does not need them.
     from local_aws.supervisor import supervise

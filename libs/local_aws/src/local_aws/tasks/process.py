@@ -131,6 +131,7 @@ def base_environment() -> dict[str, str]:
 #
 # The forms: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretsManagerReference:
     """`arn:aws:secretsmanager:region:account:secret:name[:json-key:version-stage:version-id]`."""

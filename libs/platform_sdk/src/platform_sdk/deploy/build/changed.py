@@ -65,7 +65,11 @@ Kind = Literal["image", "documents"]
 Edge = Literal["service", "SDK", "lock", "Dockerfile", "environment", "template", "renderer"]
 
 SDK_SOURCE: Final = Path("libs/platform_sdk/src")
-RENDERERS: Final = ("platform_sdk.deploy.render", "platform_sdk.deploy.manifest", "platform_sdk.deploy.environment")
+RENDERERS: Final = (
+    "platform_sdk.deploy.render",
+    "platform_sdk.deploy.manifest.load",
+    "platform_sdk.deploy.environment",
+)
 APPSPEC: Final = "appspec.yaml"
 
 
