@@ -66,10 +66,6 @@ Edge = Literal["service", "SDK", "lock", "Dockerfile", "environment", "template"
 
 SDK_SOURCE: Final = Path("libs/platform_sdk/src")
 RENDERERS: Final = tuple(f"platform_sdk.deploy.{module}" for module in ("render", "manifest.load", "environment"))
-    "platform_sdk.deploy.render",
-    "platform_sdk.deploy.manifest.load",
-    "platform_sdk.deploy.environment",
-)
 APPSPEC: Final = "appspec.yaml"
 
 
