@@ -18,7 +18,7 @@ from typing import Final
 from platform_sdk.cli import platform
 from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.build.publish import changes_since, read_record
-from platform_sdk.deploy.repository import find_root
+from platform_sdk.deploy.environment import find_root
 from platform_sdk.errors import PlatformError, ended_by_errors
 
 REPORTS: Final = Path("reports")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from local_aws.load_balancer.envoy import Rule, TargetGroup, bootstrap_document, routes_document
+from platform_sdk.deploy.environment import find_root
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
-from platform_sdk.deploy.repository import find_root
 from platform_sdk.errors import ended_by_errors
 
 PORT: Final = 8080

@@ -17,10 +17,9 @@ from typing import Final
 from local_aws.aws_api import AwsApi
 from local_aws.provision import create_queues, ed25519_private_key, prepare_database
 from platform_sdk.contract import Variable
-from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.environment import Environment, find_root, load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render.variables import secrets_of
-from platform_sdk.deploy.repository import find_root
 from platform_sdk.errors import ended_by_errors
 
 SECRETS: Final = Path("/secrets")

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped] # no types are installed for it
 
-from platform_sdk.deploy.build.content_tag import without_registry
-from platform_sdk.deploy.build.image_inputs import load_inputs
-from platform_sdk.deploy.repository import service_names
+from platform_sdk.deploy.build.image_inputs import load_inputs, without_registry
+from platform_sdk.deploy.environment import service_names
 from tests.support.cloudformation import template_of
 from tests.support.codebuild import Build, Project, UnknownKey
 

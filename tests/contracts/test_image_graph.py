@@ -8,11 +8,10 @@ import pytest
 from platform_sdk.deploy.build.changed import RENDERERS, SDK_SOURCE, imported_files, load_graph
 from platform_sdk.deploy.build.image_inputs import load_inputs
 from platform_sdk.deploy.build.publish import read_inputs
-from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.environment import load_environment, service_names
 from platform_sdk.deploy.manifest import load_services, load_spec
 from platform_sdk.deploy.render import task_definition
 from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.repository import service_names
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = service_names(ROOT)

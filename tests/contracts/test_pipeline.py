@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from platform_sdk.deploy.build.changed import Graph, load_graph
-from platform_sdk.deploy.repository import service_names
+from platform_sdk.deploy.environment import service_names
 from tests.support.cloudformation import ENVIRONMENTS, ROOT, template_of
 
 SERVICES = service_names(ROOT)

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from platform_sdk.deploy.check import check
-from platform_sdk.deploy.environment import load_environment
+from platform_sdk.deploy.environment import environment_names, load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
-from platform_sdk.deploy.repository import environment_names
 
 ROOT = Path(__file__).resolve().parents[2]
 

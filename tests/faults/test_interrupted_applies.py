@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from platform_sdk.deploy.apply.services import Applied, Turn, apply_service
+from platform_sdk.deploy.apply import Applied, Turn, apply_service
 from platform_sdk.deploy.observe import observe_service
 from platform_sdk.deploy.plan import live_of
 from platform_sdk.deploy.render.stack_update import Live

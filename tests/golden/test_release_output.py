@@ -15,9 +15,8 @@ import pytest
 
 from aws_simulator import Behaviour
 from aws_simulator.codedeploy.service import CodeDeploy
-from platform_sdk.cli.history import entries_of
-from platform_sdk.deploy.output.release import LinePainter
-from platform_sdk.deploy.output.terminal import view
+from platform_sdk.cli.operate import entries_of
+from platform_sdk.deploy.output.release import LinePainter, view
 from platform_sdk.deploy.release.events import ReleaseEvent, Shifting
 from platform_sdk.deploy.release.history import as_table
 from platform_sdk.deploy.release.options import Order

@@ -12,9 +12,9 @@ from typing import Any
 from aws_simulator import ControlPlane, SteppedClock
 from aws_simulator.account_setup import released
 from aws_simulator.cloudformation import CloudFormation
+from platform_sdk.deploy.apply import Turn, apply_service, apply_shared
 from platform_sdk.deploy.apply.context import Tools
 from platform_sdk.deploy.apply.events import ApplyEvent, Question, ResourceMoved
-from platform_sdk.deploy.apply.services import Turn, apply_service, apply_shared
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from platform_sdk.deploy.build.content_tag import SourceFile
 from platform_sdk.deploy.build.docker import BuildRequest, Docker, DockerFailed, DockerMissing
+from platform_sdk.deploy.build.image_inputs import SourceFile
 from tests.support.stand_ins import ProgramCall, stand_ins
 
 REQUEST = BuildRequest(

@@ -18,7 +18,7 @@ from inventory.api import router
 from inventory.settings import InventorySettings
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.http.app import create_app
-from platform_sdk.runtime.http.tokens import TokenVerifier
+from platform_sdk.runtime.http.auth import TokenVerifier
 
 ISSUER, AUDIENCE = "https://users.test", "platform"
 KEY = Ed25519PrivateKey.generate()

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from orders.api import router
 from orders.settings import OrdersSettings
 from platform_sdk.runtime.http.app import ServiceApp, create_app
-from platform_sdk.runtime.http.tokens import TokenVerifier
+from platform_sdk.runtime.http.auth import TokenVerifier
 
 ISSUER, AUDIENCE = "https://users.test", "platform"
 KEY = Ed25519PrivateKey.generate()

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from orders.schemas import OrderOut
-from platform_sdk.runtime.http.pagination import Page
+from platform_sdk.runtime.http.inputs import Page
 from tests.integration.orders.conftest import OrdersDatabase
 from tests.integration.orders.serving import Api
 from tests.integration.orders.test_order_messages import rejected

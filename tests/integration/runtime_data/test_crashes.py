@@ -88,7 +88,7 @@ async def test_a_crash_at_any_point_leaves_exactly_one_effect(
 
 
 def test_crash_points_do_nothing_outside_the_local_environment() -> None:
-    program = "from platform_sdk.runtime.process.crash_points import crash_point; crash_point('after_commit')"
+    program = "from platform_sdk.runtime.process.settings import crash_point; crash_point('after_commit')"
     for environment, expected in (("production", 0), ("local", 137)):
         variables = {**os.environ, "ENVIRONMENT": environment, "PLATFORM_CRASH_AT": "after_commit"}
         assert subprocess.run([sys.executable, "-c", program], env=variables, check=False).returncode == expected

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from local_aws.processes import free_port
 from local_aws.servers.valkey import RedisServer
 from platform_sdk.runtime.cache import Cache
-from platform_sdk.runtime.http import tokens as tokens_module
+from platform_sdk.runtime.http import auth as tokens_module
+from platform_sdk.runtime.http.auth import PublishedKeys
 from platform_sdk.runtime.http.problems import Problem
-from platform_sdk.runtime.http.tokens import PublishedKeys
 
 
 class UsersService:

@@ -8,8 +8,8 @@ import pytest
 from aws_simulator import Behaviour
 from aws_simulator.account_setup import register
 from aws_simulator.ecr import Ecr
+from platform_sdk.deploy.apply import Applied, Turn, apply_service, planned
 from platform_sdk.deploy.apply.events import ApplyEvent, ReleaseUnderWay, ResourceMoved, StackFailed
-from platform_sdk.deploy.apply.services import Applied, Turn, apply_service, planned
 from platform_sdk.deploy.aws.dynamodb_locks import NoLockTable
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.observe import observe_service

@@ -19,8 +19,9 @@ from platform_sdk.deploy.aws import (
     NoCredentials,
     NotFound,
     Throttled,
+    in_batches,
+    utc,
 )
-from platform_sdk.deploy.aws.calls import in_batches, utc
 from tests.support.recorded_aws import Answer, RecordedAws, Refusal
 
 SENTENCE = (

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from platform_sdk.deploy.build.content_tag import SourceFile
 from platform_sdk.deploy.build.docker import BuildRequest, DockerFailed, Login
+from platform_sdk.deploy.build.image_inputs import SourceFile
 from platform_sdk.deploy.build.publish import Source
 from platform_sdk.deploy.state import Finding, Image, Scan
 

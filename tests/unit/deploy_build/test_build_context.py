@@ -5,8 +5,8 @@ import tarfile
 
 import pytest
 
-from platform_sdk.deploy.build.content_tag import SourceFile
 from platform_sdk.deploy.build.docker import DockerFailed, DockerMissing, context_of, refusal
+from platform_sdk.deploy.build.image_inputs import SourceFile
 
 FILES = (
     SourceFile(path="a/main.py", mode="100644", content=b"main"),

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from platform_sdk.deploy.build.content_tag import SourceFile, content_tag, without_registry
+from platform_sdk.deploy.build.image_inputs import SourceFile, content_tag, without_registry
 
 MAIN = SourceFile(path="services/orders/src/orders/main.py", mode="100644", content=b"print('orders')\n")
 LOCK = SourceFile(path="requirements/orders.txt", mode="100644", content=b"click==8.1\n")

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import pytest
 
-from platform_sdk.deploy.cost.estimate import estimate
+from platform_sdk.deploy.cost import estimate
 from platform_sdk.deploy.cost.lines import Charge, Estimate, Line, cents, cost_difference
 from platform_sdk.deploy.cost.prices import AMOUNTS, Assumptions, Price, PriceTable, UnknownPrice, load_prices
-from platform_sdk.deploy.cost.service_lines import StackNumbers, numbers_of
-from platform_sdk.deploy.cost.shared_lines import SharedResources
+from platform_sdk.deploy.cost.service_costs import StackNumbers, numbers_of
+from platform_sdk.deploy.cost.shared_costs import SharedResources
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, TrafficShift, load_services
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from platform_sdk.deploy.cost import InvalidPrices, NothingToEstimate, UnknownRegion, load_estimate, load_prices
-from platform_sdk.deploy.cost import shared_lines as shared
+from platform_sdk.deploy.cost import shared_costs as shared
 from platform_sdk.deploy.cost.prices import AMOUNTS, load_assumptions
-from platform_sdk.deploy.environment import InvalidEnvironment
+from platform_sdk.deploy.environment import InvalidEnvironment, UnknownName
 from platform_sdk.deploy.manifest import ScheduledScaling, load_services
-from platform_sdk.deploy.repository import UnknownName
 
 ROOT = Path(__file__).resolve().parents[3]
 TEMPLATES = ROOT / "deploy" / "cloudformation"

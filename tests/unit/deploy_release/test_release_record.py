@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from aws_simulator import Behaviour
-from platform_sdk.deploy.output.release_record import junit_of, record_of, summary_of
+from platform_sdk.deploy.output.records import junit_of, record_of, summary_of
 from platform_sdk.deploy.release.outcome import EXIT_CODES, Outcome
 from tests.support.releases import world
 

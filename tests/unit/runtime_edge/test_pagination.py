@@ -3,7 +3,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from platform_sdk.runtime.http.pagination import decode_cursor, encode_cursor
+from platform_sdk.runtime.http.inputs import decode_cursor, encode_cursor
 from platform_sdk.runtime.http.problems import Problem
 
 

@@ -13,8 +13,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from platform_sdk.runtime.http.auth import TokenVerifier, public_keys_of
 from platform_sdk.runtime.http.problems import Problem, unavailable
-from platform_sdk.runtime.http.tokens import TokenVerifier, public_keys_of
 
 ISSUER, AUDIENCE, KEY_ID = "https://users.test", "platform", "2026-01"
 PRIVATE = Ed25519PrivateKey.generate()

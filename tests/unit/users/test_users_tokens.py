@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as generate_ec_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from platform_sdk.runtime.http.auth import TokenVerifier, public_keys_of
 from platform_sdk.runtime.http.problems import Problem
-from platform_sdk.runtime.http.tokens import TokenVerifier, public_keys_of
 from users.tokens import TokenSigner, load_private_key, load_public_keys, public_jwk
 
 ISSUER, AUDIENCE = "https://issuer.test", "platform"

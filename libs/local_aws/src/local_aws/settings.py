@@ -8,8 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from local_aws.processes import LOOPBACK
-from platform_sdk.deploy.environment import Cache, Database, Environment, load_environment
-from platform_sdk.deploy.repository import find_root
+from platform_sdk.deploy.environment import Cache, Database, Environment, find_root, load_environment
 from platform_sdk.errors import PlatformError
 
 ENVIRONMENT = "local"

@@ -28,8 +28,7 @@ from platform_sdk.runtime.http.idempotency import (
     Reply,
     RequiredIdempotencyKey,
 )
-from platform_sdk.runtime.http.inputs import Timestamp
-from platform_sdk.runtime.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
+from platform_sdk.runtime.http.inputs import Cursor, Limit, Page, Timestamp, decode_cursor, encode_cursor
 from platform_sdk.runtime.http.problems import problem_responses
 from platform_sdk.runtime.http.resources import Read, Uow
 from platform_sdk.runtime.messaging.messages import new_id

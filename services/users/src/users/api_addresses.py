@@ -10,8 +10,7 @@ from starlette.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from platform_sdk.runtime.http.app import Uow
 from platform_sdk.runtime.http.etag import documented_match, etag_of, honour_match
-from platform_sdk.runtime.http.inputs import RequestModel, ResponseModel, Text
-from platform_sdk.runtime.http.pagination import Page
+from platform_sdk.runtime.http.inputs import Page, RequestModel, ResponseModel, Text
 from platform_sdk.runtime.http.problems import not_found, problem_responses
 from users import model, use_cases
 from users.dependencies import LiveUser, ToolsOfProcess

@@ -8,8 +8,16 @@ from pydantic import field_validator
 
 from platform_sdk.runtime.http.app import Uow
 from platform_sdk.runtime.http.etag import documented_match, etag_of, honour_match
-from platform_sdk.runtime.http.inputs import NO_NUL, Boolean, RequestModel
-from platform_sdk.runtime.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
+from platform_sdk.runtime.http.inputs import (
+    NO_NUL,
+    Boolean,
+    Cursor,
+    Limit,
+    Page,
+    RequestModel,
+    decode_cursor,
+    encode_cursor,
+)
 from platform_sdk.runtime.http.problems import not_found, problem_responses
 from users import model, use_cases
 from users.dependencies import LiveAdministrator, LiveOwnerOrAdministrator

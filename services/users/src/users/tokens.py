@@ -19,7 +19,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from platform_sdk.runtime.http.tokens import ALGORITHM, TOKEN_TYPE
+from platform_sdk.runtime.http.auth import ALGORITHM, TOKEN_TYPE
 from platform_sdk.runtime.messaging.messages import new_id
 
 REFRESH_TOKEN_BYTES: Final = 32

@@ -11,8 +11,7 @@ import click
 from platform_sdk.cli.apply import apply
 from platform_sdk.cli.build import build, changed
 from platform_sdk.cli.dead_letters import dlq
-from platform_sdk.cli.history import history, logs, status
-from platform_sdk.cli.lock import unlock
+from platform_sdk.cli.operate import history, logs, status, unlock
 from platform_sdk.cli.options import complete_keys, complete_services, root
 from platform_sdk.cli.plan import cost, plan, render
 from platform_sdk.cli.release import deploy, rollback, wait

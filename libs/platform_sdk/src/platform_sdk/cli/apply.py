@@ -70,8 +70,8 @@ def apply(
 
 
 def specs_of(service: str | None, environment: "Environment") -> "tuple[ServiceSpec, ...]":
+    from platform_sdk.deploy.environment import refuse_unknown
     from platform_sdk.deploy.manifest import load_services
-    from platform_sdk.deploy.repository import refuse_unknown
 
     specs = load_services(root(), environment.name)
     refuse_unknown("service", [service] if service else [], [spec.name for spec in specs])
@@ -99,9 +99,9 @@ class Run:
 
 
 def apply_shared_stacks(specs: "tuple[ServiceSpec, ...]", environment: "Environment", run: Run) -> tuple[str, ...]:
+    from platform_sdk.deploy.apply import apply_shared
     from platform_sdk.deploy.apply.database_roles import make_database_roles
     from platform_sdk.deploy.apply.manual_steps import still_to_do
-    from platform_sdk.deploy.apply.services import apply_shared
     from platform_sdk.deploy.aws import AccessDenied
     from platform_sdk.deploy.shared import load_shared_stacks
 
@@ -118,7 +118,7 @@ def apply_shared_stacks(specs: "tuple[ServiceSpec, ...]", environment: "Environm
 def apply_one(
     specs: "tuple[ServiceSpec, ...]", environment: "Environment", run: Run, wait_minutes: float
 ) -> int | None:
-    from platform_sdk.deploy.apply.services import Turn, apply_service
+    from platform_sdk.deploy.apply import Turn, apply_service
     from platform_sdk.deploy.release.lock import owner_of
 
     (spec,) = specs

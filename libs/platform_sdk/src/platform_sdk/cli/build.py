@@ -102,8 +102,8 @@ def source_of(
     service: str, environment: "Environment", architecture: "Architecture | None", base_image: str | None
 ) -> "Source":
     from platform_sdk.deploy.build.publish import read_source
+    from platform_sdk.deploy.environment import refuse_unknown, service_names
     from platform_sdk.deploy.manifest import load_spec
-    from platform_sdk.deploy.repository import refuse_unknown, service_names
 
     refuse_unknown("service", [service], service_names(root()))
     spec = load_spec(root() / "services" / service / "platform.toml", environment.name, root=root())

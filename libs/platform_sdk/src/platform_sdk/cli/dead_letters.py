@@ -35,8 +35,8 @@ def gateway(environment: "Environment") -> "Sqs":
 
 def dead_letter_queue(queue: str, environment_name: str) -> tuple["DeadLetterQueue", "Sqs"]:
     from platform_sdk.deploy.dead_letters import find, queue_owners
+    from platform_sdk.deploy.environment import refuse_unknown
     from platform_sdk.deploy.manifest import load_services
-    from platform_sdk.deploy.repository import refuse_unknown
 
     owners = queue_owners(load_services(root(), environment_name))
     refuse_unknown("queue", [queue], owners)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def root() -> Path:
-    from platform_sdk.deploy.repository import find_root
+    from platform_sdk.deploy.environment import find_root
 
     return find_root(Path.cwd())
 
@@ -30,21 +30,21 @@ def environment_named(name: str) -> "Environment":
 
 
 def spec_named(service: str, environment_name: str) -> "ServiceSpec":
+    from platform_sdk.deploy.environment import refuse_unknown, service_names
     from platform_sdk.deploy.manifest import load_spec
-    from platform_sdk.deploy.repository import refuse_unknown, service_names
 
     refuse_unknown("service", [service], service_names(root()))
     return load_spec(root() / "services" / service / "platform.toml", environment_name, root=root())
 
 
 def complete_services(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    from platform_sdk.deploy.repository import service_names
+    from platform_sdk.deploy.environment import service_names
 
     return starting_with(incomplete, lambda: service_names(root()))
 
 
 def complete_environments(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    from platform_sdk.deploy.repository import environment_names
+    from platform_sdk.deploy.environment import environment_names
 
     return starting_with(incomplete, lambda: environment_names(root()))
 

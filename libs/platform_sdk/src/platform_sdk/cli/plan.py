@@ -84,10 +84,10 @@ def service_plans(
         UnknownName: none of the services is here.
     """
     from platform_sdk.deploy.config_errors import counted
+    from platform_sdk.deploy.environment import unknown
     from platform_sdk.deploy.manifest import load_services
     from platform_sdk.deploy.observe import observe_image, observe_services
     from platform_sdk.deploy.plan import plan_service
-    from platform_sdk.deploy.repository import unknown
 
     specs = load_services(root(), environment.name)
     known = [spec.name for spec in specs]
@@ -142,8 +142,8 @@ def reported(
     tag: str | None,
     form: Literal["markdown", "json"] | None,
 ) -> str:
-    from platform_sdk.deploy.output.json import as_document
     from platform_sdk.deploy.output.plan import as_markdown, as_text, coloured
+    from platform_sdk.deploy.output.records import as_document
 
     match form:
         case "json":

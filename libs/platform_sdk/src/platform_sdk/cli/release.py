@@ -278,7 +278,7 @@ def painted() -> "Iterator[Tell]":
         return
     from rich.console import Console
 
-    from platform_sdk.deploy.output.terminal import TerminalPainter
+    from platform_sdk.deploy.output.release import TerminalPainter
 
     with TerminalPainter(Console(stderr=True), now) as painter:
         yield painter.paint
@@ -296,7 +296,7 @@ def leave_at_once(exit_code: int) -> NoReturn:
 @contextmanager
 def errors_written(*, as_json: bool, record: Path | None, summary: Path | None, junit: Path | None) -> "Iterator[None]":
     """Who asked for a document gets one, also where nothing could be released."""
-    from platform_sdk.deploy.output.release_record import junit_of_error, record_of_error, summary_of_error
+    from platform_sdk.deploy.output.records import junit_of_error, record_of_error, summary_of_error
 
     try:
         yield
@@ -323,7 +323,7 @@ def ended(
     summary: Path | None,
     junit: Path | None,
 ) -> NoReturn:
-    from platform_sdk.deploy.output.release_record import junit_of, record_of, summary_of
+    from platform_sdk.deploy.output.records import junit_of, record_of, summary_of
 
     document = json.dumps(record_of(outcome), indent=2)
     write((record, f"{document}\n"), (summary, summary_of(outcome)), (junit, junit_of(outcome)))

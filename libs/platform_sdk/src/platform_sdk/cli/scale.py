@@ -78,8 +78,8 @@ def scale(
 
 def edit_file(service: str, bounds: "Bounds") -> str:
     """Edits it, and answers the text of before."""
+    from platform_sdk.deploy.environment import refuse_unknown, service_names
     from platform_sdk.deploy.manifest.edit import edit, write
-    from platform_sdk.deploy.repository import refuse_unknown, service_names
 
     refuse_unknown("service", [service], service_names(root()))
     before, after = edit(root(), service, bounds)
@@ -116,7 +116,7 @@ def take_back(service: str, before: str) -> None:
 
 
 def refuse_more(service: str, environment: "Environment", run: Run) -> None:
-    from platform_sdk.deploy.apply.services import planned
+    from platform_sdk.deploy.apply import planned
     from platform_sdk.deploy.config_errors import listed
     from platform_sdk.deploy.output.plan_words import unsound_words
 

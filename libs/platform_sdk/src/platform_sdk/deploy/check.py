@@ -6,7 +6,13 @@ from typing import Final
 
 from platform_sdk.deploy.config_errors import Fault, InvalidConfiguration
 from platform_sdk.deploy.cost.prices import PRICES, load_assumptions
-from platform_sdk.deploy.environment import Environment, load_environment
+from platform_sdk.deploy.environment import (
+    Environment,
+    environment_names,
+    load_environment,
+    refuse_unknown,
+    service_names,
+)
 from platform_sdk.deploy.manifest import read_files, sources_in
 from platform_sdk.deploy.manifest.topology import Source
 from platform_sdk.deploy.manifest.types import ServiceSpec
@@ -14,7 +20,6 @@ from platform_sdk.deploy.render import Role, task_definition
 from platform_sdk.deploy.render.names import limited_names
 from platform_sdk.deploy.render.service_stack import StackTooLarge, render_service_stack
 from platform_sdk.deploy.render.task_definition import StopTimeoutTooShort, TaskDefinitionTooLarge
-from platform_sdk.deploy.repository import environment_names, refuse_unknown, service_names
 from platform_sdk.deploy.shared import TEMPLATES, load_shared_stacks
 
 # What AWS refuses although every file is right by itself: limits that only all files together, or what is rendered

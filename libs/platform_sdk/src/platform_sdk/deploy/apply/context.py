@@ -7,7 +7,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from platform_sdk.deploy.apply.events import Agree, Tell
-from platform_sdk.deploy.aws.calls import patiently
+from platform_sdk.deploy.aws import patiently
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.release.context import Interrupts

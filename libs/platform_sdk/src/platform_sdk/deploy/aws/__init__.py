@@ -9,6 +9,12 @@ AwsCallFailed
 └── DeploymentRunning  CodeDeploy deploys the group already
 """
 
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar, overload
+
+from platform_sdk.deploy.clock import Clock
 from platform_sdk.errors import PlatformError
 
 
@@ -68,3 +74,209 @@ class DeploymentRunning(AwsCallFailed):
     """A group has one deployment at a time. `deployment_id` is empty where AWS does not name it."""
 
     deployment_id = ""
+
+
+# One call of AWS: by its name in boto3, and with botocore's many errors told as one family.
+
+# docs.aws.amazon.com/IAM: a denial says "User: <arn> is not authorized to perform: <action> on resource: <arn> …".
+DENIED_SENTENCE: Final = re.compile(
+    r"User: (?P<who>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)(?: on resource: (?P<resource>[^\s\"]+))?"
+)
+DENIED: Final = frozenset({"AccessDenied", "AuthorizationError", "Forbidden", "UnauthorizedOperation"})
+EXPIRED: Final = frozenset(
+    {
+        "ExpiredToken",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignature",
+        "InvalidToken",
+        "MissingAuthenticationToken",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClient",
+    }
+)
+# Those of botocore.retries.standard.ThrottledRetryableChecker, but for LimitExceededException: to most services that
+# is a quota, which waiting does not raise.
+THROTTLED: Final = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2Throttled",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceeded",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "SlowDown",
+        "Throttled",
+        "Throttling",
+        "TooManyRequests",
+        "TransactionInProgress",
+    }
+)
+UNAVAILABLE: Final = frozenset(
+    {
+        "DatabaseResuming",
+        "DatabaseUnavailable",
+        "InternalError",
+        "InternalFailure",
+        "InternalServer",
+        "InternalServerError",
+        "Server",
+        "ServiceUnavailable",
+        "ServiceUnavailableError",
+    }
+)
+MISSING: Final = re.compile(r"(?:.*NotFound|.*DoesNotExist|NoSuch\w+)(?:Fault)?")
+
+ACTION_PREFIXES: Final = {"monitoring": "cloudwatch"}
+"""Of IAM actions, where botocore signs with another name."""
+
+
+def call(client: Any, method: str, purpose: str, /, **request: Any) -> Any:
+    """The answer of `client.<method>(**request)`; `purpose` completes "could not …": "read the service orders".
+
+    Raises:
+        AwsCallFailed
+    """
+    return told(client, method, purpose, lambda: getattr(client, method)(**request))
+
+
+def pages(client: Any, method: str, purpose: str, /, **request: Any) -> Iterator[Any]:
+    """Every page of a list, each asked for when the one before is used up.
+
+    Raises:
+        AwsCallFailed
+    """
+    answers = iter(client.get_paginator(method).paginate(**request))
+    while (page := told(client, method, purpose, lambda: next(answers, None))) is not None:
+        yield page
+
+
+def told(client: Any, method: str, purpose: str, ask: Callable[[], Any]) -> Any:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return ask()
+    except (BotoCoreError, ClientError) as error:
+        service = ACTION_PREFIXES.get(client.meta.service_model.signing_name, client.meta.service_model.signing_name)
+        operation = client.meta.method_to_api_mapping[method]
+        raise failure(error, f"could not {purpose}", service=service, operation=operation) from error
+
+
+def failure(error: Exception, what: str, *, service: str, operation: str) -> AwsCallFailed:
+    """botocore's error as one of ours."""
+    from botocore.exceptions import ClientError
+
+    if isinstance(error, ClientError):
+        return refusal(error.response, what, service=service, operation=operation)
+    return no_answer(error, what, service=service, operation=operation)
+
+
+def refusal(response: Any, what: str, *, service: str, operation: str) -> AwsCallFailed:
+    """AWS answered with an error."""
+    code = str(response.get("Error", {}).get("Code", ""))
+    because = str(response.get("Error", {}).get("Message", "")) or code
+    about = response.get("ResponseMetadata", {})
+    # A second attempt may meet what the first one did, whose answer was lost.
+    again = about.get("RetryAttempts", 0) > 0
+    kind = code.rsplit("#", 1)[-1].removesuffix("Exception")
+    if kind in DENIED:
+        return denied(what, because, service=service, operation=operation, code=code)
+    if kind in EXPIRED:
+        return NoCredentials(
+            what, because=because, hint="log in again, for example `aws sso login`",
+            service=service, operation=operation, code=code,
+        )  # fmt: skip
+    if kind in THROTTLED:
+        return Throttled(
+            what, because=f"AWS answers fewer {service}:{operation} in a second: {because}", hint="try again later",
+            service=service, operation=operation, code=code,
+        )  # fmt: skip
+    if kind in UNAVAILABLE or about.get("HTTPStatusCode", 0) >= 500:
+        return AwsUnavailable(
+            what, because=f"AWS failed: {because}", hint="try again; health.aws.amazon.com tells what AWS knows",
+            service=service, operation=operation, code=code, may_have_happened=True,
+        )  # fmt: skip
+    error = NotFound if MISSING.fullmatch(kind) else AwsCallFailed
+    return error(what, because=because, service=service, operation=operation, code=code, may_have_happened=again)
+
+
+def denied(what: str, because: str, *, service: str, operation: str, code: str) -> AccessDenied:
+    found = DENIED_SENTENCE.search(because)
+    action = found["action"] if found else f"{service}:{operation}"
+    resource = (found["resource"] if found else "") or ""
+    who = found["who"] if found else ""
+    error = AccessDenied(
+        what,
+        because=f"{who or 'the caller'} may not {action}" + (f" on {resource}" if resource else "") + f": {because}",
+        hint=f"allow {action} in the policy of that role, or use a role that may; `aws sts get-caller-identity` "
+        "tells which one is in use",
+        service=service,
+        operation=operation,
+        code=code,
+    )
+    error.action, error.resource, error.who = action, resource, who
+    return error
+
+
+def no_answer(error: Exception, what: str, *, service: str, operation: str) -> AwsCallFailed:
+    """The request was not sent, or its answer did not arrive."""
+    from botocore import exceptions
+
+    known: Any = {"service": service, "operation": operation}
+    if isinstance(
+        error,
+        exceptions.NoCredentialsError
+        | exceptions.PartialCredentialsError
+        | exceptions.CredentialRetrievalError
+        | exceptions.ProfileNotFound
+        | exceptions.SSOError
+        | exceptions.LoginError
+        | exceptions.TokenRetrievalError,
+    ):
+        return NoCredentials(what, because=str(error), hint="log in, for example `aws sso login`", **known)
+    if isinstance(error, exceptions.ConnectionError):
+        hint = "is the region up? on the laptop, `platform status` tells; on AWS, look at the network first"
+        return AwsUnavailable(what, because=str(error), hint=hint, **known)
+    if isinstance(error, exceptions.HTTPClientError):
+        hint = "AWS may have done it all the same: look before it is done again"
+        return AwsUnavailable(what, because=str(error), hint=hint, may_have_happened=True, **known)
+    return AwsCallFailed(what, because=str(error), **known)
+
+
+def in_batches(values: Sequence[str], most: int) -> Iterator[list[str]]:
+    """For calls that describe up to `most` things at a time; nothing for nothing."""
+    for start in range(0, len(values), most):
+        yield list(values[start : start + most])
+
+
+@overload
+def utc(moment: datetime) -> datetime: ...
+@overload
+def utc(moment: None) -> None: ...
+def utc(moment: datetime | None) -> datetime | None:
+    """botocore gives moments in the zone of the machine."""
+    return None if moment is None else moment.astimezone(UTC)
+
+
+# Asking again where AWS is busy or away for longer than botocore itself waits.
+
+PATIENCE: Final = (1, 2, 4, 8)
+"""Seconds between attempts."""
+
+Answer = TypeVar("Answer")
+
+
+def patiently(clock: Clock, ask: Callable[[], Answer]) -> Answer:
+    """For calls that may be made twice: reads, and writes that come to the same.
+
+    Raises:
+        AwsCallFailed: AWS refused, or is still away after a quarter of a minute.
+    """
+    for seconds in PATIENCE:
+        try:
+            return ask()
+        except (Throttled, AwsUnavailable):
+            clock.sleep(seconds)
+    return ask()

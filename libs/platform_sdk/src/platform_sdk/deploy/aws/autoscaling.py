@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from platform_sdk.deploy.aws.calls import call, in_batches, pages
+from platform_sdk.deploy.aws import call, in_batches, pages
 from platform_sdk.deploy.state import ScalableTarget, Suspended
 
 # docs.aws.amazon.com/autoscaling/application/APIReference: the most resource ids in one DescribeScalableTargets.

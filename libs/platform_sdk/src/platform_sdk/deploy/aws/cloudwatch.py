@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from platform_sdk.deploy.aws import NotFound
-from platform_sdk.deploy.aws.calls import call, in_batches, pages, utc
+from platform_sdk.deploy.aws import NotFound, call, in_batches, pages, utc
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.state import Alarm, LogLine
 

@@ -5,8 +5,7 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any, Final
 
-from platform_sdk.deploy.aws import AwsCallFailed, DeploymentRunning, NotFound
-from platform_sdk.deploy.aws.calls import call, in_batches, pages, utc
+from platform_sdk.deploy.aws import AwsCallFailed, DeploymentRunning, NotFound, call, in_batches, pages, utc
 from platform_sdk.deploy.state import (
     Deployment,
     DeploymentConfiguration,

@@ -9,8 +9,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from platform_sdk.deploy.aws import AwsCallFailed, NotFound
-from platform_sdk.deploy.aws.calls import call
+from platform_sdk.deploy.aws import AwsCallFailed, NotFound, call
 from platform_sdk.deploy.state import Held, LockItem, Suspended, Taken
 
 REFUSED: Final = "ConditionalCheckFailedException"

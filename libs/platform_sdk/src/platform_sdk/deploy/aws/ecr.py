@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from platform_sdk.deploy.aws import NotFound
-from platform_sdk.deploy.aws.calls import call, pages, utc
+from platform_sdk.deploy.aws import NotFound, call, pages, utc
 from platform_sdk.deploy.state import Finding, Image, Scan
 
 INDEXES: Final = (

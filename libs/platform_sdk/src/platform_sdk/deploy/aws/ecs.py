@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from platform_sdk.deploy.aws import AwsCallFailed, NotFound
-from platform_sdk.deploy.aws.calls import call, in_batches, pages, utc
+from platform_sdk.deploy.aws import AwsCallFailed, NotFound, call, in_batches, pages, utc
 from platform_sdk.deploy.state import (
     ContainerState,
     EcsService,

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from platform_sdk.deploy.aws import NotFound
-from platform_sdk.deploy.aws.calls import call, in_batches, pages
+from platform_sdk.deploy.aws import NotFound, call, in_batches, pages
 from platform_sdk.deploy.state import ListenerRule, TargetGroup, TargetHealth
 
 TARGET_GROUPS: Final = 20

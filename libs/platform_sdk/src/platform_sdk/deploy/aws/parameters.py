@@ -4,8 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from platform_sdk.deploy.aws import AccessDenied, AwsCallFailed, NotFound
-from platform_sdk.deploy.aws.calls import call, in_batches, pages
+from platform_sdk.deploy.aws import AccessDenied, AwsCallFailed, NotFound, call, in_batches, pages
 
 # docs.aws.amazon.com/systems-manager/latest/APIReference: the most names in one GetParameters.
 PARAMETERS: Final = 10

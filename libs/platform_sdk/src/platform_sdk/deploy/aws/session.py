@@ -1,22 +1,120 @@
 """The gateways of one account and region, each made when it is first asked for."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from platform_sdk.deploy.aws import NotFound
+from platform_sdk.deploy.aws import AccessDenied, AwsCallFailed, NotFound, call
 from platform_sdk.deploy.aws.autoscaling import Scaling
-from platform_sdk.deploy.aws.calls import call
 from platform_sdk.deploy.aws.cloudformation import Stacks
 from platform_sdk.deploy.aws.cloudwatch import Alarms, Logs
 from platform_sdk.deploy.aws.codedeploy import CodeDeploy
 from platform_sdk.deploy.aws.dynamodb_locks import Locks
 from platform_sdk.deploy.aws.ecr import Ecr
 from platform_sdk.deploy.aws.ecs import Ecs
-from platform_sdk.deploy.aws.identity import Identity
 from platform_sdk.deploy.aws.load_balancing import LoadBalancing
 from platform_sdk.deploy.aws.parameters import Parameters, Secrets
-from platform_sdk.deploy.aws.rds_data import Database
+
+# Who calls AWS, and what that one may do.
+
+ASSUMED_ROLE: Final = re.compile(r"arn:(?P<partition>[\w-]+):sts::(?P<account>\d{12}):assumed-role/(?P<role>[^/]+)/.+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """`arn` is that of a user, or of a role's session: `arn:aws:sts::111122223333:assumed-role/<role>/<session>`."""
+
+    arn: str
+    account_id: str
+
+
+class Identity:
+    """`iam_client` is asked for when it is needed. Every method raises AwsCallFailed."""
+
+    def __init__(self, client: Any, iam_client: Callable[[], Any]) -> None:
+        self.client = client
+        self.iam_client = iam_client
+
+    def caller(self) -> Caller:
+        answer = call(self.client, "get_caller_identity", "find out who calls AWS")
+        return Caller(arn=answer["Arn"], account_id=answer["Account"])
+
+    def may_pass(self, role_arn: str, *, by: str, to: str) -> bool | None:
+        """Whether `by`, an ARN of a user, role or session, may hand a role to a service such as
+        `ecs-tasks.amazonaws.com`; None where the caller may not ask, or IAM does not find `by`.
+        """
+        try:
+            answer = call(
+                self.iam_client(),
+                "simulate_principal_policy",
+                f"find out whether {role_arn} may be passed",
+                PolicySourceArn=principal_of(by),
+                ActionNames=["iam:PassRole"],
+                ResourceArns=[role_arn],
+                ContextEntries=[
+                    {
+                        "ContextKeyName": "iam:PassedToService",
+                        "ContextKeyValues": [to],
+                        "ContextKeyType": "string",
+                    }
+                ],
+            )
+        except AccessDenied:
+            return None
+        except AwsCallFailed as error:
+            # The role of a session is known by its name alone: with a path, IAM does not find it.
+            if error.code in ("NoSuchEntity", "InvalidInput"):
+                return None
+            raise
+        return all(each["EvalDecision"] == "allowed" for each in answer["EvaluationResults"])
+
+
+def principal_of(arn: str) -> str:
+    """The role of a session, which is what IAM knows; any other ARN as it is."""
+    session = ASSUMED_ROLE.fullmatch(arn)
+    return f"arn:{session['partition']}:iam::{session['account']}:role/{session['role']}" if session else arn
+
+
+# The RDS data API: SQL for a cluster in a private network, as one of its users and without a connection.
+
+
+class Database:
+    """Raises AwsCallFailed; AwsUnavailable also while a paused database wakes up."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def execute(
+        self,
+        purpose: str,
+        *,
+        cluster_arn: str,
+        secret_arn: str,
+        database: str,
+        sql: str,
+        parameters: Mapping[str, str] | None = None,
+    ) -> list[list[object]]:
+        """The rows, in the plainest of types.
+
+        Args:
+            purpose: completes "could not …"; the SQL is told nowhere, because it may hold a password.
+            secret_arn: of the user and password to do it as.
+            parameters: of the SQL's `:name`; texts.
+        """
+        answer = call(
+            self.client,
+            "execute_statement",
+            purpose,
+            resourceArn=cluster_arn,
+            secretArn=secret_arn,
+            database=database,
+            sql=sql,
+            parameters=[{"name": name, "value": {"stringValue": text}} for name, text in (parameters or {}).items()],
+        )
+        return [[next(iter(field.values())) for field in row] for row in answer.get("records", [])]
+
 
 # Lambda, as far as the hooks of a deployment need it.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from platform_sdk.deploy.aws.calls import failure
+from platform_sdk.deploy.aws import failure
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

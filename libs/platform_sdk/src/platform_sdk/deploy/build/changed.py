@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from platform_sdk.deploy.build.image_inputs import DOCKERIGNORE, ImageInputs, load_inputs
 from platform_sdk.deploy.environment import FOLDER as ENVIRONMENTS
-from platform_sdk.deploy.repository import environment_names
+from platform_sdk.deploy.environment import environment_names
 from platform_sdk.deploy.shared import SMOKE_TEST, TEMPLATES
 
 # Which modules of the SDK another one needs: edges of the graph that `platform changed` follows to the renderer.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from platform_sdk.deploy.build.content_tag import SourceFile
+from platform_sdk.deploy.build.image_inputs import SourceFile
 from platform_sdk.errors import PlatformError
 
 PROGRAM: Final = "docker"

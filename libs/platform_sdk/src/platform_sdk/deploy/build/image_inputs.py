@@ -1,12 +1,14 @@
 """Which files a service's image is made from: those that its Dockerfile copies and .dockerignore lets through."""
 
+import hashlib
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, Literal
 
+from platform_sdk.deploy.manifest.types import Architecture
 from platform_sdk.errors import PlatformError
 
 # What a Dockerfile says of its inputs: the paths that it copies from the build context, and its base image.
@@ -163,3 +165,43 @@ def load_inputs(root: Path, service: str) -> ImageInputs:
         dockerfile=read_dockerfile((root / path).read_text(encoding="utf-8"), path),
         rules=read_rules(ignored.read_text(encoding="utf-8") if ignored.is_file() else ""),
     )
+
+
+# The name of an image: what it is made from, in 16 hexadecimal digits. Pure; the same on every machine.
+
+DIGITS: Final = 16
+"""64 bits: among a million images of one service, two share a name with a probability of 1 in 37 million."""
+
+Mode = Literal["100644", "100755", "120000"]
+"""Of git: a file, one that may be executed, a symbolic link (its content is where it leads)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """`path` is below the repository's root, with forward slashes."""
+
+    path: str
+    mode: Mode
+    content: bytes
+
+
+def content_tag(files: Iterable[SourceFile], *, architecture: Architecture, base_image: str) -> str:
+    """The base image counts without its registry: a mirror's copy is the same image."""
+    told = {"architecture": architecture, "base image": without_registry(base_image)}
+    return digest_of(files, told)[:DIGITS]
+
+
+def digest_of(files: Iterable[SourceFile], arguments: Mapping[str, str]) -> str:
+    """Nothing can move from one field to the next: no path or mode holds a zero byte, and contents are hashed."""
+    whole = hashlib.sha256()
+    for name in sorted(arguments):
+        whole.update(f"{name}\0{arguments[name]}\0".encode())
+    for file in sorted(files, key=lambda file: file.path.encode()):
+        whole.update(f"{file.path}\0{file.mode}\0".encode() + hashlib.sha256(file.content).digest())
+    return whole.hexdigest()
+
+
+def without_registry(image: str) -> str:
+    """`public.ecr.aws/docker/library/python:3.13-slim` to `python:3.13-slim`; a digest stays."""
+    name, at, digest = image.partition("@")
+    return name.rpartition("/")[2] + at + digest

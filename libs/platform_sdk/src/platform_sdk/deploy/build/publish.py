@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from platform_sdk.deploy.build.changed import Touched, load_graph, touched
-from platform_sdk.deploy.build.content_tag import SourceFile, content_tag
 from platform_sdk.deploy.build.docker import BuildRequest, DockerFailed, Login
 from platform_sdk.deploy.build.git import Git
-from platform_sdk.deploy.build.image_inputs import BASE_IMAGE_ARGUMENT, ImageInputs, load_inputs
+from platform_sdk.deploy.build.image_inputs import (
+    BASE_IMAGE_ARGUMENT,
+    ImageInputs,
+    SourceFile,
+    content_tag,
+    load_inputs,
+)
 from platform_sdk.deploy.build.scan import Gate, judge
 from platform_sdk.deploy.clock import Clock
-from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.environment import Environment, service_names
 from platform_sdk.deploy.manifest.types import Architecture
 from platform_sdk.deploy.render.names import repository_address
-from platform_sdk.deploy.repository import service_names
 from platform_sdk.deploy.state import Image, Scan
 from platform_sdk.errors import PlatformError
 

@@ -8,8 +8,12 @@
 Everything is a value, and money is Decimal, in US dollars a month of 730 hours. Nothing is asked of AWS.
 """
 
+from collections.abc import Collection, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
 from platform_sdk.deploy.cost.comparison import Comparison, compare
-from platform_sdk.deploy.cost.estimate import NothingToEstimate, estimate, load_estimate
 from platform_sdk.deploy.cost.lines import Charge, CostDifference, Estimate, Line, LineDifference, cost_difference
 from platform_sdk.deploy.cost.prices import (
     Assumptions,
@@ -21,6 +25,99 @@ from platform_sdk.deploy.cost.prices import (
     load_assumptions,
     load_prices,
 )
+from platform_sdk.deploy.cost.service_costs import (
+    DELIVERY,
+    FARGATE,
+    MONITORING,
+    REGISTRY,
+    SECRETS,
+    average_tasks,
+    numbers_of,
+    service_lines,
+    task_groups,
+)
+from platform_sdk.deploy.cost.shared_costs import (
+    CACHE,
+    DATABASE,
+    EDGE,
+    LOAD_BALANCER,
+    NETWORK,
+    QUEUES,
+    SharedResources,
+    shared_lines,
+    shared_resources,
+)
+from platform_sdk.deploy.environment import Environment, load_environment, refuse_unknown
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
+from platform_sdk.deploy.render.service_stack import render_service_stack
+from platform_sdk.deploy.shared import load_shared_stacks
+from platform_sdk.errors import PlatformError
+
+# Puts the lines of services and shared stacks together into one estimate.
+
+SECTIONS: Final = (
+    FARGATE, LOAD_BALANCER, REGISTRY, DATABASE, CACHE, DELIVERY, QUEUES, MONITORING, NETWORK, EDGE, SECRETS,
+)  # fmt: skip
+"""In the order of the architecture's estimate, then what it leaves out."""
+
+
+class NothingToEstimate(PlatformError):
+    """The environment is on this machine, and AWS bills nothing for it."""
+
+
+def load_estimate(root: Path, environment_name: str, names: Collection[str] = ()) -> Estimate:
+    """Reads everything below the repository's root; of the named services alone, or of all and what they share.
+
+    Raises:
+        UnknownEnvironment, UnknownName, UnknownRegion, UnknownPrice: no such environment, service, region or price.
+        NothingToEstimate: the environment is not on AWS.
+        InvalidConfiguration: with every fault of a file.
+    """
+    environment = load_environment(root, environment_name)
+    if environment.aws_endpoint_url is not None:
+        raise NothingToEstimate(
+            f"{environment.name} costs nothing", because="it runs on this machine", hint="name another one with --env"
+        )
+    prices = load_prices(root, environment.region)
+    services = load_services(root, environment.name)
+    refuse_unknown("service", names, [spec.name for spec in services])
+    shared = shared_resources(load_shared_stacks(root, environment, services))
+    assumptions = load_assumptions(root, environment.name, services)
+    return estimate(environment, services, shared, assumptions, prices, names)
+
+
+def estimate(
+    environment: Environment,
+    services: Sequence[ServiceSpec],
+    shared: SharedResources,
+    assumptions: Assumptions,
+    prices: PriceTable,
+    names: Collection[str] = (),
+) -> Estimate:
+    """As `load_estimate`, from values.
+
+    Raises:
+        UnknownPrice
+    """
+    chosen = [spec for spec in services if spec.name in names] if names else services
+    stacks = {spec.name: numbers_of(render_service_stack(spec, environment)) for spec in chosen}
+    lines = [line for spec in chosen for line in service_lines(spec, stacks[spec.name], assumptions, prices)]
+    if not names:
+        dashboards = sum(stack.dashboards for stack in stacks.values())
+        lines.extend(shared_lines(services, dashboards, shared, assumptions, prices))
+    return Estimate(
+        environment=environment.name,
+        region=environment.region,
+        compiled=prices.compiled,
+        average_tasks=sum(tasks_of(chosen, assumptions), Decimal(0)),
+        lines=tuple(sorted(lines, key=lambda line: SECTIONS.index(line.section))),
+    )
+
+
+def tasks_of(services: Sequence[ServiceSpec], assumptions: Assumptions) -> Iterator[Decimal]:
+    return (average_tasks(group, assumptions) for spec in services for group in task_groups(spec))
+
 
 __all__ = [
     "Assumptions",

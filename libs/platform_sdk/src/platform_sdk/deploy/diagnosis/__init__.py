@@ -5,8 +5,247 @@
 Only the collector talks to AWS, and only while it still knows: ECS forgets a stopped task after an hour.
 """
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from platform_sdk.deploy.aws import AwsCallFailed
+from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.diagnosis.causes import Cause, cause_of
 from platform_sdk.deploy.diagnosis.evidence import DeadTask, Evidence, Expected, Migration
-from platform_sdk.deploy.diagnosis.explain import AwsEvidence, explain
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import ServiceSpec
+from platform_sdk.deploy.release.outcome import Explanation, Watched
+from platform_sdk.deploy.render.monitoring import alarm_name
+from platform_sdk.deploy.render.names import Role, hook_function_name, log_group, log_stream
+from platform_sdk.deploy.render.task_definition import APP, role_arn, size_of
+from platform_sdk.deploy.state import Alarm, DeploymentTarget, LogLine, TargetHealth, Task
+
+# Puts a cause and what speaks for it into an explanation that a person can act on.
+
+TASKS_SHOWN: Final = 3
+EVENTS_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """Something that AWS said, under a title."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+def explain(evidence: Evidence) -> Explanation:
+    found = cause_of(evidence)
+    shown = tuple(line for exhibit in exhibits(evidence) for line in (f"{exhibit.title}:", *indented(exhibit)))
+    return Explanation(what=what_failed(evidence), cause=found.cause, remedy=found.remedy, evidence=shown)
+
+
+def what_failed(evidence: Evidence) -> str:
+    service = evidence.expected.service
+    if evidence.migration is not None:
+        return f"the migration of {service} failed"
+    if evidence.worker:
+        return f"the worker of {service} could not be brought to the new version"
+    return f"the new version of {service} could not take the traffic"
+
+
+def indented(exhibit: Exhibit) -> Iterator[str]:
+    return (f"  {line}" for line in exhibit.lines)
+
+
+def exhibits(evidence: Evidence) -> Iterator[Exhibit]:
+    if evidence.migration is not None:
+        yield of_task("migration", DeadTask(task=evidence.migration.task, logs=evidence.migration.logs))
+    yield from of_tasks(evidence)
+    if evidence.last_lines:
+        yield Exhibit(title="last lines of a new task", lines=tuple(f"| {line}" for line in evidence.last_lines))
+    if evidence.unhealthy:
+        yield Exhibit(
+            title="targets, as the load balancer sees them",
+            lines=tuple(
+                f"{each.address}:{each.port} {each.state} {each.reason} {each.description}".rstrip()
+                for each in evidence.unhealthy
+            ),
+        )
+    if evidence.alarms:
+        yield Exhibit(title="alarms", lines=tuple(f"{each.name}: {each.reason}" for each in evidence.alarms))
+    failed = [event for event in evidence.lifecycle if event.status == "Failed"]
+    if failed:
+        lines = tuple(f"{event.name} failed{f': {event.message}' if event.message else ''}" for event in failed)
+        yield Exhibit(title="life cycle", lines=lines)
+    deployment = evidence.deployment
+    if deployment is not None and deployment.error_code:
+        said = (f"{deployment.error_code}: {deployment.error_message}", deployment.rollback_message)
+        yield Exhibit(title=f"CodeDeploy about {deployment.id}", lines=tuple(filter(None, said)))
+    if evidence.events:
+        shown = evidence.events[:EVENTS_SHOWN]
+        lines = tuple(f"{event.at:%H:%M:%S} {event.message}" for event in shown)
+        yield Exhibit(title="events of the ECS service, newest first", lines=lines)
+
+
+def of_tasks(evidence: Evidence) -> Iterator[Exhibit]:
+    """One task for each way to fail, the first of its kind: the others say the same."""
+    kinds: dict[str, list[DeadTask]] = {}
+    for dead in evidence.failed:
+        kinds.setdefault(dead.signature, []).append(dead)
+    for alike in list(kinds.values())[:TASKS_SHOWN]:
+        others = f", and {len(alike) - 1} more like it" if len(alike) > 1 else ""
+        yield of_task(f"task {alike[0].task.id}{others}", next((each for each in alike if each.logs), alike[0]))
+
+
+def of_task(title: str, dead: DeadTask) -> Exhibit:
+    return Exhibit(title=title, lines=(*how_it_stopped(dead.task), *(f"| {line}" for line in dead.logs)))
+
+
+def how_it_stopped(task: Task) -> Iterator[str]:
+    stopped = ": ".join(filter(None, (task.stop_code, task.stopped_reason)))
+    yield stopped or f"{task.last_status}, not stopped"
+    for container in task.containers:
+        if container.exit_code or container.reason:
+            code = "no exit code" if container.exit_code is None else f"exit {container.exit_code}"
+            yield f"{container.name}: {code}{f', {container.reason}' if container.reason else ''}"
+
+
+# Gathers evidence while a release goes on: ECS forgets a stopped task after an hour, and a log line needs its stream.
+#
+# Each poll costs one call, and a few more for every task that died since the last one. Evidence is a service to the
+# reader: where AWS does not answer, less is known, and the release goes on.
+
+LOG_LINES: Final = 20
+TASKS_READ: Final = 5
+"""Of one role: their log lines are fetched. More of them say no more."""
+
+Answer = TypeVar("Answer")
+
+
+class AwsEvidence:
+    """The EvidenceCollector of a release: remembers, by revision and stage, which tasks died, and their last words."""
+
+    def __init__(self, aws: Aws, spec: ServiceSpec, environment: Environment) -> None:
+        self.aws = aws
+        self.spec = spec
+        self.environment = environment
+        self.dead: dict[tuple[str, str], dict[str, DeadTask]] = {}
+
+    def observe(self, watched: Watched) -> tuple[str, ...]:
+        """Reads the tasks that died since the last time; answers the signatures of those that failed."""
+        if watched.stage != "migration":
+            self.read_the_dead(watched)
+        return tuple(dead.signature for dead in self.dead_of(watched).values() if dead.has_failed)
+
+    def explain(self, watched: Watched) -> Explanation | None:
+        """Asks once more for the dead, the targets' health, the alarms and the events, then judges."""
+        evidence = self.of_migration(watched) if watched.stage == "migration" else self.of_service(watched)
+        return None if evidence is None else explain(evidence)
+
+    def dead_of(self, watched: Watched) -> dict[str, DeadTask]:
+        return self.dead.setdefault((watched.stage, watched.revision), {})
+
+    def read_the_dead(self, watched: Watched) -> None:
+        known = self.dead_of(watched)
+        nobody: tuple[Task, ...] = ()
+        stopped = attempt(lambda: self.aws.ecs.tasks(watched.cluster, service=watched.service, stopped=True), nobody)
+        for task in stopped:
+            if task.task_definition != watched.revision:
+                continue
+            # Log lines arrive some seconds after a task has ended.
+            if task.arn not in known or (known[task.arn].has_failed and not known[task.arn].logs):
+                known[task.arn] = DeadTask(task=task, logs=self.logs_of(task, watched))
+
+    def of_migration(self, watched: Watched) -> Evidence | None:
+        task = attempt(lambda: self.aws.ecs.task(watched.cluster, watched.task), None)
+        if task is None:
+            return None
+        migration = Migration(task=task, logs=self.logs_of(task, watched))
+        return Evidence(expected=self.expected(watched), migration=migration)
+
+    def of_service(self, watched: Watched) -> Evidence:
+        failed = self.observe(watched)
+        service = attempt(lambda: self.aws.ecs.service(watched.cluster, watched.service), None)
+        events = tuple(event for event in (service.events if service else ()) if event.at >= watched.since)
+        deployment = target = None
+        if watched.deployment_id:
+            deployment = attempt(lambda: self.aws.codedeploy.deployment(watched.deployment_id), None)
+            target = self.target(watched)
+        return Evidence(
+            expected=self.expected(watched),
+            dead=tuple(self.dead_of(watched).values()),
+            repeated=max((failed.count(signature) for signature in failed), default=0),
+            last_lines=() if failed else self.last_lines(watched),
+            unhealthy=self.unhealthy(watched),
+            alarms=self.alarms(watched),
+            events=events,
+            lifecycle=target.lifecycle if target else (),
+            deployment=deployment,
+            worker=watched.stage == "worker",
+        )
+
+    def last_lines(self, watched: Watched) -> tuple[str, ...]:
+        """What an alarm or a hook saw may be written there."""
+        nobody: tuple[Task, ...] = ()
+        running = attempt(lambda: self.aws.ecs.tasks(watched.cluster, service=watched.service, stopped=False), nobody)
+        new = [task for task in running if task.task_definition == watched.revision]
+        ended = [dead.task for dead in self.dead_of(watched).values()]
+        return next(filter(None, (self.logs_of(task, watched) for task in [*new, *ended][:TASKS_READ])), ())
+
+    def target(self, watched: Watched) -> DeploymentTarget | None:
+        nothing: DeploymentTarget | None = None
+        ask = self.aws.codedeploy.target
+        return attempt(lambda: ask(watched.deployment_id, watched.cluster, watched.service), nothing)
+
+    def logs_of(self, task: Task, watched: Watched) -> tuple[str, ...]:
+        if sum(1 for dead in self.dead_of(watched).values() if dead.logs) >= TASKS_READ:
+            return ()
+        group = log_group(self.spec, self.environment)
+        since: datetime = (task.created_at or watched.since) - timedelta(minutes=1)
+        streams = (log_stream(self.spec, role_of(watched), APP, task.id),)
+        nothing: tuple[LogLine, ...] = ()
+        lines = attempt(lambda: self.aws.logs.lines(group, streams=streams, since=since, most=LOG_LINES), nothing)
+        return tuple(line.text for line in lines)
+
+    def unhealthy(self, watched: Watched) -> tuple[TargetHealth, ...]:
+        nobody: tuple[TargetHealth, ...] = ()
+        if not watched.target_group:
+            return nobody
+        health = attempt(lambda: self.aws.load_balancing.health(watched.target_group), nobody)
+        return tuple(each for each in health if each.state == "unhealthy")
+
+    def alarms(self, watched: Watched) -> tuple[Alarm, ...]:
+        """Those in ALARM of the ones that take a release of the role back: alarms of queues are the worker's."""
+        of_worker = watched.stage == "worker"
+        rolling_back = [each for each in self.spec.alarms if each.roll_back and (each.queue is not None) == of_worker]
+        names = [alarm_name(each, self.spec, self.environment) for each in rolling_back]
+        none: dict[str, Alarm] = {}
+        found = attempt(lambda: self.aws.alarms.alarms(names), none) if names else none
+        return tuple(found[name] for name in names if name in found and found[name].state == "ALARM")
+
+    def expected(self, watched: Watched) -> Expected:
+        spec, environment = self.spec, self.environment
+        return Expected(
+            service=spec.name,
+            environment=environment.name,
+            memory_mib=size_of(spec, role_of(watched))[1],
+            health_path=f"{spec.path}{spec.health_check.path}",
+            port=spec.port,
+            architecture=spec.task.architecture,
+            execution_role=role_arn(spec, environment, "execution").rsplit("/", 1)[-1],
+            log_group=log_group(spec, environment),
+            hooks={event: hook_function_name(environment, hook) for event, hook in spec.hooks.items()},
+        )
+
+
+def role_of(watched: Watched) -> Role:
+    """A migration runs in a task of the API's revision."""
+    return "worker" if watched.stage == "worker" else "api"
+
+
+def attempt(ask: Callable[[], Answer], otherwise: Answer) -> Answer:
+    try:
+        return ask()
+    except AwsCallFailed:
+        return otherwise
+
 
 __all__ = ["AwsEvidence", "Cause", "DeadTask", "Evidence", "Expected", "Migration", "cause_of", "explain"]

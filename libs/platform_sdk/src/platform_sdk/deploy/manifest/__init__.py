@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from platform_sdk.deploy.config_errors import Fault, InvalidSpec, did_you_mean, listed
+from platform_sdk.deploy.environment import environment_names
 from platform_sdk.deploy.manifest.keys import ENVIRONMENTS
 from platform_sdk.deploy.manifest.load import read_service
 from platform_sdk.deploy.manifest.topology import Source, check_topology
@@ -32,7 +33,6 @@ from platform_sdk.deploy.manifest.types import (
     TrafficShiftType,
     Worker,
 )
-from platform_sdk.deploy.repository import environment_names
 from platform_sdk.deploy.toml_document import Document, read_document
 
 __all__ = [

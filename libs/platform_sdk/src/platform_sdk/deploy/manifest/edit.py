@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from platform_sdk.deploy.environment import FOLDER
+from platform_sdk.deploy.environment import FOLDER, environment_names
 from platform_sdk.deploy.manifest import ServiceSpec, load_spec
-from platform_sdk.deploy.repository import environment_names
 from platform_sdk.errors import PlatformError
 
 Role = Literal["api", "worker"]

@@ -21,7 +21,7 @@ from platform_sdk.deploy.manifest.load_parts import (
     read_queues,
     read_traffic_shift,
 )
-from platform_sdk.deploy.manifest.schedules import check_schedule
+from platform_sdk.deploy.manifest.topology import check_schedule
 from platform_sdk.deploy.manifest.types import (
     Architecture,
     CacheNeeds,

@@ -7,7 +7,7 @@ from typing import Final
 
 from platform_sdk.deploy.cost.comparison import AVERAGE_TASKS, Comparison
 from platform_sdk.deploy.cost.lines import Charge, Estimate, Line
-from platform_sdk.deploy.cost.service_lines import plain
+from platform_sdk.deploy.cost.service_costs import plain
 
 NAME_WIDTH: Final = 30
 WIDTH: Final = 120

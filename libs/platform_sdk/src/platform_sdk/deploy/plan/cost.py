@@ -12,7 +12,7 @@ from typing import Any, Final
 from platform_sdk.deploy.cost.comparison import OVERLAP
 from platform_sdk.deploy.cost.lines import CostDifference, Estimate, Line, cost_difference
 from platform_sdk.deploy.cost.prices import Assumptions, PriceTable, bounds_of
-from platform_sdk.deploy.cost.service_lines import average_tasks, numbers_of, service_lines, task_groups
+from platform_sdk.deploy.cost.service_costs import average_tasks, numbers_of, service_lines, task_groups
 from platform_sdk.deploy.manifest.types import (
     ARCHITECTURES,
     Architecture,

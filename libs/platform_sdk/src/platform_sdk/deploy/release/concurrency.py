@@ -15,7 +15,7 @@ from platform_sdk.deploy.release.history import parse_description
 from platform_sdk.deploy.release.lock import Locked, ReleaseLock, break_lock, lock_name, lock_table
 from platform_sdk.deploy.release.options import Order, Release
 from platform_sdk.deploy.release.preflight import refuse_unless_ready
-from platform_sdk.deploy.release.preflight.check import Asked
+from platform_sdk.deploy.release.preflight.stack import Asked
 from platform_sdk.deploy.state import RUNNING, Deployment, LockItem, ServiceState, Suspended
 
 ATTEMPTS: Final = 3

@@ -28,7 +28,7 @@ from platform_sdk.deploy.release.migrate import migrate
 from platform_sdk.deploy.release.options import ExistingRevisions, NewImage, Order, Release
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.preflight import refuse_unless_ready
-from platform_sdk.deploy.release.preflight.check import Asked
+from platform_sdk.deploy.release.preflight.stack import Asked
 from platform_sdk.deploy.release.recovery import put_right
 from platform_sdk.deploy.release.register import Revisions, register, with_tasks
 from platform_sdk.deploy.release.traffic_shift import begin, created_by_us, following_of, shift_traffic

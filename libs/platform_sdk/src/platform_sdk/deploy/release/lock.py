@@ -16,8 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 from uuid import uuid4
 
-from platform_sdk.deploy.aws import AwsCallFailed
-from platform_sdk.deploy.aws.calls import patiently
+from platform_sdk.deploy.aws import AwsCallFailed, patiently
 from platform_sdk.deploy.aws.dynamodb_locks import Locks
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.environment import Environment

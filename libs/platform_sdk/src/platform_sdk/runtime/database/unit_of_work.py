@@ -15,7 +15,7 @@ import asyncpg
 
 from platform_sdk.runtime.messaging import outbox
 from platform_sdk.runtime.messaging.messages import Event, new_id
-from platform_sdk.runtime.process.crash_points import crash_point
+from platform_sdk.runtime.process.settings import crash_point
 from platform_sdk.runtime.process.telemetry import current_trace_headers
 
 # Reading from the database outside a transaction, and the one error that says "the database is away".

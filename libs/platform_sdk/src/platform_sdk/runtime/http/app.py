@@ -22,13 +22,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from platform_sdk import contract
 from platform_sdk.runtime.cache import Cache
 from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.http.auth import TokenVerifier
 from platform_sdk.runtime.http.health import Health, health_router
 from platform_sdk.runtime.http.idempotency import KEY_PATTERN, required_idempotency_key
 from platform_sdk.runtime.http.middleware import RequestMiddleware
 from platform_sdk.runtime.http.problems import PROBLEM_MEDIA_TYPE, PROBLEM_SCHEMA, problem_responses
 from platform_sdk.runtime.http.resources import Read, Resources, ServiceResources, ShuttingDown, Uow, warmed_up
 from platform_sdk.runtime.http.routes import RouteWithoutPolicy, adopt_routes, dependencies_of, is_public
-from platform_sdk.runtime.http.tokens import TokenVerifier
 from platform_sdk.runtime.process.settings import ServiceSettings
 
 # The OpenAPI document: FastAPI's, with what the platform adds to every route said in it.

@@ -18,8 +18,8 @@ from platform_sdk.errors import PlatformError
 from platform_sdk.runtime.cache import Cache
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.unit_of_work import Reader, UnitOfWork
+from platform_sdk.runtime.http.auth import TokenVerifier
 from platform_sdk.runtime.http.health import Health
-from platform_sdk.runtime.http.tokens import TokenVerifier
 from platform_sdk.runtime.process.settings import ServiceSettings
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from platform_sdk.runtime.database.pool import DatabaseUnavailable
 from platform_sdk.runtime.messaging.deliveries import Acks, DeadLetters, Delivery, Leases
 from platform_sdk.runtime.messaging.inbox import Dispatcher, PermanentFailure, UnknownMessage
 from platform_sdk.runtime.messaging.sqs import QueueService, ReceivedMessage
-from platform_sdk.runtime.process.crash_points import crash_point
+from platform_sdk.runtime.process.settings import crash_point
 from platform_sdk.runtime.process.telemetry import meter
 
 _log = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.messaging import inbox
 from platform_sdk.runtime.messaging.messages import Event, Message, UndecodableMessage, decode_message
 from platform_sdk.runtime.messaging.sqs import ReceivedMessage
-from platform_sdk.runtime.process.crash_points import crash_point
 from platform_sdk.runtime.process.logging import bound
+from platform_sdk.runtime.process.settings import crash_point
 from platform_sdk.runtime.process.telemetry import consumer_span
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ A service adds its own fields in a subclass; the variable of a field is its name
 import difflib
 import os
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal, Self, TypeVar, cast
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import orjson
@@ -170,3 +170,22 @@ def _variable(name: str, field: FieldInfo | None) -> str:
 def _did_you_mean(variable: str) -> str:
     close = difflib.get_close_matches(variable, [name.upper() for name in os.environ], n=1, cutoff=0.85)
     return f"; did you mean {close[0]}, which is set?" if close else ""
+
+
+# Named places at which a process can be told to die, so that tests show that a crash there loses and doubles nothing.
+#
+# `PLATFORM_CRASH_AT=consumer_after_commit` kills the process as SIGKILL would, when it comes past that point; only
+# where ENVIRONMENT is `local`, everywhere else this file does nothing.
+#
+#     after_commit                 committed, before callbacks and before the relay is woken
+#     relay_after_send             SQS has taken the messages, the outbox rows are not yet deleted
+#     consumer_before_commit       the handler has done its work, nothing is committed
+#     consumer_after_commit        committed, the message is not yet deleted from the queue
+
+_CRASH_AT: Final = os.environ.get("PLATFORM_CRASH_AT") if os.environ.get(Variable.ENVIRONMENT) == "local" else None
+
+
+def crash_point(name: str) -> None:
+    """Die here, if this point is the one that was asked for."""
+    if name == _CRASH_AT:
+        os._exit(137)

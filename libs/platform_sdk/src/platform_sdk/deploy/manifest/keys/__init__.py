@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from platform_sdk.deploy.environment import ENVIRONMENT_NAME
 from platform_sdk.deploy.manifest.keys import releases, resources, tasks
 from platform_sdk.deploy.manifest.keys.key import ANY_NAME, Group, Key, walk
-from platform_sdk.deploy.repository import ENVIRONMENT_NAME
 
 ENVIRONMENTS: Final = Group(
     name="environments",

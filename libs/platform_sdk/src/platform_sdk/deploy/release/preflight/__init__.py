@@ -10,12 +10,16 @@ from platform_sdk.deploy.aws import AccessDenied
 from platform_sdk.deploy.release.context import Ending
 from platform_sdk.deploy.release.events import Checked
 from platform_sdk.deploy.release.outcome import Check
-from platform_sdk.deploy.release.preflight.check import Answer, Asked, no_deployment, scaling, skip
 from platform_sdk.deploy.release.preflight.stack import (
+    Answer,
+    Asked,
     alarms,
     deployment_group,
     hooks,
     log_groups,
+    no_deployment,
+    scaling,
+    skip,
     stack,
     target_groups,
     traffic,

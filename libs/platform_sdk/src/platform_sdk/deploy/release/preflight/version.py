@@ -6,7 +6,7 @@ from platform_sdk.deploy.config_errors import listed
 from platform_sdk.deploy.manifest.types import SecretReference, SecretStore
 from platform_sdk.deploy.plan.diff import COMMIT_TAG
 from platform_sdk.deploy.release.options import ExistingRevisions, NewImage
-from platform_sdk.deploy.release.preflight.check import Answer, Asked, fail, ok, skip
+from platform_sdk.deploy.release.preflight.stack import Answer, Asked, fail, ok, skip
 from platform_sdk.deploy.render.names import arn, role_name
 from platform_sdk.deploy.render.task_definition import APP, render_standalone_task, render_task_definition
 from platform_sdk.deploy.render.variables import secrets_of

@@ -8,7 +8,7 @@ from typing import Final
 from platform_sdk.contract import RECEIVE_WAIT_SECONDS
 from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Charge, Line
 from platform_sdk.deploy.cost.prices import Assumptions, PriceTable
-from platform_sdk.deploy.cost.service_lines import (
+from platform_sdk.deploy.cost.service_costs import (
     DELIVERY,
     MONITORING,
     SECRETS,
