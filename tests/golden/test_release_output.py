@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from aws_simulator import Behaviour
-from aws_simulator.codedeploy.service import CodeDeploy
+from aws_simulator.codedeploy.deployments import CodeDeploy
 from platform_sdk.cli.operate import entries_of
 from platform_sdk.deploy.output.release import LinePainter, view
 from platform_sdk.deploy.release.events import ReleaseEvent, Shifting

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError, ParamValidationError, ReadTimeoutError
 
 from aws_simulator import NotPlayed
-from aws_simulator.fault_injection import How
+from aws_simulator.client import How
 from aws_simulator.shapes import check_answer, operation_model
 from tests.unit.aws_simulator.conftest import CLUSTER, NAME, Stage, document
 

@@ -8,9 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from aws_simulator import ControlPlane
-from aws_simulator.secrets import SecretsManager
+from aws_simulator.secrets_and_parameters import SecretsManager, Ssm
 from aws_simulator.small_services import Sts
-from aws_simulator.ssm import Ssm
 
 
 def test_parameters_are_found_below_a_path_in_pages(plane: ControlPlane) -> None:

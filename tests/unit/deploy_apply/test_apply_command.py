@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from aws_simulator.secrets import SecretsManager
+from aws_simulator.secrets_and_parameters import SecretsManager
 from platform_sdk.cli import platform
 from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws

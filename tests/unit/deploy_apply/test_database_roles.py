@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from aws_simulator.secrets import SecretsManager
+from aws_simulator.secrets_and_parameters import SecretsManager
 from aws_simulator.small_services import RdsData
 from platform_sdk.deploy.apply.database_roles import (
     POLL_SECONDS,

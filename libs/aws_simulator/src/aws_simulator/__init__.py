@@ -4,9 +4,8 @@ plane.py answers the clients; account.py holds the services; each service is a f
 how images and hooks behave, which calls fail, and how long it waits.
 """
 
-from aws_simulator.client import Call, ControlPlane
+from aws_simulator.client import Call, ControlPlane, How
 from aws_simulator.clock import SteppedClock
-from aws_simulator.fault_injection import How
 from aws_simulator.service import NotPlayed, Refused
 from aws_simulator.world import Behaviour, Hook
 

@@ -14,11 +14,10 @@ from typing import Any, Final
 
 from aws_simulator.account import Account
 from aws_simulator.cloudformation import CloudFormation
-from aws_simulator.codedeploy.service import CodeDeploy
+from aws_simulator.codedeploy.deployments import CodeDeploy
 from aws_simulator.ecr import Ecr
 from aws_simulator.ecs.service import Ecs
-from aws_simulator.secrets import SecretsManager
-from aws_simulator.ssm import Ssm
+from aws_simulator.secrets_and_parameters import SecretsManager, Ssm
 from aws_simulator.world import GOOD, Behaviour
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import SecretReference, SecretStore, ServiceSpec

@@ -8,10 +8,10 @@ performed by its service, and the answer is checked against AWS's own descriptio
 import copy
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from botocore import xform_name
 from botocore.client import BaseClient
@@ -19,25 +19,86 @@ from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 from botocore.model import OperationModel
 
-from aws_simulator import fault_injection as faults
+from aws_simulator import client as faults
 from aws_simulator.account import Account
 from aws_simulator.autoscaling import ApplicationAutoScaling
 from aws_simulator.clock import SteppedClock
 from aws_simulator.cloudformation import CloudFormation
 from aws_simulator.cloudwatch import CloudWatch, State
-from aws_simulator.codedeploy.service import CodeDeploy
+from aws_simulator.codedeploy.deployments import CodeDeploy
 from aws_simulator.dynamodb import DynamoDb
 from aws_simulator.ecr import Ecr
 from aws_simulator.ecs.service import Ecs
 from aws_simulator.elbv2.service import ElbV2
-from aws_simulator.fault_injection import Fault, How
 from aws_simulator.iam import Iam
 from aws_simulator.logs import Logs
-from aws_simulator.secrets import SecretsManager
+from aws_simulator.secrets_and_parameters import SecretsManager, Ssm
 from aws_simulator.service import NotPlayed, Refused, Service
 from aws_simulator.shapes import check_answer, faults_in, operation_model, session
 from aws_simulator.small_services import Functions, RdsData, Sqs, Sts
-from aws_simulator.ssm import Ssm
+
+# Calls that fail on demand, as boto3's caller would see it after botocore's own retries were used up.
+
+How = Literal["throttled", "denied", "server_error", "timeout", "answer_lost", "repeated"]
+"""`timeout`: not performed. `answer_lost`: performed, and the caller learns nothing. `repeated`: the first answer is
+lost and botocore tries again, so it is performed twice and the caller sees the second answer."""
+
+ANY: Final = "*"
+
+THROTTLED: Final[Mapping[str, str]] = {
+    name: "Throttling" for name in ("elbv2", "cloudformation", "cloudwatch", "iam", "sts")
+} | {"sqs": "RequestThrottled"}
+"""Others say ThrottlingException."""
+
+DENIED: Final[Mapping[str, str]] = {name: "AccessDenied" for name in ("elbv2", "cloudformation", "iam", "sts")}
+"""Others say AccessDeniedException."""
+
+BROKEN: Final[Mapping[str, str]] = {
+    "ecs": "ServerException",
+    "logs": "ServiceUnavailableException",
+    "dynamodb": "InternalServerError",
+    "ssm": "InternalServerError",
+    "ecr": "ServerException",
+    "secretsmanager": "InternalServiceError",
+    "application-autoscaling": "InternalServiceException",
+}
+"""Others say InternalFailure."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    """Of the calls of an operation: `after` of them go well, then `times` fail."""
+
+    service: str
+    operation: str
+    how: How
+    times: int
+    after: int
+    seen: int = field(default=0)
+
+    def strikes(self, service: str, operation: str) -> bool:
+        if self.service not in (ANY, service) or self.operation not in (ANY, operation):
+            return False
+        self.seen += 1
+        return self.after < self.seen <= self.after + self.times
+
+
+def throttled(service: str) -> Refused:
+    return Refused(THROTTLED.get(service, "ThrottlingException"), "Rate exceeded")
+
+
+def denied(service: str, action: str, resource: str, principal: str) -> Refused:
+    message = (
+        f"User: {principal} is not authorized to perform: {action} on resource: {resource} because no identity-based "
+        f"policy allows the {action} action"
+    )
+    return Refused(DENIED.get(service, "AccessDeniedException"), message, status=403 if service in DENIED else 400)
+
+
+def broken(service: str) -> Refused:
+    message = "Service Unavailable. Please try again later." if service == "ecs" else "An internal error occurred."
+    return Refused(BROKEN.get(service, "InternalFailure"), message, status=500)
+
 
 # The table of the control plane's services, in the order in which they are stepped: one line each.
 

@@ -13,19 +13,19 @@ from typing import Final, TypeVar
 from local_aws import logs
 from local_aws.aws_api import AwsApi
 from local_aws.errors import OneOffTaskFailed, TaskDoesNotStart, last_lines
-from local_aws.load_balancer.server import LoadBalancer
+from local_aws.load_balancer import LoadBalancer
 from local_aws.processes import free_port
 from local_aws.provision import SecretStore, create_queues, prepare_database
 from local_aws.servers.ministack import AwsServer
 from local_aws.servers.postgres import PostgresServer
 from local_aws.servers.server import BackingServer, ServerWatch, WatchedServer
 from local_aws.servers.valkey import RedisServer
-from local_aws.services import LocalService, load_local_services
 from local_aws.settings import LocalSettings, Tell, local_environment, outside_cache_password
 from local_aws.state import StateFolder
 from local_aws.tasks.cluster import Cluster, http_status
 from local_aws.tasks.process import ProcessTask, resolve_secrets, start_task
 from local_aws.tasks.scheduling import Slot
+from local_aws.tasks.services import LocalService, load_local_services
 from platform_sdk.contract import Variable
 from platform_sdk.deploy.environment import Environment
 

@@ -11,8 +11,8 @@ from aws_simulator.cloudformation.stack import NOTHING, Described, Stack
 from aws_simulator.cloudformation.stacks import Stacks, body_of, next_token
 from aws_simulator.cloudformation.template import Template, parse, refuse_unsound, values_of
 from aws_simulator.iam import Iam
+from aws_simulator.secrets_and_parameters import Ssm
 from aws_simulator.service import Answer, Refused, Request, page
-from aws_simulator.ssm import Ssm
 
 NO_CHANGES: Final = (
     "The submitted information didn't contain changes. Submit different information to create a change set."

@@ -17,9 +17,8 @@ from aws_simulator.codedeploy.machine import (
     Seen,
 )
 from aws_simulator.codedeploy.state import AppSpec, Deployment, Group, LifecycleEvent
-from aws_simulator.ecs.described import counts
 from aws_simulator.ecs.service import Ecs
-from aws_simulator.ecs.state import EcsService, TaskSet
+from aws_simulator.ecs.state import EcsService, TaskSet, counts
 from aws_simulator.elbv2.service import ElbV2
 from aws_simulator.elbv2.state import forward, weights_of
 from aws_simulator.service import Refused

@@ -5,7 +5,6 @@ from typing import Any
 
 from aws_simulator.cloudwatch import CloudWatch
 from aws_simulator.ecs import task_life
-from aws_simulator.ecs.described import configuration_of
 from aws_simulator.ecs.services import Services
 from aws_simulator.ecs.state import (
     EcsService,
@@ -14,6 +13,7 @@ from aws_simulator.ecs.state import (
     Task,
     TaskDefinition,
     TaskSet,
+    configuration_of,
 )
 
 ROLLED_BACK_BY = {

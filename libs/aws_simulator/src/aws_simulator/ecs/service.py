@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from aws_simulator.ecs.deployments import Deployments
-from aws_simulator.ecs.described import configuration_of, counts
-from aws_simulator.ecs.state import EcsService, ServiceDeployment, ServiceRevision
+from aws_simulator.ecs.state import EcsService, ServiceDeployment, ServiceRevision, configuration_of, counts
 from aws_simulator.ecs.task_definitions import BAD_TOKEN, name_in, next_token
 from aws_simulator.ecs.task_life import breaker_threshold
 from aws_simulator.service import Answer, Refused, Request, page

@@ -4,8 +4,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from aws_simulator.ecs import task_life
-from aws_simulator.ecs.described import described_service, described_task_set
-from aws_simulator.ecs.state import EcsService, Task, TaskDefinition, TaskSet
+from aws_simulator.ecs.state import EcsService, Task, TaskDefinition, TaskSet, described_service, described_task_set
 from aws_simulator.ecs.task_definitions import BAD_TOKEN, name_in, next_token
 from aws_simulator.ecs.tasks import Tasks
 from aws_simulator.elbv2.service import ElbV2

@@ -7,10 +7,9 @@ from typing import Any, Final
 from aws_simulator.account import Account
 from aws_simulator.cloudformation.resources.handler import Handler, Json, Made, Wanted, call, text_of
 from aws_simulator.iam import Iam
-from aws_simulator.secrets import SecretsManager
+from aws_simulator.secrets_and_parameters import SecretsManager, Ssm
 from aws_simulator.service import Refused
 from aws_simulator.small_services import Sqs
-from aws_simulator.ssm import Ssm
 
 DYNAMIC_REFERENCE: Final = re.compile(r"\{\{resolve:secretsmanager:(.+?):SecretString:([\w-]+)\}\}")
 NOT_ATTRIBUTES: Final = ("QueueName", "Tags", "FifoQueue")
