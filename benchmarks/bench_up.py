@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.table import Row
-from tests.support.region import Region, environment
+from tests.support.local_stack import LocalStack, environment
 
 WARM_ROUNDS = 3
 MEBIBYTE = 1024 * 1024
@@ -17,14 +17,14 @@ MEBIBYTE = 1024 * 1024
 def run() -> list[Row]:
     folder = Path(tempfile.mkdtemp(prefix="platform-bench-"))
     try:
-        region = Region(environment(folder / "state"))
-        cold = [_seconds_until_healthy(region)]
-        region.down()
+        local_stack = LocalStack(environment(folder / "state"))
+        cold = [_seconds_until_healthy(local_stack)]
+        local_stack.down()
         warm, memory = [], []
         for _ in range(WARM_ROUNDS):
-            warm.append(_seconds_until_healthy(region))
-            memory.append(_resident_mib(region))
-            region.down()
+            warm.append(_seconds_until_healthy(local_stack))
+            memory.append(_resident_mib(local_stack))
+            local_stack.down()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return [
@@ -34,15 +34,15 @@ def run() -> list[Row]:
     ]
 
 
-def _seconds_until_healthy(region: Region) -> float:
+def _seconds_until_healthy(local_stack: LocalStack) -> float:
     start = time.perf_counter()
-    region.up()
+    local_stack.up()
     return time.perf_counter() - start
 
 
-def _resident_mib(region: Region) -> float:
+def _resident_mib(local_stack: LocalStack) -> float:
     """Proportional set size of the supervisor and everything below it, so that shared pages count once."""
-    supervisor = psutil.Process(region.status()["pid"])
+    supervisor = psutil.Process(local_stack.status()["pid"])
     everything = [supervisor, *supervisor.children(recursive=True)]
     return sum(_weight(process) for process in everything) / MEBIBYTE
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.region import Region
+from tests.support.local_stack import LocalStack
 from tests.support.shop import PASSWORD, Shopper, fresh_email, log_in
 
 HERE = Path(__file__).parent
@@ -29,10 +29,10 @@ async def person(http: httpx.AsyncClient, admin: Shopper, role: str) -> Shopper:
 
 @pytest.mark.parametrize(("service", "role"), [("orders", "customer"), ("users", "customer"), ("inventory", "admin")])
 async def test_service_keeps_to_its_openapi_document(
-    region: Region, http: httpx.AsyncClient, admin: Shopper, tmp_path: Path, service: str, role: str
+    local_stack: LocalStack, http: httpx.AsyncClient, admin: Shopper, tmp_path: Path, service: str, role: str
 ) -> None:
     someone = await person(http, admin, role)
-    task = f"http://127.0.0.1:{region.tasks(service, 'api')[0]['port']}"
+    task = f"http://127.0.0.1:{local_stack.tasks(service, 'api')[0]['port']}"
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
         f"--config-file={HERE / 'schemathesis.toml'}",

@@ -1,4 +1,4 @@
-"""The life of a region: up in the foreground, Ctrl-C, up again with its data, killed, ports taken, reset."""
+"""The life of the local stack: up in the foreground, Ctrl-C, up again with its data, killed, ports taken, reset."""
 
 import os
 import signal
@@ -12,20 +12,20 @@ import httpx
 import psutil
 import pytest
 
-from tests.support.region import PLATFORM, ROOT, Region, environment, wait_for
+from tests.support.local_stack import PLATFORM, ROOT, LocalStack, environment, wait_for
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Region]:
-    """A region that is not up, and that leaves nothing behind."""
-    region = Region(environment(tmp_path / "state"))
-    yield region
-    region.platform("down")
+def fresh(tmp_path: Path) -> Iterator[LocalStack]:
+    """A local stack that is not up, and that leaves nothing behind."""
+    local_stack = LocalStack(environment(tmp_path / "state"))
+    yield local_stack
+    local_stack.platform("down")
 
 
-def processes_of(region: Region) -> list[psutil.Process]:
-    """Everything that carries the region's state folder in its environment."""
-    state = region.variables["PLATFORM_STATE"]
+def processes_of(local_stack: LocalStack) -> list[psutil.Process]:
+    """Everything that carries the state folder of the local stack in its environment."""
+    state = local_stack.variables["PLATFORM_STATE"]
     found = []
     for process in psutil.process_iter():
         try:
@@ -36,8 +36,8 @@ def processes_of(region: Region) -> list[psutil.Process]:
     return found
 
 
-def recorded_pids(region: Region) -> set[int]:
-    status = region.status()
+def recorded_pids(local_stack: LocalStack) -> set[int]:
+    status = local_stack.status()
     entries = [*status["servers"], *status["tasks"]]
     return {int(status["pid"])} | {int(entry["pid"]) for entry in entries if entry["pid"]}
 
@@ -46,12 +46,12 @@ def all_gone(pids: set[int]) -> bool:
     return not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
 
 
-def sign_up_ada(region: Region) -> int:
+def sign_up_ada(local_stack: LocalStack) -> int:
     body = {"email": "ada.again@example.com", "password": "correct horse battery staple", "name": "Ada"}
-    return httpx.post(f"{region.url}/users", json=body, timeout=30).status_code
+    return httpx.post(f"{local_stack.url}/users", json=body, timeout=30).status_code
 
 
-def test_foreground_up_stops_on_interrupt_leaves_nothing_and_keeps_its_data(fresh: Region) -> None:
+def test_foreground_up_stops_on_interrupt_leaves_nothing_and_keeps_its_data(fresh: LocalStack) -> None:
     log = Path(fresh.variables["PLATFORM_STATE"]).with_suffix(".log")
     with log.open("w") as output:
         up = subprocess.Popen(
@@ -82,7 +82,7 @@ def test_foreground_up_stops_on_interrupt_leaves_nothing_and_keeps_its_data(fres
     assert processes_of(fresh) == []
 
 
-def test_leftovers_of_a_killed_run_are_cleaned_up(fresh: Region) -> None:
+def test_leftovers_of_a_killed_run_are_cleaned_up(fresh: LocalStack) -> None:
     fresh.up()
     pids = recorded_pids(fresh)
     supervisor = int(fresh.status()["pid"])
@@ -97,7 +97,7 @@ def test_leftovers_of_a_killed_run_are_cleaned_up(fresh: Region) -> None:
     assert sign_up_ada(fresh) == 409
 
 
-def test_port_that_is_taken_is_named_with_the_way_out(fresh: Region) -> None:
+def test_port_that_is_taken_is_named_with_the_way_out(fresh: LocalStack) -> None:
     port = int(fresh.variables["PLATFORM_PORT"])
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", port))
@@ -110,7 +110,7 @@ def test_port_that_is_taken_is_named_with_the_way_out(fresh: Region) -> None:
     assert processes_of(fresh) == []
 
 
-def test_editing_a_service_restarts_its_tasks_and_no_others(fresh: Region) -> None:
+def test_editing_a_service_restarts_its_tasks_and_no_others(fresh: LocalStack) -> None:
     done = fresh.platform("up", "--detach", timeout_seconds=180)
     assert done.returncode == 0, done.stderr
 
@@ -130,10 +130,10 @@ def test_editing_a_service_restarts_its_tasks_and_no_others(fresh: Region) -> No
         edited.unlink()
 
 
-def test_logs_show_what_a_service_prints(region: Region) -> None:
-    shown = region.platform("logs", "orders", "-n", "50")
+def test_logs_show_what_a_service_prints(local_stack: LocalStack) -> None:
+    shown = local_stack.platform("logs", "orders", "-n", "50")
     assert shown.returncode == 0, shown.stderr
     assert '"service"' in shown.stdout
-    unknown = region.platform("logs", "order")
+    unknown = local_stack.platform("logs", "order")
     assert unknown.returncode != 0
     assert "orders" in unknown.stderr

@@ -14,8 +14,8 @@ from testcontainers.core.container import DockerContainer
 from platform_sdk.contract import queue_name
 from tests.containers.conftest import Image
 from tests.support.container_tasks import SERVICES, Surroundings, exit_code, health_of, log_of, ready, run_to_end
+from tests.support.local_stack import wait_for
 from tests.support.queues import envelope
-from tests.support.region import wait_for
 from tests.support.shop import Shopper, sign_up
 
 FIRST_CHECK_SECONDS = 15

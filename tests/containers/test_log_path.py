@@ -27,8 +27,8 @@ from platform_sdk.runtime.process.logging import MAX_LINE_BYTES
 from tests.containers.conftest import Image
 from tests.support.containers import docker
 from tests.support.forward_protocol import Receiver
+from tests.support.local_stack import ROOT, wait_for
 from tests.support.log_drivers import app_of, awslogs_options, firelens_tag, fluentd_options
-from tests.support.region import ROOT, wait_for
 
 LABEL: Final = "platform-test=log-path"
 BURST: Final = 5000

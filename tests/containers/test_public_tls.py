@@ -13,7 +13,7 @@ from testcontainers.core.network import Network
 from tests.containers.conftest import Image
 from tests.support.certificates import new_authority
 from tests.support.container_tasks import log_of, run_to_end
-from tests.support.region import wait_for
+from tests.support.local_stack import wait_for
 
 REDIS = ["redis-server", "--port", "0", "--tls-port", "6379", "--tls-auth-clients", "no"]
 REDIS += ["--tls-cert-file", "/tls/certificate.pem", "--tls-key-file", "/tls/key.pem", "--tls-ca-cert-file"]

@@ -11,7 +11,7 @@ from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render import task_definition
 from platform_sdk.deploy.render.task_definition import APP_USER
-from tests.support.region import ROOT
+from tests.support.local_stack import ROOT
 
 SPECS = {spec.name: spec for spec in load_services(ROOT, "production")}
 EVERY_SERVICE = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)

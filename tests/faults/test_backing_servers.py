@@ -6,7 +6,7 @@ import signal
 
 import httpx
 
-from tests.support.region import Region
+from tests.support.local_stack import LocalStack
 from tests.support.shop import Shopper, sign_up, stock_item
 
 
@@ -22,8 +22,10 @@ async def every_kind_of_request(http: httpx.AsyncClient, admin: Shopper) -> None
     assert (await shopper.get("/users/me"))["id"]
 
 
-async def test_every_request_answers_while_redis_hangs(region: Region, http: httpx.AsyncClient, admin: Shopper) -> None:
-    pid = region.server_pid("redis")
+async def test_every_request_answers_while_redis_hangs(
+    local_stack: LocalStack, http: httpx.AsyncClient, admin: Shopper
+) -> None:
+    pid = local_stack.server_pid("redis")
     os.kill(pid, signal.SIGSTOP)
     try:
         await every_kind_of_request(http, admin)
@@ -32,26 +34,26 @@ async def test_every_request_answers_while_redis_hangs(region: Region, http: htt
 
 
 async def test_every_request_answers_when_redis_is_killed(
-    region: Region, http: httpx.AsyncClient, admin: Shopper
+    local_stack: LocalStack, http: httpx.AsyncClient, admin: Shopper
 ) -> None:
     for _ in range(3):
-        os.kill(region.server_pid("redis"), signal.SIGKILL)
+        os.kill(local_stack.server_pid("redis"), signal.SIGKILL)
         await every_kind_of_request(http, admin)
-        await asyncio.to_thread(region.wait_until_healthy)
+        await asyncio.to_thread(local_stack.wait_until_healthy)
 
 
 async def test_postgres_restart_needs_no_restart_of_a_task(
-    region: Region, http: httpx.AsyncClient, admin: Shopper, shopper: Shopper
+    local_stack: LocalStack, http: httpx.AsyncClient, admin: Shopper, shopper: Shopper
 ) -> None:
     sku = await stock_item(admin, 20)
-    before = {task["name"]: task["pid"] for task in region.status()["tasks"]}
+    before = {task["name"]: task["pid"] for task in local_stack.status()["tasks"]}
     in_flight = [asyncio.create_task(shopper.place_for_sure({sku: 1})) for _ in range(10)]
 
-    os.kill(region.server_pid("postgres"), signal.SIGINT)
+    os.kill(local_stack.server_pid("postgres"), signal.SIGINT)
 
     placed = await asyncio.gather(*in_flight)
     decided = await asyncio.gather(*(shopper.decided(order["id"]) for order in placed))
     assert {order["status"] for order in decided} == {"confirmed"}
-    await asyncio.to_thread(region.wait_until_healthy)
+    await asyncio.to_thread(local_stack.wait_until_healthy)
     await every_kind_of_request(http, admin)
-    assert {task["name"]: task["pid"] for task in region.status()["tasks"]} == before
+    assert {task["name"]: task["pid"] for task in local_stack.status()["tasks"]} == before

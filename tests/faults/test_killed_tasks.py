@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.acceptance.test_stock_is_never_oversold import all_movements
-from tests.support.region import Region
+from tests.support.local_stack import LocalStack
 from tests.support.shop import Json, Shopper, sign_up, stock_item
 
 ORDERS = 80
@@ -48,16 +48,16 @@ API_TASKS = [("orders", "api"), ("inventory", "api"), ("orders", "api")]
 
 @pytest.mark.parametrize("victims", [WORKERS, API_TASKS], ids=["workers", "api tasks"])
 async def test_nothing_is_lost_or_doubled_when_tasks_are_killed(
-    region: Region, http: httpx.AsyncClient, admin: Shopper, victims: list[tuple[str, str]]
+    local_stack: LocalStack, http: httpx.AsyncClient, admin: Shopper, victims: list[tuple[str, str]]
 ) -> None:
     stock = ORDERS // 2
     sku = await stock_item(admin, stock)
     shopper = await sign_up(http, "careful")
     left = iter(victims)
 
-    orders = await order_under_fire(shopper, sku, lambda: region.kill_task(*next(left)))
+    orders = await order_under_fire(shopper, sku, lambda: local_stack.kill_task(*next(left)))
 
-    region.wait_until_healthy()
+    local_stack.wait_until_healthy()
     assert Counter(order["status"] for order in orders) == {"confirmed": stock, "rejected": ORDERS - stock}
     assert Counter(order["id"] for order in await all_orders(shopper)) == Counter(order["id"] for order in orders)
     kinds = Counter(movement["kind"] for movement in await all_movements(admin, sku))

@@ -8,14 +8,14 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.support.local_stack import LocalStack, wait_for
 from tests.support.queues import Queues, envelope
-from tests.support.region import Region, wait_for
 from tests.support.shop import Shopper, stock_item
 
 
 @pytest.fixture
-def queues(region: Region) -> Queues:
-    return Queues(region)
+def queues(local_stack: LocalStack) -> Queues:
+    return Queues(local_stack)
 
 
 async def settled(queues: Queues) -> None:
@@ -83,29 +83,29 @@ async def test_saga_messages_in_any_order_and_number_conserve_the_stock(
     assert (item["available"], item["reserved"]) == (10, 0)
 
 
-async def test_poison_goes_to_the_dead_letter_queue_with_its_reason(region: Region, queues: Queues) -> None:
+async def test_poison_goes_to_the_dead_letter_queue_with_its_reason(local_stack: LocalStack, queues: Queues) -> None:
     mark = f"not json {uuid4()}"
     queues.send("inventory", mark)
 
     def listed() -> bool:
-        return mark in region.platform("dlq", "show", "inventory", "--json").stdout
+        return mark in local_stack.platform("dlq", "show", "inventory", "--json").stdout
 
     await asyncio.to_thread(wait_for, listed, 20, "the poison message in the dead-letter queue")
-    shown = region.platform("dlq", "show", "inventory", "--json")
+    shown = local_stack.platform("dlq", "show", "inventory", "--json")
     message = next(entry for entry in json.loads(shown.stdout)["messages"] if entry["body"] == mark)
     assert message["attributes"]["dead-letter-reason"]
     assert message["attributes"]["source-queue"] == "platform-local-inventory"
     depths = {
         entry["queue"]: entry["depth"]
-        for entry in json.loads(region.platform("dlq", "list", "--json").stdout)["queues"]
+        for entry in json.loads(local_stack.platform("dlq", "list", "--json").stdout)["queues"]
     }
     assert depths["inventory"] >= 1
-    purged = region.platform("dlq", "purge", "inventory", "--yes")
+    purged = local_stack.platform("dlq", "purge", "inventory", "--yes")
     assert purged.returncode == 0, purged.stderr
 
 
 async def test_redriven_message_takes_effect(
-    region: Region, http: httpx.AsyncClient, admin: Shopper, queues: Queues
+    local_stack: LocalStack, http: httpx.AsyncClient, admin: Shopper, queues: Queues
 ) -> None:
     sku = await stock_item(admin, 10)
     order_id = str(uuid4())
@@ -122,7 +122,7 @@ async def test_redriven_message_takes_effect(
     )
     queues.client.send_message(QueueUrl=queues.dead_letter_url("inventory"), MessageBody=body)
 
-    redriven = region.platform("dlq", "redrive", "inventory", "--all")
+    redriven = local_stack.platform("dlq", "redrive", "inventory", "--all")
 
     assert redriven.returncode == 0, redriven.stderr
     await settled(queues)

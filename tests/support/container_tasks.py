@@ -24,7 +24,7 @@ from platform_sdk.deploy.environment import Cache, Database, Environment, load_e
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render import Role, task_definition
 from tests.support.containers import build_image
-from tests.support.region import ROOT, wait_for
+from tests.support.local_stack import ROOT, wait_for
 
 # Its reaper is an image of its own, which not every machine can pull; what a killed run leaves behind has the label
 # org.testcontainers=true.
@@ -135,7 +135,7 @@ def container_environment() -> Environment:
 
 
 def aws_container(network: Network) -> DockerContainer:
-    image = build_image("platform-test/region:built", "deploy/compose/Dockerfile", "--target", "region")
+    image = build_image("platform-test/local-stack:built", "deploy/compose/Dockerfile", "--target", "local-stack")
     container = DockerContainer(image, read_only=True, cap_drop=["ALL"]).with_tmpfs_mount("/tmp")
     variables = {"BIND_HOST": "0.0.0.0", "MINISTACK_HOST": "aws", "GATEWAY_PORT": str(_AWS_PORT)}
     variables |= {"MINISTACK_REGION": "us-east-1", "S3_DATA_DIR": "/tmp/s3", "STATE_DIR": "/tmp/state"}

@@ -7,25 +7,25 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.region import Region, environment
+from tests.support.local_stack import LocalStack, environment
 from tests.support.shop import Shopper, log_in, sign_up
 
 
 @pytest.fixture(scope="session")
-def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
+def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """The whole platform, up once for all tests that ask for it. A test that breaks it mends it."""
-    state: Path = tmp_path_factory.mktemp("region") / "state"
-    running = Region(environment(state))
+    state: Path = tmp_path_factory.mktemp("local_stack") / "state"
+    running = LocalStack(environment(state))
     running.up()
     yield running
     running.down()
 
 
 @pytest.fixture
-async def http(region: Region) -> AsyncIterator[httpx.AsyncClient]:
+async def http(local_stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the load balancer."""
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    async with httpx.AsyncClient(base_url=region.url, timeout=40, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=local_stack.url, timeout=40, limits=limits) as client:
         yield client
 
 

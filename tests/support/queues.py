@@ -1,4 +1,4 @@
-"""Puts messages onto the region's queues by hand: duplicates, strays and poison."""
+"""Puts messages onto the local stack's queues by hand: duplicates, strays and poison."""
 
 import json
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from uuid import uuid4
 import boto3
 
 from platform_sdk.contract import dead_letter_queue_name, queue_name
-from tests.support.region import Region
+from tests.support.local_stack import LocalStack
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -33,12 +33,12 @@ def envelope(kind: str, aggregate_id: str, data: dict[str, Any], *, aggregate_ve
 
 
 class Queues:
-    """The queues of a running region."""
+    """The queues of a running local stack."""
 
-    def __init__(self, region: Region) -> None:
+    def __init__(self, local_stack: LocalStack) -> None:
         self.client: SQSClient = boto3.client(
             "sqs",
-            endpoint_url=region.aws_endpoint_url,
+            endpoint_url=local_stack.aws_endpoint_url,
             region_name="us-east-1",
             aws_access_key_id="local",
             aws_secret_access_key="local",

@@ -162,4 +162,4 @@ def test_an_endpoint_that_is_away_is_an_error(repository: Path, monkeypatch: pyt
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     result = dlq("list")
     assert result.exit_code == 1
-    assert "hint: is the region up?" in result.stderr
+    assert "hint: on the laptop, check `platform status`" in result.stderr

@@ -60,7 +60,7 @@ def test_process_that_took_over_a_number_is_not_ended(folder: StateFolder) -> No
     assert end_leftovers(state) == 0
 
 
-def test_status_of_a_killed_region_is_stopped(folder: StateFolder) -> None:
+def test_status_of_a_killed_local_stack_is_stopped(folder: StateFolder) -> None:
     folder.write("state.json", {"state": "running", "supervisor": {"pid": 2**22 + 1, "started_at": 1.0}})
     document = read_status(folder)
     assert document == {"state": "stopped", "state_folder": str(folder.path)}
@@ -68,6 +68,6 @@ def test_status_of_a_killed_region_is_stopped(folder: StateFolder) -> None:
 
 
 @pytest.mark.parametrize(("health", "expected"), [("healthy", True), ("starting", False)])
-def test_region_is_healthy_when_every_part_is(health: str, expected: bool) -> None:
+def test_local_stack_is_healthy_when_every_part_is(health: str, expected: bool) -> None:
     document = {"state": "running", "servers": [{"health": "healthy"}], "tasks": [{"health": health}]}
     assert is_healthy(document) is expected

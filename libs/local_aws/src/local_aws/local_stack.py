@@ -1,4 +1,4 @@
-"""One running region: its servers, its services' tasks, and the order in which they come up and go down.
+"""The local stack: backing servers, the tasks of all services, and the order in which they come up and go down.
 
 servers ─▶ database roles, secrets, queues ─▶ migrations ─▶ demo data, tasks ─▶ healthy through the load balancer
 """
@@ -36,7 +36,7 @@ DEMO_FILE: Final = "demo.json"
 T = TypeVar("T")
 
 
-class Region:
+class LocalStack:
     """Made once for each `platform up`. All methods belong on the main thread: what it starts dies with that thread."""
 
     def __init__(self, settings: LocalSettings, *, tell: Tell, on_change: Callable[[], None]) -> None:

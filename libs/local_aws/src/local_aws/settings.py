@@ -1,4 +1,4 @@
-"""Where this machine's region lives: folders, ports, outside servers; and the local environment with them put in."""
+"""Where the local stack lives: folders, ports, outside servers; and the local environment with them put in."""
 
 import dataclasses
 import os

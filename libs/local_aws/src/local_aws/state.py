@@ -133,13 +133,13 @@ def end_leftovers(state: Mapping[str, Any], *, timeout_seconds: float = 5) -> in
     return len(alive)
 
 
-# What `platform status` reads: the record that a running region keeps of itself (report.py writes it).
+# What `platform status` reads: the record that a running local stack keeps of itself (supervisor.py writes it).
 
 STATE_FILE: Final = "state.json"
 
 
 def read_status(folder: StateFolder) -> dict[str, Any]:
-    """The record of the region that runs; only `{"state": "stopped", …}` if none does."""
+    """Return the record of the running local stack, or only `{"state": "stopped", …}`."""
     document = folder.read(STATE_FILE)
     supervisor = document.pop("supervisor", None)
     document.pop("processes", None)
@@ -149,6 +149,6 @@ def read_status(folder: StateFolder) -> dict[str, Any]:
 
 
 def is_healthy(document: Mapping[str, Any]) -> bool:
-    """Whether the region runs and everything in it is healthy."""
+    """Return whether the local stack runs and everything in it is healthy."""
     parts = [*document.get("servers", ()), *document.get("tasks", ())]
     return document["state"] == "running" and all(part["health"] == "healthy" for part in parts)

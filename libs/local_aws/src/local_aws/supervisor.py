@@ -1,4 +1,4 @@
-"""The process that holds a region: cleans up after a killed run, brings the region up, keeps it up, takes it down.
+"""The process that holds the local stack: cleans up after a killed run, starts it, keeps it running, stops it.
 
 In the foreground it is `platform up` itself; detached it is a process of its own (up.py starts it).
 """
@@ -14,39 +14,39 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from local_aws.errors import disk_full
-from local_aws.local_stack import Region
+from local_aws.local_stack import LocalStack
 from local_aws.settings import LocalSettings, Tell, Wishes
 from local_aws.state import STATE_FILE, ProcessRecord, StateFolder, end_leftovers, record_processes
 from local_aws.tasks.cluster import RunningTask
 from local_aws.tasks.scheduling import Health, Slot, SlotRecord
 
-# The record that a running region keeps of itself in the state folder; status.py reads it.
+# The record that a running local stack keeps of itself in the state folder; state.py reads it.
 
 Phase = Literal["starting", "running", "stopping"]
 
 
-def region_document(region: Region, *, phase: Phase, supervisor: ProcessRecord, since: float) -> dict[str, Any]:
+def stack_document(local_stack: LocalStack, *, phase: Phase, supervisor: ProcessRecord, since: float) -> dict[str, Any]:
     """The whole record; `processes` is what a later run must recognise if this one is killed."""
-    environment, database = region.environment, region.environment.database
+    environment, database = local_stack.environment, local_stack.environment.database
     return {
         "state": phase,
         "pid": supervisor.pid,
         "supervisor": {"pid": supervisor.pid, "started_at": supervisor.started_at},
         "since": _moment(since),
-        "state_folder": str(region.folder.path),
+        "state_folder": str(local_stack.folder.path),
         "urls": {
-            "load_balancer": region.load_balancer.url,
+            "load_balancer": local_stack.load_balancer.url,
             "aws_endpoint": environment.aws_endpoint_url,
             "database": f"postgresql://{database.host}:{database.port}/{database.name}",
             "redis": environment.cache.url,
         },
-        "servers": _servers(region),
-        "tasks": _tasks(region),
-        "processes": record_processes(region.process_ids()),
+        "servers": _servers(local_stack),
+        "tasks": _tasks(local_stack),
+        "processes": record_processes(local_stack.process_ids()),
     }
 
 
-def _servers(region: Region) -> list[dict[str, Any]]:
+def _servers(local_stack: LocalStack) -> list[dict[str, Any]]:
     return [
         {
             "name": watched.server.name,
@@ -56,13 +56,15 @@ def _servers(region: Region) -> list[dict[str, Any]]:
             "health": watched.health,
             "restarts": watched.record.restarts,
         }
-        for watched in sorted(region.server_watch.servers, key=lambda watched: region.servers.index(watched.server))
+        for watched in sorted(
+            local_stack.server_watch.servers, key=lambda watched: local_stack.servers.index(watched.server)
+        )
     ]
 
 
-def _tasks(region: Region) -> list[dict[str, Any]]:
+def _tasks(local_stack: LocalStack) -> list[dict[str, Any]]:
     """Every task, and every slot that waits for one."""
-    cluster = region.cluster
+    cluster = local_stack.cluster
     tasks: list[tuple[Slot, RunningTask | None]] = [(task.slot, task) for task in cluster.tasks]
     tasks += [(slot, None) for slot in set(cluster.desired) - {task.slot for task in cluster.tasks}]
     tasks.sort(key=lambda pair: pair[0])
@@ -96,8 +98,8 @@ RECORD_SECONDS: Final = 0.05
 KILLED_EXIT_CODE: Final = 130
 
 
-def supervise(settings: LocalSettings, wishes: Wishes, *, tell: Tell, on_ready: Callable[[Region], None]) -> int:
-    """Runs a region until a signal asks it to stop. Returns the exit code.
+def supervise(settings: LocalSettings, wishes: Wishes, *, tell: Tell, on_ready: Callable[[LocalStack], None]) -> int:
+    """Run the local stack until a signal asks it to stop; return the exit code.
 
     Raises:
         AlreadyRunning: another supervisor has the state folder.
@@ -119,14 +121,16 @@ def supervise(settings: LocalSettings, wishes: Wishes, *, tell: Tell, on_ready: 
                 folder.write(STATE_FILE, {})
 
 
-async def _run(settings: LocalSettings, wishes: Wishes, tell: Tell, on_ready: Callable[[Region], None]) -> int:
+async def _run(settings: LocalSettings, wishes: Wishes, tell: Tell, on_ready: Callable[[LocalStack], None]) -> int:
     return await _Supervisor(settings, wishes, tell, on_ready).run()
 
 
 class _Supervisor:
     """Made inside the event loop that it runs in."""
 
-    def __init__(self, settings: LocalSettings, wishes: Wishes, tell: Tell, on_ready: Callable[[Region], None]) -> None:
+    def __init__(
+        self, settings: LocalSettings, wishes: Wishes, tell: Tell, on_ready: Callable[[LocalStack], None]
+    ) -> None:
         self._wishes = wishes
         self._tell = tell
         self._on_ready = on_ready
@@ -136,7 +140,7 @@ class _Supervisor:
         self._stop_requested = asyncio.Event()
         self._since = time.time()
         self._identity = ProcessRecord.of(os.getpid()) or ProcessRecord(os.getpid(), self._since)
-        self._region = Region(settings, tell=tell, on_change=self._changed.set)
+        self._local_stack = LocalStack(settings, tell=tell, on_change=self._changed.set)
         self._exit_code = 0
 
     async def run(self) -> int:
@@ -144,7 +148,7 @@ class _Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._on_signal)
         stop = asyncio.create_task(self._stop_requested.wait())
-        # The record outlives the others: it shows the region stopping as well.
+        # The record outlives the others: it also shows how the local stack stops.
         record = asyncio.create_task(self._keep_record())
         work = [asyncio.create_task(part) for part in (self._bring_up(), *self._loops())]
         try:
@@ -153,12 +157,12 @@ class _Supervisor:
             self._phase = "stopping"
             self._changed.set()
             await _cancel(*work)
-            await self._region.stop()
+            await self._local_stack.stop()
             await _cancel(record, stop)
         return self._exit_code
 
     def _loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        loops = [self._region.cluster.run(), self._region.server_watch.run(), self._limit_logs()]
+        loops = [self._local_stack.cluster.run(), self._local_stack.server_watch.run(), self._limit_logs()]
         if self._wishes.watch:
             loops.append(self._follow_sources())
         return tuple(loops)
@@ -172,19 +176,19 @@ class _Supervisor:
                 task.result()
 
     async def _bring_up(self) -> None:
-        await self._region.prepare()
+        await self._local_stack.prepare()
         if self._wishes.watch:
             self._watch.set_result(self._begin_watch())
-        await self._region.start_tasks(demo=self._wishes.demo)
-        await self._region.until_healthy()
+        await self._local_stack.start_tasks(demo=self._wishes.demo)
+        await self._local_stack.until_healthy()
         self._phase = "running"
         self._write_record()
-        self._on_ready(self._region)
+        self._on_ready(self._local_stack)
 
     def _begin_watch(self) -> "SourceWatch":
         from local_aws.watch import SourceWatch  # not before it is wanted: start-up is busy enough
 
-        return SourceWatch(self._region, self._tell)
+        return SourceWatch(self._local_stack, self._tell)
 
     async def _follow_sources(self) -> None:
         await (await self._watch).run()
@@ -205,19 +209,19 @@ class _Supervisor:
             await asyncio.sleep(RECORD_SECONDS)
 
     def _write_record(self) -> None:
-        document = region_document(self._region, phase=self._phase, supervisor=self._identity, since=self._since)
-        self._region.folder.write(STATE_FILE, document, durable=False)
+        document = stack_document(self._local_stack, phase=self._phase, supervisor=self._identity, since=self._since)
+        self._local_stack.folder.write(STATE_FILE, document, durable=False)
 
     async def _limit_logs(self) -> None:
         while True:
             await asyncio.sleep(LOG_LIMIT_SECONDS)
             with contextlib.suppress(OSError):
-                self._region.limit_logs()
+                self._local_stack.limit_logs()
 
     def _on_signal(self) -> None:
         if self._stop_requested.is_set():
             self._tell("stopping at once")
-            self._region.kill()
+            self._local_stack.kill()
             self._exit_code = KILLED_EXIT_CODE
         else:
             self._tell("stopping (once more to stop at once)")

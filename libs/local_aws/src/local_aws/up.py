@@ -1,4 +1,4 @@
-"""`platform up`: a region in the foreground, or detached."""
+"""`platform up`: the local stack in the foreground, or detached."""
 
 import contextlib
 import json
@@ -65,7 +65,7 @@ def _as_typed_here() -> str:
 
 
 def up(settings: LocalSettings, wishes: Wishes, *, detach: bool, say: Tell, show: Tell) -> int:
-    """Brings the region up, unless it runs already; returns the exit code.
+    """Start the local stack unless it already runs; return the exit code.
 
     Args:
         say: takes a line of progress.
@@ -88,7 +88,7 @@ def up(settings: LocalSettings, wishes: Wishes, *, detach: bool, say: Tell, show
     # Half the time of this program's own start goes into these; the detached parent does not need them.
     from local_aws.supervisor import supervise
 
-    return supervise(settings, wishes, tell=tell, on_ready=lambda region: welcome(region.load_balancer.url))
+    return supervise(settings, wishes, tell=tell, on_ready=lambda local_stack: welcome(local_stack.load_balancer.url))
 
 
 def _already(folder: StateFolder) -> str:
@@ -104,11 +104,11 @@ def _already(folder: StateFolder) -> str:
 #                       ◀──reports, one JSON document a line, through a pipe──
 
 if TYPE_CHECKING:
-    from local_aws.local_stack import Region
+    from local_aws.local_stack import LocalStack
 
 
 def start_detached(settings: LocalSettings, wishes: Wishes, tell: Tell, on_ready: Callable[[str], None]) -> int:
-    """Returns once the region is ready; raises what its supervisor could not overcome."""
+    """Return once the local stack is ready; raise what made its supervisor fail."""
     folder = StateFolder(settings.state)
     folder.create()
     reading, writing = os.pipe()
@@ -146,7 +146,7 @@ def _pass_on(reports: IO[str], process: subprocess.Popen[bytes], tell: Tell, on_
 
 
 class _Reports:
-    """The pipe to whoever waits. Nobody may be waiting any more: the region stays, and the reports are dropped."""
+    """The pipe to whoever waits. If nobody waits any more, the reports are dropped."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
@@ -166,18 +166,18 @@ class _Reports:
 
 
 def run_detached(descriptor: int, wishes: Wishes) -> int:
-    """The supervisor's side: reports through the pipe until the region is ready, and always into the log."""
+    """The supervisor's side: reports through the pipe until the local stack is ready, and always into the log."""
     from local_aws.supervisor import supervise
 
     reports = _Reports(descriptor)
 
     def tell(line: str) -> None:
-        with contextlib.suppress(OSError):  # a full disk must not end the region
+        with contextlib.suppress(OSError):  # a full disk must not end the local stack
             sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
         reports.send(tell=line)
 
-    def ready(region: "Region") -> None:
-        reports.send(ready=region.load_balancer.url)
+    def ready(local_stack: "LocalStack") -> None:
+        reports.send(ready=local_stack.load_balancer.url)
         reports.close()
 
     try:

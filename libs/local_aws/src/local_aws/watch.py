@@ -8,7 +8,7 @@ from typing import Final
 from watchfiles import Change, awatch
 
 import platform_sdk
-from local_aws.local_stack import Region
+from local_aws.local_stack import LocalStack
 from local_aws.settings import Tell
 from platform_sdk.errors import PlatformError
 
@@ -24,10 +24,10 @@ Changes = AsyncIterator[set[tuple[Change, str]]]
 class SourceWatch:
     """Watches from the moment it is made, so that no change is missed between a task's start and the first look."""
 
-    def __init__(self, region: Region, tell: Tell) -> None:
-        self._region = region
+    def __init__(self, local_stack: LocalStack, tell: Tell) -> None:
+        self._local_stack = local_stack
         self._tell = tell
-        self._directories = {service.name: service.directory for service in region.services.values()}
+        self._directories = {service.name: service.directory for service in local_stack.services.values()}
         folders = [*self._directories.values(), _SDK]
         self._changes: Changes = awatch(*folders, watch_filter=_is_source, debounce=_QUIET_MILLISECONDS, step=50)
         self._next = asyncio.ensure_future(anext(self._changes))
@@ -51,7 +51,7 @@ class SourceWatch:
         files = ", ".join(sorted({path.name for path in paths}))
         self._tell(f"changed: {files}; replacing the tasks of {', '.join(names)}")
         try:
-            await self._region.replace_services(names, migrate=any("migrations" in path.parts for path in paths))
+            await self._local_stack.replace_services(names, migrate=any("migrations" in path.parts for path in paths))
         except PlatformError as error:
             self._tell(f"the running tasks stay as they are: {error}")
 

@@ -318,6 +318,7 @@ def content_of(request: Request) -> tuple[str, AppSpec | None, str | None]:
 
 # CodeDeploy as boto3 knows it.
 
+
 class CodeDeploy(Deployments):
     """A test sets `rollbacks_fail` and `says_baking`, which are the engine's."""
 

@@ -189,6 +189,7 @@ class ServiceDeployment:
 
 # A service, its task sets and its deployments as DescribeServices tells of them.
 
+
 def counts(tasks: Sequence[Task]) -> tuple[int, int]:
     """Pending and running."""
     running = sum(task.last_status == "RUNNING" for task in tasks)

@@ -1,6 +1,6 @@
 """The load balancer: Envoy as an Application Load Balancer would be, on the one port that users know.
 
-The region registers and deregisters targets; Envoy takes them over within milliseconds, without a dropped request.
+The local stack registers and deregisters targets; Envoy takes them over within milliseconds, without a dropped request.
 """
 
 import http.client

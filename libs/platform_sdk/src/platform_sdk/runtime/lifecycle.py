@@ -6,7 +6,7 @@ A worker: no new messages, handlers in flight finish, the rest goes back to the 
 timeout; data is safe whenever a process ends, so no step may hold up the others for longer than its share.
 
 A SIGTERM before that, during the half second of imports, ends the process as SIGTERM does by itself: nothing is open
-yet, and who sent it (ECS, the local region) has asked for the end and does not look at the code.
+yet, and who sent it (ECS, the local stack) has asked for the end and does not look at the code.
 """
 
 import asyncio

@@ -237,7 +237,7 @@ def no_answer(error: Exception, what: str, *, service: str, operation: str) -> A
     ):
         return NoCredentials(what, because=str(error), hint="log in, for example `aws sso login`", **known)
     if isinstance(error, exceptions.ConnectionError):
-        hint = "is the region up? on the laptop, `platform status` tells; on AWS, look at the network first"
+        hint = "on the laptop, check `platform status`; on AWS, check the network first"
         return AwsUnavailable(what, because=str(error), hint=hint, **known)
     if isinstance(error, exceptions.HTTPClientError):
         hint = "AWS may have done it all the same: look before it is done again"

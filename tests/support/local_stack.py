@@ -18,7 +18,7 @@ PLATFORM = Path(sys.executable).with_name("platform")
 
 
 def environment(state: Path, **variables: str) -> dict[str, str]:
-    """Variables under which a `platform` command reaches a region of its own."""
+    """Variables under which a `platform` command reaches a local stack of its own."""
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -32,13 +32,13 @@ def environment(state: Path, **variables: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Region:
+class LocalStack:
     """A running platform."""
 
     variables: Mapping[str, str]
 
     def platform(self, *arguments: str, timeout_seconds: float = 120) -> subprocess.CompletedProcess[str]:
-        """Runs a `platform` command against this region."""
+        """Runs a `platform` command against this local stack."""
         return subprocess.run(
             [str(PLATFORM), *arguments],
             env=dict(self.variables),

@@ -132,7 +132,7 @@ class Shell:
 
 @pytest.fixture(scope="module")
 def running_shell(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[Shell]:
-    """A region that is up, for all tests that leave it as they found it."""
+    """A local stack that is up, for all tests that leave it as they found it."""
     folder = tmp_path_factory.mktemp("running") / "repository"
     shell = Shell(folder, repository / "deploy" / "environments" / "local.toml")
     shell.up("--no-demo")
@@ -305,7 +305,7 @@ def test_taken_port_is_a_clear_error(shell: Shell) -> None:
     assert "PLATFORM_PORT=" in done.stderr
 
 
-def test_interrupt_stops_a_region_in_the_foreground(shell: Shell) -> None:
+def test_interrupt_stops_the_local_stack_in_the_foreground(shell: Shell) -> None:
     with subprocess.Popen(
         [PLATFORM, "up", "--no-demo"], cwd=shell.root, env=shell.variables, stdout=subprocess.PIPE, text=True
     ) as process:
