@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped] # no types are installed for it
+import yaml
 
 from platform_sdk.deploy.build.image_inputs import load_inputs, without_registry
 from platform_sdk.deploy.environment import service_names

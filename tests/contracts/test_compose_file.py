@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped] # no types are installed for it
+import yaml
 
 from deploy.compose.load_balancer import PORT, envoy_document
 from deploy.compose.provision import make_up_secrets

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml  # type: ignore[import-untyped] # no types are installed for it
+import yaml
 
 PHASES: Final = ("install", "pre_build", "build", "post_build")
 KNOWN: Final = {"install": {"runtime-versions", "commands"}, **{name: {"commands"} for name in PHASES[1:]}}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped] # no types are installed for it
+import yaml
 from botocore.session import get_session
 from botocore.validate import ParamValidator
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped] # no types are installed for it
+import yaml
 from click.testing import CliRunner, Result
 
 from platform_sdk.cli import platform

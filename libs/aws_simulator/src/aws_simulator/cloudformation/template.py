@@ -8,7 +8,7 @@ from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from aws_simulator.cloudformation.intrinsics import named_in
 from aws_simulator.service import Refused
@@ -110,7 +110,7 @@ def load(text: str) -> Any:
         raise Refused("ValidationError", f"Template format error: {error}") from error
 
 
-class Loader(yaml.CSafeLoader):  # type: ignore[misc]  # it has no types
+class Loader(yaml.CSafeLoader):
     """Dates stay text, as in `Version: 2012-10-17`, and `!Sub` becomes `Fn::Sub`."""
 
     yaml_implicit_resolvers: Final = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-import yaml  # type: ignore[import-untyped] # no types are installed for it
+import yaml
 
 # What an AppSpec for ECS says; reference-appspec-file-structure-resources and -hooks of the CodeDeploy user guide.
 

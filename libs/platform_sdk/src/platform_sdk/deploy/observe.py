@@ -24,7 +24,6 @@ from platform_sdk.deploy.render.names import (
     target_group_name,
     worker_service_name,
 )
-from platform_sdk.deploy.render.yaml_read import ForeignYaml, from_yaml
 from platform_sdk.deploy.shared import SharedParameter, SharedStack, shared_parameter
 from platform_sdk.deploy.state import (
     RUNNING,
@@ -135,17 +134,19 @@ def stack_of(spec: ServiceSpec, environment: Environment, gateway: "Stacks") -> 
 
 
 def template_of(stack: Stack, gateway: "Stacks") -> Json:
-    """Given as JSON by `platform apply`, or as YAML by who took what `platform render` prints."""
+    """JSON from `platform apply`, or YAML from whoever used the output of `platform render`."""
     template = gateway.template(stack.name)
     if not isinstance(template, str):
         return template
+    from platform_sdk.deploy.render.yaml import from_yaml
+
     try:
         parsed = from_yaml(template)
-    except ForeignYaml as error:
+    except ValueError as error:
         raise UnreadableTemplate(
             f"the template of the stack {stack.name} cannot be read",
-            because=f"{error}, so somebody has changed it by hand",
-            hint="give the stack what `platform render --document stack` printed when it was made, then plan again",
+            because=f"it was changed outside this tool: {error}",
+            hint="update the stack with the output of `platform render --document stack`, then plan again",
         ) from error
     assert isinstance(parsed, dict), "a template that CloudFormation took is a mapping"
     return parsed

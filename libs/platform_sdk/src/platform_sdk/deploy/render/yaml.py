@@ -1,67 +1,52 @@
-"""Plain values to YAML, always the same text for the same value. A document is written here and parsed by others."""
+"""YAML of rendered documents. CloudFormation returns a template as the text it was given, so it is also read here."""
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
-# What is read as text without quotes by every version of YAML: no number, no `yes`, no date, no sign of YAML's own.
-PLAIN: Final = re.compile(r"[A-Za-z_/$][A-Za-z0-9_./$*+-]*(::?[A-Za-z0-9_./$*+<>-]+)*( [A-Za-z(][A-Za-z0-9_.()/-]*)*")
-WORDS_OF_YAML: Final = frozenset({"y", "n", "yes", "no", "true", "false", "on", "off", "null", "none"})
+import yaml
+
+# PyYAML follows YAML 1.1 and leaves these plain, but YAML 1.2 reads them as numbers and some parsers as booleans.
+READ_AS_OTHER_TYPE: Final = re.compile(r"[yYnN]|[-+]?\.?[0-9][0-9a-zA-Z_.+-]*")
+UNLIMITED: Final = 1_000_000
+
+
+class Dumper(yaml.CSafeDumper):
+    """Quote text that any YAML version reads as another type; write text of several lines as a block."""
+
+
+class Loader(yaml.CSafeLoader):
+    """Keep dates as text, as in `Version: 2012-10-17`."""
+
+    yaml_implicit_resolvers: Final = {
+        sign: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for sign, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def represent_text(dumper: yaml.Dumper, text: str) -> yaml.Node:
+    style = "|" if "\n" in text else '"' if READ_AS_OTHER_TYPE.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+Dumper.add_representer(str, represent_text)
 
 
 def to_yaml(value: object) -> str:
-    """Mappings in their own order."""
-    return "\n".join(lines(value, "")) + "\n"
+    """Return YAML that always has the same text for the same value. Mappings keep their order."""
+    # Through JSON, enums and tuples become plain values, and a value used twice becomes two: YAML would write an alias.
+    plain = json.loads(json.dumps(value))
+    text: str = yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=UNLIMITED)
+    return text
 
 
-def lines(value: object, indent: str) -> Iterator[str]:
-    match value:
-        case dict() if value:
-            for key, inner in value.items():
-                yield from entry(f"{indent}{scalar(key)}:", inner, indent)
-        case list() | tuple() if value:
-            for inner in value:
-                yield from item(inner, indent)
-        case _:
-            yield f"{indent}{scalar(value)}"
+def from_yaml(text: str) -> Any:
+    """Return the value of a YAML document.
 
-
-def entry(head: str, value: object, indent: str) -> Iterator[str]:
-    if isinstance(value, dict | list | tuple) and value:
-        yield head
-        yield from lines(value, f"{indent}  ")
-    elif is_block(value):
-        yield f"{head} |{'' if str(value).endswith(chr(10)) else '-'}"
-        yield from (f"{indent}  {line}" if line else "" for line in str(value).removesuffix("\n").split("\n"))
-    else:
-        yield f"{head} {scalar(value)}"
-
-
-def item(value: object, indent: str) -> Iterator[str]:
-    """The first line of what a list holds stands beside its hyphen."""
-    if is_block(value):
-        yield from entry(f"{indent}-", value, indent)
-        return
-    inner = list(lines(value, f"{indent}  "))
-    yield f"{indent}- {inner[0].removeprefix(indent + '  ')}"
-    yield from inner[1:]
-
-
-def is_block(value: object) -> bool:
-    """Text of several lines, none of which YAML would change: every one starts and ends in something visible."""
-    if not isinstance(value, str) or "\n" not in value or not re.match(r"[\w{\[]", value) or value.endswith("\n\n"):
-        return False
-    return all(line.isprintable() and line == line.rstrip() for line in value.split("\n"))
-
-
-def scalar(value: object) -> str:
-    """As JSON has it, which YAML reads, but for two things: a number is one with a point only, and no character is
-    written as a pair.
+    Raises:
+        ValueError: not YAML, or with tags such as CloudFormation's `!Ref`.
     """
-    if isinstance(value, str) and PLAIN.fullmatch(value) and value.lower() not in WORDS_OF_YAML:
-        return value
-    text = json.dumps(value, ensure_ascii=False)
-    if isinstance(value, float):
-        return text if "." in text else text.replace("e", ".0e")
-    return re.sub(r"[^ -~]", lambda character: f"\\U{ord(character[0]):08x}", text)
+    try:
+        return yaml.load(text, Loader=Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
