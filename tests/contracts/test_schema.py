@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from platform_sdk.deploy.manifest import InvalidSpec, load_spec
+from platform_sdk.deploy.manifest import InvalidManifest, load_spec
 from platform_sdk.deploy.manifest.keys import BY_PATH, ROOT
 from platform_sdk.deploy.manifest.keys.key import Key
 from platform_sdk.deploy.manifest.reference import FILE, reference, schema, schema_text
@@ -124,6 +124,6 @@ def test_what_the_reader_accepts_the_schema_accepts(tmp_path: Path, value: str) 
             continue
         text = "\n".join([*lines[:place], f"{key} = {value}", *lines[place + 1 :]])
         file.write_text(text, encoding="utf-8")
-        with suppress(InvalidSpec):
+        with suppress(InvalidManifest):
             load_spec(file)
             assert mistakes(text) == [], line

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from platform_sdk.deploy.manifest import InvalidSpec, load_spec
+from platform_sdk.deploy.manifest import InvalidManifest, load_spec
 from platform_sdk.deploy.manifest.edit import Bounds, NotEdited, edit, write
 
 HEAD = """\
@@ -134,12 +134,12 @@ def test_what_is_so_already_is_not_written_again(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(("low", "high", "told"), [(9, 4, "min_tasks"), (-1, 4, "min_tasks"), (1, 10**6, "max_tasks")])
-def test_bounds_that_cannot_be_are_told_as_any_fault_and_nothing_is_written(
+def test_bounds_that_cannot_be_are_told_as_any_error_and_nothing_is_written(
     repository: Path, low: int, high: int, told: str
 ) -> None:
     path = given(repository, HEAD + BASE)
 
-    with pytest.raises(InvalidSpec) as raised:
+    with pytest.raises(InvalidManifest) as raised:
         edit(repository, "orders", bounds("production", low, high))
 
     assert str(raised.value).startswith("services/orders/platform.toml:")
@@ -147,10 +147,10 @@ def test_bounds_that_cannot_be_are_told_as_any_fault_and_nothing_is_written(
     assert path.read_text(encoding="utf-8") == HEAD + BASE
 
 
-def test_a_file_that_is_at_fault_already_is_told_so_first(repository: Path) -> None:
+def test_a_file_that_is_wrong_already_is_told_so_first(repository: Path) -> None:
     given(repository, HEAD.replace("cpu = 512", "cpu = 513") + BASE)
 
-    with pytest.raises(InvalidSpec, match="cpu"):
+    with pytest.raises(InvalidManifest, match="cpu"):
         edit(repository, "orders", bounds())
 
 

@@ -29,10 +29,10 @@ def edit(root: Path, file: str, before: str, after: str) -> None:
     (root / file).write_text(text.replace(before, after), encoding="utf-8")
 
 
-def faults(root: Path) -> list[str]:
+def errors(root: Path) -> list[str]:
     with pytest.raises(InvalidConfiguration) as caught:
         check(root)
-    return [f"{fault.file}: {fault.key}" for fault in caught.value.faults]
+    return [f"{error.file}: {error.key}" for error in caught.value.errors]
 
 
 def test_a_copy_is_sound(copy: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_copy_is_sound(copy: Path) -> None:
 def test_a_mistake_in_what_services_share_or_cost_is_found(copy: Path) -> None:
     edit(copy, "deploy/environments/production.toml", 'nat = "per_zone"', 'nat = "every_zone"')
     edit(copy, "deploy/environments/staging.toml", "build_minutes = 8", "build_minute = 8")
-    assert faults(copy) == [
+    assert errors(copy) == [
         "deploy/environments/production.toml: stacks.network.nat",
         "deploy/environments/staging.toml: cost.build_minutes",
         "deploy/environments/staging.toml: cost.build_minute",
@@ -53,7 +53,7 @@ def test_an_environment_on_aws_needs_both_tables_and_the_laptop_neither(copy: Pa
     file = copy / "deploy/environments/staging.toml"
     text = file.read_text(encoding="utf-8")
     file.write_text(text[: text.index("# What all services share")], encoding="utf-8")
-    assert faults(copy) == ["deploy/environments/staging.toml: cost", "deploy/environments/staging.toml: stacks"]
+    assert errors(copy) == ["deploy/environments/staging.toml: cost", "deploy/environments/staging.toml: stacks"]
 
 
 def test_an_edit_of_scaling_alone_is_never_a_mistake_in_the_environment(copy: Path) -> None:
@@ -70,22 +70,22 @@ def renamed(root: Path, name: str) -> None:
 @pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "deploy/cloudformation").glob("*.yaml"))])
 def test_no_service_is_named_like_a_stack_that_services_share(copy: Path, name: str) -> None:
     renamed(copy, name)
-    assert f"services/{name}/platform.toml: service.name" in faults(copy)
+    assert f"services/{name}/platform.toml: service.name" in errors(copy)
 
 
 def test_nor_like_one_of_another_service(copy: Path) -> None:
     renamed(copy, "registry-orders")
-    assert "services/registry-orders/platform.toml: service.name" in faults(copy)
+    assert "services/registry-orders/platform.toml: service.name" in errors(copy)
 
 
 def test_a_name_that_only_begins_like_such_a_stack_is_free(copy: Path) -> None:
     renamed(copy, "data-exports")
-    assert not any(fault.endswith(": service.name") for fault in soundness(copy))
+    assert not any(error.endswith(": service.name") for error in soundness(copy))
 
 
 def soundness(root: Path) -> list[str]:
     try:
         check(root)
-    except InvalidConfiguration as error:
-        return [f"{fault.file}: {fault.key}" for fault in error.faults]
+    except InvalidConfiguration as caught:
+        return [f"{error.file}: {error.key}" for error in caught.errors]
     return []

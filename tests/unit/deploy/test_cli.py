@@ -30,7 +30,7 @@ def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository of its own, with two faults in orders and one in users; the current folder is inside it."""
+    """A repository of its own, with two errors in orders and one in users; the current folder is inside it."""
     for file in [*ROOT.glob("services/*/platform.toml"), *ROOT.glob("deploy/environments/*.toml")]:
         copy = tmp_path / file.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def test_check_of_one_service() -> None:
 
 
 @pytest.mark.usefixtures("broken")
-def test_check_prints_every_fault_on_stderr() -> None:
+def test_check_prints_every_error_on_stderr() -> None:
     result = run("check")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines() == [
@@ -65,7 +65,7 @@ def test_check_prints_every_fault_on_stderr() -> None:
         "services/orders/platform.toml:13: scaling.min_task: unknown key; did you mean min_tasks?",
         'services/users/platform.toml:6: service.path: must be lower-case segments such as "/orders", '
         'without a slash at the end; for example path = "/orders"',
-        "error: 4 faults in 2 files",
+        "error: 4 mistakes in 2 files",
         "hint: `platform explain KEY` tells what a key does",
     ]
 
@@ -81,7 +81,7 @@ def test_check_reports_environments_too(broken: Path) -> None:
     file.write_text(file.read_text(encoding="utf-8").replace("port = 5432", "port = 0"), "utf-8")
     result = run("check")
     assert "deploy/environments/staging.toml:16: database.port: 0 is outside 1 to 65535" in result.stderr
-    assert "error: 5 faults in 3 files" in result.stderr
+    assert "error: 5 mistakes in 3 files" in result.stderr
 
 
 def test_an_unknown_service_is_answered_with_the_known_ones() -> None:

@@ -1,4 +1,4 @@
-"""deploy/environments/<name>.toml, read with every fault at once, and moved to the ports of this machine."""
+"""deploy/environments/<name>.toml, read with every error at once, and moved to the ports of this machine."""
 
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def test_a_name_is_never_a_path(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("was", "becomes", "fault"),
+    ("was", "becomes", "error"),
     [
         ('name = "qa"', 'name = "qb"', "qa.toml:1: name: is not the name of its file, which is qa.toml"),
         ('name = "qa"', 'name = "q-a"', "qa.toml:1: name: must be 2 to 12 lower-case letters and digits"),
@@ -113,10 +113,10 @@ def test_a_name_is_never_a_path(tmp_path: Path, name: str) -> None:
         ),
     ],
 )
-def test_faults_have_line_and_suggestion(tmp_path: Path, was: str, becomes: str, fault: str) -> None:
+def test_errors_have_line_and_suggestion(tmp_path: Path, was: str, becomes: str, error: str) -> None:
     with pytest.raises(InvalidEnvironment) as caught:
         load(tmp_path, VALID.replace(was, becomes))
-    assert f"deploy/environments/{fault}" in str(caught.value).splitlines()
+    assert f"deploy/environments/{error}" in str(caught.value).splitlines()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -1,4 +1,4 @@
-"""Whatever a platform.toml holds, `platform check` ends with success or with faults that can be read."""
+"""Whatever a platform.toml holds, `platform check` ends with success or with errors that can be read."""
 
 import os
 from collections.abc import Iterator
@@ -99,10 +99,10 @@ def ends_well(root: Path, content: bytes) -> None:
     (root / "services/orders/platform.toml").write_bytes(content)
     try:
         check(root)
-    except InvalidConfiguration as error:
-        for fault in error.faults:
-            assert fault.reason
-            assert str(fault).isprintable()
+    except InvalidConfiguration as caught:
+        for error in caught.errors:
+            assert error.reason
+            assert str(error).isprintable()
 
 
 few = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=50)
@@ -122,7 +122,7 @@ def test_no_bytes_give_a_traceback(repository: Path, content: bytes) -> None:
 
 @settings(few, max_examples=20)
 @given(changes.map(changed))
-def test_the_command_line_prints_faults_and_nothing_else(repository: Path, text: str) -> None:
+def test_the_command_line_prints_errors_and_nothing_else(repository: Path, text: str) -> None:
     (repository / "services/orders/platform.toml").write_bytes(text.encode("utf-8", "surrogatepass"))
     result = CliRunner().invoke(platform, ["check"])
     assert result.exit_code in (0, 1)

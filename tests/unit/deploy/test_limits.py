@@ -60,10 +60,10 @@ def write(tmp_path: Path) -> Write:
     return write
 
 
-def faults(root: Path) -> list[str]:
+def errors(root: Path) -> list[str]:
     with pytest.raises(InvalidConfiguration) as caught:
         check(root)
-    return [str(fault) for fault in caught.value.faults]
+    return [str(error) for error in caught.value.errors]
 
 
 def service(name: str, added: str = "") -> str:
@@ -74,7 +74,7 @@ def test_names_fit_into_what_aws_takes(tmp_path: Path, write: Write) -> None:
     name = "a-service-of-20-long"
     write("environment", "rehearsals12", ENVIRONMENT.format(name="rehearsals12", endpoint=""))
     write("service", name, service(name))
-    assert faults(tmp_path) == [
+    assert errors(tmp_path) == [
         f'services/{name}/platform.toml:2: service.name: the target group "production-{name}-green" would have 37 '
         "characters, and AWS takes 32; shorten it by 5",
         f'services/{name}/platform.toml:2: service.name: the target group "rehearsals12-{name}-green" would have 39 '
@@ -85,7 +85,7 @@ def test_names_fit_into_what_aws_takes(tmp_path: Path, write: Write) -> None:
 def test_a_load_balancer_has_room_for_fifty_services(tmp_path: Path, write: Write) -> None:
     for number in range(51):
         write("service", f"s{number:02}", service(f"s{number:02}"))
-    assert faults(tmp_path) == [
+    assert errors(tmp_path) == [
         "services/s50/platform.toml:3: service.path: is one of 51 services of production, and a load balancer has 100 "
         "target groups, two of each of 50 services; serve it below the path of another service"
     ]
@@ -101,23 +101,23 @@ def test_the_laptop_has_room_for_more(tmp_path: Path, write: Write) -> None:
 
 def test_a_container_has_room_for_a_hundred_variables(tmp_path: Path, write: Write) -> None:
     write("service", "orders", service("orders", "[environment]\n" + "".join(f'V{n} = "1"\n' for n in range(100))))
-    [fault] = faults(tmp_path)
-    assert fault.startswith("services/orders/platform.toml:12: environment: the container would have 11")
-    assert fault.endswith("100 of them yours; AWS takes 100; put several into one JSON value")
+    [error] = errors(tmp_path)
+    assert error.startswith("services/orders/platform.toml:12: environment: the container would have 11")
+    assert error.endswith("100 of them yours; AWS takes 100; put several into one JSON value")
 
 
 def test_a_task_definition_has_room_for_64_kib(tmp_path: Path, write: Write) -> None:
     write("service", "orders", service("orders", f'[environment]\nTEXT = "{"x" * 66_000}"\n'))
-    [fault] = faults(tmp_path)
-    assert fault.startswith("services/orders/platform.toml:12: environment: the task definition of orders takes ")
-    assert "the largest variables are TEXT (66000 bytes)" in fault
+    [error] = errors(tmp_path)
+    assert error.startswith("services/orders/platform.toml:12: environment: the task definition of orders takes ")
+    assert "the largest variables are TEXT (66000 bytes)" in error
 
 
 def test_a_stopping_task_has_time_to_drain(tmp_path: Path, write: Write) -> None:
     tasks = "[tasks]\ndrain_delay_seconds = 20\n"
     write("environment", "production", ENVIRONMENT.format(name="production", endpoint="") + tasks)
     write("service", "orders", service("orders").replace("cpu = 512", "cpu = 512\nstop_timeout_seconds = 24"))
-    assert faults(tmp_path) == [
+    assert errors(tmp_path) == [
         "services/orders/platform.toml:6: task.stop_timeout_seconds: task.stop_timeout_seconds of orders is 24, below "
         "25: a stopping task serves 20 s longer in production, while the load balancer takes it out, and then needs "
         "5 s to close; raise task.stop_timeout_seconds, or leave it out"
@@ -127,7 +127,7 @@ def test_a_stopping_task_has_time_to_drain(tmp_path: Path, write: Write) -> None
 def test_two_rules_do_not_have_one_priority(tmp_path: Path, write: Write) -> None:
     write("service", "orders", service("orders").replace("[task]", "priority = 7\n[task]"))
     write("service", "users", service("users").replace("[task]", "priority = 7\n[task]"))
-    assert faults(tmp_path) == [
+    assert errors(tmp_path) == [
         "services/users/platform.toml:4: service.priority: the rule's priority would be 7, as that of "
         "services/orders/platform.toml:4; give priority = 8"
     ]
@@ -148,7 +148,7 @@ def test_a_worker_and_a_service_do_not_share_a_task_definition(tmp_path: Path, w
     write("service", "orders", service("orders", worker + '[[tasks]]\nname = "books"\ncommand = ["b"]\n'))
     write("service", "orders-worker", service("orders-worker"))
     write("service", "orders-books", service("orders-books"))
-    assert faults(tmp_path) == [
+    assert errors(tmp_path) == [
         "services/orders/platform.toml:12: worker: its task definition would have the name of the service at "
         "services/orders-worker/platform.toml:2; rename one of the two: both are orders-worker",
         "services/orders/platform.toml:18: tasks[0].name: its task definition would have the name of the service at "
@@ -156,16 +156,16 @@ def test_a_worker_and_a_service_do_not_share_a_task_definition(tmp_path: Path, w
     ]
 
 
-def test_a_fault_of_all_environments_is_told_once(tmp_path: Path, write: Write) -> None:
+def test_an_error_of_all_environments_is_told_once(tmp_path: Path, write: Write) -> None:
     write("environment", "staging", ENVIRONMENT.format(name="staging", endpoint=""))
     write("service", "orders", service("orders").replace("cpu = 512", "cpu = 300"))
-    assert len(faults(tmp_path)) == 1
+    assert len(errors(tmp_path)) == 1
 
 
 def test_an_override_is_checked_in_its_environment_alone(tmp_path: Path, write: Write) -> None:
     write("environment", "staging", ENVIRONMENT.format(name="staging", endpoint=""))
     write("service", "orders", service("orders", "[environments.staging.task]\nmemory_mib = 512\n"))
-    assert faults(tmp_path) == [
+    assert errors(tmp_path) == [
         "services/orders/platform.toml:13: environments.staging.task.memory_mib: 512 is not a Fargate size with 512 "
         "CPU units, which take 1024 to 4096 MiB; did you mean 1024?"
     ]
@@ -176,5 +176,5 @@ def test_a_stack_has_room_for_500_resources(tmp_path: Path, write: Write) -> Non
         f'[[tasks]]\nname = "t{number:03}"\ncommand = ["t"]\nschedule = "rate(1 day)"\n' for number in range(500)
     )
     write("service", "orders", service("orders", tasks))
-    [fault] = faults(tmp_path)
-    assert "resources, and CloudFormation takes 500; give some of its queues or scheduled tasks to another" in fault
+    [error] = errors(tmp_path)
+    assert "resources, and CloudFormation takes 500; give some of its queues or scheduled tasks to another" in error

@@ -1,11 +1,11 @@
 """Every mistake that a platform.toml is known to be able to hold: each has its line, its reason and its suggestion."""
-# ruff: noqa: E501 - a fault is one line
+# ruff: noqa: E501 - an error is one line
 
 from pathlib import Path
 
 import pytest
 
-from platform_sdk.deploy.manifest import InvalidSpec, load_spec
+from platform_sdk.deploy.manifest import InvalidManifest, load_spec
 
 VALID = """\
 [service]
@@ -65,7 +65,7 @@ CHANGED: list[tuple[str, str, list[str]]] = [
     ('path = "/orders"', 'path = "/Orders"', ['3: service.path: must be lower-case segments such as "/orders", without a slash at the end; for example path = "/orders"']),
     ('path = "/orders"', 'path = "/orders?"', ['3: service.path: must be lower-case segments such as "/orders", without a slash at the end; for example path = "/orders"']),
 ]
-"""What stands in the file, what is written in its place, and the faults, each from its line on."""
+"""What stands in the file, what is written in its place, and the errors, each from its line on."""
 
 ADDED: list[tuple[str, list[str]]] = [
     ('[[scaling.scheduled]]\nname = "noon"\nmin_tasks = 2\nmax_tasks = 9\nschedule = "cron(0 6 * * *)"\n', ["16: scaling.scheduled[0].schedule: AWS's cron has six fields: the last is the year; did you mean cron(0 6 * * ? *)?"]),
@@ -180,29 +180,29 @@ ADDED: list[tuple[str, list[str]]] = [
     ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.orders-dead-letter]\nconsumes = ["stock.low"]\n', ['16: queues.orders-dead-letter: ends as the names of dead-letter queues do, of which every queue has one; choose another name']),
     ('[[tasks]]\nname = "books"\ncommand = ["b"]\ncpu = 256\nmemory_mib = 512\n[sidecars.log_router]\nmemory_mib = 256\n', ['18: sidecars.log_router.memory_mib: the sidecars take 384 of the 512 MiB of [tasks], and the app needs 256; raise tasks.memory_mib, or lower this']),
 ]
-"""What is written below the file, and the faults."""
+"""What is written below the file, and the errors."""
 # fmt: on
 
-TEXTS = [(VALID.replace(was, becomes, 1), faults) for was, becomes, faults in CHANGED] + [
-    (VALID + added, faults) for added, faults in ADDED
+TEXTS = [(VALID.replace(was, becomes, 1), errors) for was, becomes, errors in CHANGED] + [
+    (VALID + added, errors) for added, errors in ADDED
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), TEXTS, ids=[faults[0][:70] for _, faults in TEXTS])
+@pytest.mark.parametrize(("text", "expected"), TEXTS, ids=[errors[0][:70] for _, errors in TEXTS])
 def test_a_mistake_is_told_with_line_and_suggestion(tmp_path: Path, text: str, expected: list[str]) -> None:
     environments = tmp_path / "deploy" / "environments"
     environments.mkdir(parents=True)
     for name in ("local", "production", "staging"):
         (environments / f"{name}.toml").touch()
     (tmp_path / "platform.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(InvalidSpec) as caught:
+    with pytest.raises(InvalidManifest) as caught:
         load_spec(tmp_path / "platform.toml", "production", root=tmp_path)
-    assert [str(fault).removeprefix("platform.toml:") for fault in caught.value.faults] == expected
-    for fault in caught.value.faults:
-        assert fault.line is not None
-        assert fault.suggestion
+    assert [str(error).removeprefix("platform.toml:") for error in caught.value.errors] == expected
+    for error in caught.value.errors:
+        assert error.line is not None
+        assert error.suggestion
 
 
 def test_the_mistakes_are_different_ones() -> None:
-    told = {faults[0].partition(": ")[2] for _, faults in TEXTS}
+    told = {errors[0].partition(": ")[2] for _, errors in TEXTS}
     assert len(told) >= 100

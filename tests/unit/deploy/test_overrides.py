@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_sdk.deploy.manifest import InvalidSpec, ServiceSpec, load_spec
+from platform_sdk.deploy.manifest import InvalidManifest, ServiceSpec, load_spec
 
 VALID = """\
 [service]
@@ -34,8 +34,8 @@ def load(folder: Path, text: str, environment: str | None = "production") -> Ser
     return load_spec(path, environment, root=folder)
 
 
-def faults(folder: Path, text: str, environment: str = "production") -> list[str]:
-    with pytest.raises(InvalidSpec) as caught:
+def errors(folder: Path, text: str, environment: str = "production") -> list[str]:
+    with pytest.raises(InvalidManifest) as caught:
         load(folder, text, environment)
     return str(caught.value).splitlines()
 
@@ -72,7 +72,7 @@ def test_what_no_environment_uses_may_be_wrong(tmp_path: Path) -> None:
     text = VALID.replace("cpu = 512", "cpu = 300") + "[environments.production.task]\ncpu = 512\n"
     path.write_text(text, encoding="utf-8")
     assert load_spec(path, "production").task.cpu == 512
-    with pytest.raises(InvalidSpec, match=r":5: task\.cpu: 300 is not a Fargate size"):
+    with pytest.raises(InvalidManifest, match=r":5: task\.cpu: 300 is not a Fargate size"):
         load_spec(path, "staging")
 
 
@@ -84,7 +84,7 @@ def test_a_required_key_may_come_from_the_environment(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    ("text", "error"),
     [
         (
             "[environments.production.task]\ncpu = 300\n",
@@ -117,12 +117,12 @@ def test_a_required_key_may_come_from_the_environment(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_fault_names_the_line_of_the_key_that_counts(tmp_path: Path, text: str, fault: str) -> None:
-    assert faults(tmp_path, text) == [f"platform.toml:{fault}"]
+def test_an_error_names_the_line_of_the_key_that_counts(tmp_path: Path, text: str, error: str) -> None:
+    assert errors(tmp_path, text) == [f"platform.toml:{error}"]
 
 
 def test_steps_said_for_other_environments_do_no_harm_where_all_shifts_at_once(tmp_path: Path) -> None:
     base = "[traffic_shift]\npercent = 20\n[environments.production.traffic_shift]\ntype = 'all_at_once'\n"
     shift = load(tmp_path, base).traffic_shift
     assert (shift.type, shift.percent, shift.interval_minutes) == ("all_at_once", 100, 0)
-    assert "all_at_once has no steps" in faults(tmp_path, base + "percent = 5\n")[0]
+    assert "all_at_once has no steps" in errors(tmp_path, base + "percent = 5\n")[0]

@@ -1,7 +1,7 @@
 """The one base of all errors that a person reads.
 
 PlatformError
-├── deploy half: InvalidSpec, UnknownEnvironment, …     (platform_sdk.deploy)
+├── deploy half: InvalidManifest, UnknownEnvironment, …     (platform_sdk.deploy)
 ├── runtime: InvalidSettings, RouteWithoutPolicy, …     (platform_sdk.runtime; raised while a service starts)
 └── local AWS: PortTaken, ServerDidNotStart, …          (local_aws)
 

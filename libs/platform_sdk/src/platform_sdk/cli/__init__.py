@@ -76,7 +76,7 @@ class PlatformGroup(click.Group):
 
 
 def print_error(error: PlatformError) -> None:
-    """The faults of files first, each on a line that an editor can follow; then what, why and what next."""
+    """The errors of files first, each on a line that an editor can follow; then what, why and what next."""
     from platform_sdk.deploy.config_errors import InvalidConfiguration
 
     if isinstance(error, InvalidConfiguration):

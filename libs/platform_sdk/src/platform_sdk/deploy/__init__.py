@@ -1,6 +1,6 @@
 """The deploy half: what the command line and CI import. Each stage turns a value into a value.
 
-    platform.toml                   spec         typed values, or every fault at once
+    platform.toml                   spec         typed values, or every error at once
     deploy/environments/*.toml      environment  the same for an environment
     spec + environment + image      render       plain AWS documents
     AWS                             aws          thin typed gateways; the only rooms that talk to AWS

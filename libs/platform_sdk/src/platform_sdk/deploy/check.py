@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from platform_sdk.deploy.config_errors import Fault, InvalidConfiguration
+from platform_sdk.deploy.config_errors import ConfigError, InvalidConfiguration
 from platform_sdk.deploy.cost.prices import PRICES, load_assumptions
 from platform_sdk.deploy.environment import (
     Environment,
@@ -23,7 +23,7 @@ from platform_sdk.deploy.render.task_definition import StopTimeoutTooShort, Task
 from platform_sdk.deploy.shared import TEMPLATES, load_shared_stacks
 
 # What AWS refuses although every file is right by itself: limits that only all files together, or what is rendered
-# from them, can exceed. Faults go into the documents, so that they have a line.
+# from them, can exceed. Errors go into the documents, so that they have a line.
 
 # Elastic Load Balancing's quotas: 100 target groups of one load balancer (two of a service) cannot be raised, nor the
 # 128 characters of a path pattern. ECS: 100 variables of a container, of which CloudFormation drops more in silence.
@@ -33,12 +33,12 @@ MAX_VARIABLES: Final = 100
 
 
 def check_limits(sources: Sequence[Source], environment: Environment) -> None:
-    """Of every file without a fault so far."""
+    """Of every file without an error so far."""
     on_aws = environment.aws_endpoint_url is None
     for place, source in enumerate(sources):
         if on_aws and place >= MAX_SERVICES:
             refuse_one_more(source, environment, len(sources))
-        if source.document.faults:
+        if source.document.errors:
             continue
         check_names(source, environment)
         for role in roles_of(source):
@@ -51,18 +51,18 @@ def refuse_one_more(source: Source, environment: Environment, count: int) -> Non
         f"is one of {count} services of {environment.name}, and a load balancer has 100 target groups, "
         f"two of each of {MAX_SERVICES} services"
     )
-    source.document.fault(("service", "path"), reason, "serve it below the path of another service")
+    source.document.error(("service", "path"), reason, "serve it below the path of another service")
 
 
 def check_names(source: Source, environment: Environment) -> None:
     for kind, name, most, path in limited_names(source.spec, environment.name):
         if len(name) > most:
             reason = f'the {kind} "{name}" would have {len(name)} characters, and AWS takes {most}'
-            source.document.fault(path, reason, f"shorten it by {len(name) - most}")
+            source.document.error(path, reason, f"shorten it by {len(name) - most}")
     pattern = f"{source.spec.path}/*"
     if len(pattern) > MAX_PATTERN:
         reason = f"the pattern {pattern} has {len(pattern)} characters, and AWS takes {MAX_PATTERN}"
-        source.document.fault(("service", "path"), reason, f"shorten it by {len(pattern) - MAX_PATTERN}")
+        source.document.error(("service", "path"), reason, f"shorten it by {len(pattern) - MAX_PATTERN}")
 
 
 def roles_of(source: Source) -> Iterator[Role]:
@@ -76,10 +76,10 @@ def check_task_definition(source: Source, environment: Environment, role: Role) 
     try:
         document = task_definition(spec, environment, image=f"{spec.name}:check", role=role)
     except StopTimeoutTooShort as error:
-        source.document.fault(("task", "stop_timeout_seconds"), f"{error.what}: {error.because}", error.hint)
+        source.document.error(("task", "stop_timeout_seconds"), f"{error.what}: {error.because}", error.hint)
         return
     except TaskDefinitionTooLarge as error:
-        source.document.fault(("environment",), f"{error.what}; {error.because}", error.hint)
+        source.document.error(("environment",), f"{error.what}; {error.because}", error.hint)
         return
     containers = document["containerDefinitions"]
     assert isinstance(containers, list), "a task definition has a list of containers"
@@ -91,48 +91,48 @@ def check_task_definition(source: Source, environment: Environment, role: Role) 
             f"the container would have {count} variables and secrets, {own} of them yours; AWS takes {MAX_VARIABLES}"
         )
         key = "environment" if spec.environment else "secrets"
-        source.document.fault((key,), reason, "put several into one JSON value")
+        source.document.error((key,), reason, "put several into one JSON value")
 
 
 def check_stack(source: Source, environment: Environment) -> None:
     try:
         render_service_stack(source.spec, environment)
     except StackTooLarge as error:
-        source.document.fault(("queues",), error.what, error.hint)
+        source.document.error(("queues",), error.what, error.hint)
 
 
 def check(root: Path, names: Collection[str] = ()) -> tuple[list[str], list[str]]:
     """Checks the named services, or all; answers the names of the services and environments that it found in order.
 
     A service is checked as it is in each environment. Services are checked against each other in any case, but only
-    faults of the named ones count.
+    errors of the named ones count.
 
     Raises:
         UnknownName: no such service.
-        InvalidConfiguration: with every fault of every file.
+        InvalidConfiguration: with every error of every file.
     """
     known = service_names(root)
     refuse_unknown("service", names, known)
     chosen = [name for name in known if name in (names or known)]
     environments = environment_names(root)
     files = read_files(root)
-    faults: list[Fault] = []
+    errors: list[ConfigError] = []
     for name in environments:
         sources = sources_in(name, files)
         try:
             environment = load_environment(root, name)
-        except InvalidConfiguration as error:
-            faults.extend(error.faults)
+        except InvalidConfiguration as invalid:
+            errors.extend(invalid.errors)
         else:
             check_limits(sources, environment)
-            if not any(source.document.faults for source in sources):
-                faults.extend(shared_faults(root, environment, [source.spec for source in sources]))
+            if not any(source.document.errors for source in sources):
+                errors.extend(shared_errors(root, environment, [source.spec for source in sources]))
             check_stack_names(root, sources)
         for source in sources:
             if source.spec.directory.name in chosen:
-                faults.extend(source.document.faults)
-    if faults:
-        raise InvalidConfiguration(faults)
+                errors.extend(source.document.errors)
+    if errors:
+        raise InvalidConfiguration(errors)
     return chosen, environments
 
 
@@ -146,10 +146,10 @@ def check_stack_names(root: Path, sources: Sequence[Source]) -> None:
             name = source.spec.name
             if name == template or (name.startswith(f"{template}-") and name.removeprefix(f"{template}-") in names):
                 reason = f'its stack would be called like one that services share: "{template}" names one of those'
-                source.document.fault(("service", "name"), reason, "give the service another name")
+                source.document.error(("service", "name"), reason, "give the service another name")
 
 
-def shared_faults(root: Path, environment: Environment, services: Sequence[ServiceSpec]) -> Iterator[Fault]:
+def shared_errors(root: Path, environment: Environment, services: Sequence[ServiceSpec]) -> Iterator[ConfigError]:
     """Of the tables `[stacks]` and `[cost]`, which environments on AWS have in a repository with templates and prices.
 
     An average outside of the bounds of scaling is none: who edits a service need not touch the environment's file.
@@ -164,5 +164,5 @@ def shared_faults(root: Path, environment: Environment, services: Sequence[Servi
         try:
             if (root / folder).is_dir():
                 read()
-        except InvalidConfiguration as error:
-            yield from error.faults
+        except InvalidConfiguration as invalid:
+            yield from invalid.errors

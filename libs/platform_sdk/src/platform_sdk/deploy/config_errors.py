@@ -11,10 +11,10 @@ from platform_sdk.errors import PlatformError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class ConfigError:
     """One thing to put right.
 
-    `line` is 1-based and None where the whole file is at fault; `key` is dotted, as one would write it in TOML.
+    `line` is 1-based and None where the whole file is wrong; `key` is dotted, as one would write it in TOML.
     """
 
     file: str
@@ -25,8 +25,8 @@ class Fault:
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
-        said = self.reason if self.suggestion is None else f"{self.reason}; {self.suggestion}"
-        return visible(": ".join(part for part in (place, self.key, said) if part))
+        text = self.reason if self.suggestion is None else f"{self.reason}; {self.suggestion}"
+        return visible(": ".join(part for part in (place, self.key, text) if part))
 
 
 def visible(text: str) -> str:
@@ -35,39 +35,39 @@ def visible(text: str) -> str:
 
 
 class InvalidConfiguration(PlatformError):
-    """Files that cannot be used; `faults` holds every reason, in the order of the files' lines."""
+    """Files that cannot be used; `errors` holds every reason, in the order of the files' lines."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(
-            sorted(set(faults), key=lambda fault: (fault.file, fault.line or 0, fault.key or "", fault.reason))
+    def __init__(self, errors: Iterable[ConfigError]) -> None:
+        self.errors = tuple(
+            sorted(set(errors), key=lambda error: (error.file, error.line or 0, error.key or "", error.reason))
         )
-        files = len({fault.file for fault in self.faults})
+        files = len({error.file for error in self.errors})
         super().__init__(
-            f"{counted(len(self.faults), 'fault')} in {counted(files, 'file')}",
+            f"{counted(len(self.errors), 'mistake')} in {counted(files, 'file')}",
             hint="`platform explain KEY` tells what a key does",
         )
 
     def __str__(self) -> str:
-        return "\n".join(str(fault) for fault in self.faults)
+        return "\n".join(str(error) for error in self.errors)
 
 
-class InvalidSpec(InvalidConfiguration):
+class InvalidManifest(InvalidConfiguration):
     """platform.toml files that cannot be used."""
 
 
 def error_document(error: PlatformError) -> dict[str, object]:
-    """For programs. Of files, `faults` are the lines that a person would see."""
+    """For programs. Of files, `errors` are the lines that a person would see."""
     told: dict[str, object] = {
         "kind": type(error).__name__,
         "what": error.what,
         "because": error.because,
         "hint": error.hint,
     }
-    return told | ({"faults": str(error).splitlines()} if isinstance(error, InvalidConfiguration) else {})
+    return told | ({"errors": str(error).splitlines()} if isinstance(error, InvalidConfiguration) else {})
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 fault`, `2 faults`."""
+    """`1 mistake`, `2 mistakes`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

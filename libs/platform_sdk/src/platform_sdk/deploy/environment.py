@@ -90,7 +90,7 @@ class UnknownEnvironment(PlatformError):
 
 
 class InvalidEnvironment(InvalidConfiguration):
-    """An environment file that cannot be used; `faults` holds every reason."""
+    """An environment file that cannot be used; `errors` holds every reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +201,7 @@ def load_environment(root: Path, name: str) -> Environment:
 
     Raises:
         UnknownEnvironment: there is no such file.
-        InvalidEnvironment: with every fault of the file.
+        InvalidEnvironment: with every error of the file.
     """
     names = environment_names(root)
     if name not in names:
@@ -216,14 +216,14 @@ def load_environment(root: Path, name: str) -> Environment:
     outermost.known |= READ_BY_OTHERS
     environment = read_environment_file(outermost, name)
     document.reject_unknown_keys()
-    document.refuse_faults(InvalidEnvironment)
+    document.raise_errors(InvalidEnvironment)
     return environment
 
 
 def read_environment_file(root: Table, file_name: str) -> Environment:
     name = root.text("name", ENVIRONMENT_NAME)
     if root.are_sound("name") and name != file_name:
-        root.fault("name", f"is not the name of its file, which is {file_name}.toml")
+        root.error("name", f"is not the name of its file, which is {file_name}.toml")
     aws = root.table("aws")
     root.known.add("stacks")  # read by platform_sdk.deploy.shared
     return Environment(

@@ -136,7 +136,7 @@ def load_shared_stacks(
     """Reads `[stacks]` of deploy/environments/<name>.toml; the stacks come in the order in which to create them.
 
     Raises:
-        InvalidEnvironment: with every fault of the tables.
+        InvalidEnvironment: with every error of the tables.
     """
     file = FOLDER / f"{environment.name}.toml"
     agent = json.loads((root / AGENT_CONFIGURATION).read_text(encoding="utf-8"))
@@ -160,7 +160,7 @@ def shared_stacks(
     stacks = tuple(every_stack(settings, environment, services, carried))
     document.tables.remove(root)  # the other tables are the environment's own
     document.reject_unknown_keys()
-    document.refuse_faults(InvalidEnvironment)
+    document.raise_errors(InvalidEnvironment)
     return stacks
 
 
@@ -221,7 +221,7 @@ def stack(
 def log_retention(settings: Table) -> str:
     days = settings.integer("log_retention_days")
     if settings.are_sound("log_retention_days") and days not in RETENTION_DAYS:
-        settings.fault("log_retention_days", f"{days} is not a retention that CloudWatch Logs has")
+        settings.error("log_retention_days", f"{days} is not a retention that CloudWatch Logs has")
     return str(days)
 
 
@@ -229,7 +229,7 @@ def refuse_large(settings: Table, carried: Carried) -> None:
     for file, text in ((AGENT_CONFIGURATION, carried.agent_configuration), (SMOKE_TEST, carried.smoke_test)):
         size = len(text.encode())
         if size > MAX_PARAMETER_BYTES:
-            settings.fault((), f"{file} takes {size} bytes, and a parameter at most {MAX_PARAMETER_BYTES}")
+            settings.error((), f"{file} takes {size} bytes, and a parameter at most {MAX_PARAMETER_BYTES}")
 
 
 def network(table: Table) -> dict[str, str]:
@@ -252,10 +252,10 @@ def zones_of(table: Table, environment: Environment) -> tuple[str, ...]:
     """Named, not asked for: a subnet is replaced when its zone changes."""
     zones = table.texts("zones", ZONE)
     if table.are_sound("zones") and (len(set(zones)) != 3 or len(zones) != 3):
-        table.fault("zones", "must name three different zones")
+        table.error("zones", "must name three different zones")
     for index, zone in enumerate(zones):
         if not zone.startswith(environment.region):
-            table.fault(("zones", index), f"is not in {environment.region}")
+            table.error(("zones", index), f"is not in {environment.region}")
     return zones
 
 
@@ -276,7 +276,7 @@ def data(table: Table, environment: Environment) -> dict[str, str]:
     smallest = table.integer("min_capacity_acu", legal=range(0, 257))
     largest = table.integer("max_capacity_acu", legal=range(1, 257))
     if table.are_sound("min_capacity_acu", "max_capacity_acu") and smallest > largest:
-        table.fault("min_capacity_acu", f"{smallest} is above max_capacity_acu, which is {largest}")
+        table.error("min_capacity_acu", f"{smallest} is above max_capacity_acu, which is {largest}")
     pause = table.integer("auto_pause_seconds", legal=range(300, 86401), default=300)
     return {
         "DatabaseName": environment.database.name,
@@ -293,7 +293,7 @@ def data(table: Table, environment: Environment) -> dict[str, str]:
 def edge(table: Table, environment: Environment) -> dict[str, str]:
     if environment.region != "us-east-1":
         # Certificate and web ACL of a distribution exist in us-east-1 only, and one stack is in one region.
-        table.fault((), f"the edge of {environment.region} needs a stack of its own in us-east-1")
+        table.error((), f"the edge of {environment.region} needs a stack of its own in us-east-1")
     return {
         "Domain": environment.domain,
         "HostedZoneId": table.text("hosted_zone_id", HOSTED_ZONE),

@@ -1,8 +1,8 @@
-"""A TOML file that a person wrote, read key by key; every fault is noted with its line and reading goes on.
+"""A TOML file that a person wrote, read key by key; every error is noted with its line and reading goes on.
 
 A reader asks a `Table` for the keys that it knows. What nobody asked for is an unknown key, so the reader is the one
-description of what the file may hold. A faulty value is replaced by a placeholder of its type: the reader needs no
-second path, and whoever combines values asks `is_sound` first. `Document.refuse_faults` ends it.
+description of what the file may hold. A wrong value is replaced by a placeholder of its type: the reader needs no
+second path, and whoever combines values asks `is_sound` first. `Document.raise_errors` ends it.
 """
 
 import re
@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from platform_sdk.deploy.config_errors import Fault, InvalidConfiguration, TomlPath, did_you_mean, line_index, listed
+from platform_sdk.deploy.config_errors import (
+    ConfigError,
+    InvalidConfiguration,
+    TomlPath,
+    did_you_mean,
+    line_index,
+    listed,
+)
 
 D = TypeVar("D")
 
@@ -55,7 +62,7 @@ def name_of_type(value: object) -> str:
 
 @dataclass(slots=True)
 class Document:
-    """One file: its values, the lines of its keys, and the faults found so far.
+    """One file: its values, the lines of its keys, and the errors found so far.
 
     `written` leads from a path to the one at which the file says it, where those differ: see `overlaid`.
     """
@@ -64,9 +71,9 @@ class Document:
     values: Mapping[str, Any] = field(default_factory=dict)
     lines: Mapping[TomlPath, int] = field(default_factory=dict)
     written: Mapping[TomlPath, TomlPath] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    errors: list[ConfigError] = field(default_factory=list)
     tables: list["Table"] = field(default_factory=list)
-    faulty: set[TomlPath] = field(default_factory=set)
+    error_paths: set[TomlPath] = field(default_factory=set)
     readable: bool = True
 
     def root(self) -> "Table":
@@ -78,19 +85,19 @@ class Document:
         self.tables.append(table)
         return table
 
-    def fault(
+    def error(
         self, path: TomlPath, reason: str, suggestion: str | None = None, *, beside: TomlPath | None = None
     ) -> None:
-        """Notes a fault at the path, the first that is found there.
+        """Notes an error at the path, the first that is found there.
 
         Its line is that of `beside`, or of the nearest place that the file does have.
         """
-        if path in self.faulty:
+        if path in self.error_paths:
             return
-        self.faulty.add(path)
+        self.error_paths.add(path)
         key = dotted(self.place_of(path)) or None
-        self.faults.append(
-            Fault(file=self.file, line=self.line(beside or path), key=key, reason=reason, suggestion=suggestion)
+        self.errors.append(
+            ConfigError(file=self.file, line=self.line(beside or path), key=key, reason=reason, suggestion=suggestion)
         )
 
     def place_of(self, path: TomlPath) -> TomlPath:
@@ -104,8 +111,8 @@ class Document:
         return next((self.lines[head] for head in heads if head in self.lines), 1 if self.lines else None)
 
     def is_sound(self, *path: str | int) -> bool:
-        """Whether the file could be read and nothing at or below the path is at fault."""
-        return self.readable and not any(faulty[: len(path)] == path for faulty in self.faulty)
+        """Whether the file could be read and nothing at or below the path is wrong."""
+        return self.readable and not any(wrong[: len(path)] == path for wrong in self.error_paths)
 
     def reject_unknown_keys(self) -> None:
         for table in self.tables:
@@ -122,7 +129,7 @@ class Document:
     def overlaid(self, layer: TomlPath) -> "Document":
         """The same file read anew, with what its table `layer` says laid over the rest, and without that table."""
         values = {key: value for key, value in self.values.items() if key != layer[0]}
-        document = Document(self.file, values, dict(self.lines), readable=self.readable, faults=list(self.faults))
+        document = Document(self.file, values, dict(self.lines), readable=self.readable, errors=list(self.errors))
         over = value_at(self.values, layer)
         if isinstance(over, dict):
             over = {key: value for key, value in over.items() if key != layer[0]}
@@ -130,9 +137,9 @@ class Document:
             document.lines = moved_lines(self.lines, document.written)
         return document
 
-    def refuse_faults(self, error: type[InvalidConfiguration]) -> None:
-        if self.faults:
-            raise error(self.faults)
+    def raise_errors(self, error: type[InvalidConfiguration]) -> None:
+        if self.errors:
+            raise error(self.errors)
 
 
 def value_at(values: Mapping[str, Any], path: TomlPath) -> object:
@@ -185,8 +192,8 @@ class Table:
         self.examples: Mapping[str, str] = {}
         """Assignments such as `cpu = 512`, by key."""
 
-    def fault(self, key: str | tuple[str | int, ...], reason: str, suggestion: str | None = None) -> None:
-        self.document.fault((*self.path, *((key,) if isinstance(key, str) else key)), reason, suggestion)
+    def error(self, key: str | tuple[str | int, ...], reason: str, suggestion: str | None = None) -> None:
+        self.document.error((*self.path, *((key,) if isinstance(key, str) else key)), reason, suggestion)
 
     def example(self, key: str) -> str | None:
         """As a suggestion; the example with the name `*` is for every key of a table whose names the team chooses."""
@@ -202,7 +209,7 @@ class Table:
             return 0 if isinstance(default, Required) else default
         if legal is not None and value not in legal:
             closest = legal.start if value < legal.start else legal.stop - 1
-            self.fault(key, f"{value} is outside {legal.start} to {legal.stop - 1}", f"did you mean {closest}?")
+            self.error(key, f"{value} is outside {legal.start} to {legal.stop - 1}", f"did you mean {closest}?")
         return int(value)
 
     def number(self, key: str, low: float, high: float, *, default: float) -> float:
@@ -212,7 +219,7 @@ class Table:
         if value is None:
             return default
         if not low <= value <= high:
-            self.fault(key, f"{value} is outside {low} to {high}", self.example(key))
+            self.error(key, f"{value} is outside {low} to {high}", self.example(key))
         return float(value)
 
     def text(self, key: str, form: Form = ANY_TEXT, *, default: D | Required = REQUIRED) -> str | D:
@@ -220,7 +227,7 @@ class Table:
         if value is None:
             return "" if isinstance(default, Required) else default
         if not form.fits(value):
-            self.fault(key, f"must be {form.description}", self.example(key))
+            self.error(key, f"must be {form.description}", self.example(key))
         return str(value)
 
     def choice(self, key: str, legal: Sequence[str], *, default: str | Required = REQUIRED) -> str:
@@ -229,7 +236,7 @@ class Table:
             return legal[0] if isinstance(default, Required) else default
         if value not in legal:
             meant = did_you_mean(value, legal) or f'for example {dotted((key,))} = "{legal[0]}"'
-            self.fault(key, f"must be one of {listed(map(quoted, legal))}", meant)
+            self.error(key, f"must be one of {listed(map(quoted, legal))}", meant)
             return legal[0]
         return str(value)
 
@@ -245,21 +252,21 @@ class Table:
         if value is None:
             return () if isinstance(default, Required) else default
         if not value and not may_be_empty:
-            self.fault(key, "must not be empty", self.example(key))
+            self.error(key, "must not be empty", self.example(key))
         return tuple(self._elements(key, value, form))
 
     def _elements(self, key: str, elements: list[object], form: Form) -> Iterator[str]:
         for index, element in enumerate(elements):
             if not isinstance(element, str):
                 reason = f"must be a text in quotes, not {name_of_type(element)}"
-                self.fault((key, index), reason, conversion(element, str) or self.example(key))
+                self.error((key, index), reason, conversion(element, str) or self.example(key))
             elif not form.fits(element):
-                self.fault((key, index), f"must be {form.description}", self.example(key))
+                self.error((key, index), f"must be {form.description}", self.example(key))
             else:
                 yield element
 
     def table(self, key: str) -> "Table":
-        """A table that must be there; where it is missing, one fault stands for all that it should hold."""
+        """A table that must be there; where it is missing, one error stands for all that it should hold."""
         return self.optional_table(key) or self._missing_table(key)
 
     def absent_table(self, key: str) -> "Table":
@@ -273,7 +280,7 @@ class Table:
 
     def _missing_table(self, key: str) -> "Table":
         if key not in self.values and not self.absent:
-            self.fault(key, f"the table [{dotted((*self.path, key))}] is missing", self.example(key))
+            self.error(key, f"the table [{dotted((*self.path, key))}] is missing", self.example(key))
         return self.document.open((*self.path, key), {}, absent=True)
 
     def optional_table(self, key: str) -> "Table | None":
@@ -287,14 +294,14 @@ class Table:
             if isinstance(element, dict):
                 yield self.document.open((*self.path, key, index), element)
             else:
-                self.fault((key, index), f"must be a table, not {name_of_type(element)}", f"write [[{key}]]")
+                self.error((key, index), f"must be a table, not {name_of_type(element)}", f"write [[{key}]]")
 
     def names(self, form: Form) -> Iterator[str]:
         """The keys of a table whose names the team chooses."""
         self.known.add("*")
         for name in self.values:
             if not form.fits(name):
-                self.fault(name, f"the name must be {form.description}", self.example("*"))
+                self.error(name, f"the name must be {form.description}", self.example("*"))
             yield name
 
     def reject_unknown_keys(self) -> None:
@@ -304,24 +311,24 @@ class Table:
             if key not in self.known:
                 kind = "table" if isinstance(value, dict) else "key"
                 others = f"known here: {listed(sorted(self.known))}" if self.known else "remove it"
-                self.fault(key, f"unknown {kind}", did_you_mean(key, self.known) or others)
+                self.error(key, f"unknown {kind}", did_you_mean(key, self.known) or others)
 
     def _value(self, key: str, kind: type, default: object) -> Any:
-        """The value where it is there and of its type; else None, with the fault noted."""
+        """The value where it is there and of its type; else None, with the error noted."""
         self.known.add(key)
         if key not in self.values:
             if isinstance(default, Required) and not self.absent:
-                self.fault(key, "is missing", self.example(key))
+                self.error(key, "is missing", self.example(key))
             return None
         value = self.values[key]
         if type(value) is int and abs(value) >= 2**63:
             # Larger than TOML promises; and Python refuses to write numbers of thousands of digits.
-            self.fault(key, "is too large a number", self.example(key))
+            self.error(key, "is too large a number", self.example(key))
             return None
         if type(value) is kind:
             return value
         suggestion = conversion(value, kind) or self.example(key)
-        self.fault(key, f"must be {NAMES_OF_TYPES[kind]}, not {name_of_type(value)}", suggestion)
+        self.error(key, f"must be {NAMES_OF_TYPES[kind]}, not {name_of_type(value)}", suggestion)
         return None
 
 
@@ -356,7 +363,7 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 def read_document(path: Path, file: str) -> Document:
-    """Reads and parses a file; `file` is its name in faults. Whatever stands at the path, nothing is raised."""
+    """Reads and parses a file; `file` is its name in errors. Whatever stands at the path, nothing is raised."""
     document = Document(file)
     try:
         text = path.read_bytes().decode()
@@ -379,7 +386,7 @@ def read_document(path: Path, file: str) -> Document:
 def _unreadable(document: Document, line: int | None, reason: str) -> None:
     document.readable = False
     document.values = {}
-    document.faults.append(Fault(file=document.file, line=line, key=None, reason=reason))
+    document.errors.append(ConfigError(file=document.file, line=line, key=None, reason=reason))
 
 
 def _place_of(message: str) -> tuple[int | None, str]:

@@ -72,7 +72,7 @@ def load_estimate(root: Path, environment_name: str, names: Collection[str] = ()
     Raises:
         UnknownEnvironment, UnknownName, UnknownRegion, UnknownPrice: no such environment, service, region or price.
         NothingToEstimate: the environment is not on AWS.
-        InvalidConfiguration: with every fault of a file.
+        InvalidConfiguration: with every error of a file.
     """
     environment = load_environment(root, environment_name)
     if environment.aws_endpoint_url is not None:

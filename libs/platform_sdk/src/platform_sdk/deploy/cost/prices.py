@@ -31,7 +31,7 @@ class UnknownPrice(PlatformError):
 
 
 class InvalidPrices(InvalidConfiguration):
-    """A price table that cannot be used; `faults` holds every reason."""
+    """A price table that cannot be used; `errors` holds every reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ def load_prices(root: Path, region: str) -> PriceTable:
 
     Raises:
         UnknownRegion: there is no such file.
-        InvalidPrices: with every fault of the file.
+        InvalidPrices: with every error of the file.
     """
     known = sorted(path.stem for path in root.glob(f"{PRICES}/*.toml"))
     if region not in known:
@@ -88,12 +88,12 @@ def read_prices(document: Document, region: str) -> PriceTable:
     """As `load_prices`, from a document."""
     outermost = document.root()
     if outermost.text("region") != region and outermost.are_sound("region"):
-        outermost.fault("region", f"is not the name of its file, which is {region}.toml")
+        outermost.error("region", f"is not the name of its file, which is {region}.toml")
     compiled = outermost.text("compiled", DATE)
     tables = outermost.table("prices")
     prices = {name: read_price(name, tables.table(name)) for name in tables.names(NAME)}
     document.reject_unknown_keys()
-    document.refuse_faults(InvalidPrices)
+    document.raise_errors(InvalidPrices)
     return PriceTable(region=region, compiled=compiled, prices=prices)
 
 
@@ -196,10 +196,10 @@ def load_assumptions(
     """Reads `[cost]` of deploy/environments/<environment>.toml.
 
     Args:
-        within_bounds: average tasks that scaling never allows are a fault. A plan that moves the bounds takes them.
+        within_bounds: average tasks that scaling never allows are an error. A plan that moves the bounds takes them.
 
     Raises:
-        InvalidEnvironment: with every fault of the table.
+        InvalidEnvironment: with every error of the table.
     """
     file = ENVIRONMENTS / f"{environment}.toml"
     return read_assumptions(read_document(root / file, str(file)), services, within_bounds=within_bounds)
@@ -220,13 +220,13 @@ def read_assumptions(document: Document, services: Sequence[ServiceSpec], *, wit
     )
     document.tables.remove(root)  # the other tables are read by others
     document.reject_unknown_keys()
-    document.refuse_faults(InvalidEnvironment)
+    document.raise_errors(InvalidEnvironment)
     return assumptions
 
 
 def number(table: Table, key: str, low: float, high: float) -> Decimal:
     if not table.knows(key) and not table.absent:
-        table.fault(key, "is missing", table.example(key))
+        table.error(key, "is missing", table.example(key))
     return Decimal(str(table.number(key, low, high, default=low)))
 
 
@@ -240,7 +240,7 @@ def by_group(table: Table, key: str, bounds: Mapping[str, tuple[int, int]]) -> M
             found[group] = number(groups, group, *bounds[group])
         else:
             there_are = f"there are {listed(bounds)}"
-            groups.fault(group, "no service has such tasks", did_you_mean(group, bounds) or there_are)
+            groups.error(group, "no service has such tasks", did_you_mean(group, bounds) or there_are)
     return found
 
 

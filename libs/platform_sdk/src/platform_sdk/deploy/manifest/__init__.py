@@ -1,9 +1,9 @@
-"""platform.toml: read for an environment, validated and typed; every fault of every file at once."""
+"""platform.toml: read for an environment, validated and typed; every error of every file at once."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from platform_sdk.deploy.config_errors import Fault, InvalidSpec, did_you_mean, listed
+from platform_sdk.deploy.config_errors import ConfigError, InvalidManifest, did_you_mean, listed
 from platform_sdk.deploy.environment import environment_names
 from platform_sdk.deploy.manifest.keys import ENVIRONMENTS
 from platform_sdk.deploy.manifest.load import read_service
@@ -42,10 +42,10 @@ __all__ = [
     "Architecture",
     "CacheNeeds",
     "Commands",
+    "ConfigError",
     "DatabaseNeeds",
-    "Fault",
     "HealthCheck",
-    "InvalidSpec",
+    "InvalidManifest",
     "LifecycleEvent",
     "Permission",
     "Queue",
@@ -71,13 +71,13 @@ __all__ = [
 def load_spec(path: Path, environment: str | None = None, *, root: Path | None = None) -> ServiceSpec:
     """Reads one platform.toml by itself, as it is in the environment, or without regard to any.
 
-    Faults name the file by its path below `root`, and the line of the key that counts in the environment.
+    Errors name the file by its path below `root`, and the line of the key that counts in the environment.
 
     Raises:
-        InvalidSpec: with every fault of the file.
+        InvalidManifest: with every error of the file.
     """
     source = source_in(environment, read_file(path, root))
-    source.document.refuse_faults(InvalidSpec)
+    source.document.raise_errors(InvalidManifest)
     return source.spec
 
 
@@ -85,12 +85,12 @@ def load_services(root: Path, environment: str | None = None) -> tuple[ServiceSp
     """Reads services/*/platform.toml below the repository's root and checks them against each other, by name.
 
     Raises:
-        InvalidSpec: with every fault of every file.
+        InvalidManifest: with every error of every file.
     """
     sources = sources_in(environment, read_files(root))
-    faults = [fault for source in sources for fault in source.document.faults]
-    if faults:
-        raise InvalidSpec(faults)
+    errors = [error for source in sources for error in source.document.errors]
+    if errors:
+        raise InvalidManifest(errors)
     return tuple(sorted((source.spec for source in sources), key=lambda spec: spec.name))
 
 
@@ -98,11 +98,13 @@ def read_files(root: Path) -> list[tuple[Path, Document]]:
     """Every platform.toml as it is written, for whatever environment, with the folder that it is in.
 
     Raises:
-        InvalidSpec: there is none.
+        InvalidManifest: there is none.
     """
     files = [read_file(path, root) for path in sorted(root.glob("services/*/platform.toml"))]
     if not files:
-        raise InvalidSpec([Fault(file="services", line=None, key=None, reason="no service has a platform.toml")])
+        raise InvalidManifest(
+            [ConfigError(file="services", line=None, key=None, reason="no service has a platform.toml")]
+        )
     return files
 
 
@@ -123,14 +125,14 @@ def check_environments(document: Document, known: Iterable[str]) -> None:
     for name in table.names(ENVIRONMENTS.names):
         layer = table.optional_table(name)
         if layer is not None and ENVIRONMENTS.name in layer.values:
-            layer.fault(ENVIRONMENTS.name, "an environment does not hold others", "write it by itself")
+            layer.error(ENVIRONMENTS.name, "an environment does not hold others", "write it by itself")
         if known and name not in known:
             suggestion = did_you_mean(name, known) or f"the environments are {listed(known)}"
-            table.fault(name, "there is no such environment", suggestion)
+            table.error(name, "there is no such environment", suggestion)
 
 
 def sources_in(environment: str | None, files: Iterable[tuple[Path, Document]]) -> list[Source]:
-    """The files as they are in the environment, checked against each other; the faults are in the documents."""
+    """The files as they are in the environment, checked against each other; the errors are in the documents."""
     sources = [source_in(environment, file) for file in files]
     check_topology(sources)
     return sources

@@ -14,15 +14,15 @@ K = TypeVar("K", Integer, Number, Boolean, Text, Choice, Texts)
 
 
 class Described:
-    """Asks a Table for keys; like the Table it never raises, and answers placeholders for what is at fault."""
+    """Asks a Table for keys; like the Table it never raises, and answers placeholders for what is wrong."""
 
     def __init__(self, table: Table, group: Group) -> None:
         self.table = table
         self.group = group
         table.examples = examples_of(group, dotted(step for step in table.path if isinstance(step, str)))
 
-    def fault(self, key: str | tuple[str | int, ...], reason: str, suggestion: str | None = None) -> None:
-        self.table.fault(key, reason, suggestion)
+    def error(self, key: str | tuple[str | int, ...], reason: str, suggestion: str | None = None) -> None:
+        self.table.error(key, reason, suggestion)
 
     def are_sound(self, *keys: str) -> bool:
         return self.table.are_sound(*keys)
@@ -78,7 +78,7 @@ class Described:
         return self._texts(key, None)
 
     def part(self, key: str) -> "Described":
-        """The table of the name; where it is missing, its keys have their defaults, or one fault stands for them."""
+        """The table of the name; where it is missing, its keys have their defaults, or one error stands for them."""
         group = self._group(key)
         if group.required:
             return Described(self.table.table(key), group)
@@ -104,7 +104,7 @@ class Described:
                 yield Described(table, group)
 
     def names(self) -> Iterator[str]:
-        """The keys that the team has chosen, each at fault if it may not be called so."""
+        """The keys that the team has chosen, each wrong if it may not be called so."""
         assert self.group.names is not None, f"the names in {self.group.name} are given"
         return self.table.names(self.group.names)
 
@@ -121,7 +121,7 @@ class Described:
         values = self.table.texts(key, kind.form, may_be_empty=kind.may_be_empty, default=default)
         twice = sorted({value for value in values or () if kind.unique and (values or ()).count(value) > 1})
         if twice:
-            self.fault(key, f"{listed(twice)} is listed twice", "remove one")
+            self.error(key, f"{listed(twice)} is listed twice", "remove one")
         return values
 
     def _key(self, name: str) -> Key:

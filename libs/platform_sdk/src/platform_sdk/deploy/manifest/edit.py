@@ -50,7 +50,7 @@ def edit(root: Path, service: str, bounds: Bounds) -> tuple[str, str]:
     already. Nothing is written.
 
     Raises:
-        InvalidSpec: the service cannot have such bounds.
+        InvalidManifest: the service cannot have such bounds.
         NotEdited
     """
     path = root / "services" / service / "platform.toml"
@@ -80,7 +80,7 @@ def edited(text: str, bounds: Bounds) -> str:
 def refuse_other_meaning(root: Path, service: str, before: str, after: str, bounds: Bounds) -> None:
     """
     Raises:
-        InvalidSpec
+        InvalidManifest
         NotEdited
     """
     environment = bounds.environment
@@ -112,7 +112,7 @@ def bounded(spec: ServiceSpec, bounds: Bounds) -> ServiceSpec:
 
 
 def spec_of(text: str, root: Path, service: str, environment: str) -> ServiceSpec:
-    """What the text would mean in the place of the file; faults name the file."""
+    """What the text would mean in the place of the file; errors name the file."""
     with copied(root, service, text) as (copy, path):
         spec = load_spec(path, environment, root=copy)
     return replace(spec, directory=root / "services" / service)

@@ -70,7 +70,7 @@ def read_environment(table: Described) -> Mapping[str, str]:
         refuse_reserved(table, name, allowed={Variable.LOG_LEVEL})
         value = table.text(name)
         if LOOKS_LIKE_A_SECRET.search(name) or CONTAINS_A_SECRET.search(value):
-            table.fault(name, "looks like a secret, which plain variables do not keep", "move it to [secrets]")
+            table.error(name, "looks like a secret, which plain variables do not keep", "move it to [secrets]")
         if name == Variable.LOG_LEVEL:
             table.table.choice(name, LOG_LEVELS)
         variables[name] = value
@@ -83,7 +83,7 @@ def read_secrets(table: Described, environment: Mapping[str, str]) -> Mapping[st
     for name in table.names():
         refuse_reserved(table, name)
         if name in environment:
-            table.fault(name, "is in [environment] as well; ECS refuses a name given twice", "remove one of them")
+            table.error(name, "is in [environment] as well; ECS refuses a name given twice", "remove one of them")
         references[name] = secret_reference(table, name)
     return MappingProxyType(references)
 
@@ -91,11 +91,11 @@ def read_secrets(table: Described, environment: Mapping[str, str]) -> Mapping[st
 def secret_reference(table: Described, name: str) -> SecretReference:
     value = table.table.values[name]
     if isinstance(value, str) and value.startswith("arn:"):
-        table.fault(name, "must be a name, not an ARN", "the environment adds account, region and prefix")
+        table.error(name, "must be a name, not an ARN", "the environment adds account, region and prefix")
         return SecretReference(store=SecretStore.SECRETS_MANAGER, name="")
     text = table.text(name)
     if CONTAINS_A_SECRET.search(text) or MADE_BY_CHANCE.fullmatch(text):
-        table.fault(name, "looks like the secret itself", "give the name under which Secrets Manager keeps it")
+        table.error(name, "looks like the secret itself", "give the name under which Secrets Manager keeps it")
     if text.startswith("/"):
         return SecretReference(store=SecretStore.PARAMETER_STORE, name=text.removeprefix("/"))
     secret, _, json_key = text.partition(":")
@@ -106,14 +106,14 @@ def refuse_secrets_in(table: Described, key: str, texts: tuple[str, ...] | None)
     """In the words of a command, which anybody may read who may see the task definition."""
     for index, text in enumerate(texts or ()):
         if CONTAINS_A_SECRET.search(text):
-            table.fault((key, index), "looks like a secret, which commands do not keep", "read it from a variable")
+            table.error((key, index), "looks like a secret, which commands do not keep", "read it from a variable")
 
 
 def refuse_reserved(table: Described, name: str, allowed: frozenset[str] | set[str] = frozenset()) -> None:
     if name in SET_BY_THE_PLATFORM - allowed:
-        table.fault(name, "is set by the platform", "remove it, or choose another name")
+        table.error(name, "is set by the platform", "remove it, or choose another name")
     elif name.startswith(RESERVED_PREFIXES) and name not in allowed:
-        table.fault(name, "is reserved: AWS sets variables of this prefix in every task", "choose another name")
+        table.error(name, "is reserved: AWS sets variables of this prefix in every task", "choose another name")
 
 
 PORTS_OF_SIDECARS: Final = frozenset({2000, 2020, 4314, 4315, 4316, 4317, 4318, 8125, 24224, 25888})
@@ -124,7 +124,7 @@ PRIORITIES: Final = range(1000, 50_000)
 
 
 def read_service(document: Document, directory: Path) -> ServiceSpec:
-    """The whole file, with placeholders where a value is at fault; the faults are in the document."""
+    """The whole file, with placeholders where a value is wrong; the errors are in the document."""
     root = described(document)
     service = root.part("service")
     name = service.text("name")
@@ -160,7 +160,7 @@ def read_service(document: Document, directory: Path) -> ServiceSpec:
     )
     if spec.queues and not root.says("worker"):
         reason, suggestion = "the table [worker] is missing, though queues are consumed", root.table.example("worker")
-        document.fault(("worker",), reason, suggestion, beside=("queues",))
+        document.error(("worker",), reason, suggestion, beside=("queues",))
     document.reject_unknown_keys()
     return spec
 
@@ -169,7 +169,7 @@ def read_port(service: Described) -> int:
     port = service.integer("port")
     if port in PORTS_OF_SIDECARS:
         reason = f"{port} is taken by the CloudWatch agent or the log router of the same task"
-        service.fault("port", reason, "leave it out, which is 3000")
+        service.error("port", reason, "leave it out, which is 3000")
     return port
 
 
@@ -187,7 +187,7 @@ def read_task(task: Described) -> TaskSize:
     delay = task.optional_integer("deregistration_delay_seconds")
     if delay is not None and delay > stop_timeout and task.are_sound("deregistration_delay_seconds"):
         reason = f"{delay} is above task.stop_timeout_seconds, which is {stop_timeout}: the task is gone before"
-        task.fault("deregistration_delay_seconds", reason, f"did you mean {stop_timeout}?")
+        task.error("deregistration_delay_seconds", reason, f"did you mean {stop_timeout}?")
     return TaskSize(
         cpu=cpu,
         memory_mib=memory_mib,
@@ -203,11 +203,11 @@ def check_size(table: Described, cpu: int, memory_mib: int) -> None:
         return
     if cpu not in MEMORY_MIB_BY_CPU:
         closest = listed_with_or(nearest(cpu, MEMORY_MIB_BY_CPU))
-        table.fault("cpu", f"{cpu} is not a Fargate size", f"did you mean {closest}?")
+        table.error("cpu", f"{cpu} is not a Fargate size", f"did you mean {closest}?")
     elif memory_mib not in MEMORY_MIB_BY_CPU[cpu]:
         legal = MEMORY_MIB_BY_CPU[cpu]
         reason = f"{memory_mib} is not a Fargate size with {cpu} CPU units, which take {legal[0]} to {legal[-1]} MiB"
-        table.fault("memory_mib", reason, f"did you mean {listed_with_or(nearest(memory_mib, legal))}?")
+        table.error("memory_mib", reason, f"did you mean {listed_with_or(nearest(memory_mib, legal))}?")
 
 
 def listed_with_or(numbers: list[int]) -> str:
@@ -244,20 +244,20 @@ def check_room(table: Described, sidecars: Sidecars, what: str, size: TaskSize |
     largest = "log_router" if (both[1].memory_mib or 0) > (both[0].memory_mib or 0) else "cloudwatch_agent"
     if memory_mib - taken_mib < 256:
         reason = f"the sidecars take {taken_mib} of the {memory_mib} MiB of [{what}], and the app needs 256"
-        table.fault((largest, "memory_mib"), reason, f"raise {what}.memory_mib, or lower this")
+        table.error((largest, "memory_mib"), reason, f"raise {what}.memory_mib, or lower this")
     largest = "log_router" if (both[1].cpu or 0) > (both[0].cpu or 0) else "cloudwatch_agent"
     if 2 * taken_cpu > cpu:
         reason = f"the sidecars take {taken_cpu} of the {cpu} CPU units of [{what}], more than half"
-        table.fault((largest, "cpu"), reason, f"raise {what}.cpu, or lower this")
+        table.error((largest, "cpu"), reason, f"raise {what}.cpu, or lower this")
 
 
 def read_bounds(table: Described) -> tuple[int, int]:
     low, high = table.integer("min_tasks"), table.integer("max_tasks")
     if table.are_sound("min_tasks", "max_tasks") and low > high:
         if table.is_overridden("max_tasks") and not table.is_overridden("min_tasks"):
-            table.fault("max_tasks", f"{high} is below min_tasks, which is {low}", f"give min_tasks here too, or {low}")
+            table.error("max_tasks", f"{high} is below min_tasks, which is {low}", f"give min_tasks here too, or {low}")
         else:
-            table.fault("min_tasks", f"{low} is above max_tasks, which is {high}", "swap them?")
+            table.error("min_tasks", f"{low} is above max_tasks, which is {high}", "swap them?")
     return low, high
 
 
@@ -275,7 +275,7 @@ def read_scaling(table: Described) -> Scaling:
     )
     targets = (scaling.target_cpu_percent, scaling.target_memory_percent, scaling.target_requests_per_task)
     if low < high and not any(targets):
-        table.fault("target_cpu_percent", "no target is left, so the number of tasks would never change", "60 is usual")
+        table.error("target_cpu_percent", "no target is left, so the number of tasks would never change", "60 is usual")
     return scaling
 
 
@@ -295,7 +295,7 @@ def read_scheduled(table: Described) -> Iterator[ScheduledScaling]:
 def unique_name(entry: Described, seen: set[str]) -> str:
     name = entry.text("name")
     if name in seen and entry.are_sound("name"):
-        entry.fault("name", f'"{name}" is the name of an entry above as well', f"for example {name}-2")
+        entry.error("name", f'"{name}" is the name of an entry above as well', f"for example {name}-2")
     seen.add(name)
     return name
 
@@ -307,7 +307,7 @@ def read_commands(table: Described, *, has_database: bool) -> Commands:
     for key, command in (("api", commands.api), ("migrate", commands.migrate), ("demo", commands.demo)):
         refuse_secrets_in(table, key, command)
     if has_database and commands.migrate is None and table.are_sound("migrate"):
-        table.fault("migrate", "is missing, though there is a [database]", table.table.example("migrate"))
+        table.error("migrate", "is missing, though there is a [database]", table.table.example("migrate"))
     return commands
 
 
@@ -343,7 +343,7 @@ def read_tasks(root: Described, task: TaskSize) -> Iterator[StandaloneTask]:
     for entry in root.parts("tasks"):
         name = unique_name(entry, seen)
         if name in ("worker", "migrate"):
-            entry.fault("name", f'"{name}" is the platform\'s own name for a task', "choose another name")
+            entry.error("name", f'"{name}" is the platform\'s own name for a task', "choose another name")
         cpu, memory_mib = read_own_size(entry, task)
         yield StandaloneTask(
             name=name,

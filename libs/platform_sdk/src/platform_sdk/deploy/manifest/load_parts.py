@@ -65,7 +65,7 @@ def read_queues(root: Described) -> Iterator[Queue]:
         )
         if queue.name.endswith("-dead-letter"):
             reason = "ends as the names of dead-letter queues do, of which every queue has one"
-            root.fault(("queues", queue.name), reason, "choose another name")
+            root.error(("queues", queue.name), reason, "choose another name")
         check_times(table, queue)
         yield queue
 
@@ -79,7 +79,7 @@ def check_times(table: Described, queue: Queue) -> None:
             f"{queue.dead_letter_retention_days} is not above retention_days, which is {days}: "
             "a message keeps its age when it is moved"
         )
-        table.fault("dead_letter_retention_days", reason, f"did you mean {min(14, days + 10)}?")
+        table.error("dead_letter_retention_days", reason, f"did you mean {min(14, days + 10)}?")
     if queue.visibility_timeout_seconds >= days * DAY_SECONDS:
         return
     if table.says("alarm_age_seconds"):
@@ -90,12 +90,12 @@ def check_alarm_age(table: Described, queue: Queue) -> None:
     age, visibility = queue.alarm_age_seconds, queue.visibility_timeout_seconds
     if age <= visibility:
         reason = f"{age} is not above visibility_timeout_seconds, which is {visibility}: a second try would set it off"
-        table.fault("alarm_age_seconds", reason, f"did you mean {5 * visibility}?")
+        table.error("alarm_age_seconds", reason, f"did you mean {5 * visibility}?")
     elif age >= queue.retention_days * DAY_SECONDS:
         reason = (
             f"{age} is not below retention_days, {counted(queue.retention_days, 'day')}: the message is gone before"
         )
-        table.fault("alarm_age_seconds", reason, f"did you mean {ALARM_AGE_SECONDS}?")
+        table.error("alarm_age_seconds", reason, f"did you mean {ALARM_AGE_SECONDS}?")
 
 
 def read_publishes(table: Described) -> Mapping[str, tuple[str, ...]]:
@@ -118,7 +118,7 @@ def refuse_wildcards(table: Described) -> None:
         if isinstance(action, str) and "*" in action:
             reason = "a wildcard allows more than anybody has read"
             product = action.partition(":")[0]
-            table.fault(("actions", index), reason, f"name the actions of {product} that the app calls")
+            table.error(("actions", index), reason, f"name the actions of {product} that the app calls")
 
 
 def check_resources(table: Described, permission: Permission) -> None:
@@ -127,21 +127,21 @@ def check_resources(table: Described, permission: Permission) -> None:
         if resource == "*":
             nameable = [action for action in permission.actions if action not in WITHOUT_RESOURCES]
             if nameable:
-                table.fault(key, f'"*" is every resource, and {nameable[0]} can name one', "give its ARN")
+                table.error(key, f'"*" is every resource, and {nameable[0]} can name one', "give its ARN")
             continue
         left = PLACEHOLDER.sub("", resource)
         if "{" in left or "}" in left:
             known = "{environment}, {region} and {account_id}"
-            table.fault(key, f"holds a placeholder that is not known: there are {known}", "write one of these")
+            table.error(key, f"holds a placeholder that is not known: there are {known}", "write one of these")
         elif resource.split(":", 5)[5].startswith("*"):
-            table.fault(key, "a * stands where a name can stand", "put the name before it, as in orders-*")
+            table.error(key, "a * stands where a name can stand", "put the name before it, as in orders-*")
 
 
 def read_log_retention(logs: Described) -> int:
     days = logs.integer("retention_days")
     if days not in LOG_RETENTION_DAYS and logs.are_sound("retention_days"):
         closest = " or ".join(map(str, nearest(days, LOG_RETENTION_DAYS)))
-        logs.fault("retention_days", f"CloudWatch Logs does not offer {days} days", f"did you mean {closest}?")
+        logs.error("retention_days", f"CloudWatch Logs does not offer {days} days", f"did you mean {closest}?")
     return days
 
 
@@ -170,7 +170,7 @@ THRESHOLDS: Final[Mapping[AlarmKind, str | None]] = {
 def read_traffic_shift(table: Described) -> TrafficShift:
     if isinstance(table.table.values.get("percent"), list):
         reason = "a canary has exactly two steps: one part, and then all the rest"
-        table.fault("percent", reason, 'give one number, or choose type = "linear"')
+        table.error("percent", reason, 'give one number, or choose type = "linear"')
     kind = cast(TrafficShiftType, table.choice("type"))
     percent, interval = table.integer("percent"), table.integer("interval_minutes")
     bake_minutes = table.integer("bake_minutes")
@@ -182,7 +182,7 @@ def read_traffic_shift(table: Described) -> TrafficShift:
     intervals = 1 if kind == "canary" else -(-100 // percent) - 1
     if intervals * interval > MAX_SHIFT_MINUTES:
         reason = f"{intervals} intervals of {interval} minutes are more than {MAX_SHIFT_MINUTES}, CodeDeploy's limit"
-        table.fault("interval_minutes", reason, f"did you mean {MAX_SHIFT_MINUTES // intervals}?")
+        table.error("interval_minutes", reason, f"did you mean {MAX_SHIFT_MINUTES // intervals}?")
     return TrafficShift(type=kind, percent=percent, interval_minutes=interval, bake_minutes=bake_minutes)
 
 
@@ -190,7 +190,7 @@ def refuse_steps(table: Described) -> None:
     """What the file says of steps for other environments does no harm where an environment shifts all at once."""
     for key in ("percent", "interval_minutes"):
         if table.says(key) and (table.is_overridden(key) or not table.is_overridden("type")):
-            table.fault(key, "all_at_once has no steps", f"remove {key}, or choose another type")
+            table.error(key, "all_at_once has no steps", f"remove {key}, or choose another type")
 
 
 def read_alarms(table: Described, queues: Sequence[Queue]) -> Iterator[Alarm]:
@@ -200,7 +200,7 @@ def read_alarms(table: Described, queues: Sequence[Queue]) -> Iterator[Alarm]:
     if watched > MAX_ALARMS:
         reason = f"{counted(watched, 'alarm')} would roll back, and CodeDeploy watches at most {MAX_ALARMS}"
         suggestion = "set roll_back = false below [alarms.dead_letters]"
-        table.table.document.fault(
+        table.table.document.error(
             ("alarms",), reason, suggestion, beside=("alarms",) if table.table.values else ("queues",)
         )
     yield from alarms
@@ -225,7 +225,7 @@ def read_hooks(table: Described) -> Mapping[LifecycleEvent, str]:
     for key, event in LIFECYCLE_EVENTS.items():
         value = table.table.values.get(key)
         if isinstance(value, str) and value.startswith("arn:"):
-            table.fault(key, "must be a name, not an ARN", "the environment adds account and region")
+            table.error(key, "must be a name, not an ARN", "the environment adds account and region")
         function = table.text_or_default(key)
         if function not in (None, "none"):
             hooks[event] = str(function)
@@ -242,9 +242,9 @@ def refuse_names_of_aws(table: Described) -> None:
             continue
         if plain in STEPS_OF_CODEDEPLOY:
             reason = "is CodeDeploy's own step, at which nothing can be called"
-            table.fault(key, reason, f"did you mean {STEPS_OF_CODEDEPLOY[plain]}?")
+            table.error(key, reason, f"did you mean {STEPS_OF_CODEDEPLOY[plain]}?")
         elif plain in ours:
-            table.fault(key, "unknown key", f"did you mean {ours[plain]}?")
+            table.error(key, "unknown key", f"did you mean {ours[plain]}?")
 
 
 def read_health_check(table: Described) -> HealthCheck:
@@ -261,9 +261,9 @@ def read_health_check(table: Described) -> HealthCheck:
         return check
     if check.timeout_seconds >= check.interval_seconds:
         reason = f"{check.timeout_seconds} is not below interval_seconds, which is {check.interval_seconds}"
-        table.fault("timeout_seconds", reason, f"did you mean {max(2, check.interval_seconds // 2)}?")
+        table.error("timeout_seconds", reason, f"did you mean {max(2, check.interval_seconds // 2)}?")
     needed = check.interval_seconds * check.healthy_threshold
     if check.grace_period_seconds < needed:
         reason = f"{check.grace_period_seconds} is below the {needed} s that {check.healthy_threshold} checks take"
-        table.fault("grace_period_seconds", reason, f"did you mean {max(60, needed)}?")
+        table.error("grace_period_seconds", reason, f"did you mean {max(60, needed)}?")
     return check

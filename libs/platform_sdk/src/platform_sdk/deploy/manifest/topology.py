@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A spec with the document that it was read from, so that a fault between two services has a line."""
+    """A spec with the document that it was read from, so that an error between two services has a line."""
 
     spec: ServiceSpec
     document: Document
@@ -26,7 +26,7 @@ class Source:
 
     def events_are_known(self) -> bool:
         """Whether all that the file says of events could be read, whatever else is wrong with it."""
-        hidden = any(path[0] == "queues" and path[2:3] in ((), ("consumes",)) for path in self.document.faulty)
+        hidden = any(path[0] == "queues" and path[2:3] in ((), ("consumes",)) for path in self.document.error_paths)
         return self.document.is_sound("publishes") and not hidden
 
     def queue(self, name: str) -> Queue:
@@ -34,7 +34,7 @@ class Source:
 
 
 def check_topology(sources: Sequence[Source]) -> None:
-    """Notes the faults in the documents. What cannot be judged while a file is broken is left for the next time."""
+    """Notes the errors in the documents. What cannot be judged while a file is broken is left for the next time."""
     all_events_are_known = all(source.events_are_known() for source in sources)
     for source in sources:
         check_folder(source)
@@ -62,7 +62,7 @@ def check_priorities(sources: Sequence[Source]) -> None:
         if other is not source and source.spec.name != other.spec.name and source.document.is_sound("service"):
             free = next(number for number in range(priority + 1, 100_000) if number not in taken)
             reason = f"the rule's priority would be {priority}, as that of {other.place('service', 'priority')}"
-            source.document.fault(("service", "priority"), reason, f"give priority = {free % 50_000 or 1}")
+            source.document.error(("service", "priority"), reason, f"give priority = {free % 50_000 or 1}")
 
 
 def check_families(sources: Sequence[Source]) -> None:
@@ -74,7 +74,7 @@ def check_families(sources: Sequence[Source]) -> None:
             other = taken.get(f"{name}-{part}")
             if other is not None:
                 reason = f"its task definition would have the name of the service at {other.place('service', 'name')}"
-                source.document.fault(path, reason, f"rename one of the two: both are {name}-{part}")
+                source.document.error(path, reason, f"rename one of the two: both are {name}-{part}")
 
 
 def parts_of(spec: ServiceSpec) -> Iterator[tuple[str, tuple[str | int, ...]]]:
@@ -90,7 +90,7 @@ def check_folder(source: Source) -> None:
     folder = source.spec.directory.name
     if source.document.is_sound("service", "name") and source.spec.name not in ("", folder):
         reason = f'"{source.spec.name}" is not the name of its folder, which is "{folder}"'
-        source.document.fault(("service", "name"), reason, f"did you mean {folder}?")
+        source.document.error(("service", "name"), reason, f"did you mean {folder}?")
 
 
 def check_paths(earlier: Source, later: Source) -> None:
@@ -100,13 +100,13 @@ def check_paths(earlier: Source, later: Source) -> None:
         return
     how = "is also" if first == second else "overlaps"
     reason = f'"{later.spec.path}" {how} "{earlier.spec.path}" of {earlier.place("service", "path")}'
-    later.document.fault(("service", "path"), reason, "choose a path that no other service contains")
+    later.document.error(("service", "path"), reason, "choose a path that no other service contains")
 
 
 def check_owners(earlier: Source, later: Source) -> None:
     for name in sorted({queue.name for queue in earlier.spec.queues} & {queue.name for queue in later.spec.queues}):
         reason = f"the queue is owned by {earlier.place('queues', name)} as well"
-        later.document.fault(("queues", name), reason, "choose another name")
+        later.document.error(("queues", name), reason, "choose another name")
 
 
 def check_publications(source: Source, sources: Sequence[Source]) -> None:
@@ -117,11 +117,11 @@ def check_publications(source: Source, sources: Sequence[Source]) -> None:
             path = ("publishes", event, index)
             if name not in owners:
                 known = did_you_mean(name, owners) or f"the queues are {listed(sorted(owners))}"
-                source.document.fault(path, f'no service owns a queue "{name}"', known)
+                source.document.error(path, f'no service owns a queue "{name}"', known)
             elif event not in owners[name].queue(name).consumes:
                 place = owners[name].place("queues", name, "consumes")
                 reason = f'"{event}" is not among what the owner of the queue "{name}" consumes'
-                source.document.fault(path, reason, f"add it at {place}, or remove the queue here")
+                source.document.error(path, reason, f"add it at {place}, or remove the queue here")
 
 
 def check_consumption(source: Source, sources: Sequence[Source]) -> None:
@@ -132,13 +132,13 @@ def check_consumption(source: Source, sources: Sequence[Source]) -> None:
         }
         if not arriving:
             hint = f'list "{queue.name}" in the [publishes] of some service'
-            source.document.fault(("queues", queue.name), "nobody publishes to this queue", hint)
+            source.document.error(("queues", queue.name), "nobody publishes to this queue", hint)
             continue
         for index, event in enumerate(queue.consumes):
             if event not in arriving:
                 reason = f'nobody publishes "{event}" to the queue "{queue.name}"'
                 suggestion = how_to_receive(event, queue.name, arriving, sources)
-                source.document.fault(("queues", queue.name, "consumes", index), reason, suggestion)
+                source.document.error(("queues", queue.name, "consumes", index), reason, suggestion)
 
 
 def how_to_receive(event: str, queue: str, arriving: set[str], sources: Sequence[Source]) -> str | None:
@@ -173,16 +173,16 @@ def check_schedule(entry: Described) -> str | None:
     schedule = entry.text_or_default("schedule") if entry.has_default("schedule") else entry.text("schedule")
     if schedule and entry.are_sound("schedule"):
         kind, _, rest = schedule.rstrip(")").partition("(")
-        reason = {"cron": fault_of_cron, "rate": fault_of_rate, "at": fault_of_moment}[kind](rest)
+        reason = {"cron": error_in_cron, "rate": error_in_rate, "at": error_in_moment}[kind](rest)
         if reason is not None:
-            entry.fault("schedule", *reason)
+            entry.error("schedule", *reason)
     zone = entry.text("timezone")
     if entry.are_sound("timezone") and not is_timezone(zone):
-        entry.fault("timezone", f'"{zone}" is not a time zone', 'for example timezone = "Europe/Berlin"')
+        entry.error("timezone", f'"{zone}" is not a time zone', 'for example timezone = "Europe/Berlin"')
     return schedule
 
 
-def fault_of_cron(text: str) -> tuple[str, str] | None:
+def error_in_cron(text: str) -> tuple[str, str] | None:
     """Reason and suggestion."""
     fields = text.split()
     if len(fields) == 5:
@@ -224,7 +224,7 @@ def value_of(text: str, names: tuple[str, ...]) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 5 else None
 
 
-def fault_of_rate(text: str) -> tuple[str, str] | None:
+def error_in_rate(text: str) -> tuple[str, str] | None:
     match = RATE.fullmatch(text)
     if match is None:
         return f'"{text}" is not a rate', "for example rate(5 minutes)"
@@ -234,7 +234,7 @@ def fault_of_rate(text: str) -> tuple[str, str] | None:
     return None
 
 
-def fault_of_moment(text: str) -> tuple[str, str] | None:
+def error_in_moment(text: str) -> tuple[str, str] | None:
     match = MOMENT.fullmatch(text)
     example = "for example at(2026-11-27T06:00:00)"
     if match is None:

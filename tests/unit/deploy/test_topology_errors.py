@@ -1,10 +1,10 @@
-"""Faults between services: names, paths, queues and events."""
+"""Errors between services: names, paths, queues and events."""
 
 from pathlib import Path
 
 import pytest
 
-from platform_sdk.deploy.manifest import InvalidSpec, load_services
+from platform_sdk.deploy.manifest import InvalidManifest, load_services
 
 
 class Repository:
@@ -35,10 +35,10 @@ class Repository:
         assert was in text
         path.write_text(text.replace(was, becomes), encoding="utf-8")
 
-    def faults(self) -> list[str]:
-        with pytest.raises(InvalidSpec) as caught:
+    def errors(self) -> list[str]:
+        with pytest.raises(InvalidManifest) as caught:
             load_services(self.root)
-        return [str(fault) for fault in caught.value.faults]
+        return [str(error) for error in caught.value.errors]
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def test_services_that_agree_are_loaded_by_name(repository_of_two: Repository) -
     assert [spec.name for spec in load_services(repository_of_two.root)] == ["shop", "stock"]
 
 
-def test_a_repository_without_services_is_a_fault(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSpec, match=r"services: no service has a platform\.toml"):
+def test_a_repository_without_services_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InvalidManifest, match=r"services: no service has a platform\.toml"):
         load_services(tmp_path)
 
 
 def test_a_service_is_called_like_its_folder(repository_of_two: Repository) -> None:
     repository_of_two.change("stock", 'name = "stock"', 'name = "stocks"')
-    assert repository_of_two.faults() == [
+    assert repository_of_two.errors() == [
         'services/stock/platform.toml:2: service.name: "stocks" is not the name of its folder, which is "stock"; '
         "did you mean stock?"
     ]
@@ -65,7 +65,7 @@ def test_a_service_is_called_like_its_folder(repository_of_two: Repository) -> N
 
 def test_two_services_on_one_path(repository_of_two: Repository) -> None:
     repository_of_two.change("stock", '"/stock"', '"/shop"')
-    assert repository_of_two.faults() == [
+    assert repository_of_two.errors() == [
         'services/stock/platform.toml:3: service.path: "/shop" is also "/shop" of services/shop/platform.toml:3; '
         "choose a path that no other service contains"
     ]
@@ -75,7 +75,7 @@ def test_two_services_on_one_path(repository_of_two: Repository) -> None:
 def test_a_path_below_another(repository_of_two: Repository, first: str, second: str) -> None:
     repository_of_two.change("shop", '"/shop"', f'"{first}"')
     repository_of_two.change("stock", '"/stock"', f'"{second}"')
-    assert repository_of_two.faults() == [
+    assert repository_of_two.errors() == [
         f'services/stock/platform.toml:3: service.path: "{second}" overlaps "{first}" of '
         "services/shop/platform.toml:3; choose a path that no other service contains"
     ]
@@ -91,19 +91,19 @@ def test_a_queue_that_two_services_own(repository_of_two: Repository) -> None:
     assert (
         "services/stock/platform.toml:16: queues.shop: the queue is owned by services/shop/platform.toml:16 as well; "
         "choose another name"
-    ) in repository_of_two.faults()
+    ) in repository_of_two.errors()
 
 
 def test_publishing_to_a_queue_that_nobody_owns(repository_of_two: Repository) -> None:
     repository_of_two.change("shop", '["stock"]', '["stock", "stcok"]')
-    assert repository_of_two.faults() == [
+    assert repository_of_two.errors() == [
         'services/shop/platform.toml:19: publishes."shop.sold"[1]: no service owns a queue "stcok"; did you mean stock?'
     ]
 
 
 def test_a_queue_that_nobody_publishes_to(repository_of_two: Repository) -> None:
     repository_of_two.change("shop", '["stock"]', "[]")
-    assert repository_of_two.faults() == [
+    assert repository_of_two.errors() == [
         "services/stock/platform.toml:16: queues.stock: nobody publishes to this queue; "
         'list "stock" in the [publishes] of some service'
     ]
@@ -112,7 +112,7 @@ def test_a_queue_that_nobody_publishes_to(repository_of_two: Repository) -> None
 def test_consuming_an_event_that_goes_elsewhere(repository_of_two: Repository) -> None:
     repository_of_two.change("shop", '"shop.sold" = ["stock"]', '"shop.sold" = ["stock"]\n"shop.shut" = []')
     repository_of_two.change("stock", '["shop.sold"]', '["shop.sold", "shop.shut"]')
-    assert repository_of_two.faults() == [
+    assert repository_of_two.errors() == [
         'services/stock/platform.toml:17: queues.stock.consumes[1]: nobody publishes "shop.shut" to the queue "stock"; '
         'add "stock" to publishes."shop.shut" at services/shop/platform.toml:20'
     ]
@@ -120,7 +120,7 @@ def test_consuming_an_event_that_goes_elsewhere(repository_of_two: Repository) -
 
 def test_consuming_an_event_that_does_not_exist(repository_of_two: Repository) -> None:
     repository_of_two.change("stock", '["shop.sold"]', '["shop.sold", "shop.solt"]')
-    assert repository_of_two.faults() == [
+    assert repository_of_two.errors() == [
         'services/stock/platform.toml:17: queues.stock.consumes[1]: nobody publishes "shop.solt" to the queue "stock"; '
         "did you mean shop.sold?"
     ]
@@ -128,40 +128,40 @@ def test_consuming_an_event_that_does_not_exist(repository_of_two: Repository) -
 
 def test_publishing_what_the_owner_does_not_consume(repository_of_two: Repository) -> None:
     repository_of_two.change("shop", '"shop.sold" = ["stock"]', '"shop.sold" = ["stock"]\n"shop.shut" = ["stock"]')
-    assert repository_of_two.faults() == [
+    assert repository_of_two.errors() == [
         'services/shop/platform.toml:20: publishes."shop.shut"[0]: "shop.shut" is not among what the owner of the '
         'queue "stock" consumes; add it at services/stock/platform.toml:17, or remove the queue here'
     ]
 
 
-def test_faults_of_every_file_are_reported_at_once(repository_of_two: Repository) -> None:
+def test_errors_of_every_file_are_reported_at_once(repository_of_two: Repository) -> None:
     repository_of_two.change("shop", "cpu = 256", "cpu = 257")
     repository_of_two.change("stock", "max_tasks = 1\n[commands]", "max_tasks = 0\n[commands]")
     repository_of_two.change("stock", '["shop.sold"]', '["shop.sold", "shop.solt"]')
-    assert [fault.split(": ")[0] for fault in repository_of_two.faults()] == [
+    assert [error.split(": ")[0] for error in repository_of_two.errors()] == [
         "services/shop/platform.toml:5",
         "services/stock/platform.toml:9",
         "services/stock/platform.toml:17",
     ]
 
 
-def test_a_broken_file_makes_no_faults_in_others(repository_of_two: Repository) -> None:
+def test_a_broken_file_makes_no_errors_in_others(repository_of_two: Repository) -> None:
     repository_of_two.write("shop", "[service\n")
-    assert repository_of_two.faults() == [
+    assert repository_of_two.errors() == [
         "services/shop/platform.toml:1: is not TOML: Expected ']' at the end of a table declaration at column 9"
     ]
 
 
-def test_broken_publications_make_no_faults_in_others(repository_of_two: Repository) -> None:
+def test_broken_publications_make_no_errors_in_others(repository_of_two: Repository) -> None:
     repository_of_two.change("shop", '["stock"]', '"stock"')
-    assert len(repository_of_two.faults()) == 1
+    assert len(repository_of_two.errors()) == 1
 
 
-def test_faults_beside_the_events_do_not_hide_those_of_the_events(repository_of_two: Repository) -> None:
+def test_errors_beside_the_events_do_not_hide_those_of_the_events(repository_of_two: Repository) -> None:
     repository_of_two.change("shop", '["stock"]', '["stock", "stcok"]')
     repository_of_two.change("stock", '["shop.sold"]', '["shop.sold"]\nmax_receive_count = 0')
     repository_of_two.change("stock", "[worker]", "[wroker]")
-    assert [fault.split(": ")[1] for fault in repository_of_two.faults()] == [
+    assert [error.split(": ")[1] for error in repository_of_two.errors()] == [
         'publishes."shop.sold"[1]',
         "wroker",
         "worker",

@@ -1,4 +1,4 @@
-"""One platform.toml: every kind of fault, its line and its suggestion; and never a traceback."""
+"""One platform.toml: every kind of error, its line and its suggestion; and never a traceback."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from platform_sdk.deploy.manifest import InvalidSpec, SecretReference, SecretStore, ServiceSpec, load_spec
+from platform_sdk.deploy.manifest import InvalidManifest, SecretReference, SecretStore, ServiceSpec, load_spec
 
 VALID = """\
 [service]
@@ -30,8 +30,8 @@ def load(folder: Path, text: str | bytes) -> ServiceSpec:
     return load_spec(path, root=folder)
 
 
-def faults(folder: Path, text: str | bytes) -> list[str]:
-    with pytest.raises(InvalidSpec) as caught:
+def errors(folder: Path, text: str | bytes) -> list[str]:
+    with pytest.raises(InvalidManifest) as caught:
         load(folder, text)
     return str(caught.value).splitlines()
 
@@ -89,11 +89,11 @@ QUEUE = '[queues.orders]\nconsumes = ["stock.low"]\n'
     ],
 )
 def test_what_looks_like_a_secret_is_refused_without_repeating_it(tmp_path: Path, line: str) -> None:
-    [fault] = faults(tmp_path, f"{VALID}[environment]\n{line}\n")
+    [error] = errors(tmp_path, f"{VALID}[environment]\n{line}\n")
     name, value = line.split(" = ")
     reason = "looks like a secret, which plain variables do not keep; move it to [secrets]"
-    assert fault == f"platform.toml:13: environment.{name}: {reason}"
-    assert value.strip('"') == "x" or value.strip('"') not in fault
+    assert error == f"platform.toml:13: environment.{name}: {reason}"
+    assert value.strip('"') == "x" or value.strip('"') not in error
 
 
 @pytest.mark.parametrize("line", ['TOKEN_TTL_SECONDS = "60"', 'KEYBOARD = "us"', 'URL = "https://example.com/a@b"'])
@@ -101,26 +101,26 @@ def test_what_only_sounds_like_a_secret_is_allowed(tmp_path: Path, line: str) ->
     assert load(tmp_path, f"{VALID}[environment]\n{line}\n").environment
 
 
-def test_all_faults_are_reported_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+def test_all_errors_are_reported_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = VALID.replace('"/orders"', '"orders"').replace("cpu = 512", "cpu = 300").replace("max_tasks = 6", "")
-    assert [fault.split(": ")[:2] for fault in faults(tmp_path, text)] == [
+    assert [error.split(": ")[:2] for error in errors(tmp_path, text)] == [
         ["platform.toml:3", "service.path"],
         ["platform.toml:5", "task.cpu"],
         ["platform.toml:7", "scaling.max_tasks"],
     ]
 
 
-def test_a_fault_carries_its_parts(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSpec) as caught:
+def test_an_error_carries_its_parts(tmp_path: Path) -> None:
+    with pytest.raises(InvalidManifest) as caught:
         load(tmp_path, VALID.replace("cpu = 512", "cpu = 300"))
-    [fault] = caught.value.faults
-    assert (fault.file, fault.line, fault.key) == ("platform.toml", 5, "task.cpu")
-    assert (fault.reason, fault.suggestion) == ("300 is not a Fargate size", "did you mean 256 or 512?")
-    assert caught.value.what == "1 fault in 1 file"
+    [error] = caught.value.errors
+    assert (error.file, error.line, error.key) == ("platform.toml", 5, "task.cpu")
+    assert (error.reason, error.suggestion) == ("300 is not a Fargate size", "did you mean 256 or 512?")
+    assert caught.value.what == "1 mistake in 1 file"
 
 
 @pytest.mark.parametrize(
-    ("content", "fault"),
+    ("content", "error"),
     [
         (b"[service\n", "platform.toml:1: is not TOML: Expected ']' at the end of a table declaration at column 9"),
         (b"a = 1\na = 2\n", "platform.toml:2: is not TOML: Cannot overwrite a value at column 6"),
@@ -136,24 +136,24 @@ def test_a_fault_carries_its_parts(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_file_that_is_not_toml_is_one_fault(tmp_path: Path, content: bytes, fault: str) -> None:
-    assert faults(tmp_path, content) == [fault]
+def test_a_file_that_is_not_toml_is_one_error(tmp_path: Path, content: bytes, error: str) -> None:
+    assert errors(tmp_path, content) == [error]
 
 
-def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSpec, match=r"^platform\.toml: there is no such file$"):
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InvalidManifest, match=r"^platform\.toml: there is no such file$"):
         load_spec(tmp_path / "platform.toml", root=tmp_path)
 
 
-def test_a_folder_is_a_fault(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSpec, match="cannot be read: Is a directory"):
+def test_a_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InvalidManifest, match="cannot be read: Is a directory"):
         load_spec(tmp_path, root=tmp_path.parent)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_no_bytes_give_a_traceback(tmp_path: Path, content: bytes) -> None:
-    assert faults(tmp_path, content)
+    assert errors(tmp_path, content)
 
 
 TABLES = ["[secrets]", "[environment]", "[publishes]", "[database]"]
@@ -166,7 +166,7 @@ MADE = st.builds("{} = {}".format, NAMES, SCALARS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(LINES | MADE, max_size=25))
 def test_no_mixture_of_lines_gives_a_traceback(tmp_path: Path, lines: list[str]) -> None:
-    with suppress(InvalidSpec):
+    with suppress(InvalidManifest):
         load(tmp_path, "\n".join(lines))
 
 
