@@ -10,8 +10,9 @@ from pathlib import Path
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.render import Role, task_definition
+from platform_sdk.deploy.render.names import Role
 from platform_sdk.deploy.render.service_stack import render_service_stack
+from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.render.yaml import to_yaml
 
 ROLES: tuple[Role, ...] = ("api", "worker")
@@ -25,7 +26,7 @@ def main(repository: Path, folder: Path) -> None:
 
 def write(spec: ServiceSpec, environment: Environment, folder: Path) -> None:
     for role in ROLES:
-        document = task_definition(spec, environment, image=f"{spec.name}:dev", role=role)
+        document = render_task_definition(spec, environment, image=f"{spec.name}:dev", role=role)
         (folder / f"{spec.name}-{role}.json").write_text(json.dumps(document, indent=2), encoding="utf-8")
     (folder / f"{spec.name}.yaml").write_text(to_yaml(render_service_stack(spec, environment)), encoding="utf-8")
 

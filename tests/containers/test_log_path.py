@@ -22,7 +22,7 @@ from local_aws.processes import free_port
 from local_aws.servers.ministack import AwsServer
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
-from platform_sdk.deploy.render import task_definition
+from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.runtime.process.logging import MAX_LINE_BYTES
 from tests.containers.conftest import Image
 from tests.support.containers import docker
@@ -53,7 +53,7 @@ def orders_app(*, log_router: bool) -> dict[str, Any]:
     [spec] = [spec for spec in load_services(ROOT, "production") if spec.name == "orders"]
     router = replace(spec.sidecars.log_router, enabled=log_router)
     spec = replace(spec, sidecars=replace(spec.sidecars, log_router=router))
-    return app_of(task_definition(spec, load_environment(ROOT, "production"), image="orders:built"))
+    return app_of(render_task_definition(spec, load_environment(ROOT, "production"), image="orders:built"))
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from deploy.compose.provision import make_up_secrets
 from platform_sdk.contract import READINESS_PATH, Variable
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services
-from platform_sdk.deploy.render import task_definition
 from platform_sdk.deploy.render.names import Role
+from platform_sdk.deploy.render.task_definition import render_task_definition
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = {spec.name: spec for spec in load_services(ROOT, "local")}
@@ -62,7 +62,7 @@ def environment() -> Environment:
 
 def document(service: str, role: Role, environment: Environment) -> dict[str, Any]:
     image = containers()[service]["image"]
-    return task_definition(SPECS[service], environment, image=image, role=role)
+    return render_task_definition(SPECS[service], environment, image=image, role=role)
 
 
 def app(service: str, role: Role, environment: Environment) -> dict[str, Any]:

@@ -9,8 +9,7 @@ import pytest
 
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
-from platform_sdk.deploy.render import task_definition
-from platform_sdk.deploy.render.task_definition import APP_USER
+from platform_sdk.deploy.render.task_definition import APP_USER, render_task_definition
 from tests.support.local_stack import ROOT
 
 SPECS = {spec.name: spec for spec in load_services(ROOT, "production")}
@@ -33,7 +32,7 @@ def instructions(service: str) -> dict[str, list[str]]:
 
 
 def app_of(spec: ServiceSpec) -> dict[str, Any]:
-    document: Any = task_definition(spec, load_environment(ROOT, "production"), image=f"{spec.name}:1")
+    document: Any = render_task_definition(spec, load_environment(ROOT, "production"), image=f"{spec.name}:1")
     app: dict[str, Any] = next(one for one in document["containerDefinitions"] if one["name"] == "app")
     return app
 

@@ -10,8 +10,8 @@ from platform_sdk.deploy.build.image_inputs import load_inputs
 from platform_sdk.deploy.build.publish import read_inputs
 from platform_sdk.deploy.environment import load_environment, service_names
 from platform_sdk.deploy.manifest import load_services, load_spec
-from platform_sdk.deploy.render import task_definition
 from platform_sdk.deploy.render.service_stack import render_service_stack
+from platform_sdk.deploy.render.task_definition import render_task_definition
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = service_names(ROOT)
@@ -48,7 +48,9 @@ def test_a_services_documents_follow_from_its_own_platform_toml() -> None:
     for together in load_services(ROOT, "production"):
         alone = load_spec(ROOT / f"services/{together.name}/platform.toml", "production", root=ROOT)
         assert render_service_stack(alone, environment) == render_service_stack(together, environment)
-        first, second = (task_definition(spec, environment, image="a:1", role="api") for spec in (alone, together))
+        first, second = (
+            render_task_definition(spec, environment, image="a:1", role="api") for spec in (alone, together)
+        )
         assert first == second
 
 

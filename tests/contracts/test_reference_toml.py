@@ -12,7 +12,7 @@ from platform_sdk.deploy.manifest.keys import BY_PATH, ROOT
 from platform_sdk.deploy.manifest.keys.key import Group
 from platform_sdk.deploy.manifest.load import read_service
 from platform_sdk.deploy.manifest.reference import reference
-from platform_sdk.deploy.render import task_definition
+from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.toml_document import dotted, read_document
 
 ROOT_FOLDER = Path(__file__).resolve().parents[2]
@@ -65,7 +65,7 @@ def test_examples_and_defaults_are_what_the_reader_takes() -> None:
 @pytest.mark.parametrize("environment", ["local", "production", "staging"])
 @pytest.mark.parametrize("role", ["api", "worker"])
 def test_reference_renders(file: Path, environment: str, role: str) -> None:
-    document = task_definition(
+    document = render_task_definition(
         load_spec(file, environment),
         load_environment(ROOT_FOLDER, environment),
         image="orders:1",

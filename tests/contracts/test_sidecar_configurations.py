@@ -19,10 +19,9 @@ import pytest
 from platform_sdk.contract import Variable
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
-from platform_sdk.deploy.render import task_definition
 from platform_sdk.deploy.render.roles import METRICS_NAMESPACE
 from platform_sdk.deploy.render.service_stack import log_groups
-from platform_sdk.deploy.render.task_definition import FLUSH_SECONDS, MAX_STOP_TIMEOUT_SECONDS
+from platform_sdk.deploy.render.task_definition import FLUSH_SECONDS, MAX_STOP_TIMEOUT_SECONDS, render_task_definition
 from platform_sdk.deploy.shared import AGENT_CONFIGURATION
 from tests.support.fluent_bit import GRACE_SECONDS, HTTP_PORT, configuration_file, output_options, tag_pattern
 from tests.support.log_drivers import app_of, container_of, firelens_tag
@@ -137,7 +136,7 @@ each_task = pytest.mark.parametrize(("spec", "environment"), TASKS, ids=IDS)
 
 
 def rendered(spec: ServiceSpec, environment: Environment) -> Json:
-    return task_definition(spec, environment, image=f"{spec.name}:1")
+    return render_task_definition(spec, environment, image=f"{spec.name}:1")
 
 
 def test_the_agents_configuration_is_in_its_own_words(agent: Json) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
-from platform_sdk.deploy.render import Role, task_definition
+from platform_sdk.deploy.render.names import Role
+from platform_sdk.deploy.render.task_definition import render_task_definition
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDENS = Path(__file__).parent / "task_definitions"
@@ -31,7 +32,7 @@ def rendered() -> Iterator[tuple[Path, str]]:
                 image = (
                     f"{environment.account_id}.dkr.ecr.{environment.region}.amazonaws.com/{spec.name}:1.4.2@{DIGEST}"
                 )
-                document = task_definition(spec, environment, image=image, role=role)
+                document = render_task_definition(spec, environment, image=image, role=role)
                 path = GOLDENS / environment.name / f"{document['family']}.json"
                 yield path, json.dumps(document, indent=2) + "\n"
 

@@ -22,7 +22,8 @@ from local_aws.tasks.process import app_container
 from platform_sdk.contract import READINESS_PATH, Variable
 from platform_sdk.deploy.environment import Cache, Database, Environment, load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
-from platform_sdk.deploy.render import Role, task_definition
+from platform_sdk.deploy.render.names import Role
+from platform_sdk.deploy.render.task_definition import render_task_definition
 from tests.support.containers import build_image
 from tests.support.local_stack import ROOT, wait_for
 
@@ -57,7 +58,7 @@ class Surroundings:
         self, service: str, image: str, role: Role = "api", *, command: tuple[str, ...] | None = None
     ) -> DockerContainer:
         """A container that is not started yet. Another command takes the place of the role's, as RunTask lets it."""
-        document = task_definition(self.specs[service], self.environment, image=image, role=role)
+        document = render_task_definition(self.specs[service], self.environment, image=image, role=role)
         task = task_container(document, secrets=self._secrets(service), command=command)
         if role == "api" and command is None:
             task.with_network_aliases(service).with_exposed_ports(self.specs[service].port)

@@ -10,9 +10,9 @@ from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest import ServiceSpec
 from platform_sdk.deploy.plan.diff import document_digest
 from platform_sdk.deploy.plan.stack import Deployed
-from platform_sdk.deploy.render import family_of, standalone_task, task_definition
-from platform_sdk.deploy.render.names import COLOURS, arn, cluster_name, stack_name, target_group_name
+from platform_sdk.deploy.render.names import COLOURS, arn, cluster_name, family_of, stack_name, target_group_name
 from platform_sdk.deploy.render.service_stack import render_service_stack
+from platform_sdk.deploy.render.task_definition import render_standalone_task, render_task_definition
 from platform_sdk.deploy.state import (
     Alarm,
     Deployment,
@@ -72,13 +72,13 @@ def released(spec: ServiceSpec, environment: Environment, *, tag: str = "1.4.2",
     """Everything as platform.toml says, at a version; green is live."""
     template = render_service_stack(spec, environment)
     image = image_of(spec, environment, tag)
-    api = registered(task_definition(spec, environment, image=image), environment, revision, tag)
+    api = registered(render_task_definition(spec, environment, image=image), environment, revision, tag)
     worker = None
     if spec.worker is not None:
-        document = task_definition(spec, environment, image=image, role="worker")
+        document = render_task_definition(spec, environment, image=image, role="worker")
         worker = registered(document, environment, revision - 1, tag)
     standalone = {
-        task.name: registered(standalone_task(spec, environment, task, image=image), environment, revision, tag)
+        task.name: registered(render_standalone_task(spec, environment, task, image=image), environment, revision, tag)
         for task in spec.tasks
     }
     groups = tuple(target_group(spec, environment, colour) for colour in COLOURS)

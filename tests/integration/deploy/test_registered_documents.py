@@ -10,13 +10,14 @@ from platform_sdk.deploy.aws.session import Aws, connect
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.plan.diff import diff_task_definitions, document_digest
-from platform_sdk.deploy.render import Role, task_definition
+from platform_sdk.deploy.render.names import Role
+from platform_sdk.deploy.render.task_definition import render_task_definition
 from tests.support.cloudformation import ROOT
 
 STAGING = load_environment(ROOT, "staging")
 ROLES: tuple[Role, ...] = ("api", "worker")
 RENDERED = [
-    (role, task_definition(spec, STAGING, image=f"{spec.name}:1.4.2", role=role))
+    (role, render_task_definition(spec, STAGING, image=f"{spec.name}:1.4.2", role=role))
     for spec in load_services(ROOT, "staging")
     for role in ROLES
     if role == "api" or spec.worker is not None

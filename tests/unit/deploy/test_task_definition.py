@@ -13,8 +13,13 @@ from platform_sdk.contract import Variable
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import SecretReference, SecretStore, ServiceSpec, Sidecar, Sidecars, load_services
 from platform_sdk.deploy.manifest.keys.key import MEMORY_MIB_BY_CPU
-from platform_sdk.deploy.render import Role, family_of, task_definition
-from platform_sdk.deploy.render.task_definition import NoWorker, StopTimeoutTooShort, TaskDefinitionTooLarge
+from platform_sdk.deploy.render.names import Role, family_of
+from platform_sdk.deploy.render.task_definition import (
+    NoWorker,
+    StopTimeoutTooShort,
+    TaskDefinitionTooLarge,
+    render_task_definition,
+)
 from platform_sdk.deploy.render.variables import version_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,7 +46,7 @@ REFUSED_BY_FARGATE = {
 
 
 def rendered(service: str, environment: str, role: Role = "api") -> dict[str, Any]:
-    return task_definition(SPECS[service], ENVIRONMENTS[environment], image="registry/orders:1.4.2", role=role)
+    return render_task_definition(SPECS[service], ENVIRONMENTS[environment], image="registry/orders:1.4.2", role=role)
 
 
 def container(document: dict[str, Any], name: str = "app") -> dict[str, Any]:
@@ -186,26 +191,26 @@ def test_secrets_are_references_and_never_values() -> None:
 def test_parameters_are_kept_below_environment_and_service() -> None:
     reference = SecretReference(store=SecretStore.PARAMETER_STORE, name="payment/host")
     spec = replace(SPECS["orders"], secrets={"PAYMENT_HOST": reference})
-    document = task_definition(spec, ENVIRONMENTS["staging"], image="orders:1")
+    document = render_task_definition(spec, ENVIRONMENTS["staging"], image="orders:1")
     assert secrets(document)["PAYMENT_HOST"] == "/platform/staging/orders/payment/host"
 
 
 def test_a_service_without_needs_gets_no_endpoints() -> None:
     spec = replace(SPECS["users"], database=None, cache=None, secrets={})
-    document = task_definition(spec, ENVIRONMENTS["production"], image="users:1")
+    document = render_task_definition(spec, ENVIRONMENTS["production"], image="users:1")
     assert not {"DATABASE_URL", "DATABASE_MAX_CONNECTIONS", "REDIS_URL"} & set(variables(document))
     assert secrets(document) == {}
 
 
 def test_teams_log_level_goes_before_the_environments() -> None:
     spec = replace(SPECS["users"], environment={"LOG_LEVEL": "warning"})
-    assert variables(task_definition(spec, ENVIRONMENTS["staging"], image="users:1"))["LOG_LEVEL"] == "warning"
+    assert variables(render_task_definition(spec, ENVIRONMENTS["staging"], image="users:1"))["LOG_LEVEL"] == "warning"
     assert variables(rendered("users", "staging"))["LOG_LEVEL"] == "debug"
 
 
 def test_arm64_is_named_as_ecs_names_it() -> None:
     spec = replace(SPECS["users"], task=replace(SPECS["users"].task, architecture="arm64"))
-    document = task_definition(spec, ENVIRONMENTS["staging"], image="users:1")
+    document = render_task_definition(spec, ENVIRONMENTS["staging"], image="users:1")
     assert document["runtimePlatform"] == {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"}
 
 
@@ -238,20 +243,22 @@ def with_drain_delay(environment: Environment, seconds: int) -> Environment:
 
 def test_a_stop_timeout_leaves_time_to_close() -> None:
     environment = with_drain_delay(ENVIRONMENTS["production"], 10)
-    assert task_definition(with_stop_timeout(SPECS["orders"], 15), environment, image="orders:1")
+    assert render_task_definition(with_stop_timeout(SPECS["orders"], 15), environment, image="orders:1")
     with pytest.raises(StopTimeoutTooShort, match="is 14, below 15"):
-        task_definition(with_stop_timeout(SPECS["orders"], 14), environment, image="orders:1")
+        render_task_definition(with_stop_timeout(SPECS["orders"], 14), environment, image="orders:1")
 
 
 def test_log_router_never_gets_more_than_fargate_allows() -> None:
-    document = task_definition(with_stop_timeout(SPECS["orders"], 120), ENVIRONMENTS["production"], image="orders:1")
+    document = render_task_definition(
+        with_stop_timeout(SPECS["orders"], 120), ENVIRONMENTS["production"], image="orders:1"
+    )
     assert container(document, "log-router")["stopTimeout"] == 120
 
 
 def test_a_document_above_the_limit_names_the_largest_variables() -> None:
     spec = replace(SPECS["orders"], environment={"SMALL": "x", "LARGE": "x" * 40_000, "LARGER": "x" * 50_000})
     with pytest.raises(TaskDefinitionTooLarge) as caught:
-        task_definition(spec, ENVIRONMENTS["local"], image="orders:1")
+        render_task_definition(spec, ENVIRONMENTS["local"], image="orders:1")
     assert "ECS registers at most 65536" in caught.value.what
     assert caught.value.because is not None
     assert "LARGER (50000 bytes), LARGE (40000 bytes)" in caught.value.because
@@ -260,7 +267,7 @@ def test_a_document_above_the_limit_names_the_largest_variables() -> None:
 def test_sidecars_can_be_switched_off() -> None:
     off = Sidecar(enabled=False, cpu=None, memory_mib=None)
     spec = replace(SPECS["orders"], sidecars=Sidecars(cloudwatch_agent=off, log_router=off))
-    document: Any = task_definition(spec, ENVIRONMENTS["production"], image="orders:1")
+    document: Any = render_task_definition(spec, ENVIRONMENTS["production"], image="orders:1")
     [app] = document["containerDefinitions"]
     assert (app["cpu"], app["memoryReservation"], app["dependsOn"]) == (512, 1024, [])
     assert app["logConfiguration"]["options"]["awslogs-group"] == "/platform/production/orders"
@@ -270,6 +277,6 @@ def test_sidecars_can_be_switched_off() -> None:
 def test_sidecars_have_the_size_that_a_team_gives_them() -> None:
     large = Sidecar(enabled=True, cpu=128, memory_mib=512)
     spec = replace(SPECS["orders"], sidecars=replace(SPECS["orders"].sidecars, log_router=large))
-    document = task_definition(spec, ENVIRONMENTS["production"], image="orders:1")
+    document = render_task_definition(spec, ENVIRONMENTS["production"], image="orders:1")
     assert (container(document, "log-router")["cpu"], container(document, "log-router")["memory"]) == (128, 512)
     assert (container(document)["cpu"], container(document)["memoryReservation"]) == (512 - 64 - 128, 1024 - 256 - 512)

@@ -59,7 +59,7 @@ def test_the_runtime_half_touches_every_image() -> None:
 
 
 def test_what_renders_touches_every_services_documents() -> None:
-    for module in ("render/monitoring.py", "manifest/load.py", "environment.py", "render/names.py", "toml_document.py"):
+    for module in ("render/alarms.py", "manifest/load.py", "environment.py", "render/names.py", "toml_document.py"):
         assert why(f"{SDK}/deploy/{module}") == all_by(("documents", "renderer")), module
 
 

@@ -11,8 +11,8 @@ from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services, load_spec
 from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.plan.diff import canonical_task_definition, canonical_template, document_digest
-from platform_sdk.deploy.render import standalone_task, task_definition
 from platform_sdk.deploy.render.service_stack import render_service_stack
+from platform_sdk.deploy.render.task_definition import render_standalone_task, render_task_definition
 from tests.support.deployed_services import as_ecs_answers, image_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,7 +34,7 @@ DESCRIBED_ONLY: dict[str, Any] = {
 
 
 def document() -> Any:
-    return task_definition(ORDERS, PRODUCTION, image=IMAGE)
+    return render_task_definition(ORDERS, PRODUCTION, image=IMAGE)
 
 
 def app(of: Any) -> Any:
@@ -45,7 +45,7 @@ def app(of: Any) -> Any:
 def test_what_ecs_answers_is_what_was_rendered(spec: Any) -> None:
     roles: Any = ("api",) if spec.worker is None else ("api", "worker")
     for role in roles:
-        rendered: Any = task_definition(spec, PRODUCTION, image=IMAGE, role=role)
+        rendered: Any = render_task_definition(spec, PRODUCTION, image=IMAGE, role=role)
         live = as_ecs_answers(rendered) | DESCRIBED_ONLY
         assert live != rendered
         assert document_digest(live) == document_digest(rendered)
@@ -55,7 +55,7 @@ def test_standalone_tasks_and_every_key_too(tmp_path: Path) -> None:
     (tmp_path / "platform.toml").write_text(reference(), encoding="utf-8")
     spec = load_spec(tmp_path / "platform.toml", "production")
     for task in spec.tasks:
-        rendered = standalone_task(spec, PRODUCTION, task, image=IMAGE)
+        rendered = render_standalone_task(spec, PRODUCTION, task, image=IMAGE)
         assert document_digest(as_ecs_answers(rendered) | DESCRIBED_ONLY) == document_digest(rendered)
 
 

@@ -25,9 +25,9 @@ from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.observe import UnreadableTemplate, observe_service, observe_services
 from platform_sdk.deploy.plan import drift_of, live_of, plan_service
-from platform_sdk.deploy.render import task_definition
-from platform_sdk.deploy.render.codedeploy import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.service_stack import render_service_stack
+from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.render.yaml import to_yaml
 from platform_sdk.deploy.shared import load_shared_stacks
 from tests.support.deployed_services import NOTHING
@@ -148,7 +148,7 @@ def test_a_name_for_a_first_change_set_is_no_stack_to_update() -> None:
 
 
 def test_a_revision_that_was_registered_and_does_not_run_is_found_beside_the_one_that_does(live: ControlPlane) -> None:
-    document: Any = task_definition(ORDERS, STAGING, image="orders:2.0.0")
+    document: Any = render_task_definition(ORDERS, STAGING, image="orders:2.0.0")
     live.client("ecs").register_task_definition(**document)
     state = observe_service(ORDERS, STAGING, gateways(live))
     assert state.api_revision is not None
@@ -158,7 +158,7 @@ def test_a_revision_that_was_registered_and_does_not_run_is_found_beside_the_one
 
 def test_a_running_deployment_is_found_and_what_it_does_is_no_drift(live: ControlPlane) -> None:
     revision = live.client("ecs").describe_task_definition(taskDefinition="staging-orders")["taskDefinition"]
-    document: Any = task_definition(ORDERS, STAGING, image=revision["containerDefinitions"][0]["image"])
+    document: Any = render_task_definition(ORDERS, STAGING, image=revision["containerDefinitions"][0]["image"])
     arn = live.client("ecs").register_task_definition(**document)["taskDefinition"]["taskDefinitionArn"]
     begin(live, arn)
     live.client("application-autoscaling").register_scalable_target(

@@ -11,7 +11,7 @@ from platform_sdk.deploy.manifest import ServiceSpec, load_services, load_spec
 from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.manifest.types import ScheduledScaling
 from platform_sdk.deploy.plan import ExistingRevision, NewRevision, Plan, plan_service
-from platform_sdk.deploy.render import task_definition
+from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.state import ServiceState
 from tests.support.deployed_services import NOTHING, created, image_of, registered, released, running_deployment
 
@@ -101,7 +101,7 @@ def test_a_worker_that_is_new_comes_with_the_stack_and_is_released_after_it() ->
 
 
 def test_a_document_that_a_failed_release_registered_is_not_registered_again() -> None:
-    failed = registered(task_definition(ORDERS, PRODUCTION, image=NEW), PRODUCTION, 8, "1.5.0")
+    failed = registered(render_task_definition(ORDERS, PRODUCTION, image=NEW), PRODUCTION, 8, "1.5.0")
     state = replace(released(ORDERS, PRODUCTION), newer_revisions={"api": failed})
     plan = planned(ORDERS, state, NEW)
     assert plan.api.target == ExistingRevision(arn=failed.arn)

@@ -15,7 +15,7 @@ from platform_sdk.deploy.output.plan import as_markdown, as_text, coloured
 from platform_sdk.deploy.output.plan_words import shown
 from platform_sdk.deploy.output.records import as_document
 from platform_sdk.deploy.plan import Plan, plan_service
-from platform_sdk.deploy.render import task_definition
+from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.state import ServiceState
 from tests.support.deployed_services import NOTHING, image_of, registered, released, running_deployment
 
@@ -100,7 +100,7 @@ def test_a_grace_period_is_told_in_every_form() -> None:
 
 def test_a_revision_of_an_earlier_release_is_named() -> None:
     image = image_of(ORDERS, PRODUCTION, "1.5.0")
-    failed = registered(task_definition(ORDERS, PRODUCTION, image=image), PRODUCTION, 8, "1.5.0")
+    failed = registered(render_task_definition(ORDERS, PRODUCTION, image=image), PRODUCTION, 8, "1.5.0")
     state = replace(released(ORDERS, PRODUCTION), newer_revisions={"api": failed})
     text, _, document = forms(planned(state=state, image=image))
     assert "production-orders:8 in place of production-orders:7, registered by an earlier release" in text

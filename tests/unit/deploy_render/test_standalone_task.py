@@ -10,8 +10,8 @@ from botocore.validate import ParamValidator
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_spec
 from platform_sdk.deploy.manifest.reference import reference
-from platform_sdk.deploy.render import standalone_task
 from platform_sdk.deploy.render.service_stack import render_service_stack
+from platform_sdk.deploy.render.task_definition import render_standalone_task
 
 ROOT = Path(__file__).resolve().parents[3]
 PRODUCTION = load_environment(ROOT, "production")
@@ -32,7 +32,9 @@ def test_it_is_what_ecs_registers_under_the_name_that_the_schedule_starts(spec: 
         for body in resources.values()
         if body["Type"] == "AWS::Scheduler::Schedule"
     }
-    documents = [standalone_task(spec, PRODUCTION, task, image="orders:7") for task in spec.tasks if task.schedule]
+    documents = [
+        render_standalone_task(spec, PRODUCTION, task, image="orders:7") for task in spec.tasks if task.schedule
+    ]
     assert {document["family"] for document in documents} == started != set()
     shape = get_session().get_service_model("ecs").operation_model("RegisterTaskDefinition").input_shape
     assert shape is not None
@@ -42,7 +44,7 @@ def test_it_is_what_ecs_registers_under_the_name_that_the_schedule_starts(spec: 
 
 def test_it_runs_its_command_in_its_size_and_answers_no_requests(spec: ServiceSpec) -> None:
     task = spec.tasks[0]
-    document: Any = standalone_task(spec, PRODUCTION, task, image="orders:7")
+    document: Any = render_standalone_task(spec, PRODUCTION, task, image="orders:7")
     app = document["containerDefinitions"][0]
     assert (app["command"], app["image"]) == (list(task.command), "orders:7")
     assert (document["cpu"], document["memory"]) == (str(task.cpu), str(task.memory_mib))

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services, load_spec
 from platform_sdk.deploy.manifest.reference import reference
-from platform_sdk.deploy.render import task_definition
 from platform_sdk.deploy.render.service_stack import render_service_stack
+from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.render.yaml import from_yaml, to_yaml
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,9 +37,9 @@ def documents(folder: Path) -> Iterator[object]:
             load_spec(folder / "platform.toml", environment.name),
         ]:
             yield render_service_stack(spec, environment)
-            yield task_definition(spec, environment, image="x:1", role="api")
+            yield render_task_definition(spec, environment, image="x:1", role="api")
             if spec.worker is not None:
-                yield task_definition(spec, environment, image="x:1", role="worker")
+                yield render_task_definition(spec, environment, image="x:1", role="worker")
 
 
 def test_every_rendered_document_is_read_back_equal(tmp_path: Path) -> None:

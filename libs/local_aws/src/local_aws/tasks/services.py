@@ -11,7 +11,7 @@ from local_aws.tasks.scheduling import Role, Slot
 from platform_sdk.contract import READINESS_PATH
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
-from platform_sdk.deploy.render import task_definition
+from platform_sdk.deploy.render.task_definition import render_task_definition
 
 IMAGE_TAG = "dev"
 
@@ -59,7 +59,9 @@ def load_local_services(root: Path, environment: Environment) -> Mapping[str, Lo
 def _local_service(spec: ServiceSpec, environment: Environment) -> LocalService:
     roles: tuple[Role, ...] = ("api", "worker") if spec.worker is not None else ("api",)
     image = f"{spec.name}:{IMAGE_TAG}"
-    containers = {role: app_container(task_definition(spec, environment, image=image, role=role)) for role in roles}
+    containers = {
+        role: app_container(render_task_definition(spec, environment, image=image, role=role)) for role in roles
+    }
     return LocalService(spec=spec, containers=MappingProxyType(containers))
 
 

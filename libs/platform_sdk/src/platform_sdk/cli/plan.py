@@ -196,7 +196,7 @@ def cost(services: tuple[str, ...], environment_name: str, with_comparison: bool
 if TYPE_CHECKING:
     from platform_sdk.deploy.environment import Environment
     from platform_sdk.deploy.manifest import ServiceSpec
-    from platform_sdk.deploy.render import Role
+    from platform_sdk.deploy.render.names import Role
 
 Document = Literal["task-definition", "appspec", "stack"]
 DOCUMENTS: Final = ("task-definition", "appspec", "stack")
@@ -267,27 +267,28 @@ def shared_stacks(environment: "Environment") -> Iterator[str]:
 
 
 def every_document(spec: "ServiceSpec", environment: "Environment", image: str, revision: int) -> Iterator[str]:
-    from platform_sdk.deploy.render import standalone_task
+    """Yield each document of a service as YAML, below a comment that names it."""
+    from platform_sdk.deploy.render.task_definition import render_standalone_task
     from platform_sdk.deploy.render.yaml import to_yaml
 
     yield f"# The task definition of the API.\n{to_yaml(task_definition(spec, environment, image, 'api'))}"
     if spec.worker is not None:
         yield f"# The task definition of the worker.\n{to_yaml(task_definition(spec, environment, image, 'worker'))}"
     for task in spec.tasks:
-        document = standalone_task(spec, environment, task, image=image)
+        document = render_standalone_task(spec, environment, task, image=image)
         yield f"# The task definition of the task {task.name}.\n{to_yaml(document)}"
     yield appspec(spec, environment, revision)
     yield f"# The stack, for CloudFormation.\n{stack(spec, environment)}"
 
 
 def task_definition(spec: "ServiceSpec", environment: "Environment", image: str, role: "Role") -> dict[str, object]:
-    from platform_sdk.deploy.render import task_definition
+    from platform_sdk.deploy.render.task_definition import render_task_definition
 
-    return task_definition(spec, environment, image=image, role=role)
+    return render_task_definition(spec, environment, image=image, role=role)
 
 
 def appspec(spec: "ServiceSpec", environment: "Environment", revision: int) -> str:
-    from platform_sdk.deploy.render.codedeploy import load_appspec_template, render_appspec
+    from platform_sdk.deploy.render.appspec import load_appspec_template, render_appspec
     from platform_sdk.deploy.render.names import arn, service_name
 
     revised = arn(environment, "ecs", f"task-definition/{service_name(spec, environment)}:{revision}")

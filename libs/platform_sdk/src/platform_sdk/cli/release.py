@@ -251,7 +251,7 @@ def told(spec: "ServiceSpec", environment: "Environment", aws: "Aws") -> "Iterat
     """While it is open, progress is painted, and signals are heard."""
     from platform_sdk.deploy.diagnosis import AwsEvidence
     from platform_sdk.deploy.release.context import Interrupts, Tools, heard
-    from platform_sdk.deploy.render.codedeploy import load_appspec_template
+    from platform_sdk.deploy.render.appspec import load_appspec_template
 
     git = git_here()
     interrupts = Interrupts(leave=leave_at_once)

@@ -16,10 +16,13 @@ from platform_sdk.deploy.environment import (
 from platform_sdk.deploy.manifest import read_files, sources_in
 from platform_sdk.deploy.manifest.topology import Source
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.render import Role, task_definition
-from platform_sdk.deploy.render.names import limited_names
+from platform_sdk.deploy.render.names import Role, limited_names
 from platform_sdk.deploy.render.service_stack import StackTooLarge, render_service_stack
-from platform_sdk.deploy.render.task_definition import StopTimeoutTooShort, TaskDefinitionTooLarge
+from platform_sdk.deploy.render.task_definition import (
+    StopTimeoutTooShort,
+    TaskDefinitionTooLarge,
+    render_task_definition,
+)
 from platform_sdk.deploy.shared import TEMPLATES, load_shared_stacks
 
 # What AWS refuses although every file is right by itself: limits that only all files together, or what is rendered
@@ -74,7 +77,7 @@ def roles_of(source: Source) -> Iterator[Role]:
 def check_task_definition(source: Source, environment: Environment, role: Role) -> None:
     spec = source.spec
     try:
-        document = task_definition(spec, environment, image=f"{spec.name}:check", role=role)
+        document = render_task_definition(spec, environment, image=f"{spec.name}:check", role=role)
     except StopTimeoutTooShort as error:
         source.document.error(("task", "stop_timeout_seconds"), f"{error.what}: {error.because}", error.hint)
         return

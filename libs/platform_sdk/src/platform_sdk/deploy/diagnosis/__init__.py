@@ -17,7 +17,7 @@ from platform_sdk.deploy.diagnosis.evidence import DeadTask, Evidence, Expected,
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.release.outcome import Explanation, Watched
-from platform_sdk.deploy.render.monitoring import alarm_name
+from platform_sdk.deploy.render.alarms import alarm_name
 from platform_sdk.deploy.render.names import Role, hook_function_name, log_group, log_stream
 from platform_sdk.deploy.render.task_definition import APP, role_arn, size_of
 from platform_sdk.deploy.state import Alarm, DeploymentTarget, LogLine, TargetHealth, Task

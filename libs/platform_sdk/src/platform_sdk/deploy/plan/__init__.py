@@ -38,10 +38,9 @@ from platform_sdk.deploy.plan.decisions import (
 from platform_sdk.deploy.plan.diff import Change, diff, diff_task_definitions, document_digest
 from platform_sdk.deploy.plan.drift import drift_of
 from platform_sdk.deploy.plan.stack import is_placeholder, live_of, plan_stack, scaling_changes
-from platform_sdk.deploy.render import Role, family_of, standalone_task, task_definition
-from platform_sdk.deploy.render.names import schedule_name
+from platform_sdk.deploy.render.names import Role, family_of, schedule_name
 from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.render.task_definition import APP
+from platform_sdk.deploy.render.task_definition import APP, render_standalone_task, render_task_definition
 from platform_sdk.deploy.shared import SharedStack
 from platform_sdk.deploy.state import DeployedStack, ServiceState, TaskDefinition
 
@@ -63,7 +62,7 @@ def plan_role(
         live,
         state.newer_revisions.get(role),
         image or image_of(live) or image_of(released(state.api_revision)),
-        lambda known: task_definition(spec, environment, image=known, role=role),
+        lambda known: render_task_definition(spec, environment, image=known, role=role),
     )
 
 
@@ -79,7 +78,7 @@ def plan_standalone(
             live,
             None,
             image or image_of(live) or image_of(released(state.api_revision)),
-            lambda known, task=task: standalone_task(spec, environment, task, image=known),  # type: ignore[misc]
+            lambda known, task=task: render_standalone_task(spec, environment, task, image=known),  # type: ignore[misc]
         )
 
 

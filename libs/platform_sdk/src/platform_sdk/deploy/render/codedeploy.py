@@ -1,18 +1,13 @@
-"""How CodeDeploy brings a new version to the users of a service, and when it goes back."""
+"""The CodeDeploy application and deployment group: how traffic shifts to a new version, and what rolls it back."""
 
-import hashlib
-import json
 from collections.abc import Mapping
-from pathlib import Path
-from string import Template
 from typing import Final
 
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest.types import LIFECYCLE_EVENTS, ServiceSpec, TrafficShift, TrafficShiftType
+from platform_sdk.deploy.manifest.types import ServiceSpec, TrafficShift, TrafficShiftType
+from platform_sdk.deploy.render.alarms import alarm_id
 from platform_sdk.deploy.render.cloudformation import Json, get, ref, resource
-from platform_sdk.deploy.render.monitoring import alarm_id
-from platform_sdk.deploy.render.names import COLOURS, PLATFORM_VERSION, hook_function_name, service_name, target_group
-from platform_sdk.deploy.render.task_definition import APP
+from platform_sdk.deploy.render.names import COLOURS, service_name, target_group
 
 PREDEFINED: Final[Mapping[tuple[TrafficShiftType, int, int], str]] = {
     ("all_at_once", 100, 0): "CodeDeployDefault.ECSAllAtOnce",
@@ -21,7 +16,8 @@ PREDEFINED: Final[Mapping[tuple[TrafficShiftType, int, int], str]] = {
     ("canary", 10, 5): "CodeDeployDefault.ECSCanary10Percent5Minutes",
     ("canary", 10, 15): "CodeDeployDefault.ECSCanary10Percent15Minutes",
 }
-"""Type, percent and interval in minutes to the deployment configurations that every account has."""
+"""Type, percent and interval in minutes to the deployment configurations that every account has
+(docs.aws.amazon.com/codedeploy, "Deployment configurations on an Amazon ECS compute platform")."""
 
 
 def codedeploy(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
@@ -41,8 +37,9 @@ def predefined(shift: TrafficShift) -> str | None:
 
 
 def deployment_configuration(shift: TrafficShift, name: str) -> Json:
-    """None of its properties can be changed. With its values in its name, other values make another one: CodeDeploy
-    has both until the deployment group uses the new one.
+    """Put the values into the name, as no property can be changed.
+
+    Other values create another configuration, and both exist until the deployment group uses the new one.
     """
     word = shift.type.capitalize()
     steps: Json = {f"{word}Percentage": shift.percent, f"{word}Interval": shift.interval_minutes}
@@ -55,7 +52,7 @@ def deployment_configuration(shift: TrafficShift, name: str) -> Json:
 
 
 def deployment_group(spec: ServiceSpec, name: str) -> Json:
-    # An alarm of a queue is about the worker, and takes the worker's release back.
+    # An alarm of a queue rolls back the worker, which CodeDeploy does not deploy.
     watched = [ref(alarm_id(alarm)) for alarm in spec.alarms if alarm.roll_back and alarm.queue is None]
     events = ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_REQUEST", *(["DEPLOYMENT_STOP_ON_ALARM"] if watched else [])]
     properties: Json = {
@@ -74,7 +71,7 @@ def deployment_group(spec: ServiceSpec, name: str) -> Json:
 
 
 def target_group_pair() -> Json:
-    """By listener, not by rule: CodeDeploy finds the rules that forward to one of the pair."""
+    """Name the listeners, not the rules: CodeDeploy finds the rules that forward to one of the pair."""
     return {
         "TargetGroups": [{"Name": get(target_group(colour), "TargetGroupName")} for colour in COLOURS],
         "ProdTrafficRoute": {"ListenerArns": [ref("ProductionListenerArn")]},
@@ -89,54 +86,4 @@ def blue_green(shift: TrafficShift) -> Json:
             "Action": "TERMINATE",
             "TerminationWaitTimeInMinutes": shift.bake_minutes,
         },
-    }
-
-
-# What CodeDeploy is told to run: the repository's appspec.yaml, filled in for a service and a revision.
-
-AT_ONCE: Final = "CodeDeployDefault.ECSAllAtOnce"
-"""A configuration of AWS's own: all traffic in one step."""
-TEMPLATE: Final = Path("appspec.yaml")
-
-
-def load_appspec_template(root: Path) -> str:
-    return (root / TEMPLATE).read_text(encoding="utf-8")
-
-
-def render_appspec(template: str, spec: ServiceSpec, environment: Environment, task_definition_arn: str) -> str:
-    """YAML. `task_definition_arn` names the revision to run; every other value follows from the spec."""
-    return Template(template).substitute(
-        task_definition=json.dumps(task_definition_arn),
-        container_name=json.dumps(APP),
-        container_port=spec.port,
-        platform_version=json.dumps(PLATFORM_VERSION),
-        hooks=json.dumps(hooks(spec, environment)),
-    )
-
-
-def hooks(spec: ServiceSpec, environment: Environment) -> list[dict[str, str]]:
-    """In the order in which CodeDeploy calls them; each is a mapping with one key."""
-    return [
-        {event: hook_function_name(environment, spec.hooks[event])}
-        for event in LIFECYCLE_EVENTS.values()
-        if event in spec.hooks
-    ]
-
-
-def deployment_request(
-    appspec: str, spec: ServiceSpec, environment: Environment, description: str, *, at_once: bool = False
-) -> Json:
-    """The parameters of codedeploy:CreateDeployment. Everything else is the deployment group's, with `at_once` all but
-    the way in which traffic shifts.
-    """
-    digest = hashlib.sha256(appspec.encode()).hexdigest()
-    return {
-        "applicationName": service_name(spec, environment),
-        "deploymentGroupName": service_name(spec, environment),
-        "description": description,
-        "revision": {
-            "revisionType": "AppSpecContent",
-            "appSpecContent": {"content": appspec, "sha256": digest},
-        },
-        **({"deploymentConfigName": AT_ONCE} if at_once else {}),
     }

@@ -1,8 +1,8 @@
-"""The CloudFormation template of one service in one environment, beside the shared ones in deploy/cloudformation.
+"""The CloudFormation template of one service in one environment. The shared stacks are in deploy/cloudformation.
 
-Pure, and plain: `aws cloudformation deploy` takes what comes out. It can be created before the service has an image,
-and finds the shared stacks through Systems Manager parameters. What a release changes afterwards it leaves alone: see
-stack_update.py and decision 0014.
+Pure: the result is plain, and `aws cloudformation deploy` accepts it. The stack can be created before the service has
+an image. It finds the shared stacks through Systems Manager parameters. An update leaves alone what releases change:
+see stack_update.py and decision 0014.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,94 +11,22 @@ from typing import Final
 from platform_sdk.contract import RECEIVE_WAIT_SECONDS, dead_letter_queue_name, queue_name
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import Queue, ServiceSpec
+from platform_sdk.deploy.render.alarms import alarms
+from platform_sdk.deploy.render.autoscaling import autoscaling
 from platform_sdk.deploy.render.cloudformation import Json, checkov_skip, get, kept, policy, ref, resource
 from platform_sdk.deploy.render.codedeploy import codedeploy
+from platform_sdk.deploy.render.dashboard import dashboard
+from platform_sdk.deploy.render.ecs_services import HAS_WORKER_REVISION, ecs_services
 from platform_sdk.deploy.render.load_balancing import LIVE_IS_GREEN, load_balancing
-from platform_sdk.deploy.render.monitoring import alarms, dashboard
 from platform_sdk.deploy.render.names import arn, log_group, logical
 from platform_sdk.deploy.render.roles import roles
-from platform_sdk.deploy.render.scaling import scaling, schedules
-from platform_sdk.deploy.render.services import HAS_WORKER_REVISION, ecs_services
+from platform_sdk.deploy.render.schedules import schedules
 from platform_sdk.deploy.shared import SharedParameter, shared_parameter
 from platform_sdk.errors import PlatformError
 
-# The queues that a service owns, each with its dead-letter queue; a worker moves there what it cannot handle.
-
-SECONDS_PER_DAY: Final = 86_400
-
-
-def queues(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
-    return {name: body for queue in spec.queues for name, body in policy_resources(queue, environment)}
-
-
-def policy_resources(queue: Queue, environment: Environment) -> Iterator[tuple[str, Json]]:
-    name, dead = logical(queue.name, "queue"), logical(queue.name, "dead", "letter", "queue")
-    yield name, main_queue(queue, environment, dead)
-    yield dead, dead_letter_queue(queue, environment)
-    for of in (name, dead):
-        yield f"{of}Policy", only_by_tls(of)
-
-
-def main_queue(queue: Queue, environment: Environment, dead: str) -> Json:
-    properties: Json = {
-        "QueueName": queue_name(environment.name, queue.name),
-        "VisibilityTimeout": queue.visibility_timeout_seconds,
-        "DelaySeconds": queue.delay_seconds,
-        "MessageRetentionPeriod": queue.retention_days * SECONDS_PER_DAY,
-        "ReceiveMessageWaitTimeSeconds": RECEIVE_WAIT_SECONDS,
-        "RedrivePolicy": {"deadLetterTargetArn": get(dead, "Arn"), "maxReceiveCount": queue.max_receive_count},
-    }
-    return encrypted_queue(properties)
-
-
-def dead_letter_queue(queue: Queue, environment: Environment) -> Json:
-    source = arn(environment, "sqs", queue_name(environment.name, queue.name))
-    properties: Json = {
-        "QueueName": dead_letter_queue_name(environment.name, queue.name),
-        # A message's age goes on counting when it is moved.
-        "MessageRetentionPeriod": queue.dead_letter_retention_days * SECONDS_PER_DAY,
-        "RedriveAllowPolicy": {"redrivePermission": "byQueue", "sourceQueueArns": [source]},
-    }
-    return encrypted_queue(properties)
-
-
-def encrypted_queue(properties: Json) -> Json:
-    reason = "Encrypted with the key of SQS. A key of ours would have to be granted to every service that publishes."
-    body = kept("AWS::SQS::Queue", {**properties, "SqsManagedSseEnabled": True})
-    return {**body, "Metadata": checkov_skip("CKV_AWS_27", reason)}
-
-
-def only_by_tls(queue: str) -> Json:
-    """Who may send and receive is said in the roles of the services; this holds for all of them."""
-    statement: Json = {
-        "Sid": "OnlyByTls",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "sqs:*",
-        "Resource": get(queue, "Arn"),
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    return resource("AWS::SQS::QueuePolicy", {"Queues": [ref(queue)], "PolicyDocument": policy([statement])})
-
-
-# The log groups of a service: what its app says, and what the containers beside it say.
-
-
-def log_groups(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
-    return {
-        "AppLogs": group(log_group(spec, environment), spec),
-        "SidecarLogs": group(log_group(spec, environment, "/sidecars"), spec),
-    }
-
-
-def group(name: str, spec: ServiceSpec) -> Json:
-    reason = "CloudWatch Logs encrypts every group; a key of ours would be one more thing that can stop logging."
-    body = kept("AWS::Logs::LogGroup", {"LogGroupName": name, "RetentionInDays": spec.log_retention_days})
-    return {**body, "Metadata": checkov_skip("CKV_AWS_158", reason)}
-
-
 MAX_RESOURCES: Final = 500
 MAX_BYTES: Final = 1_000_000
+SECONDS_PER_DAY: Final = 86_400
 
 FOUND: Final[Mapping[str, tuple[str, str]]] = {
     "VpcId": ("AWS::EC2::VPC::Id", SharedParameter.VPC_ID),
@@ -111,18 +39,18 @@ FOUND: Final[Mapping[str, tuple[str, str]]] = {
     "ProductionListenerArn": ("String", SharedParameter.PRODUCTION_LISTENER_ARN),
     "TestListenerArn": ("String", SharedParameter.TEST_LISTENER_ARN),
 }
-"""Parameters that CloudFormation looks up: their type, and where a shared stack has written the value."""
+"""Parameters that CloudFormation looks up: their type, and the SSM parameter that a shared stack writes."""
 
 
 class StackTooLarge(PlatformError):
-    """More than CloudFormation takes in one template."""
+    """The template exceeds the limit of CloudFormation."""
 
 
 def render_service_stack(spec: ServiceSpec, environment: Environment) -> Json:
-    """The template as a JSON object.
+    """Return the template as a JSON object.
 
     Raises:
-        StackTooLarge: above 500 resources.
+        StackTooLarge: above 500 resources (docs.aws.amazon.com/AWSCloudFormation, "quotas").
     """
     resources = resources_of(spec, environment)
     if len(resources) > MAX_RESOURCES:
@@ -147,7 +75,7 @@ def resources_of(spec: ServiceSpec, environment: Environment) -> dict[str, Json]
         **load_balancing(spec, environment),
         **ecs_services(spec, environment),
         **codedeploy(spec, environment),
-        **scaling(spec, environment),
+        **autoscaling(spec, environment),
         **queues(spec, environment),
         **schedules(spec, environment),
         **alarms(spec, environment),
@@ -158,7 +86,7 @@ def resources_of(spec: ServiceSpec, environment: Environment) -> dict[str, Json]
 
 
 def found(spec: ServiceSpec, environment: Environment) -> Json:
-    """Each has a default, so that the stack is created without a parameter on the command line."""
+    """Give each parameter a default, so that the stack is created without parameters on the command line."""
     by_schedule = any(task.schedule is not None for task in spec.tasks)
     return {
         name: {"Type": f"AWS::SSM::Parameter::Value<{kind}>", "Default": shared_parameter(environment, place)}
@@ -168,7 +96,7 @@ def found(spec: ServiceSpec, environment: Environment) -> Json:
 
 
 def given(spec: ServiceSpec) -> Json:
-    """What a release changes, and what cannot be changed in a stack: an update keeps all of them as they are."""
+    """Return what a release changes, and what no stack update can change: an update keeps their values."""
     parameters: Json = {
         "LiveTargetGroup": {
             "Type": "String",
@@ -194,3 +122,76 @@ def given(spec: ServiceSpec) -> Json:
             "Default": "",
         }
     return parameters
+
+
+# Queues: each one that the service owns, with its dead-letter queue.
+
+
+def queues(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    return {name: body for queue in spec.queues for name, body in queue_resources(queue, environment)}
+
+
+def queue_resources(queue: Queue, environment: Environment) -> Iterator[tuple[str, Json]]:
+    name, dead = logical(queue.name, "queue"), logical(queue.name, "dead", "letter", "queue")
+    yield name, main_queue(queue, environment, dead)
+    yield dead, dead_letter_queue(queue, environment)
+    for of in (name, dead):
+        yield f"{of}Policy", only_by_tls(of)
+
+
+def main_queue(queue: Queue, environment: Environment, dead: str) -> Json:
+    properties: Json = {
+        "QueueName": queue_name(environment.name, queue.name),
+        "VisibilityTimeout": queue.visibility_timeout_seconds,
+        "DelaySeconds": queue.delay_seconds,
+        "MessageRetentionPeriod": queue.retention_days * SECONDS_PER_DAY,
+        "ReceiveMessageWaitTimeSeconds": RECEIVE_WAIT_SECONDS,
+        "RedrivePolicy": {"deadLetterTargetArn": get(dead, "Arn"), "maxReceiveCount": queue.max_receive_count},
+    }
+    return encrypted_queue(properties)
+
+
+def dead_letter_queue(queue: Queue, environment: Environment) -> Json:
+    source = arn(environment, "sqs", queue_name(environment.name, queue.name))
+    properties: Json = {
+        "QueueName": dead_letter_queue_name(environment.name, queue.name),
+        # A message keeps its age when it is moved.
+        "MessageRetentionPeriod": queue.dead_letter_retention_days * SECONDS_PER_DAY,
+        "RedriveAllowPolicy": {"redrivePermission": "byQueue", "sourceQueueArns": [source]},
+    }
+    return encrypted_queue(properties)
+
+
+def encrypted_queue(properties: Json) -> Json:
+    reason = "Encrypted with the key of SQS. A key of ours would have to be granted to every service that publishes."
+    body = kept("AWS::SQS::Queue", {**properties, "SqsManagedSseEnabled": True})
+    return {**body, "Metadata": checkov_skip("CKV_AWS_27", reason)}
+
+
+def only_by_tls(queue: str) -> Json:
+    """Deny access without TLS. The roles of the services say who may send and receive."""
+    statement: Json = {
+        "Sid": "OnlyByTls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": get(queue, "Arn"),
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return resource("AWS::SQS::QueuePolicy", {"Queues": [ref(queue)], "PolicyDocument": policy([statement])})
+
+
+# Log groups: one for the app, one for the sidecars.
+
+
+def log_groups(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    return {
+        "AppLogs": group(log_group(spec, environment), spec),
+        "SidecarLogs": group(log_group(spec, environment, "/sidecars"), spec),
+    }
+
+
+def group(name: str, spec: ServiceSpec) -> Json:
+    reason = "CloudWatch Logs encrypts every group; a key of ours would be one more thing that can stop logging."
+    body = kept("AWS::Logs::LogGroup", {"LogGroupName": name, "RetentionInDays": spec.log_retention_days})
+    return {**body, "Metadata": checkov_skip("CKV_AWS_158", reason)}

@@ -1,30 +1,25 @@
-"""Alarms: those of platform.toml, some of which take a release back, and those that every service has."""
+"""CloudWatch alarms: those of platform.toml, some of which roll a release back, and those that every service has."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from platform_sdk.contract import dead_letter_queue_name, queue_name
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import Alarm, Scaling, ServiceSpec, Worker
-from platform_sdk.deploy.render.cloudformation import Json, dimensions, ref, resource, sub
+from platform_sdk.deploy.render.cloudformation import Json, dimensions, ref, resource
 from platform_sdk.deploy.render.names import (
     COLOURS,
     Colour,
-    log_group,
     logical,
     of_service,
     of_target_group,
     service_name,
-    target_group,
     worker_service_name,
 )
 
-# CloudWatch's metric math, for alarms and for target tracking.
-#
-# Either of the two target groups may be live, and both are while traffic shifts. So what is measured of requests is
-# measured of both, and an expression makes one figure of the two, which means the same before, during and after a
-# shift.
+# Metric math, for alarms and for target tracking. Either target group may be live, and both are while traffic shifts.
+# So every request metric is read from both, and an expression turns the two into one figure that means the same
+# before, during and after a shift.
 
 PERIOD_SECONDS: Final = 60
 
@@ -33,14 +28,14 @@ Measure = Callable[[str, str, str, Mapping[str, object], str], Json]
 
 
 def measured(name: str, namespace: str, metric: str, of: Mapping[str, object], statistic: str) -> Json:
-    """As an alarm has it."""
+    """Return the form of an alarm."""
     described: Json = {"Namespace": namespace, "MetricName": metric, "Dimensions": dimensions(of)}
     stat: Json = {"Metric": described, "Period": PERIOD_SECONDS, "Stat": statistic}
     return {"Id": name, "MetricStat": stat, "ReturnData": False}
 
 
 def tracked(name: str, namespace: str, metric: str, of: Mapping[str, object], statistic: str) -> Json:
-    """As target tracking has it, which chooses the period itself."""
+    """Return the form of target tracking, which chooses the period itself."""
     described: Json = {"Namespace": namespace, "MetricName": metric, "Dimensions": dimensions(of)}
     return {"Id": name, "MetricStat": {"Metric": described, "Stat": statistic}, "ReturnData": False}
 
@@ -50,19 +45,20 @@ def computed(expression: str, label: str) -> Json:
 
 
 def between(name: str, expression: str) -> Json:
-    """A figure that another expression uses."""
+    """Return an expression that only another expression uses."""
     return {"Id": name, "Expression": expression, "ReturnData": False}
 
 
 def of_both(measure: Measure, metric: str, statistic: str, suffix: str = "") -> Iterator[Json]:
-    """A metric of the load balancer, of both target groups: `blue` and `green`, with the suffix."""
+    """Yield a metric of the load balancer for both target groups, with the ids `blue` and `green` and the suffix."""
     for colour in COLOURS:
         yield measure(f"{colour}{suffix}", "AWS/ApplicationELB", metric, of_target_group(colour), statistic)
 
 
 def requests_per_task() -> list[Json]:
-    """While traffic shifts, each group has a part of it on as many tasks as the other: the sum of the two is what one
-    task has to bear when the shift is over, as it was before.
+    """Return the sum of both target groups' requests per task.
+
+    While traffic shifts, both groups have as many tasks: the sum is the load of one task once the shift is complete.
     """
     both = of_both(tracked, "RequestCountPerTarget", "Sum")
     return [*both, computed("FILL(blue, 0) + FILL(green, 0)", "Requests per task and minute")]
@@ -95,8 +91,9 @@ def backlog_per_task(spec: ServiceSpec, environment: Environment) -> list[Json]:
 MIN_REQUESTS_PER_MINUTE: Final = 10
 
 HIGH_PERCENT: Final = 90
-"""Of CPU or memory, in spite of scaling, for long enough that scaling should have helped."""
+"""CPU or memory in use."""
 HIGH_MINUTES: Final = 15
+"""Long enough for scaling to have helped."""
 FEW_TASKS_MINUTES: Final = 5
 
 
@@ -109,18 +106,18 @@ def alarms(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
 
 
 def alarm_id(alarm: Alarm) -> str:
-    """The logical name."""
+    """Return the logical name of an alarm."""
     return logical(alarm.kind, *([alarm.queue] if alarm.queue else []), "alarm")
 
 
 def alarm_name(alarm: Alarm, spec: ServiceSpec, environment: Environment) -> str:
-    """`production-orders-error-rate`, and with the queue's name for those of queues."""
+    """Return a name such as `production-orders-error-rate`; an alarm of a queue has the queue's name in it."""
     words = [service_name(spec, environment), *([alarm.queue] if alarm.queue else []), alarm.kind.replace("_", "-")]
     return "-".join(words)
 
 
 def alarm_of(alarm: Alarm, spec: ServiceSpec, environment: Environment) -> Json:
-    """One of platform.toml: at its threshold or above it, for its minutes in a row."""
+    """Return an alarm of platform.toml. It fires at its threshold or above, for its minutes in a row."""
     name = alarm_name(alarm, spec, environment)
     description, watched = watched_by(alarm, environment)
     return alarm_resource(
@@ -129,7 +126,7 @@ def alarm_of(alarm: Alarm, spec: ServiceSpec, environment: Environment) -> Json:
 
 
 def watched_by(alarm: Alarm, environment: Environment) -> tuple[str, Json]:
-    """What the alarm is about, in words and in CloudWatch's."""
+    """Return what the alarm measures: a description and its metric properties."""
     match alarm.kind:
         case "error_rate":
             return "Answers with 5xx, in percent, of the target group that has more of them", {"Metrics": error_rate()}
@@ -146,7 +143,7 @@ def watched_by(alarm: Alarm, environment: Environment) -> tuple[str, Json]:
 
 
 def error_rate() -> list[Json]:
-    """Of each group by itself: a canary that fails all of its ten percent would be one tenth of the two together."""
+    """Compare the groups one by one: in their sum, a canary of 10 % that fails every request would count as 10 %."""
     return [
         *of_both(measured, "RequestCount", "Sum", "_all"),
         *of_both(measured, "HTTPCode_Target_5XX_Count", "Sum", "_failed"),
@@ -189,7 +186,7 @@ def of_metric(namespace: str, metric: str, of: Mapping[str, object], statistic: 
 
 
 def operational(role: str, service: str, bounds: Scaling | Worker) -> dict[str, Json]:
-    """What somebody should look at, whether or not a release is under way."""
+    """Return the alarms that every service has, for an operator. None of them rolls a release back."""
     min_tasks = min(bounds.min_tasks, *(change.min_tasks for change in bounds.scheduled), bounds.max_tasks)
     resources = {
         logical(role, "high", use, "alarm"): alarm_resource(
@@ -225,7 +222,10 @@ def alarm_resource(
     comparison: str = "GreaterThanOrEqualToThreshold",
     missing: str = "notBreaching",
 ) -> Json:
-    """`watched` is one metric's properties or `Metrics`. A count that nobody reports is no count, hence `missing`."""
+    """Args:
+    watched: the properties of one metric, or `Metrics`.
+    missing: what CloudWatch assumes for a minute without data.
+    """
     properties: Json = {
         "AlarmName": name,
         "AlarmDescription": description,
@@ -239,105 +239,3 @@ def alarm_resource(
         "OKActions": [ref("AlarmTopicArn")],
     }
     return resource("AWS::CloudWatch::Alarm", properties)
-
-
-# One page in CloudWatch on which a service is looked at: requests, tasks, queues, alarms.
-
-WIDTH: Final = 12
-HEIGHT: Final = 6
-LOAD_BALANCER: Final = "AWS/ApplicationELB"
-
-
-def dashboard(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
-    widgets = [
-        *of_requests(environment),
-        *of_tasks(spec, environment),
-        *of_queues(spec, environment),
-        errors(spec, environment),
-    ]
-    placed = [
-        {**widget, "x": place % 2 * WIDTH, "y": place // 2 * HEIGHT, "width": WIDTH, "height": HEIGHT}
-        for place, widget in enumerate(widgets)
-    ]
-    properties: Json = {
-        "DashboardName": service_name(spec, environment),
-        "DashboardBody": sub(json.dumps({"widgets": placed}, indent=2)),
-    }
-    return {"Dashboard": resource("AWS::CloudWatch::Dashboard", properties)}
-
-
-def graph(title: str, metrics: list[list[object]], environment: Environment, statistic: str) -> Json:
-    properties = {
-        "title": title,
-        "region": environment.region,
-        "stat": statistic,
-        "period": 60,
-        "view": "timeSeries",
-        "metrics": metrics,
-    }
-    return {"type": "metric", "properties": properties}
-
-
-def of_requests(environment: Environment) -> list[Json]:
-    return [
-        graph("Requests", graphs_of_both("RequestCount"), environment, "Sum"),
-        graph("Answers with 5xx", graphs_of_both("HTTPCode_Target_5XX_Count"), environment, "Sum"),
-        graph("Time to answer, p99, seconds", graphs_of_both("TargetResponseTime"), environment, "p99"),
-        graph("Healthy tasks", graphs_of_both("HealthyHostCount"), environment, "Minimum"),
-    ]
-
-
-def graphs_of_both(metric: str) -> list[list[object]]:
-    return [
-        [
-            LOAD_BALANCER,
-            metric,
-            "LoadBalancer",
-            "${LoadBalancerFullName}",
-            "TargetGroup",
-            f"${{{target_group(colour)}.TargetGroupFullName}}",
-            {"label": colour},
-        ]
-        for colour in COLOURS
-    ]
-
-
-def of_tasks(spec: ServiceSpec, environment: Environment) -> list[Json]:
-    names = [service_name(spec, environment)]
-    if spec.worker is not None:
-        names.append(worker_service_name(spec, environment))
-    wanted = (
-        ("CPU, percent", "AWS/ECS", "CPUUtilization"),
-        ("Memory, percent", "AWS/ECS", "MemoryUtilization"),
-        ("Running tasks", "ECS/ContainerInsights", "RunningTaskCount"),
-    )
-    return [
-        graph(
-            title,
-            [[namespace, metric, "ClusterName", "${ClusterName}", "ServiceName", name] for name in names],
-            environment,
-            "Average",
-        )
-        for title, namespace, metric in wanted
-    ]
-
-
-def of_queues(spec: ServiceSpec, environment: Environment) -> list[Json]:
-    if not spec.queues:
-        return []
-    names = [queue_name(environment.name, queue.name) for queue in spec.queues]
-    dead = [dead_letter_queue_name(environment.name, queue.name) for queue in spec.queues]
-    waiting: list[list[object]] = [
-        ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", name] for name in [*names, *dead]
-    ]
-    ages: list[list[object]] = [["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", name] for name in names]
-    return [
-        graph("Messages waiting", waiting, environment, "Maximum"),
-        graph("Age of the oldest message, seconds", ages, environment, "Maximum"),
-    ]
-
-
-def errors(spec: ServiceSpec, environment: Environment) -> Json:
-    query = f"SOURCE '{log_group(spec, environment)}' | filter level = 'error' | sort @timestamp desc | limit 50"
-    properties = {"title": "Latest errors", "region": environment.region, "view": "table", "query": query}
-    return {"type": "log", "properties": properties}

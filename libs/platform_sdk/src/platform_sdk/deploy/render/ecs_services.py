@@ -7,9 +7,9 @@ from typing import Final
 
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
+from platform_sdk.deploy.render.alarms import alarm_id
 from platform_sdk.deploy.render.cloudformation import Json, checkov_skip, ref, resource, tags
 from platform_sdk.deploy.render.load_balancing import LISTENERS
-from platform_sdk.deploy.render.monitoring import alarm_id
 from platform_sdk.deploy.render.names import (
     PLATFORM_VERSION,
     arn,

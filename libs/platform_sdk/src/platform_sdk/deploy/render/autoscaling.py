@@ -1,0 +1,79 @@
+"""Autoscaling: the bounds of each ECS service, the metrics that it follows, and scheduled changes of the bounds."""
+
+from collections.abc import Iterator, Sequence
+
+from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.types import Scaling, ScheduledScaling, ServiceSpec, Worker
+from platform_sdk.deploy.render.alarms import backlog_per_task, requests_per_task
+from platform_sdk.deploy.render.cloudformation import Json, ref, resource, sub
+
+
+def autoscaling(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    resources = {"ScalableTarget": scalable_target("Service", spec.scaling)}
+    for name, target, metric in tracked_metrics(spec.scaling):
+        resources[f"ScalingBy{name}"] = policy_of("ScalableTarget", name, target, metric, spec.scaling)
+    if spec.worker is not None:
+        resources["WorkerScalableTarget"] = scalable_target("WorkerService", spec.worker)
+        if spec.queues:
+            metrics: Json = {"CustomizedMetricSpecification": {"Metrics": backlog_per_task(spec, environment)}}
+            resources["WorkerScalingByBacklog"] = policy_of(
+                "WorkerScalableTarget", "Backlog", spec.worker.backlog_per_task, metrics, spec.worker
+            )
+    return resources
+
+
+def scalable_target(service: str, bounds: Scaling | Worker) -> Json:
+    """Leave out the suspended state: a release suspends scaling while traffic shifts, and no update must end that."""
+    properties: Json = {
+        "ServiceNamespace": "ecs",
+        "ScalableDimension": "ecs:service:DesiredCount",
+        "ResourceId": sub(f"service/${{ClusterName}}/${{{service}.Name}}"),
+        "MinCapacity": bounds.min_tasks,
+        "MaxCapacity": bounds.max_tasks,
+    }
+    if bounds.scheduled:
+        properties["ScheduledActions"] = scheduled_actions(bounds.scheduled)
+    return resource("AWS::ApplicationAutoScaling::ScalableTarget", properties)
+
+
+def scheduled_actions(scheduled: Sequence[ScheduledScaling]) -> list[Json]:
+    return [
+        {
+            "ScheduledActionName": change.name,
+            "Schedule": change.schedule,
+            "Timezone": change.timezone,
+            "ScalableTargetAction": {"MinCapacity": change.min_tasks, "MaxCapacity": change.max_tasks},
+        }
+        for change in scheduled
+    ]
+
+
+def tracked_metrics(scaling: Scaling) -> Iterator[tuple[str, int, Json]]:
+    """Yield name, target and metric. The policy that needs the most tasks wins."""
+    if scaling.target_cpu_percent is not None:
+        yield "Cpu", scaling.target_cpu_percent, predefined("ECSServiceAverageCPUUtilization")
+    if scaling.target_memory_percent is not None:
+        yield "Memory", scaling.target_memory_percent, predefined("ECSServiceAverageMemoryUtilization")
+    if scaling.target_requests_per_task is not None:
+        # The predefined metric covers one target group only, and CodeDeploy switches between two.
+        metrics: Json = {"CustomizedMetricSpecification": {"Metrics": requests_per_task()}}
+        yield "Requests", scaling.target_requests_per_task, metrics
+
+
+def predefined(metric: str) -> Json:
+    return {"PredefinedMetricSpecification": {"PredefinedMetricType": metric}}
+
+
+def policy_of(scalable: str, name: str, target: int, metric: Json, cooldowns: Scaling | Worker) -> Json:
+    properties: Json = {
+        "PolicyName": name.lower(),
+        "PolicyType": "TargetTrackingScaling",
+        "ScalingTargetId": ref(scalable),
+        "TargetTrackingScalingPolicyConfiguration": {
+            "TargetValue": target,
+            **metric,
+            "ScaleOutCooldown": cooldowns.scale_out_cooldown_seconds,
+            "ScaleInCooldown": cooldowns.scale_in_cooldown_seconds,
+        },
+    }
+    return resource("AWS::ApplicationAutoScaling::ScalingPolicy", properties)
