@@ -119,19 +119,19 @@ def send(around: Surroundings, messages: int) -> None:
     for _ in range(messages):
         order_id = str(uuid4())
         data = {"order_id": order_id, "items": [{"sku": "NONE", "quantity": 1}], "currency": None}
-        around.aws.call("sqs", "SendMessage", QueueUrl=url, MessageBody=envelope("order.placed", order_id, data))
+        around.aws.sqs.send_message(QueueUrl=url, MessageBody=envelope("order.placed", order_id, data))
 
 
 def depth(around: Surroundings, queue: str) -> int:
     """Messages that a worker can receive now."""
-    attributes = around.aws.call(
-        "sqs", "GetQueueAttributes", QueueUrl=queue_url(around, queue), AttributeNames=["ApproximateNumberOfMessages"]
+    attributes = around.aws.sqs.get_queue_attributes(
+        QueueUrl=queue_url(around, queue), AttributeNames=["ApproximateNumberOfMessages"]
     )
     return int(attributes["Attributes"]["ApproximateNumberOfMessages"])
 
 
 def queue_url(around: Surroundings, queue: str) -> str:
-    return str(around.aws.call("sqs", "GetQueueUrl", QueueName=queue_name("local", queue))["QueueUrl"])
+    return str(around.aws.sqs.get_queue_url(QueueName=queue_name("local", queue))["QueueUrl"])
 
 
 async def handled(around: Surroundings, *, at_least: int) -> None:

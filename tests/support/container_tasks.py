@@ -15,7 +15,8 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
-from local_aws.aws_api import ACCESS_KEY_ID, SECRET_ACCESS_KEY, AwsApi
+from local_aws import aws_clients
+from local_aws.aws_clients import ACCESS_KEY_ID, SECRET_ACCESS_KEY, AwsClients
 from local_aws.provision import create_queues, ed25519_private_key, prepare_database
 from local_aws.servers.ministack import AwsServer
 from local_aws.tasks.process import app_container
@@ -51,7 +52,7 @@ class Surroundings:
     environment: Environment
     specs: Mapping[str, ServiceSpec]
     database_url: str
-    aws: AwsApi
+    aws: AwsClients
     signing_key: str
 
     def task(
@@ -104,10 +105,12 @@ def surroundings(network: Network) -> Iterator[Surroundings]:
             environment=container_environment(),
             specs={spec.name: spec for spec in load_services(ROOT, "local")},
             database_url=postgres.get_connection_url(),
-            aws=AwsApi(url_of(aws, _AWS_PORT), "us-east-1"),
+            aws=aws_clients.connect(url_of(aws, _AWS_PORT), "us-east-1"),
             signing_key=ed25519_private_key(),
         )
-        wait_for(lambda: answers(f"{around.aws.endpoint_url}/_ministack/health"), 60, "the AWS endpoint answers")
+        wait_for(
+            lambda: answers(f"{around.aws.sqs.meta.endpoint_url}/_ministack/health"), 60, "the AWS endpoint answers"
+        )
         create_queues(around.aws, around.specs.values(), around.environment)
         asyncio.run(
             prepare_database(

@@ -16,8 +16,8 @@ import psutil
 import pytest
 import redis
 
-from local_aws.aws_api import AwsApi
-from local_aws.errors import AwsCallFailed, PortTaken, ServerDidNotStart, StateFolderUnreachable
+from local_aws import aws_clients
+from local_aws.errors import PortTaken, ServerDidNotStart, StateFolderUnreachable
 from local_aws.processes import free_port, user_namespaces_work
 from local_aws.servers.ministack import AwsServer
 from local_aws.servers.postgres import Account, PostgresServer
@@ -43,7 +43,7 @@ def write(server: BackingServer) -> None:
             with redis.from_url(server.url) as client:
                 client.set("kept", "yes")
         case AwsServer():
-            AwsApi(server.endpoint_url, "us-east-1").call("sqs", "CreateQueue", QueueName="kept")
+            aws_clients.connect(server.endpoint_url, "us-east-1").sqs.create_queue(QueueName="kept")
 
 
 def read(server: BackingServer) -> bool:
@@ -52,7 +52,7 @@ def read(server: BackingServer) -> bool:
             with redis.from_url(server.url) as client:
                 return bool(client.get("kept") == b"yes")
         case AwsServer():
-            queues = AwsApi(server.endpoint_url, "us-east-1").call("sqs", "ListQueues")["QueueUrls"]
+            queues = aws_clients.connect(server.endpoint_url, "us-east-1").sqs.list_queues()["QueueUrls"]
             return any(url.endswith("/kept") for url in queues)
         case _:
             return True
@@ -188,13 +188,3 @@ def test_server_that_hangs_is_killed_when_it_does_not_stop(tmp_path: Path) -> No
     os.kill(server.pid, signal.SIGSTOP)
     server.stop()
     assert not server.is_running()
-
-
-def test_refused_aws_call_carries_the_aws_error_code(aws_server: AwsServer) -> None:
-    api = AwsApi(aws_server.endpoint_url, "us-east-1")
-    with pytest.raises(AwsCallFailed) as caught:
-        api.call("secretsmanager", "GetSecretValue", SecretId="absent")
-    assert caught.value.code == "ResourceNotFoundException"
-    with pytest.raises(AwsCallFailed) as caught:
-        AwsApi(f"http://127.0.0.1:{free_port()}", "us-east-1").call("sqs", "ListQueues")
-    assert caught.value.code == "Unreachable"

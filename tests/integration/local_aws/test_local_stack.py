@@ -17,7 +17,7 @@ import asyncpg
 import psutil
 import pytest
 
-from local_aws.aws_api import AwsApi
+from local_aws import aws_clients
 from local_aws.processes import free_port
 
 PLATFORM = Path(sys.executable).with_name("platform")
@@ -226,9 +226,9 @@ def test_role_of_a_service_reaches_its_own_schema_and_nothing_else(running_shell
 
 
 def queue_attributes(shell: Shell, name: str) -> Any:
-    aws = AwsApi(f"http://127.0.0.1:{shell.variables['PLATFORM_AWS_PORT']}", "us-east-1")
-    url = aws.call("sqs", "GetQueueUrl", QueueName=name)["QueueUrl"]
-    return aws.call("sqs", "GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    sqs = aws_clients.connect(f"http://127.0.0.1:{shell.variables['PLATFORM_AWS_PORT']}", "us-east-1").sqs
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
 
 
 def test_queues_have_the_attributes_of_platform_toml(running_shell: Shell) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local_aws.aws_api import AwsApi
+from local_aws import aws_clients
 from local_aws.errors import SecretNotResolved, TaskDoesNotStart
+from local_aws.processes import free_port
 from local_aws.servers.ministack import AwsServer
 from local_aws.tasks.process import AppContainer, ProcessTask, resolve_secrets, start_task
 
@@ -114,10 +115,10 @@ def test_task_is_in_a_session_of_its_own(tmp_path: Path) -> None:
 
 
 def test_secrets_are_read_by_reference_from_where_aws_keeps_them(aws_server: AwsServer) -> None:
-    aws = AwsApi(aws_server.endpoint_url, "us-east-1")
-    aws.call("secretsmanager", "CreateSecret", Name="platform/test/one/database", SecretString='{"password": "p"}')
-    aws.call("secretsmanager", "CreateSecret", Name="platform/test/one/key", SecretString="plain")
-    aws.call("ssm", "PutParameter", Name="/platform/test/one/flag", Value="on", Type="SecureString", Overwrite=True)
+    aws = aws_clients.connect(aws_server.endpoint_url, "us-east-1")
+    aws.secretsmanager.create_secret(Name="platform/test/one/database", SecretString='{"password": "p"}')
+    aws.secretsmanager.create_secret(Name="platform/test/one/key", SecretString="plain")
+    aws.ssm.put_parameter(Name="/platform/test/one/flag", Value="on", Type="SecureString", Overwrite=True)
     arn = "arn:aws:secretsmanager:us-east-1:000000000000:secret:platform/test/one"
 
     values = resolve_secrets(
@@ -127,5 +128,13 @@ def test_secrets_are_read_by_reference_from_where_aws_keeps_them(aws_server: Aws
     assert values == {"PASSWORD": "p", "KEY": "plain", "FLAG": "on"}
     with pytest.raises(SecretNotResolved, match="no JSON key `user`"):
         resolve_secrets({"USER": f"{arn}/database:user::"}, aws)
-    with pytest.raises(SecretNotResolved, match="ABSENT"):
+    with pytest.raises(SecretNotResolved, match=r"ABSENT(?s:.)*ResourceNotFoundException"):
         resolve_secrets({"ABSENT": f"{arn}/absent"}, aws)
+    nowhere = aws_clients.connect(f"http://127.0.0.1:{free_port()}", "us-east-1")
+    with pytest.raises(SecretNotResolved, match=r"ABSENT(?s:.)*Could not connect"):
+        resolve_secrets({"ABSENT": f"{arn}/absent"}, nowhere)
+
+
+def test_profile_of_the_developer_does_not_matter(monkeypatch: pytest.MonkeyPatch, aws_server: AwsServer) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "absent")
+    assert aws_clients.connect(aws_server.endpoint_url, "us-east-1").sqs.meta.endpoint_url == aws_server.endpoint_url

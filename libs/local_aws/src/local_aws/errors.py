@@ -25,14 +25,6 @@ class StateFolderUnreachable(PlatformError):
     """PostgreSQL must run as another user, who cannot reach the state folder."""
 
 
-class AwsCallFailed(PlatformError):
-    """The AWS endpoint refused a call, or could not be reached (code `Unreachable`)."""
-
-    def __init__(self, operation: str, code: str, message: str) -> None:
-        super().__init__(f"the AWS call {operation} failed: {code}", because=message or None)
-        self.code = code
-
-
 class SecretNotResolved(PlatformError):
     """A secret that a task definition refers to is not there."""
 

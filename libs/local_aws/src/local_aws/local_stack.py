@@ -10,8 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
-from local_aws import logs
-from local_aws.aws_api import AwsApi
+from local_aws import aws_clients, logs
 from local_aws.errors import OneOffTaskFailed, TaskDoesNotStart, last_lines
 from local_aws.load_balancer import LoadBalancer
 from local_aws.processes import free_port
@@ -39,6 +38,8 @@ T = TypeVar("T")
 class LocalStack:
     """Made once for each `platform up`. All methods belong on the main thread: what it starts dies with that thread."""
 
+    _aws: asyncio.Task[aws_clients.AwsClients]
+
     def __init__(self, settings: LocalSettings, *, tell: Tell, on_change: Callable[[], None]) -> None:
         self.settings = settings
         self.folder = StateFolder(settings.state)
@@ -49,7 +50,6 @@ class LocalStack:
         self._on_change = on_change
         self._one_off: set[ProcessTask] = set()
         self._secrets = SecretStore(self.folder)
-        self._aws = AwsApi(str(self.environment.aws_endpoint_url), self.environment.region)
         self._create_servers()
         self.cluster = Cluster(
             start_process=self._start_process,
@@ -91,6 +91,9 @@ class LocalStack:
         for server in self.servers:
             server.launch()
             self._on_change()
+        # Importing botocore takes half a second, in which the servers start.
+        endpoint_url, region = str(self.environment.aws_endpoint_url), self.environment.region
+        self._aws = asyncio.create_task(asyncio.to_thread(aws_clients.connect, endpoint_url, region))
         await asyncio.gather(*map(self._bring_up, self.servers), *self._prepare_outside_servers())
         await self._migrate(self.services.values())
 
@@ -229,9 +232,10 @@ class LocalStack:
         return self._secrets.password_of(f"platform/{self.environment.name}/{service}/database", "password")
 
     async def _prepare_aws(self) -> None:
-        await asyncio.to_thread(self._secrets.put, self._aws)
+        aws = await self._aws
+        await asyncio.to_thread(self._secrets.put, aws)
         specs = [service.spec for service in self.services.values()]
-        await asyncio.to_thread(create_queues, self._aws, specs, self.environment)
+        await asyncio.to_thread(create_queues, aws, specs, self.environment)
 
     async def _migrate(self, services: Iterable[LocalService]) -> None:
         await self._timed(
@@ -291,7 +295,7 @@ class LocalStack:
         self, service: LocalService, slot: Slot, name: str, command: tuple[str, ...] | None
     ) -> ProcessTask:
         container = service.containers[slot.role]
-        secrets = await asyncio.to_thread(resolve_secrets, container.secrets, self._aws)
+        secrets = await asyncio.to_thread(resolve_secrets, container.secrets, await self._aws)
         return start_task(
             container,
             name=name,

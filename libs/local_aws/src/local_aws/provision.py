@@ -8,11 +8,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from local_aws.aws_api import AwsApi
-from local_aws.errors import AwsCallFailed, DatabaseNotPrepared
+from local_aws.aws_clients import AwsClients
+from local_aws.errors import DatabaseNotPrepared
 from local_aws.state import StateFolder
 from local_aws.tasks.process import AppContainer, ParameterReference, SecretsManagerReference, parse_reference
 from platform_sdk.contract import dead_letter_queue_name, queue_name
+from platform_sdk.deploy.aws import AwsCallFailed, call
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest import Queue, ServiceSpec
 
@@ -98,14 +99,14 @@ _FOURTEEN_DAYS_SECONDS = 14 * 24 * 3600
 _LONG_POLL_SECONDS = 20
 
 
-def create_queues(aws: AwsApi, specs: Iterable[ServiceSpec], environment: Environment) -> None:
+def create_queues(aws: AwsClients, specs: Iterable[ServiceSpec], environment: Environment) -> None:
     """Creates what is missing and corrects the attributes of what is there."""
     for spec in specs:
         for queue in spec.queues:
             _create(aws, queue, environment)
 
 
-def _create(aws: AwsApi, queue: Queue, environment: Environment) -> None:
+def _create(aws: AwsClients, queue: Queue, environment: Environment) -> None:
     prefix = f"arn:{environment.partition}:sqs:{environment.region}:{environment.account_id}"
     name = queue_name(environment.name, queue.name)
     dead_letters = dead_letter_queue_name(environment.name, queue.name)
@@ -130,10 +131,10 @@ def _create(aws: AwsApi, queue: Queue, environment: Environment) -> None:
     )
 
 
-def _ensure(aws: AwsApi, name: str, attributes: dict[str, str]) -> None:
+def _ensure(aws: AwsClients, name: str, attributes: dict[str, str]) -> None:
     # CreateQueue with other attributes than an existing queue has is refused, so they are set in a second call.
-    url = aws.call("sqs", "CreateQueue", QueueName=name)["QueueUrl"]
-    aws.call("sqs", "SetQueueAttributes", QueueUrl=url, Attributes=attributes)
+    url = call(aws.sqs, "create_queue", f"create the queue {name}", QueueName=name)["QueueUrl"]
+    call(aws.sqs, "set_queue_attributes", f"configure the queue {name}", QueueUrl=url, Attributes=attributes)
 
 
 # The secrets that task definitions refer to: made up once, kept in the state folder, put where AWS would hold them.
@@ -168,11 +169,12 @@ class SecretStore:
     def password_of(self, name: str, json_key: str) -> str:
         return str(json.loads(self._values[name])[json_key])
 
-    def put(self, aws: AwsApi) -> None:
+    def put(self, aws: AwsClients) -> None:
         """Creates or corrects every secret and parameter at the AWS endpoint."""
         for name, value in self._values.items():
             if name.startswith("/"):
-                aws.call("ssm", "PutParameter", Name=name, Value=value, Type="SecureString", Overwrite=True)
+                request = {"Name": name, "Value": value, "Type": "SecureString", "Overwrite": True}
+                call(aws.ssm, "put_parameter", f"store the parameter {name}", **request)
             else:
                 _put_secret(aws, name, value)
 
@@ -209,11 +211,12 @@ def ed25519_private_key() -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
-def _put_secret(aws: AwsApi, name: str, value: str) -> None:
+def _put_secret(aws: AwsClients, name: str, value: str) -> None:
+    client, purpose = aws.secretsmanager, f"store the secret {name}"
     try:
-        aws.call("secretsmanager", "CreateSecret", Name=name, SecretString=value)
+        call(client, "create_secret", purpose, Name=name, SecretString=value)
     except AwsCallFailed as error:
         if error.code != "ResourceExistsException":
             raise
-        if aws.call("secretsmanager", "GetSecretValue", SecretId=name)["SecretString"] != value:
-            aws.call("secretsmanager", "PutSecretValue", SecretId=name, SecretString=value)
+        if call(client, "get_secret_value", purpose, SecretId=name)["SecretString"] != value:
+            call(client, "put_secret_value", purpose, SecretId=name, SecretString=value)

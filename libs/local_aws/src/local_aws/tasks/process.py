@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from local_aws import processes
-from local_aws.aws_api import ACCESS_KEY_ID, SECRET_ACCESS_KEY, AwsApi
-from local_aws.errors import AwsCallFailed, SecretNotResolved, TaskDoesNotStart
+from local_aws.aws_clients import ACCESS_KEY_ID, SECRET_ACCESS_KEY, AwsClients
+from local_aws.errors import SecretNotResolved, TaskDoesNotStart
 from platform_sdk.contract import STOP_TIMEOUT_SECONDS, Variable
+from platform_sdk.deploy.aws import AwsCallFailed, call
 
 APP_CONTAINER = "app"
 
@@ -166,16 +167,18 @@ def parse_reference(value_from: str) -> SecretsManagerReference | ParameterRefer
     )
 
 
-def resolve_secrets(references: Mapping[str, str], aws: AwsApi) -> dict[str, str]:
+def resolve_secrets(references: Mapping[str, str], aws: AwsClients) -> dict[str, str]:
     """Variable name to value, for variable name to `valueFrom`. Raises SecretNotResolved, naming the variable."""
     return {variable: _resolve(variable, parse_reference(text), aws) for variable, text in references.items()}
 
 
-def _resolve(variable: str, reference: SecretsManagerReference | ParameterReference, aws: AwsApi) -> str:
+def _resolve(variable: str, reference: SecretsManagerReference | ParameterReference, aws: AwsClients) -> str:
+    purpose = f"read {reference.name}"
     try:
         match reference:
             case ParameterReference(name=name):
-                return str(aws.call("ssm", "GetParameter", Name=name, WithDecryption=True)["Parameter"]["Value"])
+                parameter = call(aws.ssm, "get_parameter", purpose, Name=name, WithDecryption=True)["Parameter"]
+                return str(parameter["Value"])
             case SecretsManagerReference():
                 return _from_secrets_manager(variable, reference, aws)
     except AwsCallFailed as error:
@@ -185,10 +188,11 @@ def _resolve(variable: str, reference: SecretsManagerReference | ParameterRefere
         ) from error
 
 
-def _from_secrets_manager(variable: str, reference: SecretsManagerReference, aws: AwsApi) -> str:
+def _from_secrets_manager(variable: str, reference: SecretsManagerReference, aws: AwsClients) -> str:
     which = {"VersionStage": reference.version_stage, "VersionId": reference.version_id}
     given = {name: value for name, value in which.items() if value}
-    text = str(aws.call("secretsmanager", "GetSecretValue", SecretId=reference.arn, **given)["SecretString"])
+    purpose = f"read {reference.name}"
+    text = str(call(aws.secretsmanager, "get_secret_value", purpose, SecretId=reference.arn, **given)["SecretString"])
     if reference.json_key is None:
         return text
     try:

@@ -78,6 +78,7 @@ def sources_of(rest: str, file: str) -> Iterator[str]:
 
 
 # Which files .dockerignore keeps out (docs.docker.com/build/concepts/context, ".dockerignore files").
+# Libraries for .gitignore do not fit: there a pattern without a slash matches at every depth, here below the root only.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
