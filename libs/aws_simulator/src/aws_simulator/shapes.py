@@ -3,9 +3,10 @@
 ParamValidator knows names, types, what is required and lower bounds; enumerations, upper bounds and patterns are here.
 """
 
+import pickle
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import botocore.session
@@ -35,6 +36,20 @@ def faults_in(operation: OperationModel, request: Mapping[str, Any]) -> list[str
     """What AWS would say about values that botocore lets through."""
     shape = operation.input_shape
     return [] if shape is None else [*enumerations(request, shape, ""), *bounds(request, shape, "")]
+
+
+@lru_cache(maxsize=4096)
+def violations_in_request(service: str, operation: str, pickled: bytes) -> tuple[str, ...]:
+    """Return what `faults_in` finds in a pickled request. Clients that poll ask the same again and again."""
+    return tuple(faults_in(operation_model(service, operation), pickle.loads(pickled)))
+
+
+@lru_cache(maxsize=4096)
+def check_pickled_answer(service: str, operation: str, pickled: bytes) -> None:
+    """Raises:
+    AssertionError: as `check_answer` does; an answer that passed is not checked again.
+    """
+    check_answer(operation_model(service, operation), pickle.loads(pickled))
 
 
 def members(value: Any, shape: Shape, path: str) -> Iterator[tuple[Any, Shape, str]]:
