@@ -37,7 +37,7 @@ from platform_sdk.deploy.release.history import parse_description
 from platform_sdk.deploy.release.options import IfBusy, OnInterrupt, Order
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.state import RUNNING, Deployment
-from tests.support.releases import Process, Stage, Turns, World, world
+from tests.support.releases import Process, Turns, World, world
 
 TABLES = Path(__file__).parent / "releases"
 FOR_GOOD: Final = 1_000_000
@@ -124,41 +124,40 @@ class Case:
 @pytest.fixture(scope="module")
 def cases() -> list[Case]:
     """In staging, where a release takes few polls."""
-    stage = Stage("orders", "staging")
     return [
-        played(stage, name, service, operation, place, how)
-        for (name, service, operation), place in calls_of_a_release(stage).items()
+        played(name, service, operation, place, how)
+        for (name, service, operation), place in calls_of_a_release().items()
         for how in HOWS
     ]
 
 
-def calls_of_a_release(stage: Stage) -> dict[tuple[str, str, str], int]:
+def calls_of_a_release() -> dict[tuple[str, str, str], int]:
     """The first of each kind in each part of a good release, with how many of the kind came before."""
-    world, ends = stage.world(), list[tuple[int, str]]()
+    case, ends = world("orders", "staging"), list[tuple[int, str]]()
 
     def note_end(event: ReleaseEvent) -> None:
         match event:
             case Checked(check=check) if check.name == "scaling":
-                ends.append((len(world.plane.calls), "preflight"))
+                ends.append((len(case.plane.calls), "preflight"))
             case StageEnded(stage=ended):
-                ends.append((len(world.plane.calls), ended.name))
+                ends.append((len(case.plane.calls), ended.name))
 
-    assert world.deploy("v2", on_event=note_end).exit_code == 0
-    ends.append((len(world.plane.calls), "end"))
+    assert case.deploy("v2", on_event=note_end).exit_code == 0
+    ends.append((len(case.plane.calls), "end"))
     found: dict[tuple[str, str, str], int] = {}
     seen = Counter[str]()
-    for index, call in enumerate(world.plane.calls):
+    for index, call in enumerate(case.plane.calls):
         part = next(name for end, name in ends if index < end)
         found.setdefault((part, call.service, call.operation), seen[f"{call.service} {call.operation}"])
         seen[f"{call.service} {call.operation}"] += 1
     return found
 
 
-def played(stage: Stage, name: str, service: str, operation: str, place: int, how: Any) -> Case:
-    world = stage.world()
-    world.plane.fail(service, operation, how=how, times=HOWS[how], after=place)
-    first = after_faults(world, exit_code_of(lambda: world.deploy("v2")))
-    again = first if first.exit_code == 0 and not first.suspended else after(world, world.deploy("v2").exit_code)
+def played(name: str, service: str, operation: str, place: int, how: Any) -> Case:
+    case = world("orders", "staging")
+    case.plane.fail(service, operation, how=how, times=HOWS[how], after=place)
+    first = after_faults(case, exit_code_of(lambda: case.deploy("v2")))
+    again = first if first.exit_code == 0 and not first.suspended else after(case, case.deploy("v2").exit_code)
     return Case(stage=name, call=f"{service}:{operation}", how=how, first=first, again=again)
 
 
@@ -220,17 +219,16 @@ def test_scaling_that_cannot_be_restored_is_known_to_the_next_release(cases: lis
 def test_a_release_may_be_killed_after_each_write_and_run_again(
     version: str, environment: str, behaviour: Behaviour
 ) -> None:
-    stage = Stage("orders", environment)
     rows: list[tuple[str, ...]] = [("killed after", "then", "run again")]
     for writes in range(1, 100):
-        world = stage.world()
-        with Process(world.plane, writes=writes) as process:
-            world.deploy("v2", behaviour, client_of=process.client_of)
+        case = world("orders", environment)
+        with Process(case.plane, writes=writes) as process:
+            case.deploy("v2", behaviour, client_of=process.client_of)
         if process.survived:
             break
-        killed_after = f"{writes} {[call for call in world.plane.calls if call.writes][-1].operation}"
-        left = after(world, 0)
-        again = after(world, world.deploy("v2", behaviour).exit_code)
+        killed_after = f"{writes} {[call for call in case.plane.calls if call.writes][-1].operation}"
+        left = after(case, 0)
+        again = after(case, case.deploy("v2", behaviour).exit_code)
         rows.append((killed_after, left.cell.removeprefix("0").strip() or "v2/v2", again.cell))
         expected = ("v2", "v2") if version == "good" else ("v1", "v1")
         assert (again.api, again.worker) == expected, killed_after
@@ -257,23 +255,22 @@ MOMENTS: Final[tuple[type[Any], ...]] = (
 
 @pytest.mark.parametrize("on_interrupt", ["leave", "rollback"])
 def test_a_signal_at_any_moment_leaves_the_release_as_the_user_chose(on_interrupt: OnInterrupt) -> None:
-    stage = Stage("orders", "production")
     rows: list[tuple[str, ...]] = [("signal at", "ended", "next", "again")]
     for moment in MOMENTS:
-        world, interrupts = stage.world(), Interrupts()
-        outcome = world.deploy(
+        case, interrupts = world("orders", "production"), Interrupts()
+        outcome = case.deploy(
             "v2",
             order=Order(on_interrupt=on_interrupt),
             interrupts=interrupts,
             on_event=at_first(moment, lambda interrupts=interrupts: interrupts.arrive(signal.SIGTERM)),  # type: ignore[misc]
         )
-        left = after(world, outcome.exit_code)
+        left = after(case, outcome.exit_code)
         assert outcome.exit_code == 143, outcome.what
         assert not left.suspended, moment
-        assert world.lock_is_free(), moment
+        assert case.lock_is_free(), moment
         if on_interrupt == "rollback":
             assert (left.api, left.worker, left.running) == ("v1", "v1", 0), moment
-        again = after(world, world.deploy("v2").exit_code)
+        again = after(case, case.deploy("v2").exit_code)
         assert (again.api, again.worker, again.suspended, again.running) == ("v2", "v2", False, 0), moment
         rows.append((moment.__name__, left.cell, outcome.resume or "", again.cell))
     as_reviewed(f"signals-{on_interrupt}", columns(rows))

@@ -1,6 +1,6 @@
 """Stacks brought about on the control plane in memory: what a test applies with, and how it is killed on the way."""
 
-import copy
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -113,23 +113,23 @@ def empty_account(account_id: str = "444455556666") -> Applying:
 
 
 @cache
-def shared_region(environment_name: str, service: str) -> ControlPlane:
-    """With all that services share, and no stack of the service itself: to be copied, not used."""
+def shared_region(environment_name: str, service: str) -> bytes:
+    """Return a pickled account with all that services share, and no stack of the service itself."""
     environment, specs = everything(environment_name)
     plane = ControlPlane(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
     stacks = load_shared_stacks(ROOT, environment, [specs[service]])
     apply_shared(stacks, ROOT, environment, Applying(plane=plane).tools())
-    return plane
+    return pickle.dumps(plane)
 
 
 @cache
-def service_region(environment_name: str, service: str) -> ControlPlane:
-    """With the stack of the service, and a first release of it: to be copied, not used."""
+def service_region(environment_name: str, service: str) -> bytes:
+    """Return a pickled account with the stack of the service, and a first release of it."""
     environment, specs = everything(environment_name)
     account = copy_of(shared_region(environment_name, service))
     apply_service(specs[service], environment, account.tools(), Turn(owner="setup"))
     released(account.plane, ROOT, environment, specs[service], "v1")
-    return account.plane
+    return pickle.dumps(account.plane)
 
 
 @cache
@@ -138,5 +138,5 @@ def everything(environment_name: str) -> tuple[Environment, dict[str, ServiceSpe
     return load_environment(ROOT, environment_name), specs
 
 
-def copy_of(plane: ControlPlane) -> Applying:
-    return Applying(plane=copy.deepcopy(plane))
+def copy_of(pickled: bytes) -> Applying:
+    return Applying(plane=pickle.loads(pickled))

@@ -1,6 +1,6 @@
 """Releases against the control plane in memory: a world to release in, and what a test asks about it afterwards."""
 
-import copy
+import pickle
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -43,14 +43,14 @@ def everything(environment_name: str) -> tuple[Environment, dict[str, ServiceSpe
 
 
 @cache
-def built(environment_name: str, service: str, *, before: tuple[str, ...] = ("v0", "v1")) -> ControlPlane:
-    """A region in which the service has had these good releases: to be copied, not used."""
+def built(environment_name: str, service: str, *, before: tuple[str, ...] = ("v0", "v1")) -> bytes:
+    """Return a pickled account in which the service has had these good releases."""
     environment, specs = everything(environment_name)
     plane = ControlPlane(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
     build_region(plane, ROOT, environment, [specs[service]])
     for tag in before:
         released(plane, ROOT, environment, specs[service], tag, commit=OLD_COMMIT)
-    return plane
+    return pickle.dumps(plane)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -186,26 +186,8 @@ def world(
 ) -> World:
     """In production, so that traffic shifts in steps and bakes."""
     environment, specs = everything(environment_name)
-    plane = copy.deepcopy(built(environment_name, service, before=before))
+    plane = pickle.loads(built(environment_name, service, before=before))
     return World(plane=plane, spec=specs[service], environment=environment)
-
-
-class Stage:
-    """One plane for many worlds, one after the other: its clients cost more to make than the rest of a world."""
-
-    def __init__(self, service: str, environment_name: str) -> None:
-        self.environment, specs = everything(environment_name)
-        self.spec = specs[service]
-        self.base = built(environment_name, service)
-        self.plane = ControlPlane(clock=SteppedClock(START), account_id=self.base.account_id, region=self.base.region)
-
-    def world(self) -> World:
-        """As `world` makes one; the one before it is over."""
-        memo: dict[int, Any] = {id(self.base): self.plane}
-        for name, value in vars(self.base).items():
-            if name != "_clients":
-                setattr(self.plane, name, copy.deepcopy(value, memo))
-        return World(plane=self.plane, spec=self.spec, environment=self.environment)
 
 
 class Killed(BaseException):

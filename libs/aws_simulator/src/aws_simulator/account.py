@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, TypeVar
 
-from aws_simulator.clock import SteppedClock
+from aws_simulator.clock import NEVER, SteppedClock
 from aws_simulator.service import Service
 from aws_simulator.world import GOOD, MISSING, Behaviour, Hook, Verdict
 
@@ -42,6 +42,7 @@ class Account:
         self.services: dict[str, Service] = {}
         for name, make in services.items():
             self.services[name] = make(self)
+        self._stepped = [service for service in self.services.values() if type(service).step is not Service.step]
         self._by_type = {type(service): service for service in self.services.values()}
         clock.listen(self)
 
@@ -55,10 +56,15 @@ class Account:
 
     @property
     def quiet_until(self) -> datetime:
-        return min(service.quiet_until for service in self.services.values())
+        now, moment = self.now(), NEVER
+        for service in self._stepped:
+            moment = min(moment, service.quiet_until)
+            if moment <= now:
+                break
+        return moment
 
     def step(self) -> None:
-        for service in self.services.values():
+        for service in self._stepped:
             service.step()
 
     def arn(self, service: str, resource: str, *, regional: bool = True) -> str:

@@ -357,7 +357,7 @@ class ControlPlane(Account):
 
 @cache
 def client_prototype(service: str, region: str) -> BaseClient:
-    """Return a client that is made once per process and copied for each account: making one takes tens of milliseconds."""
+    """Return a client to be copied for each account: making one takes tens of milliseconds."""
     client: BaseClient = session().create_client(
         service,
         region_name=region,

@@ -137,10 +137,7 @@ class CloudWatch(Service):
 
     def _breaches(self, alarm: Alarm) -> bool:
         groups = self.account.service(ElbV2).target_groups
-        return any(
-            arn in groups and self._shows(groups[arn], what)
-            for what, arn in ((what, self.account.arn("elasticloadbalancing", name)) for what, name in alarm.watched)
-        )
+        return any(arn in groups and self._shows(groups[arn], what) for what, arn in alarm.watched)
 
     def _shows(self, group: TargetGroup, what: str) -> bool:
         """Whether any registered task is what the metric is about; of answers only those to users count."""
@@ -159,7 +156,7 @@ class CloudWatch(Service):
         name = request["AlarmName"]
         if name in self.alarms:
             self.alarms[name].request = dict(request)
-            self.alarms[name].watched = tuple(watched_by(request))
+            self.alarms[name].watched = self._watched(request)
             self.alarms[name].configured_at = self.account.now()
         else:
             self._make(dict(request))
@@ -171,10 +168,13 @@ class CloudWatch(Service):
             arn=self._arn(name),
             name=name,
             request=request,
-            watched=tuple(watched_by(request)),
+            watched=self._watched(request),
             configured_at=now,
             changed_at=now,
         )
+
+    def _watched(self, request: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+        return tuple((what, self.account.arn("elasticloadbalancing", name)) for what, name in watched_by(request))
 
     def _arn(self, name: str) -> str:
         return self.account.arn("cloudwatch", f"alarm:{name}")
