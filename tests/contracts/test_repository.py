@@ -50,6 +50,17 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 
 
 @each_page
+def test_every_path_in_the_text_exists(page: Path) -> None:
+    named = re.findall(
+        r"(?<![\w./:-])(?:tests|libs|deploy|docs|services|benchmarks|requirements|platform_sdk)/[\w./-]*\w",
+        page.read_text(encoding="utf-8"),
+    )
+    sdk = ROOT / "libs/platform_sdk/src"
+    folders = (ROOT, page.parent, sdk, sdk / "platform_sdk")
+    assert [path for path in named if not any((folder / path).exists() for folder in folders)] == []
+
+
+@each_page
 def test_prose_is_wrapped(page: Path) -> None:
     # A link or a word that is longer than a line cannot be wrapped.
     long = [f"{number}: {line}" for number, line in prose(page) if len(line) > PROSE_WIDTH and "](" not in line]
