@@ -64,7 +64,7 @@ class Applying:
             return agree(question)
 
         return Tools(
-            aws=self.aws(client_of),
+            aws_once=self.aws(client_of),
             clock=self.plane.clock,
             tell=tell,
             agree=answer,

@@ -43,8 +43,10 @@ def told() -> list[ApplyEvent]:
 def tools(aws_server: AwsServer, told: list[ApplyEvent]) -> Iterator[Tools]:
     environment = replace(load_environment(ROOT, "local"), aws_endpoint_url=aws_server.endpoint_url)
     aws = connect(environment)
-    yield Tools(aws=aws, clock=SystemClock(), tell=told.append, agree=lambda _question: True, interrupts=Interrupts())
-    aws.stacks.client.close()
+    yield Tools(
+        aws_once=aws, clock=SystemClock(), tell=told.append, agree=lambda _question: True, interrupts=Interrupts()
+    )
+    aws.stacks.client.boto3_client.close()
 
 
 def test_a_stack_is_created_left_alone_changed_and_kept_from_loss(tools: Tools, told: list[ApplyEvent]) -> None:

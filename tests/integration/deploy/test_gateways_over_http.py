@@ -29,7 +29,7 @@ def aws(aws_server: AwsServer) -> Iterator[Aws]:
     yield gateways
     for gateway in vars(gateways).values():
         if hasattr(gateway, "client"):
-            gateway.client.close()
+            gateway.client.boto3_client.close()
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ RENDERED = [
 def aws(aws_server: AwsServer) -> Iterator[Aws]:
     gateways = connect(replace(STAGING, aws_endpoint_url=aws_server.endpoint_url))
     yield gateways
-    gateways.ecs.client.close()
+    gateways.ecs.client.boto3_client.close()
 
 
 @pytest.mark.parametrize(("role", "document"), RENDERED, ids=lambda value: value if isinstance(value, str) else "")

@@ -35,7 +35,7 @@ def failed(answer: Answer) -> AwsCallFailed:
     aws = RecordedAws()
     aws.answers("ecs.UpdateService", answer)
     with pytest.raises(AwsCallFailed) as raised:
-        aws.gateways.ecs.set_desired("platform-production", "production-orders", 3)
+        aws.gateways.ecs.set_grace_period("platform-production", "production-orders", 3)
     return raised.value
 
 
@@ -66,7 +66,7 @@ def test_each_failure_has_its_kind_and_says_whether_it_may_have_happened(
     assert type(error) is kind
     assert (error.service, error.operation) == ("ecs", "UpdateService")
     assert error.may_have_happened is may_have_happened
-    assert error.what == "could not change the desired count of the service production-orders"
+    assert error.what == "could not change the grace period of the service production-orders"
     assert error.because
 
 

@@ -21,9 +21,9 @@ def _a_shell_with_other_ideas(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_environment_on_aws_is_reached_with_the_callers_keys_whatever_endpoint_the_shell_names() -> None:
     aws = connect(load_environment(ROOT, "production"))
 
-    meta = aws.ecs.client.meta
+    meta = aws.ecs.client.boto3_client.meta
     assert meta.endpoint_url == "https://ecs.us-east-1.amazonaws.com"
-    assert aws.ecs.client._request_signer._credentials.access_key == "mine"
+    assert aws.ecs.client.boto3_client._request_signer._credentials.access_key == "mine"
     assert (meta.config.retries["mode"], meta.config.retries["total_max_attempts"]) == ("standard", ATTEMPTS)
     assert (aws.account_id, aws.region, aws.partition) == ("111122223333", "us-east-1", "aws")
 
@@ -31,7 +31,7 @@ def test_an_environment_on_aws_is_reached_with_the_callers_keys_whatever_endpoin
 def test_what_stands_for_aws_never_sees_a_developers_keys() -> None:
     environment = replace(load_environment(ROOT, "local"), aws_endpoint_url="http://127.0.0.1:4566")
 
-    client = connect(environment).codedeploy.client
+    client = connect(environment).codedeploy.client.boto3_client
 
     assert client.meta.endpoint_url == "http://127.0.0.1:4566"
     assert client._request_signer._credentials.access_key == "local"
@@ -41,7 +41,7 @@ def test_each_gateway_is_made_once_and_of_its_own_service() -> None:
     aws = connect(load_environment(ROOT, "staging"))
 
     clients = {
-        name: getattr(aws, name).client.meta.service_model.service_name
+        name: getattr(aws, name).client.boto3_client.meta.service_model.service_name
         for name in (
             "ecs",
             "codedeploy",
@@ -77,4 +77,4 @@ def test_each_gateway_is_made_once_and_of_its_own_service() -> None:
         "database": "rds-data",
         "lambdas": "lambda",
     }
-    assert aws.identity.iam_client().meta.service_model.service_name == "iam"
+    assert aws.identity.iam_client().boto3_client.meta.service_model.service_name == "iam"

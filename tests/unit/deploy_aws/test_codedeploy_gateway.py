@@ -263,24 +263,23 @@ def test_a_deployment_that_has_not_started_has_no_progress(code: str) -> None:
     assert aws.gateways.codedeploy.target("d-1", "platform-production", NAME) is None
 
 
-def test_stopping_and_continuing_are_asked_for_once_more_without_harm() -> None:
+def test_stopping_and_ending_the_bake_time_may_be_repeated() -> None:
     aws = RecordedAws()
     ended = Refusal(code="DeploymentAlreadyCompletedException")
     aws.answers("codedeploy.StopDeployment", {"status": "Pending"}, ended)
-    aws.answers("codedeploy.ContinueDeployment", {}, {}, ended)
+    aws.answers("codedeploy.ContinueDeployment", {}, ended)
 
     aws.gateways.codedeploy.stop("d-1", roll_back=True)
     aws.gateways.codedeploy.stop("d-1", roll_back=False)
     aws.gateways.codedeploy.end_bake("d-1")
-    aws.gateways.codedeploy.continue_ready("d-1")
     aws.gateways.codedeploy.end_bake("d-1")
 
     assert [each["autoRollbackEnabled"] for each in aws.sent("codedeploy.StopDeployment")] == [True, False]
     waits = [each["deploymentWaitType"] for each in aws.sent("codedeploy.ContinueDeployment")]
-    assert waits == ["TERMINATION_WAIT", "READY_WAIT", "TERMINATION_WAIT"]
+    assert waits == ["TERMINATION_WAIT", "TERMINATION_WAIT"]
 
 
-def test_other_refusals_to_stop_or_continue_are_errors() -> None:
+def test_other_refusals_to_stop_or_end_the_bake_time_are_errors() -> None:
     aws = RecordedAws()
     aws.answers("codedeploy.StopDeployment", Refusal(code="DeploymentDoesNotExistException"))
     aws.answers("codedeploy.ContinueDeployment", Refusal(code="DeploymentIsNotInReadyStateException"))
@@ -288,7 +287,7 @@ def test_other_refusals_to_stop_or_continue_are_errors() -> None:
     with pytest.raises(NotFound):
         aws.gateways.codedeploy.stop("d-1", roll_back=True)
     with pytest.raises(AwsCallFailed):
-        aws.gateways.codedeploy.continue_ready("d-1")
+        aws.gateways.codedeploy.end_bake("d-1")
 
 
 APPSPEC = {"revisionType": "AppSpecContent", "appSpecContent": {"sha256": "abc"}}

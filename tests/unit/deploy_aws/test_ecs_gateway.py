@@ -184,26 +184,21 @@ def test_a_revision_is_registered_with_its_tags(tags: dict[str, str]) -> None:
     assert aws.sent("ecs.RegisterTaskDefinition") == [document | ({"tags": given} if tags else {})]
 
 
-@pytest.mark.parametrize(("seconds", "more"), [(None, {}), (90, {"healthCheckGracePeriodSeconds": 90})])
-def test_a_rolling_update_answers_its_own_deployment(seconds: int | None, more: dict[str, int]) -> None:
+def test_a_rolling_update_answers_its_own_deployment() -> None:
     aws = RecordedAws()
     aws.answers("ecs.UpdateService", {"service": rolling("w")})
 
-    assert aws.gateways.ecs.roll(CLUSTER, "w", task_definition="w:2", grace_period_seconds=seconds) == "ecs-svc/1"
-    assert aws.requests[0][1] == {"cluster": CLUSTER, "service": "w", "taskDefinition": "w:2", **more}
+    assert aws.gateways.ecs.roll(CLUSTER, "w", task_definition="w:2") == "ecs-svc/1"
+    assert aws.requests[0][1] == {"cluster": CLUSTER, "service": "w", "taskDefinition": "w:2"}
 
 
-def test_grace_period_and_desired_count_are_changed_alone() -> None:
+def test_the_grace_period_is_changed_alone() -> None:
     aws = RecordedAws()
     aws.answers("ecs.UpdateService", {"service": service()})
 
     aws.gateways.ecs.set_grace_period(CLUSTER, "s", 90)
-    aws.gateways.ecs.set_desired(CLUSTER, "s", 3)
 
-    assert aws.sent("ecs.UpdateService") == [
-        {"cluster": CLUSTER, "service": "s", "healthCheckGracePeriodSeconds": 90},
-        {"cluster": CLUSTER, "service": "s", "desiredCount": 3},
-    ]
+    assert aws.sent("ecs.UpdateService") == [{"cluster": CLUSTER, "service": "s", "healthCheckGracePeriodSeconds": 90}]
 
 
 def task(arn: str = "arn:aws:ecs:us-east-1:111122223333:task/platform-production/1", **more: Any) -> dict[str, Any]:
@@ -339,15 +334,6 @@ def test_a_running_task_has_the_address_of_its_interface_and_a_forgotten_one_is_
     assert found is not None
     assert found.private_address == "10.0.0.8"
     assert aws.gateways.ecs.task(CLUSTER, "x") is None
-
-
-def test_a_task_is_stopped_with_a_reason_that_fits() -> None:
-    aws = RecordedAws()
-    aws.answers("ecs.StopTask", {"task": task()})
-
-    aws.gateways.ecs.stop_task(CLUSTER, "x", "a" * 300)
-
-    assert len(aws.requests[0][1]["reason"]) == 255
 
 
 def test_rolling_deployments_come_newest_first_with_their_task_definition() -> None:

@@ -45,7 +45,7 @@ def suspend(case: World) -> None:
 
 
 def scale_to_nothing(case: World) -> None:
-    case.aws.ecs.set_desired("platform-production", "production-orders", 0)
+    case.plane.client("ecs").update_service(cluster="platform-production", service="production-orders", desiredCount=0)
 
 
 def remove_hook(case: World) -> None:

@@ -166,7 +166,7 @@ def tools_of(environment: "Environment", interrupts: "Interrupts", consent: Cons
     world = outside()
     painter = LinePainter(lambda line: click.echo(line, err=True), world.clock.now)
     return Tools(
-        aws=world.connect(environment),
+        aws_once=world.connect(environment),
         clock=world.clock,
         tell=painter.paint,
         agree=(lambda _question: True) if consent.yes else Asking().agree,

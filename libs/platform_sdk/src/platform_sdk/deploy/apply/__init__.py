@@ -77,7 +77,7 @@ def untouched(plan: Plan, tools: Tools, action: Literal["unchanged", "repaired"]
 
 
 def planned(spec: ServiceSpec, environment: Environment, tools: Tools) -> Plan:
-    return plan_service(spec, environment, tools.ask(lambda: observe_service(spec, environment, tools.aws)))
+    return plan_service(spec, environment, observe_service(spec, environment, tools.aws))
 
 
 def in_turn(spec: ServiceSpec, environment: Environment, tools: Tools, turn: Turn) -> Applied:
@@ -100,7 +100,7 @@ def lock_of(spec: ServiceSpec, environment: Environment, tools: Tools, turn: Tur
         tools.tell(Waiting(stack=stack_name(spec, environment), subject=subject))
 
     return ReleaseLock(
-        tools.aws.locks,
+        tools.aws_once.locks,
         tools.clock,
         environment,
         spec.name,
@@ -165,7 +165,7 @@ def set_grace_period(plan: Plan, spec: ServiceSpec, environment: Environment, to
         return None
     seconds = spec.health_check.grace_period_seconds
     cluster, name = cluster_name(environment), service_name(spec, environment)
-    tools.ask(lambda: tools.aws.ecs.set_grace_period(cluster, name, seconds))
+    tools.aws.ecs.set_grace_period(cluster, name, seconds)
     return seconds
 
 

@@ -3,16 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeVar
 from uuid import uuid4
 
-from platform_sdk.deploy.apply.events import Agree, Tell
-from platform_sdk.deploy.aws import patiently
+from platform_sdk.deploy.apply.events import Agree, Tell, Warned
+from platform_sdk.deploy.aws import AwsCallFailed, Retry
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.release.context import Interrupts
-
-Answer = TypeVar("Answer")
 
 
 def nothing() -> None:
@@ -30,7 +27,7 @@ class Tools:
         run: tells this run's change sets from those of others.
     """
 
-    aws: Aws
+    aws_once: Aws
     clock: Clock
     tell: Tell
     agree: Agree
@@ -53,9 +50,12 @@ class Tools:
             self.pulse()
         self.interrupts.check()
 
-    def ask(self, ask: Callable[[], Answer]) -> Answer:
-        """
-        Raises:
-            AwsCallFailed: AWS refused, or is away for longer than a quarter of a minute.
-        """
-        return patiently(self.clock, ask)
+    @property
+    def aws(self) -> Aws:
+        """With retries; `aws_once` is without."""
+        return self.aws_once.with_retries(Retry(self.on_retry))
+
+    def on_retry(self, error: AwsCallFailed, pause: int) -> None:
+        """Wait before another attempt. Raises as `wait` does."""
+        self.tell(Warned(stack="AWS", what=error.what, hint=f"asking again in {pause} s"))
+        self.wait(pause)

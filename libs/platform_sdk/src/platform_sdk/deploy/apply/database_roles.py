@@ -58,7 +58,7 @@ def make_database_roles(specs: Sequence[ServiceSpec], environment: Environment, 
 def owner_of(environment: Environment, tools: Tools) -> Owner | None:
     """The database's own user; None where there is no database yet."""
     name = shared_parameter(environment, SharedParameter.DATABASE_SECRET_ARN)
-    secret_arn = tools.ask(lambda: tools.aws.parameters.values([name])).get(name)
+    secret_arn = tools.aws.parameters.values([name]).get(name)
     if secret_arn is None:
         return None
     cluster_arn = arn(environment, "rds", f"cluster:platform-{environment.name}")
@@ -71,7 +71,7 @@ def make_role(service: str, owner: Owner, environment: Environment, tools: Tools
         return False
     has_role = bool(rows(HAS_ROLE, service, owner, tools))
     secret = f"platform/{environment.name}/{service}/database"
-    password = tools.ask(lambda: tools.aws.secrets.field(secret, "password"))
+    password = tools.aws.secrets.field(secret, "password")
     if not PASSWORD.fullmatch(password):
         raise UnusablePassword(
             f"the password of {service} holds more than letters and digits",

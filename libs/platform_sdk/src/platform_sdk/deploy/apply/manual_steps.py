@@ -28,7 +28,7 @@ def addresses(environment: Environment, tools: Tools) -> Iterator[str]:
     """The names that AWS gave database and cache belong into the environment's file."""
     database = shared_parameter(environment, SharedParameter.DATABASE_HOST)
     cache = shared_parameter(environment, SharedParameter.CACHE_HOST)
-    given = tools.ask(lambda: tools.aws.parameters.values([database, cache]))
+    given = tools.aws.parameters.values([database, cache])
     file: Path = FOLDER / f"{environment.name}.toml"
     if database in given and given[database] != environment.database.host:
         yield f'{file}: set host = "{given[database]}" in [database]; it is "{environment.database.host}"'
@@ -52,7 +52,7 @@ def secrets(services: Sequence[ServiceSpec], environment: Environment, tools: To
 
 def is_there(secret: str, tools: Tools) -> bool:
     try:
-        return tools.ask(lambda: tools.aws.secrets.exists(secret))
+        return tools.aws.secrets.exists(secret)
     except AccessDenied:
         return True
 

@@ -133,7 +133,7 @@ def apply_stack(desired: DesiredStack, tools: Tools) -> StackOutcome:
             hint="look at its last events in the console; any change of the stack, applied, ends that state",
         )
     if desired.protect and (before is None or not before.is_protected):
-        tools.ask(lambda: tools.aws.stacks.protect(desired.name))
+        tools.aws.stacks.protect(desired.name)
     outcome = StackOutcome(
         stack=desired.name,
         action=action_of(found, before, change_set),
@@ -170,9 +170,9 @@ def ready_change_set(desired: DesiredStack, before: Stack | None, tools: Tools) 
         raise refused(desired, error) from error
     change_set = computed(desired, name, tools)
     if change_set.is_empty:
-        tools.ask(lambda: tools.aws.stacks.delete_change_set(desired.name, name))
+        tools.aws.stacks.delete_change_set(desired.name, name)
     elif change_set.status == "FAILED":
-        tools.ask(lambda: tools.aws.stacks.delete_change_set(desired.name, name))
+        tools.aws.stacks.delete_change_set(desired.name, name)
         raise StackFailed(
             f"CloudFormation cannot change {desired.name}",
             stack=desired.name,
@@ -192,16 +192,14 @@ def change_set_name(desired: DesiredStack, before: Stack | None, run: str) -> st
 
 def create_change_set(desired: DesiredStack, before: Stack | None, name: str, tools: Tools) -> None:
     kind: Literal["CREATE", "UPDATE"] = "CREATE" if before is None else "UPDATE"
-    tools.ask(
-        lambda: tools.aws.stacks.create_change_set(
-            desired.name,
-            change_set=name,
-            kind=kind,
-            template=desired.template,
-            parameters=desired.parameters,
-            tags=desired.tags if before is None else None,
-            role_arn=desired.role_arn,
-        )
+    tools.aws.stacks.create_change_set(
+        desired.name,
+        change_set=name,
+        kind=kind,
+        template=desired.template,
+        parameters=desired.parameters,
+        tags=desired.tags if before is None else None,
+        role_arn=desired.role_arn,
     )
 
 
@@ -220,7 +218,7 @@ def refused(desired: DesiredStack, error: AwsCallFailed) -> AwsCallFailed | Stac
 
 def computed(desired: DesiredStack, name: str, tools: Tools) -> ChangeSet:
     for _ in range(PATIENCE_POLLS):
-        found = tools.ask(lambda: tools.aws.stacks.change_set(desired.name, name))
+        found = tools.aws.stacks.change_set(desired.name, name)
         if found is not None and found.status in ("CREATE_COMPLETE", "FAILED"):
             return found
         tools.wait(POLL_SECONDS)
@@ -239,27 +237,20 @@ def carry_out(desired: DesiredStack, before: Stack | None, change_set: ChangeSet
         if not tools.agree(ToChange(stack=desired.name, kind=kind, changes=change_set.changes)):
             raise Declined(f"{desired.name} was left as it is", hint="nothing after it was changed either")
     except (Declined, WouldBeLost):
-        tools.ask(lambda: tools.aws.stacks.delete_change_set(desired.name, change_set.name))
+        tools.aws.stacks.delete_change_set(desired.name, change_set.name)
         raise
-    after = tools.ask(lambda: tools.aws.stacks.last_event(desired.name))
+    after = tools.aws.stacks.last_event(desired.name)
     begin(desired, change_set.name, tools)
     refuse_failed(desired, follow(desired.name, tools, after=after))
 
 
 def begin(desired: DesiredStack, change_set: str, tools: Tools) -> None:
     """Whether an execution without an answer has begun, the next attempt tells."""
-    attempts = 0
-
-    def execute() -> None:
-        nonlocal attempts
-        attempts += 1
-        try:
-            tools.aws.stacks.execute(desired.name, change_set, rolls_back=desired.rolls_back)
-        except AwsCallFailed as error:
-            if error.code not in BEGUN_ALREADY or (attempts == 1 and not error.may_have_happened):
-                raise
-
-    tools.ask(execute)
+    try:
+        tools.aws.stacks.execute(desired.name, change_set, rolls_back=desired.rolls_back)
+    except AwsCallFailed as error:
+        if error.code not in BEGUN_ALREADY or not error.may_have_happened:
+            raise
 
 
 def refuse_failed(desired: DesiredStack, events: Sequence[StackEvent]) -> None:

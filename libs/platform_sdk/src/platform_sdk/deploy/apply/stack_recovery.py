@@ -55,7 +55,7 @@ def under_way(events: Sequence[StackEvent]) -> list[str]:
 
 
 def new_events(stack: str, tools: Tools, *, after: str | None) -> tuple[StackEvent, ...]:
-    found = tools.ask(lambda: tools.aws.stacks.events(stack, after=after))
+    found = tools.aws.stacks.events(stack, after=after)
     for event in found:
         tools.tell(ResourceMoved(stack=stack_name_of(stack), event=event))
     return found
@@ -168,7 +168,7 @@ def sound(stack: Stack | None, tools: Tools, role_arn: str | None = None) -> Sta
 def settled(name: str, tools: Tools) -> Stack | None:
     """Waits for what somebody else has begun, or we before we were interrupted."""
     while True:
-        stack = tools.ask(lambda: tools.aws.stacks.stack(name))
+        stack = tools.aws.stacks.stack(name)
         if stack is None or stack.status == REVIEW or not stack.status.endswith("_IN_PROGRESS"):
             return stack
         tools.tell(Waiting(stack=name, subject=f"what is under way already: {stack.status}"))
@@ -177,7 +177,7 @@ def settled(name: str, tools: Tools) -> Stack | None:
 
 def watch(stack: Stack, tools: Tools) -> None:
     """An operation of which the beginning was missed; how it failed is told, and is no error of ours."""
-    events = current(tools.ask(lambda: tools.aws.stacks.events(stack.id, after=None)))
+    events = current(tools.aws.stacks.events(stack.id, after=None))
     for event in events:
         tools.tell(ResourceMoved(stack=stack.name, event=event))
     if not any(map(is_end, events)):
@@ -188,7 +188,7 @@ def watch(stack: Stack, tools: Tools) -> None:
 
 
 def delete(stack: Stack, tools: Tools) -> None:
-    left = [each for each in tools.ask(lambda: tools.aws.stacks.resources(stack.name)) if is_left(each)]
+    left = [each for each in tools.aws.stacks.resources(stack.name) if is_left(each)]
     refuse_to_lose(stack, left, tools)
     question = ToDelete(stack=stack.name, status=stack.status, left=tuple(each.logical_id for each in left))
     if not tools.agree(question):
@@ -196,9 +196,9 @@ def delete(stack: Stack, tools: Tools) -> None:
             f"{stack.name} is {stack.status}, and would have to be deleted before it can be created",
             hint=f"`aws cloudformation delete-stack --stack-name {stack.name}` does it by hand",
         )
-    after = tools.ask(lambda: tools.aws.stacks.last_event(stack.id))
+    after = tools.aws.stacks.last_event(stack.id)
     tools.tell(Waiting(stack=stack.name, subject="the end of what a failed creation has left"))
-    tools.ask(lambda: tools.aws.stacks.delete(stack.name))
+    tools.aws.stacks.delete(stack.name)
     events = follow(stack.id, tools, after=after)
     if events[-1].status != "DELETE_COMPLETE":
         raise StackFailed(
@@ -253,9 +253,9 @@ def rolled_back(stack: Stack, tools: Tools, role_arn: str | None) -> Stack:
             hint=f"`aws cloudformation continue-update-rollback --stack-name {stack.name}` does it by hand",
         )
     skipped = unrestored(stack, tools)
-    after = tools.ask(lambda: tools.aws.stacks.last_event(stack.id))
+    after = tools.aws.stacks.last_event(stack.id)
     tools.tell(Waiting(stack=stack.name, subject="the rollback to go on"))
-    tools.ask(lambda: tools.aws.stacks.continue_rollback(stack.name, role_arn=role_arn, skipped=skipped))
+    tools.aws.stacks.continue_rollback(stack.name, role_arn=role_arn, skipped=skipped)
     events = follow(stack.id, tools, after=after)
     failure = first_failure(events)
     if events[-1].status != "UPDATE_ROLLBACK_COMPLETE":
@@ -271,7 +271,7 @@ def rolled_back(stack: Stack, tools: Tools, role_arn: str | None) -> Stack:
     for each in skipped:
         what = f"{each} was not rolled back: CloudFormation takes it to be as it was, so put it right by hand"
         tools.tell(Warned(stack=stack.name, what=what))
-    found = tools.ask(lambda: tools.aws.stacks.stack(stack.name))
+    found = tools.aws.stacks.stack(stack.name)
     assert found is not None, "a stack that was rolled back is there"
     return found
 
@@ -280,5 +280,5 @@ def unrestored(stack: Stack, tools: Tools) -> tuple[str, ...]:
     """Of what may be left as it is, what the rollback has failed for: CloudFormation skips nothing else."""
     if not tools.skippable:
         return ()
-    resources = tools.ask(lambda: tools.aws.stacks.resources(stack.name))
+    resources = tools.aws.stacks.resources(stack.name)
     return tuple(each.logical_id for each in resources if each.status == FAILED and each.logical_id in tools.skippable)

@@ -11,10 +11,11 @@ AwsCallFailed
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final, TypeVar, overload
 
-from platform_sdk.deploy.clock import Clock
 from platform_sdk.errors import PlatformError
 
 
@@ -76,6 +77,57 @@ class DeploymentRunning(AwsCallFailed):
     deployment_id = ""
 
 
+# Retries, for when AWS is busy or away for longer than botocore itself waits.
+
+PAUSES: Final = (1, 2, 4, 8, 15)
+"""Seconds between attempts, beyond botocore's own attempts within each."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A retry policy.
+
+    Args:
+        on_retry: called with the error and the pause in seconds before each further attempt. It waits for that long;
+            what it raises ends the attempts.
+    """
+
+    on_retry: Callable[[AwsCallFailed, int], None]
+    pauses: Sequence[int] = PAUSES
+
+    def run(self, call: Callable[[], Result], *, find_result: Callable[[], Result | None] | None = None) -> Result:
+        """Return the result of a call, repeated while it fails temporarily.
+
+        Args:
+            find_result: for a call that must not be made twice: looks for what it did although no answer came.
+
+        Raises:
+            AwsCallFailed: AWS refused, or still fails after the last pause.
+        """
+        may_have_happened = False
+        for pause in (*self.pauses, None):
+            try:
+                return call()
+            except AwsCallFailed as error:
+                # A later attempt may meet what an earlier one did, whose answer was lost.
+                may_have_happened = error.may_have_happened = error.may_have_happened or may_have_happened
+                if pause is None or not isinstance(error, Throttled | AwsUnavailable):
+                    raise
+                self.on_retry(error, pause)
+            if may_have_happened and find_result is not None and (found := find_result()) is not None:
+                return found
+        raise AssertionError("the last attempt returns or raises")
+
+
+def never(_error: AwsCallFailed, _pause: int) -> None:
+    """For a policy without pauses."""
+
+
+NO_RETRY: Final = Retry(never, pauses=())
+
+
 # One call of AWS: by its name in boto3, and with botocore's many errors told as one family.
 
 # docs.aws.amazon.com/IAM: a denial says "User: <arn> is not authorized to perform: <action> on resource: <arn> …".
@@ -133,35 +185,65 @@ ACTION_PREFIXES: Final = {"monitoring": "cloudwatch"}
 """Of IAM actions, where botocore signs with another name."""
 
 
-def call(client: Any, method: str, purpose: str, /, **request: Any) -> Any:
-    """The answer of `client.<method>(**request)`; `purpose` completes "could not …": "read the service orders".
+def call(boto3_client: Any, method: str, purpose: str, /, **request: Any) -> Any:
+    """Return the answer of `boto3_client.<method>(**request)`, without retries of our own.
+
+    Args:
+        purpose: completes "could not …": "read the service orders".
 
     Raises:
         AwsCallFailed
     """
-    return told(client, method, purpose, lambda: getattr(client, method)(**request))
+    return translated(boto3_client, method, purpose, lambda: getattr(boto3_client, method)(**request))
 
 
-def pages(client: Any, method: str, purpose: str, /, **request: Any) -> Iterator[Any]:
-    """Every page of a list, each asked for when the one before is used up.
-
-    Raises:
-        AwsCallFailed
-    """
-    answers = iter(client.get_paginator(method).paginate(**request))
-    while (page := told(client, method, purpose, lambda: next(answers, None))) is not None:
-        yield page
-
-
-def told(client: Any, method: str, purpose: str, ask: Callable[[], Any]) -> Any:
+def translated(boto3_client: Any, method: str, purpose: str, ask: Callable[[], Any]) -> Any:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         return ask()
     except (BotoCoreError, ClientError) as error:
-        service = ACTION_PREFIXES.get(client.meta.service_model.signing_name, client.meta.service_model.signing_name)
-        operation = client.meta.method_to_api_mapping[method]
+        meta = boto3_client.meta
+        service = ACTION_PREFIXES.get(meta.service_model.signing_name, meta.service_model.signing_name)
+        operation = meta.method_to_api_mapping[method]
         raise failure(error, f"could not {purpose}", service=service, operation=operation) from error
+
+
+class Client:
+    """A boto3 client whose calls are retried by a policy. `method` and `purpose` are as for `call`."""
+
+    def __init__(self, boto3_client: Any, retry: Retry) -> None:
+        self.boto3_client = boto3_client
+        self.retry = retry
+
+    def call(self, method: str, purpose: str, /, **request: Any) -> Any:
+        """Return the answer to a call that may be repeated."""
+        return self.retry.run(lambda: self.call_once(method, purpose, **request))
+
+    def call_once(self, method: str, purpose: str, /, **request: Any) -> Any:
+        """Return the answer to a call that must not be repeated before somebody has looked what the first one did."""
+        return call(self.boto3_client, method, purpose, **request)
+
+    def pages(self, method: str, purpose: str, /, **request: Any) -> Iterator[Any]:
+        """Yield the pages of a list. Each is read when the one before is used up."""
+        paginator = self.boto3_client.get_paginator(method)
+        read = 0
+        answers = iter(paginator.paginate(**request))
+
+        def next_page() -> Any:
+            nonlocal answers
+            if answers is None:
+                # botocore's iterator ends with an error: start again, after the pages that were read.
+                answers = islice(paginator.paginate(**request), read, None)
+            try:
+                return translated(self.boto3_client, method, purpose, lambda: next(answers, None))
+            except AwsCallFailed:
+                answers = None
+                raise
+
+        while (page := self.retry.run(next_page)) is not None:
+            read += 1
+            yield page
 
 
 def failure(error: Exception, what: str, *, service: str, operation: str) -> AwsCallFailed:
@@ -260,23 +342,9 @@ def utc(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.astimezone(UTC)
 
 
-# Asking again where AWS is busy or away for longer than botocore itself waits.
-
-PATIENCE: Final = (1, 2, 4, 8)
-"""Seconds between attempts."""
-
-Answer = TypeVar("Answer")
-
-
-def patiently(clock: Clock, ask: Callable[[], Answer]) -> Answer:
-    """For calls that may be made twice: reads, and writes that come to the same.
-
-    Raises:
-        AwsCallFailed: AWS refused, or is still away after a quarter of a minute.
-    """
-    for seconds in PATIENCE:
-        try:
-            return ask()
-        except (Throttled, AwsUnavailable):
-            clock.sleep(seconds)
-    return ask()
+def best_effort(read: Callable[[], Result], default: Result) -> Result:
+    """Return what AWS answers, or the default where it does not. For what only helps a person to see more."""
+    try:
+        return read()
+    except AwsCallFailed:
+        return default

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from platform_sdk.deploy.aws import call, in_batches, pages
+from platform_sdk.deploy.aws import Client, in_batches
 from platform_sdk.deploy.state import ScalableTarget, Suspended
 
 # docs.aws.amazon.com/autoscaling/application/APIReference: the most resource ids in one DescribeScalableTargets.
@@ -14,7 +14,7 @@ WHAT: Final = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:Desi
 class Scaling:
     """`resource` is `service/<cluster>/<service>`. Every method raises AwsCallFailed."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
 
     def targets(self, resources: Sequence[str]) -> dict[str, ScalableTarget]:
@@ -22,8 +22,7 @@ class Scaling:
         return {
             each["ResourceId"]: target_of(each)
             for batch in in_batches(resources, TARGETS)
-            for page in pages(
-                self.client,
+            for page in self.client.pages(
                 "describe_scalable_targets",
                 f"read the scaling of {', '.join(batch)}",
                 ResourceIds=batch,
@@ -34,8 +33,7 @@ class Scaling:
 
     def suspend(self, resource: str, suspended: Suspended) -> None:
         """Suspends these kinds of scaling and resumes the others; AWS refuses it where nobody scales the resource."""
-        call(
-            self.client,
+        self.client.call(
             "register_scalable_target",
             f"{'suspend' if suspended.any else 'resume'} the scaling of {resource}",
             ResourceId=resource,
@@ -49,8 +47,7 @@ class Scaling:
 
     def set_bounds(self, resource: str, min_tasks: int, max_tasks: int) -> None:
         """What is suspended stays so."""
-        call(
-            self.client,
+        self.client.call(
             "register_scalable_target",
             f"set the bounds of the scaling of {resource}",
             ResourceId=resource,

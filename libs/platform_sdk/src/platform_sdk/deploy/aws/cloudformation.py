@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from platform_sdk.deploy.aws import AwsCallFailed, NotFound, call, pages, utc
+from platform_sdk.deploy.aws import AwsCallFailed, Client, NotFound, utc
 from platform_sdk.deploy.state import ChangeSet, Json, ResourceChange, Stack, StackEvent, StackResource
 
 UNKNOWN: Final = "does not exist"
@@ -12,13 +12,13 @@ UNKNOWN: Final = "does not exist"
 class Stacks:
     """`name` is a stack's name, or its id, by which a deleted one is found, too. Every method raises AwsCallFailed."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
 
     def stack(self, name: str) -> Stack | None:
         """None where there is none. One that has a first change set only is in status REVIEW_IN_PROGRESS."""
         try:
-            answer = call(self.client, "describe_stacks", f"read the stack {name}", StackName=name)
+            answer = self.client.call("describe_stacks", f"read the stack {name}", StackName=name)
         except AwsCallFailed as error:
             if is_unknown(error):
                 return None
@@ -32,8 +32,7 @@ class Stacks:
             NotFound
         """
         try:
-            answer = call(
-                self.client,
+            answer = self.client.call(
                 "get_template",
                 f"read the template of the stack {name}",
                 StackName=name,
@@ -46,7 +45,7 @@ class Stacks:
 
     def resources(self, name: str) -> tuple[StackResource, ...]:
         """Nothing where the stack does not exist."""
-        listed = pages(self.client, "list_stack_resources", f"list the resources of the stack {name}", StackName=name)
+        listed = self.client.pages("list_stack_resources", f"list the resources of the stack {name}", StackName=name)
         try:
             return tuple(
                 StackResource(
@@ -82,8 +81,7 @@ class Stacks:
         if tags is not None:
             more["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
         try:
-            call(
-                self.client,
+            self.client.call(
                 "create_change_set",
                 f"create a change set of the stack {name}",
                 StackName=name,
@@ -101,7 +99,7 @@ class Stacks:
     def change_set(self, stack: str, name: str) -> ChangeSet | None:
         """With all its changes; None where there is none of the name."""
         purpose = f"read the change set {name} of the stack {stack}"
-        listed = pages(self.client, "describe_change_set", purpose, StackName=stack, ChangeSetName=name)
+        listed = self.client.pages("describe_change_set", purpose, StackName=stack, ChangeSetName=name)
         try:
             answers = list(listed)
         except NotFound:
@@ -125,8 +123,7 @@ class Stacks:
         be in the way of the next attempt. Without a rollback it stays, and the stack is UPDATE_FAILED.
         """
         purpose = f"execute the change set {change_set} of the stack {stack}"
-        call(
-            self.client,
+        self.client.call(
             "execute_change_set",
             purpose,
             StackName=stack,
@@ -139,7 +136,7 @@ class Stacks:
         """One that is not there is no error."""
         try:
             purpose = f"delete the change set {name} of the stack {stack}"
-            call(self.client, "delete_change_set", purpose, StackName=stack, ChangeSetName=name)
+            self.client.call("delete_change_set", purpose, StackName=stack, ChangeSetName=name)
         except AwsCallFailed as error:
             if not is_unknown(error) and not isinstance(error, NotFound):
                 raise
@@ -168,14 +165,13 @@ class Stacks:
 
     def newest_events(self, name: str) -> Iterator[Any]:
         purpose = f"read the events of the stack {name}"
-        for page in pages(self.client, "describe_stack_events", purpose, StackName=name):
+        for page in self.client.pages("describe_stack_events", purpose, StackName=name):
             yield from page["StackEvents"]
 
     def protect(self, name: str) -> None:
         """From now on, nobody can delete the stack without ending this first."""
         purpose = f"protect the stack {name} from being deleted"
-        call(
-            self.client,
+        self.client.call(
             "update_termination_protection",
             purpose,
             StackName=name,
@@ -184,7 +180,7 @@ class Stacks:
 
     def delete(self, name: str) -> None:
         """Starts it; a stack that is not there is no error."""
-        call(self.client, "delete_stack", f"delete the stack {name}", StackName=name)
+        self.client.call("delete_stack", f"delete the stack {name}", StackName=name)
 
     def continue_rollback(self, name: str, *, role_arn: str | None = None, skipped: Sequence[str] = ()) -> None:
         """Of a stack in status UPDATE_ROLLBACK_FAILED. `skipped` are logical ids of resources in status UPDATE_FAILED,
@@ -194,7 +190,7 @@ class Stacks:
         more: dict[str, Any] = {} if role_arn is None else {"RoleARN": role_arn}
         if skipped:
             more["ResourcesToSkip"] = list(skipped)
-        call(self.client, "continue_update_rollback", purpose, StackName=name, **more)
+        self.client.call("continue_update_rollback", purpose, StackName=name, **more)
 
 
 def is_unknown(error: AwsCallFailed) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from platform_sdk.deploy.aws import NotFound, call, in_batches, pages, utc
+from platform_sdk.deploy.aws import Client, NotFound, in_batches, utc
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.state import Alarm, LogLine
 
@@ -16,15 +16,14 @@ ALARMS: Final = 100
 class Alarms:
     """Every method raises AwsCallFailed."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
 
     def alarms(self, names: Sequence[str]) -> dict[str, Alarm]:
         """By name, without those that do not exist."""
         found: dict[str, Alarm] = {}
         for batch in in_batches(names, ALARMS):
-            listed = pages(
-                self.client,
+            listed = self.client.pages(
                 "describe_alarms",
                 f"read the alarms {', '.join(batch)}",
                 AlarmNames=batch,
@@ -59,7 +58,7 @@ LINES: Final = 10_000
 class Logs:
     """`group` is the name of a log group. Every method raises AwsCallFailed."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
 
     def lines(
@@ -86,8 +85,7 @@ class Logs:
     ) -> list[LogLine]:
         """From the end, so that a long log costs one call."""
         try:
-            answer = call(
-                self.client,
+            answer = self.client.call(
                 "get_log_events",
                 f"read the log {group} {stream}",
                 logGroupName=group,
@@ -103,7 +101,7 @@ class Logs:
     def events(self, group: str, stream_prefix: str, since: datetime, until: datetime | None) -> Iterator[Any]:
         prefix = {"logStreamNamePrefix": stream_prefix} if stream_prefix else {}
         purpose = f"read the log {group}"
-        listed = pages(self.client, "filter_log_events", purpose, logGroupName=group, **prefix, **between(since, until))
+        listed = self.client.pages("filter_log_events", purpose, logGroupName=group, **prefix, **between(since, until))
         try:
             for page in listed:
                 yield from page["events"]
@@ -115,8 +113,8 @@ class Logs:
         return {
             each["logGroupName"]
             for name in names
-            for page in pages(
-                self.client, "describe_log_groups", f"look for the log group {name}", logGroupNamePrefix=name
+            for page in self.client.pages(
+                "describe_log_groups", f"look for the log group {name}", logGroupNamePrefix=name
             )
             for each in page["logGroups"]
             if each["logGroupName"] == name

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any, Final
 
-from platform_sdk.deploy.aws import AwsCallFailed, DeploymentRunning, NotFound, call, in_batches, pages, utc
+from platform_sdk.deploy.aws import AwsCallFailed, Client, DeploymentRunning, NotFound, in_batches, utc
 from platform_sdk.deploy.state import (
     Deployment,
     DeploymentConfiguration,
@@ -144,14 +144,13 @@ DEPLOYMENT_ID: Final = re.compile(r"\bd-[A-Z0-9]{9,}\b")
 class CodeDeploy:
     """Every method raises AwsCallFailed."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
 
     def group(self, application: str, name: str) -> DeploymentGroup | None:
         """None where the group or its application does not exist."""
         try:
-            answer = call(
-                self.client,
+            answer = self.client.call(
                 "get_deployment_group",
                 f"read the deployment group {name}",
                 applicationName=application,
@@ -167,7 +166,7 @@ class CodeDeploy:
             NotFound
         """
         purpose = f"read the deployment configuration {name}"
-        answer = call(self.client, "get_deployment_config", purpose, deploymentConfigName=name)
+        answer = self.client.call("get_deployment_config", purpose, deploymentConfigName=name)
         return configuration_of(answer["deploymentConfigInfo"])
 
     def create(self, request: Json) -> str:
@@ -178,7 +177,7 @@ class CodeDeploy:
         """
         group = request.get("deploymentGroupName")
         try:
-            answer = call(self.client, "create_deployment", f"create a deployment of {group}", **request)
+            answer = self.client.call_once("create_deployment", f"create a deployment of {group}", **request)
         except AwsCallFailed as error:
             if error.code != "DeploymentLimitExceededException":
                 raise
@@ -192,7 +191,7 @@ class CodeDeploy:
     def information(self, id: str) -> Any:
         """As AWS describes it; None where there is no such deployment, or there cannot be."""
         try:
-            return call(self.client, "get_deployment", f"read the deployment {id}", deploymentId=id)["deploymentInfo"]
+            return self.client.call("get_deployment", f"read the deployment {id}", deploymentId=id)["deploymentInfo"]
         except NotFound:
             return None
         except AwsCallFailed as error:
@@ -208,8 +207,7 @@ class CodeDeploy:
         """
         purpose = f"list the deployments of {group}"
         only = {"includeOnlyStatuses": sorted(statuses)} if statuses else {}
-        listed = pages(
-            self.client,
+        listed = self.client.pages(
             "list_deployments",
             purpose,
             applicationName=application,
@@ -224,15 +222,14 @@ class CodeDeploy:
         found = [
             deployment_of(each)
             for batch in in_batches(ids, DEPLOYMENTS)
-            for each in call(self.client, "batch_get_deployments", purpose, deploymentIds=batch)["deploymentsInfo"]
+            for each in self.client.call("batch_get_deployments", purpose, deploymentIds=batch)["deploymentsInfo"]
         ]
         return tuple(sorted(found, key=lambda each: each.created_at, reverse=True))
 
     def target(self, deployment_id: str, cluster: str, service: str) -> DeploymentTarget | None:
         """Progress of a deployment to an ECS service; None as long as it has not started."""
         try:
-            answer = call(
-                self.client,
+            answer = self.client.call(
                 "get_deployment_target",
                 f"read the progress of the deployment {deployment_id}",
                 deploymentId=deployment_id,
@@ -248,23 +245,16 @@ class CodeDeploy:
         """Asks for it; a deployment that has ended already is no error."""
         try:
             purpose = f"stop the deployment {id}"
-            call(self.client, "stop_deployment", purpose, deploymentId=id, autoRollbackEnabled=roll_back)
+            self.client.call("stop_deployment", purpose, deploymentId=id, autoRollbackEnabled=roll_back)
         except AwsCallFailed as error:
             if error.code != "DeploymentAlreadyCompletedException":
                 raise
 
     def end_bake(self, id: str) -> None:
         """Ends the wait before the original tasks are stopped; a deployment that has ended already is no error."""
-        self.go_on(id, "TERMINATION_WAIT", "end the bake time of")
-
-    def continue_ready(self, id: str) -> None:
-        """Lets a deployment that waits in status Ready shift the traffic."""
-        self.go_on(id, "READY_WAIT", "continue")
-
-    def go_on(self, id: str, wait: str, doing: str) -> None:
         try:
-            purpose = f"{doing} the deployment {id}"
-            call(self.client, "continue_deployment", purpose, deploymentId=id, deploymentWaitType=wait)
+            purpose = f"end the bake time of the deployment {id}"
+            self.client.call("continue_deployment", purpose, deploymentId=id, deploymentWaitType="TERMINATION_WAIT")
         except AwsCallFailed as error:
             if error.code != "DeploymentAlreadyCompletedException":
                 raise
@@ -280,8 +270,7 @@ class CodeDeploy:
         if "sha256" not in revision.get("appSpecContent", {}):
             return None
         try:
-            kept = call(
-                self.client,
+            kept = self.client.call(
                 "get_application_revision",
                 f"read the AppSpec of the deployment {deployment.id}",
                 applicationName=deployment.application,

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from platform_sdk.deploy.aws import AwsCallFailed, NotFound, call
+from platform_sdk.deploy.aws import AwsCallFailed, Client, NotFound
 from platform_sdk.deploy.state import Held, LockItem, Suspended, Taken
 
 REFUSED: Final = "ConditionalCheckFailedException"
@@ -22,7 +22,7 @@ class NoLockTable(NotFound):
 class Locks:
     """Every method raises AwsCallFailed; without a table, NoLockTable."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
 
     def take(self, table: str, item: LockItem, *, now: datetime) -> Held | Taken:
@@ -134,7 +134,7 @@ class Locks:
 
     def call(self, method: str, purpose: str, table: str, name: str, **more: Any) -> Any:
         try:
-            return call(self.client, method, purpose, TableName=table, Key={"name": {"S": name}}, **more)
+            return self.client.call(method, purpose, TableName=table, Key={"name": {"S": name}}, **more)
         except NotFound as error:
             environment = table.removeprefix("platform-").removesuffix("-locks")
             raise NoLockTable(

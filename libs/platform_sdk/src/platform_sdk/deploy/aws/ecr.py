@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from platform_sdk.deploy.aws import NotFound, call, pages, utc
+from platform_sdk.deploy.aws import Client, NotFound, utc
 from platform_sdk.deploy.state import Finding, Image, Scan
 
 INDEXES: Final = (
@@ -31,7 +31,7 @@ class RegistryLogin:
 class Ecr:
     """`repository` is a name, not a URI. Every method raises AwsCallFailed."""
 
-    def __init__(self, client: Any, account_id: str) -> None:
+    def __init__(self, client: Client, account_id: str) -> None:
         self.client = client
         self.account_id = account_id
 
@@ -40,14 +40,14 @@ class Ecr:
         wanted = self.about(repository) | {"imageIds": [image_id(tag_or_digest)]}
         purpose = f"look for the image {repository} {tag_or_digest}"
         try:
-            details = call(self.client, "describe_images", purpose, **wanted)["imageDetails"]
+            details = self.client.call("describe_images", purpose, **wanted)["imageDetails"]
         except NotFound:
             return None
         if not details:
             return None
         found = details[0]
         accepted = {"acceptedMediaTypes": [*INDEXES, *MANIFESTS]}
-        answer = call(self.client, "batch_get_image", purpose, **wanted, **accepted)
+        answer = self.client.call("batch_get_image", purpose, **wanted, **accepted)
         return Image(
             repository=repository,
             digest=found["imageDigest"],
@@ -69,7 +69,7 @@ class Ecr:
         counts: Mapping[str, int] = {}
         findings: list[Finding] = []
         try:
-            for page in pages(self.client, "describe_image_scan_findings", purpose, **wanted):
+            for page in self.client.pages("describe_image_scan_findings", purpose, **wanted):
                 status = page.get("imageScanStatus", {})
                 about = page.get("imageScanFindings", {})
                 counts = about.get("findingSeverityCounts", counts)
@@ -86,7 +86,7 @@ class Ecr:
         )
 
     def login(self) -> RegistryLogin:
-        answer = call(self.client, "get_authorization_token", "log in to the registry")["authorizationData"][0]
+        answer = self.client.call("get_authorization_token", "log in to the registry")["authorizationData"][0]
         user, _, password = base64.b64decode(answer["authorizationToken"]).decode().partition(":")
         return RegistryLogin(user=user, password=password, registry=answer["proxyEndpoint"].removeprefix("https://"))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from platform_sdk.deploy.aws import AwsCallFailed, NotFound, call, in_batches, pages, utc
+from platform_sdk.deploy.aws import AwsCallFailed, Client, NotFound, in_batches, utc
 from platform_sdk.deploy.state import (
     ContainerState,
     EcsService,
@@ -156,7 +156,7 @@ GONE: Final = ("MISSING", "INACTIVE")
 class Ecs:
     """`cluster` is a name or ARN, and so is `service`. Every method raises AwsCallFailed."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
 
     def service(self, cluster: str, name: str) -> EcsService | None:
@@ -169,7 +169,7 @@ class Ecs:
         for batch in in_batches(names, SERVICES):
             purpose = f"read the service{'s' if len(batch) > 1 else ''} {', '.join(batch)}"
             try:
-                answer = call(self.client, "describe_services", purpose, cluster=cluster, services=batch)
+                answer = self.client.call("describe_services", purpose, cluster=cluster, services=batch)
             except NotFound:
                 return {}
             self.refuse_failures(answer, purpose, "DescribeServices")
@@ -181,8 +181,7 @@ class Ecs:
     def revision(self, name: str) -> TaskDefinition | None:
         """By ARN or `family:revision`, or of a family the newest that is active; None where there is none."""
         try:
-            answer = call(
-                self.client,
+            answer = self.client.call(
                 "describe_task_definition",
                 f"read the task definition {name}",
                 taskDefinition=name,
@@ -197,43 +196,34 @@ class Ecs:
 
     def register(self, document: Json, tags: Mapping[str, str]) -> TaskDefinition:
         """A new revision each time, also for a document that is registered already."""
-        answer = call(
-            self.client,
+        answer = self.client.call_once(
             "register_task_definition",
             f"register the task definition {document.get('family')}",
             **document | ({"tags": [{"key": key, "value": value} for key, value in tags.items()]} if tags else {}),
         )
         return task_definition_of(answer)
 
-    def roll(self, cluster: str, service: str, *, task_definition: str, grace_period_seconds: int | None = None) -> str:
+    def roll(self, cluster: str, service: str, *, task_definition: str) -> str:
         """Starts a rolling update of a service that ECS deploys itself; its deployment's id, `ecs-svc/…`."""
-        more = {} if grace_period_seconds is None else {"healthCheckGracePeriodSeconds": grace_period_seconds}
-        answer = call(
-            self.client,
+        answer = self.client.call_once(
             "update_service",
             f"update the service {service}",
             cluster=cluster,
             service=service,
             taskDefinition=task_definition,
-            **more,
         )
         deployments = answer["service"]["deployments"]
         return str(next(each["id"] for each in deployments if each["status"] == "PRIMARY"))
 
     def set_grace_period(self, cluster: str, service: str, seconds: int) -> None:
         """One of the few things that may be changed of a service that CodeDeploy deploys."""
-        call(
-            self.client,
+        self.client.call(
             "update_service",
             f"change the grace period of the service {service}",
             cluster=cluster,
             service=service,
             healthCheckGracePeriodSeconds=seconds,
         )
-
-    def set_desired(self, cluster: str, service: str, tasks: int) -> None:
-        purpose = f"change the desired count of the service {service}"
-        call(self.client, "update_service", purpose, cluster=cluster, service=service, desiredCount=tasks)
 
     def run(
         self,
@@ -251,8 +241,7 @@ class Ecs:
         """
         purpose = f"start a task of {task_definition}"
         platform = {"platformVersion": like.platform_version} if like.platform_version else {}
-        answer = call(
-            self.client,
+        answer = self.client.call(
             "run_task",
             purpose,
             cluster=cluster,
@@ -276,9 +265,6 @@ class Ecs:
         self.refuse_failures(answer, purpose, "RunTask")
         return next(map(task_of, answer["tasks"]), None)
 
-    def stop_task(self, cluster: str, task_arn: str, reason: str) -> None:
-        call(self.client, "stop_task", f"stop the task {task_arn}", cluster=cluster, task=task_arn, reason=reason[:255])
-
     def task(self, cluster: str, arn: str) -> Task | None:
         """None about an hour after it stopped, when ECS has forgotten it."""
         return next(self.described(cluster, [arn]), None)
@@ -290,8 +276,8 @@ class Ecs:
         try:
             arns = [
                 arn
-                for page in pages(
-                    self.client, "list_tasks", purpose, cluster=cluster, serviceName=service, desiredStatus=wanted
+                for page in self.client.pages(
+                    "list_tasks", purpose, cluster=cluster, serviceName=service, desiredStatus=wanted
                 )
                 for arn in page["taskArns"]
             ]
@@ -302,7 +288,7 @@ class Ecs:
     def described(self, cluster: str, arns: Sequence[str]) -> Iterator[Task]:
         for batch in in_batches(arns, TASKS):
             purpose = f"read {len(batch)} tasks" if len(batch) > 1 else f"read the task {batch[0]}"
-            answer = call(self.client, "describe_tasks", purpose, cluster=cluster, tasks=batch)
+            answer = self.client.call("describe_tasks", purpose, cluster=cluster, tasks=batch)
             self.refuse_failures(answer, purpose, "DescribeTasks")
             yield from map(task_of, answer["tasks"])
 
@@ -312,8 +298,7 @@ class Ecs:
         """
         purpose = f"list the deployments of the service {service}"
         try:
-            answer = call(
-                self.client,
+            answer = self.client.call(
                 "list_service_deployments",
                 purpose,
                 cluster=cluster,
@@ -327,7 +312,7 @@ class Ecs:
         return tuple(sorted(found, key=lambda each: arns.index(each.arn)))
 
     def described_deployments(self, arns: Sequence[str], purpose: str) -> list[ServiceDeployment]:
-        answer = call(self.client, "describe_service_deployments", purpose, serviceDeploymentArns=arns)
+        answer = self.client.call("describe_service_deployments", purpose, serviceDeploymentArns=arns)
         deployments = answer["serviceDeployments"]
         revisions = {each["targetServiceRevision"]["arn"] for each in deployments if "targetServiceRevision" in each}
         runs = self.task_definitions_of(sorted(revisions), purpose)
@@ -348,7 +333,7 @@ class Ecs:
         return {
             each["serviceRevisionArn"]: each["taskDefinition"]
             for batch in in_batches(revisions, DEPLOYMENTS)
-            for each in call(self.client, "describe_service_revisions", purpose, serviceRevisionArns=batch)[
+            for each in self.client.call("describe_service_revisions", purpose, serviceRevisionArns=batch)[
                 "serviceRevisions"
             ]
         }
@@ -357,7 +342,7 @@ class Ecs:
         """Takes a rolling update back, to the revision that was deployed before."""
         kind: Literal["ROLLBACK"] = "ROLLBACK"
         purpose = f"roll back the deployment {arn}"
-        call(self.client, "stop_service_deployment", purpose, serviceDeploymentArn=arn, stopType=kind)
+        self.client.call("stop_service_deployment", purpose, serviceDeploymentArn=arn, stopType=kind)
 
     def refuse_failures(self, answer: Any, purpose: str, operation: str) -> None:
         """ECS answers 200 and a list of failures; what is missing is no failure to us."""

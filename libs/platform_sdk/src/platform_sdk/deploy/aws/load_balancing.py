@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from platform_sdk.deploy.aws import NotFound, call, in_batches, pages
+from platform_sdk.deploy.aws import Client, NotFound, in_batches
 from platform_sdk.deploy.state import ListenerRule, TargetGroup, TargetHealth
 
 TARGET_GROUPS: Final = 20
@@ -12,12 +12,12 @@ TARGET_GROUPS: Final = 20
 class LoadBalancing:
     """Every method raises AwsCallFailed."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
 
     def rules(self, listener_arn: str) -> tuple[ListenerRule, ...]:
         """None where the listener does not exist; the default rule, of priority `default`, is the last."""
-        listed = pages(self.client, "describe_rules", f"read the rules of {listener_arn}", ListenerArn=listener_arn)
+        listed = self.client.pages("describe_rules", f"read the rules of {listener_arn}", ListenerArn=listener_arn)
         try:
             return tuple(rule_of(each, listener_arn) for page in listed for each in page["Rules"])
         except NotFound:
@@ -28,8 +28,8 @@ class LoadBalancing:
         found: dict[str, TargetGroup] = {}
         for batch in in_batches(names, TARGET_GROUPS):
             try:
-                answer = call(
-                    self.client, "describe_target_groups", f"read the target groups {', '.join(batch)}", Names=batch
+                answer = self.client.call(
+                    "describe_target_groups", f"read the target groups {', '.join(batch)}", Names=batch
                 )
             except NotFound:
                 # One unknown name fails the whole call, and AWS does not tell which.
@@ -44,7 +44,7 @@ class LoadBalancing:
         """Of every registered target; nothing where the target group does not exist."""
         purpose = f"read the health of the targets of {target_group_arn}"
         try:
-            answer = call(self.client, "describe_target_health", purpose, TargetGroupArn=target_group_arn)
+            answer = self.client.call("describe_target_health", purpose, TargetGroupArn=target_group_arn)
         except NotFound:
             return ()
         return tuple(health_of(each) for each in answer["TargetHealthDescriptions"])

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from platform_sdk.deploy.aws import AccessDenied, AwsCallFailed, NotFound, call, in_batches, pages
+from platform_sdk.deploy.aws import AccessDenied, AwsCallFailed, Client, NotFound, in_batches
 
 # docs.aws.amazon.com/systems-manager/latest/APIReference: the most names in one GetParameters.
 PARAMETERS: Final = 10
@@ -15,7 +15,7 @@ class Parameters:
     Every method raises AwsCallFailed.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
 
     def values(self, names: Sequence[str]) -> dict[str, str]:
@@ -23,7 +23,7 @@ class Parameters:
         return {
             each["Name"]: each["Value"]
             for batch in in_batches(names, PARAMETERS)
-            for each in call(self.client, "get_parameters", f"read the parameters {', '.join(batch)}", Names=batch)[
+            for each in self.client.call("get_parameters", f"read the parameters {', '.join(batch)}", Names=batch)[
                 "Parameters"
             ]
         }
@@ -33,7 +33,7 @@ class Parameters:
         purpose = f"read the parameters below {path}"
         return {
             each["Name"]: each["Value"]
-            for page in pages(self.client, "get_parameters_by_path", purpose, Path=path, Recursive=True)
+            for page in self.client.pages("get_parameters_by_path", purpose, Path=path, Recursive=True)
             for each in page["Parameters"]
         }
 
@@ -44,13 +44,13 @@ class Parameters:
 class Secrets:
     """`name` is a secret's name or ARN. Every method raises AwsCallFailed, and no error ever holds a value."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
 
     def exists(self, name: str) -> bool:
         """One that is marked for deletion cannot be read, and so counts as gone."""
         try:
-            answer = call(self.client, "describe_secret", f"look for the secret {name}", SecretId=name)
+            answer = self.client.call("describe_secret", f"look for the secret {name}", SecretId=name)
         except NotFound:
             return False
         return "DeletedDate" not in answer
@@ -79,7 +79,7 @@ class Secrets:
 
     def fields(self, name: str) -> dict[str, str]:
         try:
-            answer = call(self.client, "get_secret_value", f"read the secret {name}", SecretId=name)
+            answer = self.client.call("get_secret_value", f"read the secret {name}", SecretId=name)
         except AwsCallFailed as error:
             # A secret that is marked for deletion: InvalidRequestException.
             if error.code == "InvalidRequestException":

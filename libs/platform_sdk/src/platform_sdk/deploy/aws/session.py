@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from platform_sdk.deploy.aws import AccessDenied, AwsCallFailed, NotFound, call
+from platform_sdk.deploy.aws import NO_RETRY, AccessDenied, AwsCallFailed, Client, NotFound, Retry
 from platform_sdk.deploy.aws.autoscaling import Scaling
 from platform_sdk.deploy.aws.cloudformation import Stacks
 from platform_sdk.deploy.aws.cloudwatch import Alarms, Logs
@@ -33,12 +33,12 @@ class Caller:
 class Identity:
     """`iam_client` is asked for when it is needed. Every method raises AwsCallFailed."""
 
-    def __init__(self, client: Any, iam_client: Callable[[], Any]) -> None:
+    def __init__(self, client: Client, iam_client: Callable[[], Client]) -> None:
         self.client = client
         self.iam_client = iam_client
 
     def caller(self) -> Caller:
-        answer = call(self.client, "get_caller_identity", "find out who calls AWS")
+        answer = self.client.call("get_caller_identity", "find out who calls AWS")
         return Caller(arn=answer["Arn"], account_id=answer["Account"])
 
     def may_pass(self, role_arn: str, *, by: str, to: str) -> bool | None:
@@ -46,8 +46,7 @@ class Identity:
         `ecs-tasks.amazonaws.com`; None where the caller may not ask, or IAM does not find `by`.
         """
         try:
-            answer = call(
-                self.iam_client(),
+            answer = self.iam_client().call(
                 "simulate_principal_policy",
                 f"find out whether {role_arn} may be passed",
                 PolicySourceArn=principal_of(by),
@@ -81,9 +80,11 @@ def principal_of(arn: str) -> str:
 
 
 class Database:
-    """Raises AwsCallFailed; AwsUnavailable also while a paused database wakes up."""
+    """Raises AwsCallFailed; AwsUnavailable also while a paused database wakes up. Nothing is retried:
+    the caller waits for that itself.
+    """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
 
     def execute(
@@ -103,8 +104,7 @@ class Database:
             secret_arn: of the user and password to do it as.
             parameters: of the SQL's `:name`; texts.
         """
-        answer = call(
-            self.client,
+        answer = self.client.call_once(
             "execute_statement",
             purpose,
             resourceArn=cluster_arn,
@@ -122,13 +122,13 @@ class Database:
 class Lambdas:
     """Raises AwsCallFailed."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
 
     def exists(self, function: str) -> bool:
         """By name or ARN."""
         try:
-            call(self.client, "get_function", f"look for the function {function}", FunctionName=function)
+            self.client.call("get_function", f"look for the function {function}", FunctionName=function)
         except NotFound:
             return False
         return True
@@ -143,73 +143,92 @@ ATTEMPTS: Final = 5
 
 
 class Aws:
-    """`client_of` makes a boto3 client of the service that it is given: `boto3.Session().client`, or one that stands
-    for it.
+    """
+    Args:
+        client_of: makes a boto3 client of the service that it is given: `boto3.Session().client`, or one that stands
+            for it. Called once for each service.
+        retry: the policy of all calls that may be repeated.
     """
 
     def __init__(
-        self, client_of: Callable[[str], Any], *, account_id: str, region: str, partition: str = "aws"
+        self,
+        client_of: Callable[[str], Any],
+        *,
+        account_id: str,
+        region: str,
+        partition: str = "aws",
+        retry: Retry = NO_RETRY,
     ) -> None:
-        self.client_of = client_of
+        self.client_of = cache(client_of)
         self.account_id = account_id
         self.region = region
         self.partition = partition
+        self.retry = retry
+
+    def with_retries(self, retry: Retry) -> "Aws":
+        """Return the same gateways, over the same clients, with another retry policy."""
+        return Aws(
+            self.client_of, account_id=self.account_id, region=self.region, partition=self.partition, retry=retry
+        )
+
+    def client(self, service: str) -> Client:
+        return Client(self.client_of(service), self.retry)
 
     @cached_property
     def ecs(self) -> Ecs:
-        return Ecs(self.client_of("ecs"))
+        return Ecs(self.client("ecs"))
 
     @cached_property
     def codedeploy(self) -> CodeDeploy:
-        return CodeDeploy(self.client_of("codedeploy"))
+        return CodeDeploy(self.client("codedeploy"))
 
     @cached_property
     def load_balancing(self) -> LoadBalancing:
-        return LoadBalancing(self.client_of("elbv2"))
+        return LoadBalancing(self.client("elbv2"))
 
     @cached_property
     def scaling(self) -> Scaling:
-        return Scaling(self.client_of("application-autoscaling"))
+        return Scaling(self.client("application-autoscaling"))
 
     @cached_property
     def alarms(self) -> Alarms:
-        return Alarms(self.client_of("cloudwatch"))
+        return Alarms(self.client("cloudwatch"))
 
     @cached_property
     def logs(self) -> Logs:
-        return Logs(self.client_of("logs"))
+        return Logs(self.client("logs"))
 
     @cached_property
     def stacks(self) -> Stacks:
-        return Stacks(self.client_of("cloudformation"))
+        return Stacks(self.client("cloudformation"))
 
     @cached_property
     def images(self) -> Ecr:
-        return Ecr(self.client_of("ecr"), self.account_id)
+        return Ecr(self.client("ecr"), self.account_id)
 
     @cached_property
     def parameters(self) -> Parameters:
-        return Parameters(self.client_of("ssm"))
+        return Parameters(self.client("ssm"))
 
     @cached_property
     def secrets(self) -> Secrets:
-        return Secrets(self.client_of("secretsmanager"))
+        return Secrets(self.client("secretsmanager"))
 
     @cached_property
     def identity(self) -> Identity:
-        return Identity(self.client_of("sts"), lambda: self.client_of("iam"))
+        return Identity(self.client("sts"), lambda: self.client("iam"))
 
     @cached_property
     def locks(self) -> Locks:
-        return Locks(self.client_of("dynamodb"))
+        return Locks(self.client("dynamodb"))
 
     @cached_property
     def database(self) -> Database:
-        return Database(self.client_of("rds-data"))
+        return Database(self.client("rds-data"))
 
     @cached_property
     def lambdas(self) -> Lambdas:
-        return Lambdas(self.client_of("lambda"))
+        return Lambdas(self.client("lambda"))
 
 
 def connect(environment: "Environment") -> Aws:

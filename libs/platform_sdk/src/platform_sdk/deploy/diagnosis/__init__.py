@@ -5,12 +5,12 @@
 Only the collector talks to AWS, and only while it still knows: ECS forgets a stopped task after an hour.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
-from platform_sdk.deploy.aws import AwsCallFailed
+from platform_sdk.deploy.aws import best_effort
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.diagnosis.causes import Cause, cause_of
 from platform_sdk.deploy.diagnosis.evidence import DeadTask, Evidence, Expected, Migration
@@ -117,8 +117,6 @@ LOG_LINES: Final = 20
 TASKS_READ: Final = 5
 """Of one role: their log lines are fetched. More of them say no more."""
 
-Answer = TypeVar("Answer")
-
 
 class AwsEvidence:
     """The EvidenceCollector of a release: remembers, by revision and stage, which tasks died, and their last words."""
@@ -146,7 +144,9 @@ class AwsEvidence:
     def read_the_dead(self, watched: Watched) -> None:
         known = self.dead_of(watched)
         nobody: tuple[Task, ...] = ()
-        stopped = attempt(lambda: self.aws.ecs.tasks(watched.cluster, service=watched.service, stopped=True), nobody)
+        stopped = best_effort(
+            lambda: self.aws.ecs.tasks(watched.cluster, service=watched.service, stopped=True), nobody
+        )
         for task in stopped:
             if task.task_definition != watched.revision:
                 continue
@@ -155,7 +155,7 @@ class AwsEvidence:
                 known[task.arn] = DeadTask(task=task, logs=self.logs_of(task, watched))
 
     def of_migration(self, watched: Watched) -> Evidence | None:
-        task = attempt(lambda: self.aws.ecs.task(watched.cluster, watched.task), None)
+        task = best_effort(lambda: self.aws.ecs.task(watched.cluster, watched.task), None)
         if task is None:
             return None
         migration = Migration(task=task, logs=self.logs_of(task, watched))
@@ -163,11 +163,11 @@ class AwsEvidence:
 
     def of_service(self, watched: Watched) -> Evidence:
         failed = self.observe(watched)
-        service = attempt(lambda: self.aws.ecs.service(watched.cluster, watched.service), None)
+        service = best_effort(lambda: self.aws.ecs.service(watched.cluster, watched.service), None)
         events = tuple(event for event in (service.events if service else ()) if event.at >= watched.since)
         deployment = target = None
         if watched.deployment_id:
-            deployment = attempt(lambda: self.aws.codedeploy.deployment(watched.deployment_id), None)
+            deployment = best_effort(lambda: self.aws.codedeploy.deployment(watched.deployment_id), None)
             target = self.target(watched)
         return Evidence(
             expected=self.expected(watched),
@@ -185,7 +185,9 @@ class AwsEvidence:
     def last_lines(self, watched: Watched) -> tuple[str, ...]:
         """What an alarm or a hook saw may be written there."""
         nobody: tuple[Task, ...] = ()
-        running = attempt(lambda: self.aws.ecs.tasks(watched.cluster, service=watched.service, stopped=False), nobody)
+        running = best_effort(
+            lambda: self.aws.ecs.tasks(watched.cluster, service=watched.service, stopped=False), nobody
+        )
         new = [task for task in running if task.task_definition == watched.revision]
         ended = [dead.task for dead in self.dead_of(watched).values()]
         return next(filter(None, (self.logs_of(task, watched) for task in [*new, *ended][:TASKS_READ])), ())
@@ -193,7 +195,7 @@ class AwsEvidence:
     def target(self, watched: Watched) -> DeploymentTarget | None:
         nothing: DeploymentTarget | None = None
         ask = self.aws.codedeploy.target
-        return attempt(lambda: ask(watched.deployment_id, watched.cluster, watched.service), nothing)
+        return best_effort(lambda: ask(watched.deployment_id, watched.cluster, watched.service), nothing)
 
     def logs_of(self, task: Task, watched: Watched) -> tuple[str, ...]:
         if sum(1 for dead in self.dead_of(watched).values() if dead.logs) >= TASKS_READ:
@@ -202,14 +204,14 @@ class AwsEvidence:
         since: datetime = (task.created_at or watched.since) - timedelta(minutes=1)
         streams = (log_stream(self.spec, role_of(watched), APP, task.id),)
         nothing: tuple[LogLine, ...] = ()
-        lines = attempt(lambda: self.aws.logs.lines(group, streams=streams, since=since, most=LOG_LINES), nothing)
+        lines = best_effort(lambda: self.aws.logs.lines(group, streams=streams, since=since, most=LOG_LINES), nothing)
         return tuple(line.text for line in lines)
 
     def unhealthy(self, watched: Watched) -> tuple[TargetHealth, ...]:
         nobody: tuple[TargetHealth, ...] = ()
         if not watched.target_group:
             return nobody
-        health = attempt(lambda: self.aws.load_balancing.health(watched.target_group), nobody)
+        health = best_effort(lambda: self.aws.load_balancing.health(watched.target_group), nobody)
         return tuple(each for each in health if each.state == "unhealthy")
 
     def alarms(self, watched: Watched) -> tuple[Alarm, ...]:
@@ -218,7 +220,7 @@ class AwsEvidence:
         rolling_back = [each for each in self.spec.alarms if each.roll_back and (each.queue is not None) == of_worker]
         names = [alarm_name(each, self.spec, self.environment) for each in rolling_back]
         none: dict[str, Alarm] = {}
-        found = attempt(lambda: self.aws.alarms.alarms(names), none) if names else none
+        found = best_effort(lambda: self.aws.alarms.alarms(names), none) if names else none
         return tuple(found[name] for name in names if name in found and found[name].state == "ALARM")
 
     def expected(self, watched: Watched) -> Expected:
@@ -239,13 +241,6 @@ class AwsEvidence:
 def role_of(watched: Watched) -> Role:
     """A migration runs in a task of the API's revision."""
     return "worker" if watched.stage == "worker" else "api"
-
-
-def attempt(ask: Callable[[], Answer], otherwise: Answer) -> Answer:
-    try:
-        return ask()
-    except AwsCallFailed:
-        return otherwise
 
 
 __all__ = ["AwsEvidence", "Cause", "DeadTask", "Evidence", "Expected", "Migration", "cause_of", "explain"]

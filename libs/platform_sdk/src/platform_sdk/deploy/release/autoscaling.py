@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from platform_sdk.deploy.aws import AwsCallFailed
+from platform_sdk.deploy.aws import AwsCallFailed, best_effort
 from platform_sdk.deploy.release.context import Releasing
 from platform_sdk.deploy.release.events import ScalingHeld, ScalingRestored, Warned
 from platform_sdk.deploy.release.lock import LockLost
@@ -39,8 +39,8 @@ def scaling_held(releasing: Releasing, scaling: ScalableTarget | None) -> Iterat
 
 
 def hold(releasing: Releasing, scaling: ScalableTarget) -> None:
-    releasing.patiently(lambda: releasing.lock.note(scaling=scaling.suspended))
-    releasing.patiently(lambda: releasing.aws.scaling.suspend(scaling.resource, ALL))
+    releasing.retry.run(lambda: releasing.lock.note(scaling=scaling.suspended))
+    releasing.aws.scaling.suspend(scaling.resource, ALL)
     releasing.tell(ScalingHeld(resource=scaling.resource, before=scaling.suspended))
 
 
@@ -48,7 +48,7 @@ def restore(releasing: Releasing, resource: str, before: Suspended) -> None:
     """Says how to do it by hand where AWS does not let us; then the lock goes on telling it to whoever is next."""
     releasing.check_turn()
     try:
-        releasing.patiently(lambda: releasing.aws.scaling.suspend(resource, before))
+        releasing.aws.scaling.suspend(resource, before)
     except AwsCallFailed as error:
         command = by_hand(resource, before)
         releasing.journal.still_suspended = command
@@ -56,7 +56,7 @@ def restore(releasing: Releasing, resource: str, before: Suspended) -> None:
         return
     releasing.tell(ScalingRestored(resource=resource, now=before))
     # What is restored twice is the same.
-    releasing.glance(releasing.lock.forget_scaling, None)
+    best_effort(releasing.lock.forget_scaling, None)
 
 
 def by_hand(resource: str, wanted: Suspended) -> str:

@@ -91,7 +91,7 @@ def lock_of(looking: Releasing, minutes: float) -> ReleaseLock:
         looking.tell(Waiting(subject=f"the {holder.purpose} by {holder.owner}", until=until))
 
     return ReleaseLock(
-        looking.aws.locks,
+        looking.aws_once.locks,
         looking.tools.clock,
         looking.environment,
         looking.spec.name,
@@ -126,7 +126,7 @@ def break_holder(looking: Releasing) -> None:
 def broken(looking: Releasing, holder: LockItem) -> bool:
     looking.tell(Warned(what=f"the {holder.purpose} by {holder.owner} is superseded"))
     locks, owner, now = looking.aws.locks, looking.release.by, looking.now()
-    return looking.patiently(lambda: break_lock(locks, looking.environment, holder, owner=owner, now=now))
+    return break_lock(locks, looking.environment, holder, owner=owner, now=now)
 
 
 def holder_of(looking: Releasing) -> LockItem | None:
@@ -138,7 +138,7 @@ def holder_of(looking: Releasing) -> LockItem | None:
 def item_of(looking: Releasing) -> LockItem | None:
     """The lock as it is kept, also when its time is over."""
     table, name = lock_table(looking.environment), lock_name(looking.spec.name)
-    return looking.patiently(lambda: looking.aws.locks.read(table, name))
+    return looking.aws.locks.read(table, name)
 
 
 # A deployment that is in progress when a release begins: waited for, or brought to its end.
@@ -168,9 +168,7 @@ def after_running(releasing: Releasing) -> None:
 
 
 def running_of_others(releasing: Releasing) -> Deployment | None:
-    deployments = releasing.patiently(
-        lambda: releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=1, statuses=RUNNING)
-    )
+    deployments = releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=1, statuses=RUNNING)
     return next((each for each in deployments if not is_of_this_version(releasing, each)), None)
 
 
@@ -192,12 +190,12 @@ def superseded(releasing: Releasing, state: ServiceState) -> ServiceState:
     if running is None or is_of_this_version(releasing, running):
         return state
     id = running.id
-    target = releasing.patiently(lambda: releasing.aws.codedeploy.target(id, releasing.cluster, releasing.api))
+    target = releasing.aws.codedeploy.target(id, releasing.cluster, releasing.api)
     if Seen(deployment=running, target=target).has_all_traffic:
-        releasing.patiently(lambda: releasing.aws.codedeploy.end_bake(id))
+        releasing.aws.codedeploy.end_bake(id)
     else:
         releasing.tell(RollingBack(deployment_id=id, because=f"superseded by {releasing.release.version}"))
-        releasing.patiently(lambda: releasing.aws.codedeploy.stop(id, roll_back=True))
+        releasing.aws.codedeploy.stop(id, roll_back=True)
     ended = until_end(releasing, id)
     back = rolled_back(releasing, ended) if ended.status != "Succeeded" else None
     if back is not None:
@@ -208,7 +206,7 @@ def superseded(releasing: Releasing, state: ServiceState) -> ServiceState:
 def until_end(releasing: Releasing, id: str) -> Deployment:
     until = releasing.now() + LONGEST
     while True:
-        deployment = releasing.patiently(lambda: releasing.aws.codedeploy.deployment(id))
+        deployment = releasing.aws.codedeploy.deployment(id)
         if deployment is None or releasing.now() > until:
             raise Ending("locked", f"the deployment {id} did not come to its end")
         if deployment.has_ended:

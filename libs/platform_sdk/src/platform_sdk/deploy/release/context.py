@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import FrameType
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
-from platform_sdk.deploy.aws import AwsCallFailed, AwsUnavailable, Throttled
+from platform_sdk.deploy.aws import AwsCallFailed, Retry, best_effort
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.environment import Environment
@@ -198,12 +198,6 @@ def heard(interrupts: Interrupts) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-PATIENCE: Final = (1, 2, 4, 8, 15)
-"""Seconds between attempts, beyond botocore's own five within each."""
-
-Answer = TypeVar("Answer")
-
-
 class Lock(Protocol):
     """What a release needs of the lock that it holds."""
 
@@ -250,7 +244,17 @@ class Releasing:
 
     @property
     def aws(self) -> Aws:
+        """With retries. What may fail, or waits longer, uses `aws_once`."""
+        return self.tools.aws.with_retries(self.retry)
+
+    @property
+    def aws_once(self) -> Aws:
+        """Without retries."""
         return self.tools.aws
+
+    @property
+    def retry(self) -> Retry:
+        return Retry(self.on_retry)
 
     @property
     def tell(self) -> Tell:
@@ -277,7 +281,7 @@ class Releasing:
         return self.tools.clock.now()
 
     def observe(self) -> ServiceState:
-        return self.patiently(lambda: observe_service(self.spec, self.environment, self.aws))
+        return observe_service(self.spec, self.environment, self.aws)
 
     def go_on(self) -> None:
         """Before each step. Raises as `pause` does."""
@@ -303,30 +307,9 @@ class Releasing:
         Raises:
             LockLost
         """
-        self.glance(self.lock.renew, None)
+        best_effort(self.lock.renew, None)
 
-    def patiently(self, ask: Callable[[], Answer], *, done: Callable[[], Answer | None] | None = None) -> Answer:
-        """Asks again where AWS is busy or away for a moment: at most half a minute. A call that is not to be made twice
-        says with `done` how to find out whether it has done its work although no answer came.
-
-        Raises:
-            AwsCallFailed: AWS refused, or is still away.
-        """
-        for seconds in PATIENCE:
-            try:
-                return ask()
-            except (Throttled, AwsUnavailable) as error:
-                self.tell(Warned(what=error.what, hint=f"asking again in {seconds} s"))
-                self.pause(seconds)
-                if error.may_have_happened and done is not None:
-                    found = self.patiently(done)
-                    if found is not None:
-                        return found
-        return ask()
-
-    def glance(self, ask: Callable[[], Answer], otherwise: Answer) -> Answer:
-        """What only helps to see: where AWS does not tell, the release goes on without it."""
-        try:
-            return ask()
-        except AwsCallFailed:
-            return otherwise
+    def on_retry(self, error: AwsCallFailed, pause: int) -> None:
+        """Wait before another attempt. Raises as `pause` does."""
+        self.tell(Warned(what=error.what, hint=f"asking again in {pause} s"))
+        self.pause(pause)

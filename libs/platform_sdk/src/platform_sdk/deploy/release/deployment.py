@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from platform_sdk.deploy.aws import AwsUnavailable, Throttled
+from platform_sdk.deploy.aws import AwsUnavailable, Throttled, best_effort
 from platform_sdk.deploy.release.context import Ending, Releasing
 from platform_sdk.deploy.release.events import RollingBack, Shifting, Warned
 from platform_sdk.deploy.release.options import Until
@@ -112,7 +112,7 @@ def stop_if_hopeless(releasing: Releasing, watched: Watched) -> bool:
         return False
     because = "the new tasks fail again and again in the same way"
     releasing.tell(RollingBack(deployment_id=watched.deployment_id, because=because))
-    releasing.patiently(lambda: releasing.aws.codedeploy.stop(watched.deployment_id, roll_back=True))
+    releasing.aws.codedeploy.stop(watched.deployment_id, roll_back=True)
     return True
 
 
@@ -136,15 +136,15 @@ def look_patiently(releasing: Releasing, following: Following) -> Seen:
 
 
 def look(releasing: Releasing, following: Following) -> Seen:
-    aws, id = releasing.aws, following.deployment_id
+    aws, id = releasing.aws_once, following.deployment_id
     deployment = aws.codedeploy.deployment(id)
     if deployment is None:
         raise Ending("timed_out", f"CodeDeploy knows no deployment {id}")
     nothing: DeploymentTarget | None = None
-    target = releasing.glance(lambda: aws.codedeploy.target(id, releasing.cluster, releasing.api), nothing)
+    target = best_effort(lambda: aws.codedeploy.target(id, releasing.cluster, releasing.api), nothing)
     alarms: dict[str, Alarm] = {}
     if following.group.alarms:
-        alarms = releasing.glance(lambda: aws.alarms.alarms(following.group.alarms), alarms)
+        alarms = best_effort(lambda: aws.alarms.alarms(following.group.alarms), alarms)
     seen = Seen(deployment=deployment, target=target)
     releasing.tell(
         Shifting(
@@ -166,7 +166,7 @@ def healthy_tasks(releasing: Releasing, following: Following, seen: Seen) -> int
     arn = replacement_group(following, seen)
     if not arn or seen.has_all_traffic:
         return None
-    health = releasing.glance(lambda: releasing.aws.load_balancing.health(arn), None)
+    health = best_effort(lambda: releasing.aws_once.load_balancing.health(arn), None)
     return None if health is None else sum(1 for each in health if each.state == "healthy")
 
 
@@ -219,8 +219,8 @@ class Serving:
 
 
 def who_serves(releasing: Releasing, group: DeploymentGroup, target_groups: tuple[TargetGroup, ...]) -> Serving:
-    service = releasing.patiently(lambda: releasing.aws.ecs.service(releasing.cluster, releasing.api))
-    rules = releasing.patiently(lambda: releasing.aws.load_balancing.rules(group.production_listener))
+    service = releasing.aws.ecs.service(releasing.cluster, releasing.api)
+    rules = releasing.aws.load_balancing.rules(group.production_listener)
     return serving_of(service, rules, target_groups)
 
 
@@ -330,13 +330,13 @@ def rolled_back(releasing: Releasing, deployment: Deployment | None) -> Deployme
             return None
         releasing.pause(5)
         id = deployment.id
-        deployment = releasing.patiently(lambda id=id: releasing.aws.codedeploy.deployment(id))  # type: ignore[misc]
+        deployment = releasing.aws.codedeploy.deployment(id)
     return deployment
 
 
 def began_since(releasing: Releasing, deployment: Deployment) -> Deployment | None:
     """Somebody else's deployment that is newer than this one."""
     own = (deployment.id, releasing.journal.rollback_deployment_id)
-    newest = releasing.patiently(lambda: releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=3))
+    newest = releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=3)
     others = (each for each in newest if each.id not in own and each.created_at > deployment.created_at)
     return next(others, None)

@@ -69,7 +69,7 @@ def taken_back(releasing: Releasing, interrupted: Interrupted) -> Ending:
 def stopped(releasing: Releasing, id: str, ground: Ground) -> Ending:
     """Stops a deployment with rollback, and follows both to their ends."""
     releasing.tell(RollingBack(deployment_id=id, because="asked to"))
-    releasing.patiently(lambda: releasing.aws.codedeploy.stop(id, roll_back=True))
+    releasing.aws.codedeploy.stop(id, roll_back=True)
     following = following_of(releasing, id, releasing.journal.revision, ground)
     seen = follow(releasing, following, "done")
     if seen.deployment.status == "Succeeded":
@@ -102,7 +102,7 @@ def unchanged(releasing: Releasing) -> str:
 
 def deployment_of(releasing: Releasing) -> str:
     """Also of one whose creation was interrupted before its id arrived."""
-    return releasing.journal.deployment_id or releasing.patiently(lambda: created_by_us(releasing)) or ""
+    return releasing.journal.deployment_id or created_by_us(releasing) or ""
 
 
 GOES_ON: Final = ("detached", "traffic_shifted", "interrupted", "timed_out")
@@ -245,7 +245,7 @@ def set_grace_period(releasing: Releasing, state: ServiceState) -> None:
     seconds = releasing.spec.health_check.grace_period_seconds
     if state.api is not None and state.api.grace_period_seconds != seconds:
         releasing.check_turn()
-        releasing.patiently(lambda: releasing.aws.ecs.set_grace_period(releasing.cluster, releasing.api, seconds))
+        releasing.aws.ecs.set_grace_period(releasing.cluster, releasing.api, seconds)
 
 
 def detached(releasing: Releasing, revision: str, ground: Ground) -> Ending:

@@ -236,9 +236,7 @@ class Served:
 
 def served(releasing: Releasing, *, most: int = MOST) -> Iterator[Served]:
     """Newest first; a deployment that was taken back did not succeed, so it is not among them."""
-    deployments = releasing.patiently(
-        lambda: releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=most, statuses=("Succeeded",))
-    )
+    deployments = releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=most, statuses=("Succeeded",))
     return (each for each in (served_by(releasing, deployment) for deployment in deployments) if each is not None)
 
 
@@ -287,13 +285,13 @@ def left_behind(newest_first: Sequence[Served]) -> frozenset[str]:
 
 def found(releasing: Releasing, deployment: Deployment) -> str:
     """The ARN of what a deployment brought that was made by hand; empty where AWS does not keep it."""
-    text = releasing.patiently(lambda: releasing.aws.codedeploy.appspec_of(deployment))
+    text = releasing.aws.codedeploy.appspec_of(deployment)
     named = IN_APPSPEC.search(text or "")
     return named["arn"] if named else ""
 
 
 def version_at(releasing: Releasing, revision: str) -> str:
-    return version_of(releasing.patiently(lambda: releasing.aws.ecs.revision(revision)))
+    return version_of(releasing.aws.ecs.revision(revision))
 
 
 def worker_beside(releasing: Releasing, state: ServiceState, new: str) -> str:
@@ -311,9 +309,7 @@ def worker_beside(releasing: Releasing, state: ServiceState, new: str) -> str:
     beside = worker_of(releasing, version)
     if beside or state.worker.task_definition != new:
         return beside or state.worker.task_definition
-    deployments = releasing.patiently(
-        lambda: releasing.aws.ecs.service_deployments(releasing.cluster, releasing.worker, most=MOST)
-    )
+    deployments = releasing.aws.ecs.service_deployments(releasing.cluster, releasing.worker, most=MOST)
     before = (each.target_revision for each in deployments if each.status == "SUCCESSFUL")
     return next((revision for revision in before if revision not in ("", new)), "")
 
@@ -345,9 +341,7 @@ def worker_of(releasing: Releasing, version: str) -> str | None:
 
 def rolled_out(releasing: Releasing, most: int) -> list[str]:
     """The worker's revisions (ARNs), the newest deployment's first."""
-    deployments = releasing.patiently(
-        lambda: releasing.aws.ecs.service_deployments(releasing.cluster, releasing.worker, most=most)
-    )
+    deployments = releasing.aws.ecs.service_deployments(releasing.cluster, releasing.worker, most=most)
     return list(dict.fromkeys(each.target_revision for each in deployments if each.target_revision))
 
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 from uuid import uuid4
 
-from platform_sdk.deploy.aws import AwsCallFailed, patiently
+from platform_sdk.deploy.aws import AwsCallFailed, Retry
 from platform_sdk.deploy.aws.dynamodb_locks import Locks
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.environment import Environment
@@ -95,6 +95,7 @@ class ReleaseLock:
         """What a holder left whose time was over."""
         self.stays = False
         self.next_renewal = now
+        self.retry = Retry(lambda _error, pause: clock.sleep(pause))
 
     @property
     def scaling(self) -> Suspended | None:
@@ -108,7 +109,7 @@ class ReleaseLock:
 
     def __enter__(self) -> Self:
         until = self.clock.now() + self.wait
-        while isinstance(answer := patiently(self.clock, self.ask), Taken):
+        while isinstance(answer := self.retry.run(self.ask), Taken):
             if self.clock.now() >= until:
                 raise locked(answer.by, self.service, self.environment, self.clock.now())
             self.waiting(answer.by, until)
@@ -125,7 +126,7 @@ class ReleaseLock:
         """
         if not isinstance(error, LockLost):
             with suppress(AwsCallFailed):
-                patiently(self.clock, self.give_back)
+                self.retry.run(self.give_back)
 
     def ask(self) -> Held | Taken:
         """The token makes one that is asked again the same question."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from platform_sdk.deploy.aws import best_effort
 from platform_sdk.deploy.release.context import Ending, Releasing
 from platform_sdk.deploy.release.events import Migrating
 from platform_sdk.deploy.release.outcome import Watched
@@ -55,16 +56,14 @@ def start(releasing: Releasing, revision: str, command: Sequence[str], like: Ecs
     killed finds its migration running or done, and only one that has failed, or is forgotten, is run again.
     """
     token = hashlib.sha256(f"migrate {revision} {attempt}".encode()).hexdigest()
-    return releasing.patiently(
-        lambda: releasing.aws.ecs.run(
-            releasing.cluster,
-            task_definition=revision,
-            container=APP,
-            command=command,
-            like=like,
-            started_by=ours(releasing),
-            client_token=token,
-        )
+    return releasing.aws.ecs.run(
+        releasing.cluster,
+        task_definition=revision,
+        container=APP,
+        command=command,
+        like=like,
+        started_by=ours(releasing),
+        client_token=token,
     )
 
 
@@ -77,7 +76,7 @@ def follow_task(releasing: Releasing, task: Task) -> Task | None:
     deadline = releasing.now() + timedelta(minutes=DEADLINE_MINUTES)
     told_until = task.created_at or releasing.now()
     while True:
-        found = releasing.patiently(lambda: releasing.aws.ecs.task(releasing.cluster, task.arn))
+        found = releasing.aws.ecs.task(releasing.cluster, task.arn)
         if found is None:
             return None
         lines = new_lines(releasing, found, told_until)
@@ -97,8 +96,8 @@ def new_lines(releasing: Releasing, task: Task, after: datetime) -> tuple[LogLin
     group = log_group(releasing.spec, releasing.environment)
     stream = log_stream(releasing.spec, "api", APP, task.id)
     nothing: tuple[LogLine, ...] = ()
-    lines = releasing.glance(
-        lambda: releasing.aws.logs.lines(group, streams=(stream,), since=after, most=LINES), nothing
+    lines = best_effort(
+        lambda: releasing.aws_once.logs.lines(group, streams=(stream,), since=after, most=LINES), nothing
     )
     return tuple(line for line in lines if line.at > after)
 

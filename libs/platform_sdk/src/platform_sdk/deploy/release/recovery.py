@@ -28,7 +28,7 @@ def newest_failure(releasing: Releasing) -> Description | None:
     """Of the newest release, if it failed. The lock may not know its deployment: its holder may have died between
     the two.
     """
-    newest = releasing.patiently(lambda: releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=5))
+    newest = releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=5)
     for deployment in newest:
         told = parse_description(deployment.description)
         if told is not None:
@@ -40,7 +40,7 @@ def take_worker_back(releasing: Releasing, told: Description, worker: int, befor
     """Only where it is still so: somebody may have released since."""
     spec, environment, journal = releasing.spec, releasing.environment, releasing.journal
     names = [releasing.api, releasing.worker]
-    services = releasing.patiently(lambda: releasing.aws.ecs.services(releasing.cluster, names))
+    services = releasing.aws.ecs.services(releasing.cluster, names)
     running = {name: service.task_definition.rsplit("/", 1)[-1] for name, service in services.items()}
     if running.get(releasing.worker) == f"{releasing.worker}:{worker}" and running.get(releasing.api) != told.revision:
         journal.worker_before, journal.worker_rolled = worker_revision(before, spec, environment), True

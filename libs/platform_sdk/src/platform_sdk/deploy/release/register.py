@@ -78,9 +78,9 @@ def register_again(releasing: Releasing, name: str, newest: TaskDefinition | Non
     if newest is None or newest.tags.get(VERSION_TAG) == version:
         return
     for number in range(newest.revision - 1, max(0, newest.revision - LOOKED_BACK), -1):
-        former = releasing.patiently(lambda number=number: releasing.aws.ecs.revision(f"{newest.family}:{number}"))  # type: ignore[misc]
+        former = releasing.aws.ecs.revision(f"{newest.family}:{number}")
         if former is not None and former.tags.get(VERSION_TAG) == version:
-            again = releasing.patiently(lambda former=former: releasing.aws.ecs.register(former.document, former.tags))  # type: ignore[misc]
+            again = releasing.aws.ecs.register(former.document, former.tags)
             releasing.tell(Registered(role=name, revision=again.arn, reused=False))
             return
     what = f"the task {name} goes on with {newest.tags.get(VERSION_TAG) or 'what is registered'}"
@@ -101,9 +101,9 @@ def registered(releasing: Releasing, role: str, document: Json, known: tuple[Tas
     if revision is None:
         tags = tags_of(document, releasing.release, digest)
         bare = {key: value for key, value in document.items() if key != "tags"}
-        revision = releasing.patiently(
+        revision = releasing.retry.run(
             lambda: releasing.aws.ecs.register(bare, tags),
-            done=lambda: same((releasing.aws.ecs.revision(family),), family, digest),
+            find_result=lambda: same((releasing.aws.ecs.revision(family),), family, digest),
         )
     releasing.tell(Registered(role=role, revision=revision.arn, reused=reused))
     return revision.arn

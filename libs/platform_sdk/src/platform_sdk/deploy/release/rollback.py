@@ -168,7 +168,7 @@ def name_former(looking: Releasing) -> None:
     """What this releases is known only now that it is known what is taken back."""
     journal = looking.journal
     if journal.previous_revision:
-        revision = looking.patiently(lambda: looking.aws.ecs.revision(journal.previous_revision))
+        revision = looking.aws.ecs.revision(journal.previous_revision)
         target = ExistingRevisions(api=journal.previous_revision, worker=journal.worker_before or None)
         placeholder = is_placeholder(looking, journal.previous_revision)
         version = "the placeholder" if placeholder else version_of(revision)

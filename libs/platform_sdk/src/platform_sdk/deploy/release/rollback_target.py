@@ -90,7 +90,7 @@ def named(releasing: Releasing, to: str, known: Iterable[Served]) -> str:
 
 def revision(releasing: Releasing, name: str) -> TaskDefinition | None:
     """Of the API's family alone: anything else is no way back."""
-    found = releasing.patiently(lambda: releasing.aws.ecs.revision(name)) if ":" in name else None
+    found = releasing.aws.ecs.revision(name) if ":" in name else None
     return found if found is not None and found.family == releasing.api else None
 
 
@@ -102,7 +102,7 @@ def why_not(releasing: Releasing, found: TaskDefinition) -> str | None:
     if "amazonaws.com" not in name:
         return None
     wanted = digest or name.rpartition(":")[2]
-    image = releasing.patiently(lambda: releasing.aws.images.image(releasing.spec.name, wanted))
+    image = releasing.aws.images.image(releasing.spec.name, wanted)
     return f"its image {wanted} is not in ECR any more" if image is None else None
 
 

@@ -67,14 +67,14 @@ def begin(releasing: Releasing, revision: str, ground: Ground) -> Following:
     id = found.id if found else create(releasing, revision)
     releasing.journal.deployment_id = id
     releasing.tell(DeploymentCreated(deployment_id=id, revision=revision, adopted=found is not None))
-    releasing.patiently(lambda: releasing.lock.note(deployment_id=id))
+    releasing.retry.run(lambda: releasing.lock.note(deployment_id=id))
     return following_of(releasing, id, revision, ground)
 
 
 def following_of(releasing: Releasing, id: str, revision: str, ground: Ground) -> Following:
     group, now = ground.group, releasing.now()
     name = AT_ONCE if shifts_at_once(releasing) else group.configuration
-    configuration = releasing.patiently(lambda: releasing.aws.codedeploy.configuration(name))
+    configuration = releasing.aws.codedeploy.configuration(name)
     minutes = minutes_of(group, configuration, len(releasing.spec.hooks))
     watched = Watched(
         stage="api",
@@ -104,11 +104,11 @@ def create(releasing: Releasing, revision: str) -> str:
         request["overrideAlarmConfiguration"] = {"enabled": False, "alarms": []}
     releasing.check_turn()
     try:
-        return releasing.patiently(
-            lambda: releasing.aws.codedeploy.create(request), done=lambda: created_by_us(releasing)
+        return releasing.retry.run(
+            lambda: releasing.aws.codedeploy.create(request), find_result=lambda: created_by_us(releasing)
         )
     except DeploymentRunning as running:
-        ours = releasing.patiently(lambda: created_by_us(releasing))
+        ours = created_by_us(releasing)
         if ours is not None:
             return ours
         raise Ending(
@@ -149,9 +149,7 @@ def created_by_us(releasing: Releasing) -> str | None:
 
 def running_of(releasing: Releasing, revision: str) -> Deployment | None:
     name = revision.rsplit("/", 1)[-1]
-    deployments = releasing.patiently(
-        lambda: releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=1, statuses=RUNNING)
-    )
+    deployments = releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=1, statuses=RUNNING)
     for each in deployments:
         told = parse_description(each.description)
         if told is not None and told.revision == name:

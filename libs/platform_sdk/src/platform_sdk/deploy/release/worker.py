@@ -7,6 +7,7 @@ request.
 from datetime import datetime, timedelta
 from typing import Final
 
+from platform_sdk.deploy.aws import best_effort
 from platform_sdk.deploy.release.context import Ending, Releasing
 from platform_sdk.deploy.release.deployment import fails_alike
 from platform_sdk.deploy.release.events import RollingBack, WorkerProgress
@@ -115,9 +116,9 @@ def begin(releasing: Releasing, revision: str) -> str:
     if found is not None:
         return found
     releasing.check_turn()
-    return releasing.patiently(
+    return releasing.retry.run(
         lambda: releasing.aws.ecs.roll(releasing.cluster, releasing.worker, task_definition=revision),
-        done=lambda: primary_of(releasing, revision),
+        find_result=lambda: primary_of(releasing, revision),
     )
 
 
@@ -128,7 +129,7 @@ def primary_of(releasing: Releasing, revision: str) -> str | None:
 
 
 def current(releasing: Releasing) -> EcsService:
-    service = releasing.patiently(lambda: releasing.aws.ecs.service(releasing.cluster, releasing.worker))
+    service = releasing.aws.ecs.service(releasing.cluster, releasing.worker)
     if service is None:
         raise Ending("rollback_failed", f"the ECS service {releasing.worker} is gone")
     return service
@@ -137,12 +138,12 @@ def current(releasing: Releasing) -> EcsService:
 def stop(releasing: Releasing, revision: str) -> bool:
     """The circuit breaker would count on: these failures are enough. Left to it where ECS refuses."""
     nothing: tuple[ServiceDeployment, ...] = ()
-    ecs = releasing.aws.ecs
-    newest = releasing.glance(lambda: ecs.service_deployments(releasing.cluster, releasing.worker, most=1), nothing)
+    ecs = releasing.aws_once.ecs
+    newest = best_effort(lambda: ecs.service_deployments(releasing.cluster, releasing.worker, most=1), nothing)
     arn = next((each.arn for each in newest if each.target_revision == revision), "")
     if arn:
         releasing.tell(RollingBack(deployment_id="", because="the worker's new tasks fail in the same way"))
-        releasing.glance(lambda: ecs.stop_service_deployment(arn), None)
+        best_effort(lambda: ecs.stop_service_deployment(arn), None)
     return True
 
 

@@ -67,7 +67,7 @@ def preflight(asked: Asked) -> tuple[Check, ...]:
 
 def checked(name: str, ask: Callable[[Asked], Answer], asked: Asked) -> Check:
     try:
-        answer = asked.releasing.patiently(lambda: ask(asked))
+        answer = ask(asked)
     except AccessDenied as error:
         answer = skip(f"may not be asked: {error.because or error.what}")
     check = Check(name=name, status=answer.status, reason=answer.reason, remedy=answer.remedy)
