@@ -16,7 +16,7 @@ import pytest
 from aws_simulator import Behaviour
 from aws_simulator.codedeploy.deployments import CodeDeploy
 from platform_sdk.cli.operate import entries_of
-from platform_sdk.deploy.output.release import LinePainter, view
+from platform_sdk.deploy.output.release import LineRenderer, view
 from platform_sdk.deploy.release.events import ReleaseEvent, Shifting
 from platform_sdk.deploy.release.history import as_table
 from platform_sdk.deploy.release.options import Order
@@ -100,9 +100,9 @@ PLAYS: Mapping[str, Play] = {
 def test_a_release_is_told_as_reviewed(name: str, service: str) -> None:
     lines: list[str] = []
     here = world(service)
-    painter = LinePainter(lines.append, here.plane.now)
+    renderer = LineRenderer(lines.append, here.plane.now)
 
-    outcome = PLAYS[name](here, painter.paint)
+    outcome = PLAYS[name](here, renderer.render)
 
     lines.append(f"exit {outcome.exit_code}")
     agree(f"{service}-{name}.txt", lines)

@@ -59,7 +59,7 @@ def test_a_service_whose_release_is_over_is_well(orders: World) -> None:
 def test_the_version_and_the_tasks_of_the_set_that_serves_are_told_while_both_sets_run(orders: World) -> None:
     orders.deploy("v2", order=Order(until="traffic"))
     said = ask(orders.plane, "status", "orders", "--env", "production").stdout
-    assert "api       1 of 1 tasks run, production-orders:3, version v2" in said
+    assert "api       1 of 1 tasks running, production-orders:3, version v2" in said
     assert "100 % to production-orders-green" in said
     assert "release   d-" in said
 
@@ -99,8 +99,8 @@ def test_a_placeholder_is_no_version_that_serves() -> None:
     build_region(plane, ROOT, environment, [specs["orders"]])
     found = ask(plane, "status", "orders", "--env", "production")
     assert found.exit_code == 1
-    assert "nothing is released yet: a placeholder answers 503   <--" in found.stdout
-    assert "nothing is released yet: a placeholder does nothing   <--" in found.stdout
+    assert "not released yet: a placeholder answers 503   <--" in found.stdout
+    assert "not released yet: a placeholder does nothing   <--" in found.stdout
 
 
 def test_a_service_without_a_stack_names_the_command_that_creates_it(orders: World) -> None:

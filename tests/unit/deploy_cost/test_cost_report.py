@@ -60,7 +60,7 @@ def test_command_prints_a_table() -> None:
     result = run("--env", "staging")
     assert result.exit_code == 0
     assert result.stdout == as_text(load_estimate(ROOT, "staging"))
-    assert "Beside the architecture's estimate" not in result.stdout
+    assert "Compared with the architecture's estimate" not in result.stdout
 
 
 def test_command_prints_one_service() -> None:

@@ -210,7 +210,7 @@ def alarm_deleted_in_the_console(live: ControlPlane) -> None:
         (bounds_in_the_console, "scaling.max_tasks"),
         (suspended_in_the_console, "suspended scaling"),
         (weights_in_the_console, "weights of the production rule"),
-        (alarm_deleted_in_the_console, "alarm staging-orders-error-rate is gone"),
+        (alarm_deleted_in_the_console, "alarm staging-orders-error-rate is missing"),
     ],
 )
 def test_what_was_done_in_the_console_is_drift(
@@ -288,7 +288,7 @@ def test_a_template_with_short_forms_is_refused_by_name(live: ControlPlane) -> N
 def test_the_command_talks_on_stderr_and_ends_with_nothing_to_do(plane: ControlPlane) -> None:
     result = run(plane)
     assert result.exit_code == 0
-    assert result.stdout.endswith("3 services: 0 with something to do, 3 without\n")
+    assert result.stdout.endswith("3 services: 0 with something to do, 3 up to date\n")
     assert result.stderr == "reading 3 services of staging on AWS\n"
 
 
@@ -321,7 +321,7 @@ def test_a_tag_that_is_not_in_the_registry_is_an_error(plane: ControlPlane) -> N
 def test_markdown_of_a_first_release(created: ControlPlane) -> None:
     result = run(created, "orders", "--markdown")
     assert result.exit_code == 2
-    assert result.stdout.startswith("### orders in staging: a first release to make\n")
+    assert result.stdout.startswith("### orders in staging: the first release\n")
 
 
 def test_shared_stacks_are_as_the_repository_has_them_and_a_missing_one_is_created(plane: ControlPlane) -> None:

@@ -1,4 +1,4 @@
-"""What somebody made past stacks and releases is told; what releases and scaling do by design is not."""
+"""What was changed outside this tool is reported; what releases and scaling do by design is not."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,18 +28,18 @@ def part(name: str) -> Any:
     return getattr(released(ORDERS, PRODUCTION), name)
 
 
-def told(state: ServiceState) -> list[tuple[str, object, object]]:
+def found(state: ServiceState) -> list[tuple[str, object, object]]:
     return [(drift.what, drift.expected, drift.live) for drift in drift_of(state)]
 
 
 def test_bounds_of_scaling() -> None:
     state = orders(scaling=replace(part("scaling"), min_tasks=3, max_tasks=20))
-    assert told(state) == [("scaling.min_tasks", 2, 3), ("scaling.max_tasks", 6, 20)]
+    assert found(state) == [("scaling.min_tasks", 2, 3), ("scaling.max_tasks", 6, 20)]
     assert "--min-capacity 2 --max-capacity 6" in drift_of(state)[0].remedy
 
 
 def test_bounds_of_the_worker() -> None:
-    assert told(orders(worker_scaling=replace(part("worker_scaling"), max_tasks=9))) == [("worker.max_tasks", 4, 9)]
+    assert found(orders(worker_scaling=replace(part("worker_scaling"), max_tasks=9))) == [("worker.max_tasks", 4, 9)]
 
 
 def test_bounds_of_a_scheduled_hour_are_none() -> None:
@@ -54,14 +54,14 @@ def test_bounds_of_a_scheduled_hour_are_none() -> None:
 
 def test_scaling_left_suspended_is_drift_unless_a_deployment_runs() -> None:
     left = orders(scaling=replace(part("scaling"), suspended=Suspended(scale_in=True, scheduled=True)))
-    assert told(left) == [("suspended scaling", [], ["in", "scheduled"])]
+    assert found(left) == [("suspended scaling", [], ["in", "scheduled"])]
     assert drift_of(replace(left, running_deployment=running_deployment())) == ()
 
 
 def test_weights_between_both_groups_are_drift_unless_a_deployment_runs() -> None:
     blue, green = part("target_groups")
     split = orders(production_rule=replace(part("production_rule"), weights={green.arn: 90, blue.arn: 10}))
-    assert [what for what, _, _ in told(split)] == ["weights of the production rule"]
+    assert [what for what, _, _ in found(split)] == ["weights of the production rule"]
     assert drift_of(replace(split, running_deployment=running_deployment())) == ()
 
 
@@ -78,13 +78,13 @@ def test_no_weight_at_all_or_a_group_of_somebody_else_is_drift() -> None:
     blue, green = part("target_groups")
     for weights in ({blue.arn: 0, green.arn: 0}, {green.arn: 100, f"{green.arn}-other": 0}):
         rule = replace(part("production_rule"), weights=weights)
-        assert "weights of the production rule" in [what for what, _, _ in told(orders(production_rule=rule))]
+        assert "weights of the production rule" in [what for what, _, _ in found(orders(production_rule=rule))]
 
 
 def test_users_sent_to_where_the_primary_tasks_are_not() -> None:
     blue, green = part("target_groups")
     rule = replace(part("production_rule"), weights={blue.arn: 100, green.arn: 0})
-    assert told(orders(production_rule=rule)) == [
+    assert found(orders(production_rule=rule)) == [
         ("target group with the traffic", "production-orders-green", "production-orders-blue")
     ]
     moving = orders(production_rule=rule, running_deployment=running_deployment())
@@ -97,7 +97,7 @@ def test_paths_and_health_checks() -> None:
         production_rule=replace(part("production_rule"), paths=("/orders",)),
         target_groups=(replace(blue, health_path="/"), green),
     )
-    assert told(state) == [
+    assert found(state) == [
         ("paths of the production rule", ["/orders", "/orders/*"], ["/orders"]),
         ("health check path of production-orders-blue", "/orders/readyz", "/"),
     ]
@@ -108,7 +108,7 @@ def test_paths_and_health_checks() -> None:
     [
         ({"configuration": "CodeDeployDefault.ECSAllAtOnce"}, "configuration"),
         ({"alarms": ()}, "rollback alarms"),
-        ({"alarms_enabled": False}, "rollback alarms are heeded"),
+        ({"alarms_enabled": False}, "rollback alarms are enabled"),
         ({"rollback_events": ("DEPLOYMENT_FAILURE",)}, "rollback events"),
         ({"rollback_enabled": False}, "rollback is enabled"),
         ({"bake_minutes": 0}, "bake minutes"),
@@ -126,15 +126,15 @@ def test_a_configuration_of_ones_own_is_known_by_its_name() -> None:
     assert drift_of(state) == ()
 
 
-def test_alarms_that_are_gone() -> None:
+def test_alarms_that_are_missing() -> None:
     kept = [alarm for alarm in part("alarms") if alarm.name != "production-orders-latency-p99"]
-    assert told(orders(alarms=tuple(kept))) == [("alarm production-orders-latency-p99 is gone", "there", None)]
+    assert found(orders(alarms=tuple(kept))) == [("alarm production-orders-latency-p99 is missing", "present", None)]
 
 
 def test_a_revision_that_no_release_registered() -> None:
     strange = replace(part("api_revision"), tags={"platform:version": "1.4.2"})
-    assert told(orders(api_revision=strange)) == [
-        ("revision of the api", "one that a release has registered", "production-orders:7")
+    assert found(orders(api_revision=strange)) == [
+        ("revision of the api", "one that a release registered", "production-orders:7")
     ]
 
 
@@ -147,7 +147,7 @@ def test_a_worker_of_another_version_than_the_api() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "gone"),
+    ("changed", "missing"),
     [
         ({"api": None, "api_revision": None}, "Service"),
         ({"worker": None, "worker_revision": None}, "WorkerService"),
@@ -158,13 +158,13 @@ def test_a_worker_of_another_version_than_the_api() -> None:
         ({"worker_scaling": None}, "WorkerScalableTarget"),
     ],
 )
-def test_what_was_deleted_is_missed(changed: dict[str, Any], gone: str) -> None:
-    assert told(orders(**changed)) == [(f"{gone} is gone", "there", None)]
+def test_what_was_deleted_is_missing(changed: dict[str, Any], missing: str) -> None:
+    assert found(orders(**changed)) == [(f"{missing} is missing", "present", None)]
 
 
 def test_a_deleted_target_group_is_missed() -> None:
-    whats = [what for what, _, _ in told(orders(target_groups=part("target_groups")[1:]))]
-    assert "BlueTargetGroup is gone" in whats
+    whats = [what for what, _, _ in found(orders(target_groups=part("target_groups")[1:]))]
+    assert "BlueTargetGroup is missing" in whats
 
 
 def test_a_service_without_a_worker_misses_none() -> None:

@@ -53,7 +53,7 @@ def test_values_are_shown_on_one_line(value: object, text: str) -> None:
     assert shown(value) == text
 
 
-def test_a_long_value_is_cut_and_its_length_told_and_a_policy_is_not() -> None:
+def test_a_long_value_is_cut_to_its_length_and_a_policy_is_not() -> None:
     assert shown("x" * 1000).endswith("(1,000 characters)")
     assert len(shown("x" * 1000)) < 130
     actions = [f"sqs:Action{number}" for number in range(50)]
@@ -62,11 +62,11 @@ def test_a_long_value_is_cut_and_its_length_told_and_a_policy_is_not() -> None:
 
 def test_colour_repeats_the_sign_and_adds_nothing() -> None:
     text = as_text([planned(replace(ORDERS, environment={"GREETING": "hello"}))])
-    painted = coloured(text)
-    assert "\x1b[32m+ api · app · environment.GREETING  hello\x1b[0m" in painted
+    coloured_text = coloured(text)
+    assert "\x1b[32m+ api · app · environment.GREETING  hello\x1b[0m" in coloured_text
     for code in ("\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[35m", "\x1b[0m"):
-        painted = painted.replace(code, "")
-    assert painted == text
+        coloured_text = coloured_text.replace(code, "")
+    assert coloured_text == text
 
 
 class Terminal(io.StringIO):
@@ -81,19 +81,19 @@ def test_only_a_terminal_whose_owner_wants_it_gets_colour() -> None:
     assert not wants_colour(io.StringIO(), {})
 
 
-def test_a_running_deployment_comes_first_and_is_to_be_waited_for() -> None:
+def test_a_running_deployment_comes_first_with_the_command_that_waits_for_it() -> None:
     plan = planned(state=replace(released(ORDERS, PRODUCTION), running_deployment=running_deployment()))
     text, markdown, document = forms(plan)
-    assert "deployment d-ABCDEF123 is running" in text
-    assert "`d-ABCDEF123` is running" in markdown
+    assert "deployment d-ABCDEF123 is in progress" in text
+    assert "> [!NOTE]\n> deployment d-ABCDEF123 is in progress" in markdown
     assert document["services"][0]["next"] == ["platform wait d-ABCDEF123 --env production"]
 
 
-def test_a_grace_period_is_told_in_every_form() -> None:
+def test_a_grace_period_is_in_every_form() -> None:
     wanted = replace(ORDERS, health_check=replace(ORDERS.health_check, grace_period_seconds=90))
     text, markdown, document = forms(planned(wanted))
     assert "~ health_check.grace_period_seconds  60 → 90" in text
-    assert "| `~` | `health_check.grace_period_seconds` | `60` | `90` |" in markdown
+    assert "\n~ health_check.grace_period_seconds  60 → 90\n" in markdown
     assert document["services"][0]["grace_period"]["after"] == 90
     assert "next: platform apply orders --env production" in text
 
@@ -103,7 +103,7 @@ def test_a_revision_of_an_earlier_release_is_named() -> None:
     failed = registered(render_task_definition(ORDERS, PRODUCTION, image=image), PRODUCTION, 8, "1.5.0")
     state = replace(released(ORDERS, PRODUCTION), newer_revisions={"api": failed})
     text, _, document = forms(planned(state=state, image=image))
-    assert "production-orders:8 in place of production-orders:7, registered by an earlier release" in text
+    assert "production-orders:8 replaces production-orders:7, registered by an earlier release" in text
     (api, _worker) = document["services"][0]["revisions"]
     assert (api["target"], api["after"]) == ("existing", failed.arn)
 
@@ -111,15 +111,15 @@ def test_a_revision_of_an_earlier_release_is_named() -> None:
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("UPDATE_ROLLBACK_FAILED", "ends its rollback first"),
-        ("UPDATE_FAILED", "goes on from where the update failed"),
-        ("IMPORT_ROLLBACK_FAILED", "CloudFormation updates it no more"),
-        ("ROLLBACK_FAILED", "deletes what is left of it, and creates it anew"),
-        ("UPDATE_IN_PROGRESS", "nothing else is applied meanwhile"),
-        ("ROLLBACK_COMPLETE", "deletes what is left of it, and creates it anew"),
+        ("UPDATE_ROLLBACK_FAILED", "completes its rollback first"),
+        ("UPDATE_FAILED", "resumes the update where it failed"),
+        ("IMPORT_ROLLBACK_FAILED", "CloudFormation cannot update it"),
+        ("ROLLBACK_FAILED", "deletes what remains of it and creates it again"),
+        ("UPDATE_IN_PROGRESS", "nothing else can be applied until it ends"),
+        ("ROLLBACK_COMPLETE", "deletes what remains of it and creates it again"),
     ],
 )
-def test_a_stack_that_takes_no_update_is_told(status: str, words: str) -> None:
+def test_a_stack_that_cannot_be_updated_is_reported(status: str, words: str) -> None:
     state = released(ORDERS, PRODUCTION)
     assert state.stack is not None
     stuck = replace(state, stack=replace(state.stack, status=status))
@@ -131,29 +131,29 @@ def test_a_stack_that_takes_no_update_is_told(status: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "UPDATE_FAILED"])
-def test_a_stack_that_stopped_halfway_is_to_be_repaired_although_its_template_is_right(status: str) -> None:
+def test_a_stack_that_stopped_halfway_is_repaired_although_its_template_is_right(status: str) -> None:
     state = released(ORDERS, PRODUCTION)
     assert state.stack is not None
     plan = planned(state=replace(state, stack=replace(state.stack, status=status)))
     text, _, document = forms(plan)
     assert "a stack to repair" in text
-    assert "~ stack platform-production-orders: as it shall be, but for an update that has stopped halfway" in text
+    assert "~ stack platform-production-orders: up to date, but its last update stopped halfway" in text
     assert "next: platform apply orders --env production" in text
     assert (document["exit_code"], document["services"][0]["stack"]["action"]) == (2, "repair")
 
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
-def test_a_stack_that_takes_one_is_not(status: str) -> None:
+def test_a_stack_that_can_be_updated_is_not_reported(status: str) -> None:
     state = released(ORDERS, PRODUCTION)
     assert state.stack is not None
     text, _, _ = forms(planned(state=replace(state, stack=replace(state.stack, status=status))))
     assert status not in text
 
 
-def test_losing_what_a_resource_holds_is_said_aloud() -> None:
+def test_the_loss_of_data_is_reported_loudly() -> None:
     state = released(ORDERS, PRODUCTION)
     template: Any = state.template
-    template["Resources"]["OrdersQueue"]["Properties"]["QueueName"] = "platform-production-former"
+    template["Resources"]["OrdersQueue"]["Properties"]["QueueName"] = "platform-production-other"
     text, markdown, document = forms(planned(state=state))
     assert "REPLACED, as QueueName cannot be changed" in text
     assert "> [!CAUTION]\n> - `OrdersQueue`: REPLACED" in markdown
@@ -163,7 +163,7 @@ def test_losing_what_a_resource_holds_is_said_aloud() -> None:
 
 def test_several_services_are_counted_at_the_end() -> None:
     text = as_text([planned(), planned(state=NOTHING)])
-    assert text.endswith("2 services: 1 with something to do, 1 without\n")
+    assert text.endswith("2 services: 1 with something to do, 1 up to date\n")
 
 
 def test_the_document_ends_as_the_command_does_and_is_json() -> None:
@@ -173,8 +173,16 @@ def test_the_document_ends_as_the_command_does_and_is_json() -> None:
     assert json.loads(json.dumps(document)) == document
 
 
-def test_markdown_survives_bars_and_tags_in_values() -> None:
-    markdown = as_markdown([planned(replace(ORDERS, environment={"PATTERN": "a|b`c<d>"}))])
-    row = next(line for line in markdown.splitlines() if "PATTERN" in line)
-    assert row.replace("\\|", "").count("|") == 5
-    assert "a\\|b'c<d>" in row
+def test_markdown_survives_fences_and_tags_in_values() -> None:
+    markdown = as_markdown([planned(replace(ORDERS, environment={"PATTERN": "``` a|b`c</details>"}))])
+    lines = markdown.splitlines()
+    # A fence ends only on a line of its own: the block is opened and closed once, before and after the value.
+    opened, closed = lines.index("```diff"), lines.index("```")
+    rows = [number for number, line in enumerate(lines) if "PATTERN" in line]
+    assert opened < min(rows) <= max(rows) < closed
+    assert all("``` a|b`c</details>" in lines[row] for row in rows)
+
+
+def test_markdown_moves_signs_to_where_github_colours_them() -> None:
+    markdown = as_markdown([planned(replace(ORDERS, environment={"GREETING": "hello"}))])
+    assert "\n+     api · app · environment.GREETING  hello\n" in markdown

@@ -39,12 +39,12 @@ def test_the_same_text_and_parameters_need_nothing() -> None:
     assert (stack.action, stack.parameters, stack.template, code) == ("unchanged", (), (), 0)
 
 
-def test_a_stack_that_stopped_halfway_is_to_be_repaired() -> None:
+def test_a_stack_that_stopped_halfway_is_repaired() -> None:
     stack, code = planned(replace(DEPLOYED, stack=replace(DEPLOYED.stack, status="UPDATE_ROLLBACK_FAILED")))
     assert (stack.action, code) == ("repair", 2)
     assert (
-        "~ platform-staging-network is repaired\n"
-        "        ! it is UPDATE_ROLLBACK_FAILED: `platform apply` ends its rollback first"
+        "~ platform-staging-network: repair\n"
+        "        ! it is UPDATE_ROLLBACK_FAILED: `platform apply` completes its rollback first"
     ) in as_text([], SharedPlan(environment="staging", stacks=(stack,)))
 
 

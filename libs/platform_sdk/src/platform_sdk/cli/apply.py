@@ -161,14 +161,14 @@ def applying(
 
 def tools_of(environment: "Environment", interrupts: "Interrupts", consent: Consent) -> "Tools":
     from platform_sdk.deploy.apply.context import Tools
-    from platform_sdk.deploy.output.apply import LinePainter
+    from platform_sdk.deploy.output.apply import LineRenderer
 
     world = outside()
-    painter = LinePainter(lambda line: click.echo(line, err=True), world.clock.now)
+    renderer = LineRenderer(lambda line: click.echo(line, err=True), world.clock.now)
     return Tools(
         aws_once=world.connect(environment),
         clock=world.clock,
-        tell=painter.paint,
+        tell=renderer.render,
         agree=(lambda _question: True) if consent.yes else Asking().agree,
         interrupts=interrupts,
         replaceable=consent.replaceable,

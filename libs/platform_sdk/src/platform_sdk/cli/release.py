@@ -270,18 +270,18 @@ def told(spec: "ServiceSpec", environment: "Environment", aws: "Aws") -> "Iterat
 @contextmanager
 def painted() -> "Iterator[Tell]":
     """Lines in a pipeline, a living view on a terminal."""
-    from platform_sdk.deploy.output.release import LinePainter
+    from platform_sdk.deploy.output.release import LineRenderer
 
     now = outside().clock.now
     if not sys.stderr.isatty():
-        yield LinePainter(lambda line: click.echo(line, err=True), now).paint
+        yield LineRenderer(lambda line: click.echo(line, err=True), now).render
         return
     from rich.console import Console
 
-    from platform_sdk.deploy.output.release import TerminalPainter
+    from platform_sdk.deploy.output.release import TerminalRenderer
 
-    with TerminalPainter(Console(stderr=True), now) as painter:
-        yield painter.paint
+    with TerminalRenderer(Console(stderr=True), now) as renderer:
+        yield renderer.render
 
 
 def leave_at_once(exit_code: int) -> NoReturn:

@@ -1,1 +1,1 @@
-"""Everything that a person or a program reads: plans, releases, costs, as lines, Markdown, JSON or a live view."""
+"""Everything that a person or a program reads: plans, releases, stacks, status and cost, as text, Markdown or JSON."""

@@ -1,4 +1,4 @@
-"""What applying looks like: a line for each change of state while it goes on, and a document at its end."""
+"""What `platform apply` prints: a line for each change of state, and a JSON document at the end."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -17,6 +17,7 @@ from platform_sdk.deploy.apply.events import (
 )
 from platform_sdk.deploy.apply.stack_recovery import IN_PROGRESS, STACK
 from platform_sdk.deploy.config_errors import counted, error_document
+from platform_sdk.deploy.output.records import fields_of
 from platform_sdk.deploy.output.release import duration
 from platform_sdk.deploy.state import Json, ResourceChange
 from platform_sdk.errors import PlatformError
@@ -25,36 +26,38 @@ FORMAT_VERSION: Final = 1
 SIGNS: Final = {"Add": "+", "Modify": "~", "Remove": "-", "Import": "+", "Dynamic": "~"}
 
 
-class LinePainter:
-    """What is begun is told only where it is waited for: most is done within seconds.
+class LineRenderer:
+    """Print events as lines. Leave out that a resource starts to change: most changes take seconds.
 
-    `write` takes a line without its end; `now` tells the time that has passed.
+    Args:
+        write: takes a line without its end.
+        now: returns the current time.
     """
 
     def __init__(self, write: Callable[[str], None], now: Callable[[], datetime]) -> None:
         self.write = write
         self.now = now
-        self.began = now()
-        self.told: dict[tuple[str, str], str] = {}
-        """The last status of each resource, as CloudFormation tells some twice."""
+        self.started_at = now()
+        self.printed: dict[tuple[str, str], str] = {}
+        """The last line of each resource, as CloudFormation reports some states twice."""
 
-    def paint(self, event: ApplyEvent) -> None:
+    def render(self, event: ApplyEvent) -> None:
         for line in self.lines(event):
-            self.write(f"{duration(self.now() - self.began):>7}  {line}")
+            self.write(f"{duration(self.now() - self.started_at):>7}  {line}")
 
     def lines(self, event: ApplyEvent) -> Iterator[str]:
         match event:
             case Waiting():
                 yield from self.once(event.stack, "waiting", f"{event.stack}: waiting for {event.subject}")
             case Changing():
-                yield f"{event.stack}: to {event.kind} with {counted(len(event.changes), 'change')}"
+                yield f"{event.stack}: {event.kind} with {counted(len(event.changes), 'change')}"
                 yield from map(change_line, event.changes)
             case ResourceMoved(event=moved) if moved.type != STACK and moved.status.endswith(IN_PROGRESS):
                 return
             case ResourceMoved():
                 moved = event.event
-                said = f": {moved.reason}" if moved.status.endswith("_FAILED") and moved.reason else ""
-                line = f"{event.stack}: {moved.logical_id} {moved.status}{said}"
+                reason = f": {moved.reason}" if moved.status.endswith("_FAILED") and moved.reason else ""
+                line = f"{event.stack}: {moved.logical_id} {moved.status}{reason}"
                 yield from self.once(event.stack, moved.logical_id, line)
             case Warned():
                 yield f"{event.stack}: warning: {event.what}"
@@ -62,15 +65,15 @@ class LinePainter:
                 yield f"{event.outcome.stack}: {outcome_words(event.outcome)}"
 
     def once(self, stack: str, subject: str, line: str) -> Iterator[str]:
-        if self.told.get((stack, subject)) != line:
-            self.told[stack, subject] = line
+        if self.printed.get((stack, subject)) != line:
+            self.printed[stack, subject] = line
             yield line
 
 
 def change_line(change: ResourceChange) -> str:
     sign = "!" if change.replacement == "True" else SIGNS.get(change.action, "~")
     what = f" ({', '.join(change.properties)})" if change.properties else ""
-    replaced = {"True": ", is replaced", "Conditional": ", may be replaced"}.get(change.replacement, "")
+    replaced = {"True": ", replaced", "Conditional": ", may be replaced"}.get(change.replacement, "")
     return f"  {sign} {change.logical_id}  {change.type}{what}{replaced}"
 
 
@@ -81,10 +84,10 @@ def outcome_words(outcome: StackOutcome) -> str:
 
 
 def summary(outcomes: Sequence[StackOutcome]) -> str:
-    """`2 created, 1 updated, 9 unchanged`."""
+    """Return a line such as `2 created, 1 updated, 9 unchanged`."""
     actions = [outcome.action for outcome in outcomes]
     kinds = ("created", "updated", "repaired", "unchanged")
-    return ", ".join(f"{actions.count(kind)} {kind}" for kind in kinds if kind in actions) or "nothing to do"
+    return ", ".join(f"{actions.count(kind)} {kind}" for kind in kinds if kind in actions) or "up to date"
 
 
 def document(
@@ -98,7 +101,12 @@ def document(
     error: PlatformError | None = None,
     signal_number: int | None = None,
 ) -> Json:
-    """`signal_number` is that of the signal that ended it."""
+    """Return what was done as a JSON document.
+
+    Args:
+        still_to_do: manual steps that remain.
+        signal_number: the signal that ended the command, if one did.
+    """
     interrupted = signal_number is not None
     return {
         "format_version": FORMAT_VERSION,
@@ -116,33 +124,23 @@ def document(
 
 
 def outcome_document(outcome: StackOutcome) -> Json:
-    return {
-        "stack": outcome.stack,
-        "action": outcome.action,
-        "seconds": outcome.seconds,
-        "changes": [change_document(each) for each in outcome.changes],
-    }
+    return fields_of(outcome) | {"changes": [change_document(each) for each in outcome.changes]}
 
 
 def change_document(change: ResourceChange) -> Json:
-    return {
-        "action": change.action,
-        "logical_id": change.logical_id,
-        "physical_id": change.physical_id,
-        "type": change.type,
-        "replacement": change.replacement,
-        "properties": list(change.properties),
-    }
+    keys = ("action", "logical_id", "physical_id", "type", "replacement", "properties")
+    fields = fields_of(change)
+    return {key: fields[key] for key in keys}
 
 
 def failure_document(error: PlatformError) -> Json:
-    told = error_document(error)
+    document = error_document(error)
     match error:
         case StackFailed():
             failed = error.resource
             resource = failed and {"logical_id": failed.logical_id, "type": failed.type, "reason": failed.reason}
-            return told | {"stack": error.stack, "status": error.status, "resource": resource}
+            return document | {"stack": error.stack, "status": error.status, "resource": resource}
         case WouldBeLost():
-            return told | {"losses": [change_document(each) for each in error.losses]}
+            return document | {"losses": [change_document(each) for each in error.losses]}
         case _:
-            return told
+            return document

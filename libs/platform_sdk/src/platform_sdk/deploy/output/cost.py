@@ -1,4 +1,4 @@
-"""An estimate as text for people and as JSON for programs."""
+"""A cost estimate, as text and as JSON."""
 
 import textwrap
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ WIDTH: Final = 120
 
 
 def as_text(estimate: Estimate, comparison: Comparison | None = None) -> str:
-    """Amounts are US dollars a month; the lines add up to the total."""
+    """Return an estimate as text, in US dollars a month. The lines add up to the total."""
     lines = [*estimate_text(estimate), *(comparison_text(comparison) if comparison else ())]
     return "\n".join(lines) + "\n"
 
@@ -39,23 +39,23 @@ def estimate_text(estimate: Estimate) -> Iterator[str]:
 
 def comparison_text(comparison: Comparison) -> Iterator[str]:
     yield ""
-    yield f"Beside the architecture's estimate for {AVERAGE_TASKS} tasks on average"
+    yield f"Compared with the architecture's estimate for {AVERAGE_TASKS} tasks on average"
     if comparison.average_tasks != AVERAGE_TASKS:
-        yield f"(these assumptions have {plain(comparison.average_tasks)})"
+        yield f"(this estimate assumes {plain(comparison.average_tasks)})"
     yield ""
-    yield f"{'':<{NAME_WIDTH}}{'estimate':>10}{'today':>10}{'more':>10}"
+    yield f"{'':<{NAME_WIDTH}}{'estimate':>10}{'today':>10}{'change':>10}"
     for line in comparison.compared:
         yield f"{line.section:<{NAME_WIDTH}}{line.architecture_usd:>10}{line.today_usd:>10}{line.difference_usd:>+10}"
         yield from indented(line.reason)
     more = comparison.compared_usd - comparison.architecture_usd
-    yield f"{'together':<{NAME_WIDTH}}{comparison.architecture_usd:>10}{comparison.compared_usd:>10}{more:>+10}"
+    yield f"{'total':<{NAME_WIDTH}}{comparison.architecture_usd:>10}{comparison.compared_usd:>10}{more:>+10}"
     yield ""
-    yield "What that estimate leaves out"
+    yield "Not included in that estimate"
     yield ""
     for gap in comparison.left_out:
         yield f"{gap.name:<{NAME_WIDTH}}{'':>10}{gap.today_usd:>10}"
         yield from indented(gap.reason)
-    yield f"{'together':<{NAME_WIDTH}}{'':>10}{comparison.left_out_usd:>10}"
+    yield f"{'total':<{NAME_WIDTH}}{'':>10}{comparison.left_out_usd:>10}"
 
 
 def row(name: str, usd: Decimal, basis: str = "") -> str:
@@ -71,7 +71,7 @@ def indented(text: str) -> list[str]:
 
 
 def as_json(estimate: Estimate, comparison: Comparison | None = None) -> dict[str, object]:
-    """Amounts are texts, so that no reader rounds them. `comparison` is there where one was asked for."""
+    """Return an estimate as JSON. Amounts are texts, so that no reader rounds them."""
     document: dict[str, object] = {
         "environment": estimate.environment,
         "region": estimate.region,

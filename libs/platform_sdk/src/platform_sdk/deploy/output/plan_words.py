@@ -1,4 +1,4 @@
-"""What text and Markdown both say about a plan."""
+"""The sentences about a plan that its text, its Markdown and its JSON document share."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Final
 
 from platform_sdk.deploy.config_errors import counted, listed, visible
 from platform_sdk.deploy.cost.lines import CostDifference, LineDifference
-from platform_sdk.deploy.plan import (
+from platform_sdk.deploy.plan.decisions import (
     CostPlan,
     Drift,
     ExistingRevision,
@@ -39,18 +39,18 @@ SIGNS: Final[Mapping[str, str]] = {
 MOST_CHARACTERS: Final = 120
 DIGEST: Final = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 REPAIRS: Final[Mapping[str, str]] = {
-    FAILED: "`platform apply` goes on from where the update failed",
-    ROLLBACK_FAILED: "`platform apply` ends its rollback first",
+    FAILED: "`platform apply` resumes the update where it failed",
+    ROLLBACK_FAILED: "`platform apply` completes its rollback first",
 }
 NONE: Final[Mapping[str, PlatformError]] = MappingProxyType({})
-"""Every service could be planned."""
+"""No failures: every service could be planned."""
 UNKNOWN_YET: Final = "known after it is registered"
 
 
 def shown(value: object) -> str:
-    """A value on one line: long ones are cut, and the digest of an image to the digits that tell it apart."""
+    """Return a value on one line. Shorten long values, and image digests to 12 digits."""
     text = visible(DIGEST.sub(r"\1", plain(value)))
-    # What a role may do is read to its end.
+    # A reviewer needs every action and resource of a policy statement.
     if len(text) <= MOST_CHARACTERS or is_statement(value):
         return text
     half = MOST_CHARACTERS // 2
@@ -58,7 +58,7 @@ def shown(value: object) -> str:
 
 
 def is_statement(value: object) -> bool:
-    """Of a policy."""
+    """Return whether the value is a statement of an IAM policy."""
     return isinstance(value, Mapping) and {"Effect", "Action", "Resource"} <= set(value)
 
 
@@ -85,22 +85,26 @@ def change_words(change: Change) -> str:
             return f"{shown(change.before)} → {shown(change.after)}"
 
 
+def running_words(deployment: str) -> str:
+    return f"deployment {deployment} is in progress: nothing else can be applied or released until it ends"
+
+
 def revision_words(revision: RevisionPlan) -> str:
-    """What becomes of the tasks of a role."""
+    """Return what the tasks of a role will run."""
     live = short_arn(revision.live) if revision.live else None
+    replaces = f" replaces {live}" if live else ""
     match revision.target:
         case None if revision.awaits_image:
             does = "does nothing" if revision.role == "worker" else "answers 503"
-            return f"no release yet: until the first one brings an image, a placeholder {does}"
+            return f"not released yet: a placeholder {does} until the first release"
         case None:
-            return f"stays {live}" if live else "nothing runs"
+            return f"keeps {live}" if live else "nothing runs"
         case ExistingRevision(arn=arn):
-            instead = f" in place of {live}" if live else ""
-            return f"{short_arn(arn)}{instead}, registered by an earlier release"
+            return f"{short_arn(arn)}{replaces}, registered by an earlier release"
         case NewRevision() if live is None:
-            return f"the first revision of {revision.family}, of {shown(revision.image)}"
+            return f"first revision of {revision.family}, with the image {shown(revision.image)}"
         case NewRevision():
-            return f"a new revision in place of {live}; its number is {UNKNOWN_YET}"
+            return f"a new revision{replaces}; its number is {UNKNOWN_YET}"
 
 
 def short_arn(arn: str) -> str:
@@ -108,8 +112,8 @@ def short_arn(arn: str) -> str:
     return arn.rsplit("/", 1)[-1]
 
 
-def told_in_detail(plan: Plan, resource: ResourcePlan) -> bool:
-    """Not what the words of platform.toml have told already."""
+def is_detailed(plan: Plan, resource: ResourcePlan) -> bool:
+    """Return whether to list the changes of a resource. The lines on scaling already list its own."""
     return not (plan.scaling and is_of_scaling(resource))
 
 
@@ -121,106 +125,106 @@ def traffic_words(traffic: TrafficPlan) -> str:
     shift = traffic.shift
     match shift.type:
         case "canary":
-            how = f"{shift.percent} % first, all the rest {shift.interval_minutes} minutes later"
+            how = f"{shift.percent} % first, the rest after {shift.interval_minutes} minutes"
         case "linear":
             how = f"{shift.percent} % more every {shift.interval_minutes} minutes"
         case "all_at_once":
             how = "all at once"
-    bake = f"both task sets stay for {shift.bake_minutes} minutes more" if shift.bake_minutes else "no bake time"
-    whole = f"about {traffic.minutes} minutes once the new tasks are healthy" if traffic.minutes else "no waiting"
-    return f"{how}; {bake}: {whole}"
+    bake = f"then both task sets run for {shift.bake_minutes} minutes" if shift.bake_minutes else "no bake time"
+    whole = f"; about {traffic.minutes} minutes once the replacement tasks are healthy" if traffic.minutes else ""
+    return f"{how}; {bake}{whole}"
 
 
 def scaling_words(change: ScalingChange) -> str:
-    """What the bounds alone do to the tasks that run."""
+    """Return what the new bounds alone do to the tasks that run."""
     if change.desired is None:
         return "nothing runs yet"
+    now = f"{counted(change.desired, 'task')} now"
     if change.started:
-        return f"{counted(change.desired, 'task')} now: {change.started} more start"
+        return f"{now}; {change.started} more will start"
     if change.stopped:
-        return f"{counted(change.desired, 'task')} now: {change.stopped} of them stop"
-    return f"{counted(change.desired, 'task')} now, which the new bounds allow"
+        return f"{now}; {change.stopped} of them will stop"
+    return f"{now}, within the new bounds"
 
 
 def resource_words(resource: ResourcePlan) -> str:
-    """What is beyond the sign; empty where that says it all."""
+    """Return what the sign of a resource does not say. Empty if the sign says it all."""
     match resource.action:
         case "keep":
-            return "leaves the stack and is kept on AWS, with what it holds; delete it by hand once nobody needs it"
+            return "removed from the stack, but kept on AWS with its data; delete it manually when nobody needs it"
         case "replace":
-            lost = ", and what it holds is LOST with it" if resource.is_stateful else ""
-            return f"REPLACED, as {listed(resource.create_only)} cannot be changed: the one of now is deleted{lost}"
+            lost = ", and its data is LOST" if resource.is_stateful else ""
+            return f"REPLACED, as {listed(resource.create_only)} cannot be changed: the current one is deleted{lost}"
         case "remove" if resource.type == "AWS::ECS::Service":
-            return "its tasks are stopped; what waits in its queue goes on waiting"
+            return "its tasks stop; messages stay in its queue"
         case _:
             return ""
 
 
 def stack_words(stack: StackPlan) -> str:
-    """`platform-production-orders: 1 to add, 2 to change`."""
+    """Return a line such as `platform-production-orders: 1 to add, 2 to change`."""
     counts = {
         "to add": len(stack.with_action("add")),
         "to change": len(stack.with_action("change")),
         "to replace": len(stack.with_action("replace")),
-        "to remove": len(stack.with_action("remove")),
-        "to keep outside of it": len(stack.with_action("keep")),
+        "to delete": len(stack.with_action("remove")),
+        "to keep outside the stack": len(stack.with_action("keep")),
     }
-    told = [f"{number} {what}" for what, number in counts.items() if number]
     if stack.action == "create":
-        return f"{stack.name} is created: {counted(counts['to add'], 'resource')}"
+        return f"{stack.name}: create with {counted(counts['to add'], 'resource')}"
     if stack.action == "repair":
-        return f"{stack.name}: as it shall be, but for an update that has stopped halfway"
-    return f"{stack.name}: {', '.join(told) or 'parameters change'}"
+        return f"{stack.name}: up to date, but its last update stopped halfway"
+    found = [f"{number} {what}" for what, number in counts.items() if number]
+    return f"{stack.name}: {', '.join(found) or 'parameters change'}"
 
 
 def synchronised_words(stack: StackPlan) -> str:
-    """Why there are two updates; empty where one is enough."""
+    """Return why there are two updates. Empty if one is enough."""
     if not stack.is_synchronised_first:
         return ""
-    return "in two updates: the first tells CloudFormation what releases have made, so the second undoes none of it"
+    return "in two updates: the first records in CloudFormation what releases changed, so the second does not undo it"
 
 
 def unsound_words(status: str | None) -> str:
-    """Why a stack takes no update as it is; empty where it does."""
+    """Return why CloudFormation cannot update the stack as it is. Empty if it can."""
     if status is None or status == REVIEW:
         return ""
     if status in NOT_CREATED:
-        return f"is {status}: `platform apply` deletes what is left of it, and creates it anew"
+        return f"is {status}: `platform apply` deletes what remains of it and creates it again"
     if status.endswith("_IN_PROGRESS"):
-        return f"is {status}: nothing else is applied meanwhile"
+        return f"is {status}: nothing else can be applied until it ends"
     if status.endswith("_COMPLETE"):
         return ""
-    return f"is {status}: {REPAIRS.get(status, 'CloudFormation updates it no more; its console tells why')}"
+    return f"is {status}: {REPAIRS.get(status, 'CloudFormation cannot update it; see its events in the console')}"
 
 
 def drift_words(drift: Drift) -> str:
-    live = "gone" if drift.live is None else shown(drift.live)
     if drift.live is None:
         return drift.what
-    return f"{drift.what}: {live} on AWS, expected {shown(drift.expected)}"
+    return f"{drift.what}: {shown(drift.live)} on AWS, expected {shown(drift.expected)}"
 
 
 def cost_words(cost: CostPlan) -> str:
     before, after = cost.difference.before_usd_per_month, cost.difference.after_usd_per_month
     if not cost.difference.lines:
-        return f"as before, {after:,.2f} US dollars a month, {overlap_words(cost)}"
+        return f"unchanged, {after:,.2f} US dollars a month, {overlap_words(cost)}"
     return f"{money(cost.difference)} US dollars a month ({before:,.2f} → {after:,.2f})"
 
 
 def cost_notes(cost: CostPlan) -> Iterator[str]:
-    """Where there is a difference."""
+    """Yield notes below the lines of a difference. Without a difference there are none."""
     if not cost.difference.lines:
         return
     yield overlap_words(cost)
     most = cost.at_most
     yield (
         f"at most {money(most)} ({most.before_usd_per_month:,.2f} → {most.after_usd_per_month:,.2f}), "
-        "if the most tasks ran all month"
+        "if the maximum number of tasks runs all month"
     )
 
 
 def overlap_words(cost: CostPlan) -> str:
-    return f"{cost.overlap_usd_per_month:,.2f} of it for the second set of tasks while releases shift traffic"
+    return f"of which {cost.overlap_usd_per_month:,.2f} for the second task set while releases shift traffic"
 
 
 def money(difference: CostDifference) -> str:
@@ -241,7 +245,7 @@ def line_basis(line: LineDifference) -> str:
 
 
 def next_commands(plan: Plan, tag: str | None) -> Iterator[str]:
-    """In the order in which to give them."""
+    """Yield the commands to run next, in order."""
     at = f"{plan.service} --env {plan.environment}"
     if plan.running_deployment is not None:
         yield f"platform wait {plan.running_deployment} --env {plan.environment}"
@@ -254,22 +258,22 @@ def next_commands(plan: Plan, tag: str | None) -> Iterator[str]:
 
 
 def verdict(plan: Plan) -> str:
-    """In a few words what there is to do."""
-    told = [
-        *(["a stack to create"] if plan.stack.action == "create" else []),
-        *(["a stack to repair"] if plan.stack.action == "repair" else []),
-        *(["scaling to apply"] if plan.is_scaling_alone else []),
-        *(["a stack to update"] if plan.stack.action == "update" and not plan.is_scaling_alone else []),
-        *(["a grace period to set"] if plan.grace_period else []),
-        *([f"{counted(len(plan.releases), 'revision')} to release"] if plan.releases else []),
-        *(["a first release to make"] if plan.api.awaits_image else []),
-        *([f"{counted(len(plan.drift), 'drift')}".replace("drifts", "places of drift")] if plan.drift else []),
-    ]
-    return listed(told) if told else "nothing to do"
+    """Return in a few words what there is to do."""
+    parts = {
+        "a stack to create": plan.stack.action == "create",
+        "a stack to repair": plan.stack.action == "repair",
+        "scaling to apply": plan.is_scaling_alone,
+        "a stack to update": plan.stack.action == "update" and not plan.is_scaling_alone,
+        "a grace period to set": plan.grace_period is not None,
+        f"{counted(len(plan.releases), 'revision')} to release": bool(plan.releases),
+        "the first release": plan.api.awaits_image,
+        f"{counted(len(plan.drift), 'change')} outside this tool": bool(plan.drift),
+    }
+    found = [words for words, applies in parts.items() if applies]
+    return listed(found) if found else "up to date"
 
 
 def total_words(plans: Iterable[Plan]) -> str:
-    plans = list(plans)
-    busy = [plan.service for plan in plans if plan.exit_code]
-    idle = len(plans) - len(busy)
-    return f"{counted(len(plans), 'service')}: {len(busy)} with something to do, {idle} without"
+    codes = [plan.exit_code for plan in plans]
+    idle = codes.count(0)
+    return f"{counted(len(codes), 'service')}: {len(codes) - idle} with something to do, {idle} up to date"

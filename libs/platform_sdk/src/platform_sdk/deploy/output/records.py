@@ -1,34 +1,45 @@
-"""Plans as one JSON document.
+"""What programs read: plans as a JSON document, and releases as a JSON record, a Markdown summary and a JUnit report.
 
-Amounts are texts, so that no reader rounds them. Keys are added, but none goes or changes its meaning while
-`format_version` is 1.
+Keys may be added, but no key is removed or changes its meaning while `format_version` is 1. Amounts of money are texts,
+so that no reader rounds them.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
 
 from platform_sdk.deploy.config_errors import error_document
 from platform_sdk.deploy.cost.lines import CostDifference
-from platform_sdk.deploy.output.plan_words import NONE, UNKNOWN_YET, line_basis, next_commands
-from platform_sdk.deploy.plan import (
+from platform_sdk.deploy.output.plan_words import NONE, UNKNOWN_YET, line_basis, next_commands, short_arn
+from platform_sdk.deploy.plan.decisions import (
     FORMAT_VERSION,
     CostPlan,
     ExistingRevision,
     NewRevision,
     Plan,
-    ResourcePlan,
     RevisionPlan,
     SharedPlan,
     StackPlan,
-    TrafficPlan,
 )
-from platform_sdk.deploy.plan.diff import Change
-from platform_sdk.deploy.release.options import ExistingRevisions, NewImage, Target
-from platform_sdk.deploy.release.outcome import Check, Explanation, Outcome, Stage
+from platform_sdk.deploy.release.options import NewImage
+from platform_sdk.deploy.release.outcome import Check, Outcome, Stage
 from platform_sdk.errors import PlatformError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Json = dict[str, object]
+
+
+def fields_of(value: "DataclassInstance") -> dict[str, Any]:
+    """Return the fields of a value as JSON has them: tuples become lists, and amounts of money texts."""
+    fields: dict[str, Any] = json.loads(json.dumps(asdict(value), default=str))
+    return fields
+
+
+# Plans.
 
 
 def as_document(
@@ -39,8 +50,11 @@ def as_document(
     tag: str | None = None,
     failures: Mapping[str, PlatformError] = NONE,
 ) -> Json:
-    """`exit_code` is what the command ends with; `tag` that of the new image, where one was asked for; `failures` are
-    by the service that could not be planned.
+    """Return plans as one JSON document. Its `exit_code` is that of the command.
+
+    Args:
+        tag: the tag of the new image, if the caller named one.
+        failures: why a service could not be planned, by its name.
     """
     codes = [plan.exit_code for plan in plans] + ([shared.exit_code] if shared is not None else [])
     return {
@@ -50,49 +64,31 @@ def as_document(
         "exit_code": 1 if failures else max(codes, default=0),
         "errors": [{"service": name} | error_document(error) for name, error in failures.items()],
         "services": [service_document(plan, tag) for plan in plans],
-        "shared": shared_document(shared) if shared is not None else None,
+        "shared": {"stacks": [fields_of(stack) for stack in shared.stacks]} if shared is not None else None,
     }
 
 
 def service_document(plan: Plan, tag: str | None) -> Json:
+    traffic = fields_of(plan.traffic.shift) | {"minutes": plan.traffic.minutes} if plan.traffic is not None else None
+    scaling = [fields_of(change) for change in plan.scaling]
     return {
         "service": plan.service,
         "has_changes": plan.has_changes,
         "is_scaling_alone": plan.is_scaling_alone,
         "running_deployment": plan.running_deployment,
         "revisions": [revision_document(revision) for revision in plan.revisions],
-        "traffic": traffic_document(plan.traffic) if plan.traffic is not None else None,
-        "scaling": [
-            {
-                "role": change.role,
-                "changes": changes_document(change.changes),
-                "tasks": change.desired,
-                "started": change.started,
-                "stopped": change.stopped,
-            }
-            for change in plan.scaling
-        ],
-        "grace_period": change_document(plan.grace_period) if plan.grace_period is not None else None,
+        "traffic": traffic,
+        "scaling": [{"tasks": change.pop("desired")} | change for change in scaling],
+        "grace_period": fields_of(plan.grace_period) if plan.grace_period is not None else None,
         "stack": stack_document(plan.stack),
-        "drift": [
-            {"what": each.what, "expected": each.expected, "live": each.live, "remedy": each.remedy}
-            for each in plan.drift
-        ],
+        "drift": [fields_of(drift) for drift in plan.drift],
         "cost": cost_document(plan.cost) if plan.cost is not None else None,
         "next": list(next_commands(plan, tag)),
     }
 
 
-def change_document(change: Change) -> Json:
-    return {"path": change.path, "kind": change.kind, "before": change.before, "after": change.after}
-
-
-def changes_document(changes: Sequence[Change]) -> list[Json]:
-    return [change_document(change) for change in changes]
-
-
 def revision_document(revision: RevisionPlan) -> Json:
-    """`after` is what runs then: an ARN, or that its number is not known yet."""
+    """Return a revision with what runs `before` and `after`: an ARN, or that its number is not known yet."""
     target, after = target_words(revision)
     return {
         "role": revision.role,
@@ -101,7 +97,7 @@ def revision_document(revision: RevisionPlan) -> Json:
         "target": target,
         "before": revision.live,
         "after": after,
-        "changes": changes_document(revision.changes),
+        "changes": [fields_of(change) for change in revision.changes],
     }
 
 
@@ -115,36 +111,14 @@ def target_words(revision: RevisionPlan) -> tuple[str | None, str | None]:
             return None, revision.live
 
 
-def traffic_document(traffic: TrafficPlan) -> Json:
-    shift = traffic.shift
-    return {
-        "type": shift.type,
-        "percent": shift.percent,
-        "interval_minutes": shift.interval_minutes,
-        "bake_minutes": shift.bake_minutes,
-        "minutes": traffic.minutes,
-    }
-
-
 def stack_document(stack: StackPlan) -> Json:
     return {
         "name": stack.name,
         "action": stack.action,
         "status": stack.status,
         "synchronised_first": stack.is_synchronised_first,
-        "changes": changes_document(stack.others),
-        "resources": [resource_document(resource) for resource in stack.resources],
-    }
-
-
-def resource_document(resource: ResourcePlan) -> Json:
-    return {
-        "logical_id": resource.logical_id,
-        "type": resource.type,
-        "action": resource.action,
-        "is_stateful": resource.is_stateful,
-        "create_only": list(resource.create_only),
-        "changes": changes_document(resource.changes),
+        "changes": [fields_of(change) for change in stack.others],
+        "resources": [fields_of(resource) for resource in stack.resources],
     }
 
 
@@ -173,28 +147,13 @@ def difference_document(difference: CostDifference) -> Json:
     }
 
 
-def shared_document(plan: SharedPlan) -> Json:
-    return {
-        "stacks": [
-            {
-                "name": stack.name,
-                "action": stack.action,
-                "status": stack.status,
-                "parameters": changes_document(stack.parameters),
-                "template": list(stack.template),
-            }
-            for stack in plan.stacks
-        ]
-    }
-
-
-# An outcome for machines: the JSON record, the summary of a pipeline's page, and a report in JUnit's form.
+# Releases: what a pipeline keeps of one.
 
 RECORD_FORMAT_VERSION: Final = 1
 
 
 def record_of(outcome: Outcome) -> Json:
-    """Keys stay what they are; new ones may come. Texts are empty and values null where there is nothing to say."""
+    """Return the JSON record of a release. Texts are empty and values null where there is nothing to say."""
     release = outcome.release
     return {
         "format_version": RECORD_FORMAT_VERSION,
@@ -206,7 +165,7 @@ def record_of(outcome: Outcome) -> Json:
         "service": release.service,
         "environment": release.environment,
         "version": release.version,
-        "image": image_of(release.target),
+        "image": release.target.uri if isinstance(release.target, NewImage) else None,
         "commit": release.commit,
         "committed_at": release.committed_at.isoformat() if release.committed_at else None,
         "by": release.by,
@@ -219,107 +178,63 @@ def record_of(outcome: Outcome) -> Json:
         "deployment_id": outcome.deployment_id,
         "rollback_deployment_id": outcome.rollback_deployment_id,
         "resume": outcome.resume,
-        "checks": [
-            {"name": each.name, "status": each.status, "reason": each.reason, "remedy": each.remedy}
-            for each in outcome.checks
-        ],
-        "stages": [
-            {"name": each.name, "status": each.status, "seconds": round(each.seconds, 1), "reason": each.reason}
-            for each in outcome.stages
-        ],
-        "explanation": explained(outcome.explanation),
+        "checks": [fields_of(check) for check in outcome.checks],
+        "stages": [fields_of(stage) | {"seconds": round(stage.seconds, 1)} for stage in outcome.stages],
+        "explanation": fields_of(outcome.explanation) if outcome.explanation is not None else None,
     }
-
-
-def explained(explanation: Explanation | None) -> Json | None:
-    if explanation is None:
-        return None
-    return {
-        "what": explanation.what,
-        "cause": explanation.cause,
-        "remedy": explanation.remedy,
-        "evidence": list(explanation.evidence),
-    }
-
-
-def image_of(target: Target) -> str | None:
-    match target:
-        case NewImage(uri=uri):
-            return uri
-        case ExistingRevisions():
-            return None
 
 
 def summary_of(outcome: Outcome) -> str:
-    """Markdown."""
+    """Return a release in Markdown, for the page of a pipeline."""
     return "\n".join(summary_lines(outcome)) + "\n"
 
 
 def summary_lines(outcome: Outcome) -> Iterator[str]:
     release = outcome.release
-    yield f"## {release.service} {release.version or ''} in {release.environment}: {title(outcome)}".replace("  ", " ")
-    yield ""
-    yield f"{outcome.what}."
-    yield ""
+    title = outcome.kind.replace("_", " ")
+    yield f"## {release.service} {release.version or ''} in {release.environment}: {title}".replace("  ", " ")
+    yield f"\n{outcome.what}.\n"
     yield "| stage | result | seconds |"
     yield "|---|---|---:|"
     failed = [check for check in outcome.checks if check.status == "FAIL"]
     skipped = [check for check in outcome.checks if check.status == "SKIP"]
-    counted = f"{len(outcome.checks)} checks, {len(skipped)} skipped, {len(failed)} failed"
-    yield f"| preflight | {counted} | |"
+    yield f"| preflight | {len(outcome.checks)} checks, {len(skipped)} skipped, {len(failed)} failed | |"
     for stage in outcome.stages:
         result = f"{stage.status}: {cell(stage.reason)}" if stage.reason else stage.status
         yield f"| {stage.name} | {result} | {stage.seconds:.0f} |"
-    yield from check_lines(failed)
+    for check in failed:
+        yield f"\n**{check.name}**: {check.reason}. Remedy: {check.remedy}"
     yield from explanation_lines(outcome)
-    yield ""
     ids = {
         "deployment": outcome.deployment_id,
         "rollback": outcome.rollback_deployment_id,
-        "revision": name_of(outcome.revision),
-        "before": name_of(outcome.previous_revision),
+        "revision": short_arn(outcome.revision),
+        "previous revision": short_arn(outcome.previous_revision),
         "commit": release.commit or "",
     }
-    yield ", ".join(f"{name} `{value}`" for name, value in ids.items() if value) or f"by {release.by}"
+    yield "\n" + (", ".join(f"{name} `{value}`" for name, value in ids.items() if value) or f"by {release.by}")
     if outcome.resume:
-        yield f"\nGo on with `{outcome.resume}`"
-
-
-def title(outcome: Outcome) -> str:
-    return outcome.kind.replace("_", " ")
+        yield f"\nNext: `{outcome.resume}`"
 
 
 def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def name_of(arn: str) -> str:
-    return arn.rsplit("/", 1)[-1]
-
-
-def check_lines(failed: list[Check]) -> Iterator[str]:
-    for check in failed:
-        yield ""
-        yield f"**{check.name}**: {check.reason}. Remedy: {check.remedy}"
-
-
 def explanation_lines(outcome: Outcome) -> Iterator[str]:
     explanation = outcome.explanation
     if explanation is None:
         return
-    yield ""
-    yield f"**{explanation.what}**: {explanation.cause}"
-    yield ""
-    yield f"Remedy: {explanation.remedy}"
+    yield f"\n**{explanation.what}**: {explanation.cause}"
+    yield f"\nRemedy: {explanation.remedy}"
     if explanation.evidence:
-        yield ""
-        yield "```text"
+        yield "\n```text"
         yield from explanation.evidence
         yield "```"
 
 
 def junit_of(outcome: Outcome) -> str:
-    """One test case for each check of the preflight and each stage, as CodeBuild's reports take them."""
+    """Return a JUnit report with a test case for each preflight check and each stage, for CodeBuild's reports."""
     release = outcome.release
     cases = [*map(check_case, outcome.checks), *map(stage_case, outcome.stages)]
     suite = ElementTree.Element(
@@ -332,8 +247,7 @@ def junit_of(outcome: Outcome) -> str:
         timestamp=outcome.started_at.isoformat(),
     )
     suite.extend(cases)
-    ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    return xml_of(suite)
 
 
 def check_case(check: Check) -> ElementTree.Element:
@@ -355,7 +269,7 @@ def stage_case(stage: Stage) -> ElementTree.Element:
 
 
 def record_of_error(error: PlatformError) -> Json:
-    """Of a command that ended before there was an outcome."""
+    """Return the record of a command that ended before it had an outcome."""
     return {
         "format_version": RECORD_FORMAT_VERSION,
         "outcome": "error",
@@ -365,7 +279,7 @@ def record_of_error(error: PlatformError) -> Json:
 
 
 def summary_of_error(error: PlatformError) -> str:
-    """Markdown."""
+    """Return the error in Markdown."""
     return "\n\n".join(["## error", *str(error).splitlines()]) + "\n"
 
 
@@ -373,5 +287,9 @@ def junit_of_error(error: PlatformError) -> str:
     suite = ElementTree.Element("testsuite", name="release", tests="1", failures="0", errors="1", skipped="0", time="0")
     case = ElementTree.SubElement(suite, "testcase", classname="release", name="start", time="0")
     ElementTree.SubElement(case, "error", message=error.what).text = str(error)
+    return xml_of(suite)
+
+
+def xml_of(suite: ElementTree.Element) -> str:
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -1,4 +1,4 @@
-"""For a pipeline's log: a line for each change of state, and one a minute so that silence means something."""
+"""What a release prints: the events that the driver emits, as lines for a log or as a live view for a terminal."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from platform_sdk.deploy.output.plan_words import short_arn
 from platform_sdk.deploy.release.events import (
     Checked,
     DeploymentCreated,
@@ -32,13 +33,13 @@ from platform_sdk.deploy.release.options import Release
 from platform_sdk.deploy.release.outcome import Check, Outcome, OutcomeKind
 from platform_sdk.deploy.state import LifecycleEvent, TaskSetProgress
 
-# Events in words, alike for a terminal and a pipeline.
+# The sentences that lines and live view share.
 
-MARKS: Final = {"OK": "ok  ", "SKIP": "skip", "FAIL": "FAIL"}
-NAME_WIDTH: Final = 26
-"""Of a preflight check; a longer one pushes its reason to the right."""
+CHECK_MARKS: Final = {"OK": "ok  ", "SKIP": "skip", "FAIL": "FAIL"}
+CHECK_WIDTH: Final = 26
+"""Of a preflight check's name; a longer one pushes its reason to the right."""
 BAR_WIDTH: Final = 20
-ENDINGS: Final[Mapping[OutcomeKind, str]] = MappingProxyType(
+FIRST_WORDS: Final[Mapping[OutcomeKind, str]] = MappingProxyType(
     {
         "released": "done",
         "traffic_shifted": "done",
@@ -51,19 +52,14 @@ ENDINGS: Final[Mapping[OutcomeKind, str]] = MappingProxyType(
         "interrupted": "interrupted",
     }
 )
-"""How the last line begins; `failed` is said of failures alone."""
+"""How the line with the outcome begins; `failed` for every other kind."""
 
 
 def duration(time: timedelta) -> str:
-    """`4:05`, and `1:04:05` from an hour on."""
+    """Return a duration as `4:05`, or as `1:04:05` from an hour on."""
     minutes, seconds = divmod(max(0, round(time.total_seconds())), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-def revision_name(arn: str) -> str:
-    """`production-orders:8` of an ARN."""
-    return arn.rsplit("/", 1)[-1]
 
 
 def title(release: Release) -> str:
@@ -73,33 +69,35 @@ def title(release: Release) -> str:
 
 
 def check_line(check: Check) -> str:
-    return f"{MARKS[check.status]}  {check.name:<{NAME_WIDTH}}  {check.reason}".rstrip()
+    return f"{CHECK_MARKS[check.status]}  {check.name:<{CHECK_WIDTH}}  {check.reason}".rstrip()
 
 
 def traffic(shifting: Shifting) -> str:
-    """`10 % new, 90 % former`; empty before CodeDeploy tells. What takes a deployment back is not new to anybody."""
-    new, former = sets_of(shifting)
-    if new is None:
+    """Return a text such as `10 % replacement, 90 % original`. Empty until CodeDeploy reports task sets.
+
+    The replacement task set of a rollback runs the original version.
+    """
+    replacement, original = task_sets_of(shifting)
+    if replacement is None:
         return ""
     if shifting.rolls_back:
-        return f"{new.traffic_percent:g} % back on the former version"
-    return f"{new.traffic_percent:g} % new, {former.traffic_percent if former else 0:g} % former"
+        return f"{replacement.traffic_percent:g} % back on the original version"
+    rest = original.traffic_percent if original else 0
+    return f"{replacement.traffic_percent:g} % replacement, {rest:g} % original"
 
 
 def tasks(shifting: Shifting) -> str:
-    """`1 of 2 new tasks run, 1 is healthy`."""
-    new, _ = sets_of(shifting)
-    if new is None:
+    """Return a text such as `1 of 2 replacement tasks running, 1 healthy`."""
+    replacement, _ = task_sets_of(shifting)
+    if replacement is None:
         return ""
-    kind = "former" if shifting.rolls_back else "new"
-    running = f"{new.running} of {new.desired} {kind} tasks run"
-    if shifting.healthy_tasks is None:
-        return running
-    return f"{running}, {shifting.healthy_tasks} {'is' if shifting.healthy_tasks == 1 else 'are'} healthy"
+    kind = "original" if shifting.rolls_back else "replacement"
+    running = f"{replacement.running} of {replacement.desired} {kind} tasks running"
+    return running if shifting.healthy_tasks is None else f"{running}, {shifting.healthy_tasks} healthy"
 
 
-def sets_of(shifting: Shifting) -> tuple[TaskSetProgress | None, TaskSetProgress | None]:
-    """The replacement and the original."""
+def task_sets_of(shifting: Shifting) -> tuple[TaskSetProgress | None, TaskSetProgress | None]:
+    """Return the replacement and the original, which CodeDeploy calls green and blue."""
     target = shifting.target
     return (None, None) if target is None else (target.task_set("Green"), target.task_set("Blue"))
 
@@ -109,50 +107,46 @@ def current_event(shifting: Shifting) -> LifecycleEvent | None:
     return next((event for event in events if event.status == "InProgress"), None)
 
 
-def doing(shifting: Shifting) -> str:
-    """The life-cycle event that is under way, or what comes before and after them."""
+def current_step(shifting: Shifting) -> str:
+    """Return the lifecycle event in progress, or what comes before and after the events."""
     event = current_event(shifting)
     if event is not None:
         return event.name
-    new, _ = sets_of(shifting)
-    return "the bake time" if new is not None and new.traffic_percent == 100 else shifting.deployment.status
+    replacement, _ = task_sets_of(shifting)
+    all_shifted = replacement is not None and replacement.traffic_percent == 100
+    return "the bake time" if all_shifted else shifting.deployment.status
 
 
 def worker_tasks(progress: WorkerProgress) -> str:
     deployment = progress.deployment
-    former = sum(each.running for each in progress.former)
+    original = sum(each.running for each in progress.former)
     if deployment is None or deployment.rollout_state == "FAILED":
-        return f"worker: no new task runs, {former} former"
+        return f"worker: no replacement task running, {original} original"
     if not deployment.desired:
-        return "worker: waiting for ECS to begin"
+        return "worker: waiting for ECS to start"
     failed = f", {deployment.failed} failed" if deployment.failed else ""
-    beside = f", {former} former" if former else ""
-    return f"worker: {deployment.running} of {deployment.desired} new tasks run{beside}{failed}"
+    rest = f", {original} original" if original else ""
+    return f"worker: {deployment.running} of {deployment.desired} replacement tasks running{rest}{failed}"
 
 
-def left(deadline: datetime, at: datetime) -> str:
+def at_most_left(deadline: datetime, at: datetime) -> str:
     return f"at most {duration(deadline - at)} left"
 
 
 def time_left(shifting: Shifting) -> str:
-    """Of the bake time, which is known; of everything else, the longest that it can take."""
-    new, _ = sets_of(shifting)
+    """Return the exact time left of the bake time, or the longest time that everything else can take."""
+    replacement, _ = task_sets_of(shifting)
     events = [shifting.target.event(name) for name in ("AllowTraffic", "AfterAllowTraffic")] if shifting.target else []
     shifted = max((event.ended_at for event in events if event and event.ended_at), default=None)
-    bakes = not shifting.rolls_back and new is not None and new.traffic_percent == 100
+    bakes = not shifting.rolls_back and replacement is not None and replacement.traffic_percent == 100
     if shifted is None or not bakes or current_event(shifting) is not None:
-        return left(shifting.deadline, shifting.at)
+        return at_most_left(shifting.deadline, shifting.at)
     return f"{duration(shifted + timedelta(minutes=shifting.deployment.bake_minutes) - shifting.at)} left"
 
 
-def bar(percent: float) -> str:
-    filled = round(BAR_WIDTH * percent / 100)
-    return f"[{'#' * filled}{'-' * (BAR_WIDTH - filled)}]"
-
-
 def outcome_lines(outcome: Outcome) -> list[str]:
-    """What happened, why, and the next useful command."""
-    word, kind = ENDINGS.get(outcome.kind, "failed"), outcome.kind.replace("_", " ")
+    """Return what happened, why, and the next command."""
+    word, kind = FIRST_WORDS.get(outcome.kind, "failed"), outcome.kind.replace("_", " ")
     lines = [f"{word}: {outcome.what} ({kind}, {duration(outcome.ended_at - outcome.started_at)})"]
     if outcome.explanation is not None:
         lines += [
@@ -166,21 +160,28 @@ def outcome_lines(outcome: Outcome) -> list[str]:
     return lines
 
 
+# Lines, for the log of a pipeline.
+
 HEARTBEAT: Final = timedelta(minutes=1)
 
 
-class LinePainter:
-    """`write` takes a line without its end; `now` is read when an event brings no time of its own."""
+class LineRenderer:
+    """Print a line for each change of state, and one a minute while nothing changes.
+
+    Args:
+        write: takes a line without its end.
+        now: returns the current time.
+    """
 
     def __init__(self, write: Callable[[str], None], now: Callable[[], datetime]) -> None:
         self.write = write
         self.now = now
         self.started_at: datetime | None = None
         self.last_line_at: datetime | None = None
-        self.told: dict[str, str] = {}
-        """The last line of each subject, so that only a change makes another."""
+        self.printed: dict[str, str] = {}
+        """The last line of each subject: only a change prints another."""
 
-    def paint(self, event: ReleaseEvent) -> None:
+    def render(self, event: ReleaseEvent) -> None:
         moment = self.now()
         self.started_at = self.started_at or moment
         self.last_line_at = self.last_line_at or moment
@@ -191,14 +192,13 @@ class LinePainter:
             self.write(f"{duration(moment - self.started_at):>7}  {line}")
             self.last_line_at = moment
         if isinstance(event, Ended):
-            self.write("")
-            for line in outcome_lines(event.outcome):
+            for line in ("", *outcome_lines(event.outcome)):
                 self.write(line)
 
     def lines_of(self, event: ReleaseEvent) -> Iterator[str]:
         match event:
             case Shifting():
-                yield from self.of_shift(event)
+                yield from self.shift_lines(event)
             case WorkerProgress():
                 yield from self.changed("worker", worker_tasks(event))
             case Migrating():
@@ -206,36 +206,36 @@ class LinePainter:
                 yield from (f"  | {line.text}" for line in event.new_lines)
             case Waiting():
                 yield from self.changed("waiting", f"waiting for {event.subject}")
-            case RollingBack(deployment_id=id) if f"taking {id} back" in self.told:
+            case RollingBack(deployment_id=id) if f"rollback of {id}" in self.printed:
                 return
             case RollingBack():
                 what = event.deployment_id or "the worker"
-                yield from self.changed(f"taking {event.deployment_id} back", f"rolling back {what}: {event.because}")
+                yield from self.changed(f"rollback of {event.deployment_id}", f"rolling back {what}: {event.because}")
             case _:
-                yield from once(event)
+                yield from single_lines(event)
 
-    def of_shift(self, event: Shifting) -> Iterator[str]:
+    def shift_lines(self, event: Shifting) -> Iterator[str]:
         of = f"{event.deployment.id}: "
         for each in event.target.lifecycle if event.target else ():
             if each.status in ("Succeeded", "Failed"):
-                said = f": {each.message}" if each.status == "Failed" and each.message else ""
-                yield from self.changed(f"{of}{each.name}", f"{of}{each.name} {each.status.lower()}{said}")
+                reason = f": {each.message}" if each.status == "Failed" and each.message else ""
+                yield from self.changed(f"{of}{each.name}", f"{of}{each.name} {each.status.lower()}{reason}")
         yield from self.changed(f"{of}tasks", f"{of}{tasks(event)}" if tasks(event) else "")
         yield from self.changed(f"{of}traffic", f"{of}traffic {traffic(event)}" if traffic(event) else "")
         for alarm in event.alarms:
-            was_told = f"alarm {alarm.name}" in self.told
-            if alarm.state == "ALARM" or was_told:
-                said = f": {alarm.reason}" if alarm.state == "ALARM" and alarm.reason else ""
-                yield from self.changed(f"alarm {alarm.name}", f"alarm {alarm.name} is {alarm.state}{said}")
+            subject = f"alarm {alarm.name}"
+            if alarm.state == "ALARM" or subject in self.printed:
+                reason = f": {alarm.reason}" if alarm.state == "ALARM" and alarm.reason else ""
+                yield from self.changed(subject, f"{subject} is {alarm.state}{reason}")
 
     def changed(self, subject: str, line: str) -> Iterator[str]:
-        if line and self.told.get(subject) != line:
-            self.told[subject] = line
+        if line and self.printed.get(subject) != line:
+            self.printed[subject] = line
             yield line
 
 
-def once(event: ReleaseEvent) -> Iterator[str]:
-    """Lines of what happens only once."""
+def single_lines(event: ReleaseEvent) -> Iterator[str]:
+    """Yield the lines of events that happen once."""
     match event:
         case Started(release=release):
             yield title(release)
@@ -244,42 +244,42 @@ def once(event: ReleaseEvent) -> Iterator[str]:
             if check.status == "FAIL" and check.remedy:
                 yield f"      hint: {check.remedy}"
         case Registered():
-            how = "has run before" if event.reused else "registered"
-            yield f"{event.role}: {revision_name(event.revision)} {how}"
+            yield f"{event.role}: {short_arn(event.revision)} {'reused' if event.reused else 'registered'}"
         case ScalingHeld():
-            yield "scaling is held while traffic shifts"
+            yield "scaling is suspended while traffic shifts"
         case ScalingRestored():
-            yield "scaling is as it was"
+            yield "scaling is restored"
         case DeploymentCreated():
-            how = "goes on from before" if event.adopted else "created"
-            yield f"deployment {event.deployment_id} {how}: {revision_name(event.revision)}"
+            how = "resumed" if event.adopted else "created"
+            yield f"deployment {event.deployment_id} {how}: {short_arn(event.revision)}"
         case TrafficShifted():
-            yield f"all users are on the new version; the former tasks stay for {event.bake_minutes} min"
+            yield f"all users are on the replacement tasks; the original tasks stay for {event.bake_minutes} min"
         case _:
-            yield from at_the_end(event)
+            yield from warning_lines(event)
 
 
-def at_the_end(event: ReleaseEvent) -> Iterator[str]:
+def warning_lines(event: ReleaseEvent) -> Iterator[str]:
     match event:
         case Warned():
             yield f"warning: {event.what}"
             if event.hint:
                 yield f"      hint: {event.hint}"
         case InterruptedBySignal():
-            yield f"interrupted by signal {event.signal_number}: {'rolling back' if event.rolls_back else 'leaving it'}"
+            then = "rolling back" if event.rolls_back else "leaving the release as it is"
+            yield f"interrupted by signal {event.signal_number}: {then}"
         case StageEnded(stage=stage) if stage.status == "skipped":
             yield f"{stage.name}: skipped, {stage.reason}"
 
 
 def heartbeat(event: ReleaseEvent) -> str | None:
-    """That it is still going on, how far it is, and how long it may take."""
+    """Return that work continues, how far it is, and how long it may take."""
     match event:
         case Shifting() if not event.deployment.has_ended:
-            how = ", ".join(filter(None, (traffic(event), tasks(event))))
-            far = f" ({how})" if how else ""
-            return f"{event.deployment.id}: still at {doing(event)}{far}, {time_left(event)}"
+            progress = ", ".join(filter(None, (traffic(event), tasks(event))))
+            how_far = f" ({progress})" if progress else ""
+            return f"{event.deployment.id}: still at {current_step(event)}{how_far}, {time_left(event)}"
         case WorkerProgress():
-            return f"{worker_tasks(event)}, {left(event.deadline, event.at)}"
+            return f"{worker_tasks(event)}, {at_most_left(event.deadline, event.at)}"
         case Waiting():
             return f"still waiting for {event.subject}"
         case Migrating():
@@ -288,17 +288,20 @@ def heartbeat(event: ReleaseEvent) -> str | None:
             return None
 
 
-# For a person at a terminal: the lines of a pipeline, and below them a view that moves.
+# A live view below the lines, for a person at a terminal.
 
 LIFECYCLE_MARKS: Final = {"Succeeded": "ok", "InProgress": "..", "Failed": "FAILED", "Pending": "  ", "Skipped": "--"}
 REFRESHES_PER_SECOND: Final = 2
 
 
-class TerminalPainter:
-    """Context manager; the view is gone when it ends, and the lines stay. NO_COLOR and the width are rich's to heed."""
+class TerminalRenderer:
+    """Print lines and a live view below them. The view disappears at the end of the context, the lines stay.
+
+    rich decides about NO_COLOR and the width.
+    """
 
     def __init__(self, console: Console, now: Callable[[], datetime]) -> None:
-        self.lines = LinePainter(self.print_line, now)
+        self.lines = LineRenderer(self.print_line, now)
         self.console = console
         self.live = Live(console=console, transient=True, refresh_per_second=REFRESHES_PER_SECOND)
 
@@ -311,8 +314,8 @@ class TerminalPainter:
     ) -> None:
         self.live.__exit__(kind, error, trace)
 
-    def paint(self, event: ReleaseEvent) -> None:
-        self.lines.paint(event)
+    def render(self, event: ReleaseEvent) -> None:
+        self.lines.render(event)
         shown = list(view(event))
         if shown or isinstance(event, Ended):
             self.live.update(Text("\n".join(shown)))
@@ -322,34 +325,36 @@ class TerminalPainter:
 
 
 def view(event: ReleaseEvent) -> Iterator[str]:
-    """What moves right now; nothing for an event that happens once."""
+    """Yield the lines of the live view. Events that happen once have none."""
     match event:
         case Shifting():
-            yield from of_shift(event)
+            yield from shift_view(event)
         case WorkerProgress():
-            yield f"  {worker_tasks(event)}, {left(event.deadline, event.at)}"
+            yield f"  {worker_tasks(event)}, {at_most_left(event.deadline, event.at)}"
         case Migrating():
             yield f"  migration: the task is {event.last_status.lower()}"
         case Waiting():
             yield f"  waiting for {event.subject}"
 
 
-def of_shift(event: Shifting) -> Iterator[str]:
-    what = "taking back" if event.rolls_back else "deployment"
+def shift_view(event: Shifting) -> Iterator[str]:
+    what = "rollback" if event.rolls_back else "deployment"
     head = f"{what} {event.deployment.id}  {event.deployment.status}"
     yield f"  {head}  {duration(event.at - event.started_at)}, {time_left(event)}"
-    new, _ = sets_of(event)
-    if new is not None:
-        yield f"  traffic  {bar(new.traffic_percent)}  {traffic(event)}"
+    replacement, _ = task_sets_of(event)
+    if replacement is not None:
+        yield f"  traffic  {bar(replacement.traffic_percent)}  {traffic(event)}"
         yield f"  tasks    {tasks(event)}"
     if event.target is not None:
-        yield f"  life     {'  '.join(lifecycle(each) for each in event.target.lifecycle)}"
-    fired = [alarm.name for alarm in event.alarms if alarm.state == "ALARM"]
+        events = (f"{each.name} {LIFECYCLE_MARKS.get(each.status, '?')}".rstrip() for each in event.target.lifecycle)
+        yield f"  events   {'  '.join(events)}"
     if event.alarms:
-        quiet = len(event.alarms) - len(fired)
-        loud = f", in ALARM: {', '.join(fired)}" if fired else ""
-        yield f"  alarms   {quiet} quiet{loud}"
+        firing = [alarm.name for alarm in event.alarms if alarm.state == "ALARM"]
+        yield f"  alarms   {len(event.alarms) - len(firing)} quiet" + (
+            f", in ALARM: {', '.join(firing)}" if firing else ""
+        )
 
 
-def lifecycle(event: LifecycleEvent) -> str:
-    return f"{event.name} {LIFECYCLE_MARKS.get(event.status, '?')}".rstrip()
+def bar(percent: float) -> str:
+    filled = round(BAR_WIDTH * percent / 100)
+    return f"[{'#' * filled}{'-' * (BAR_WIDTH - filled)}]"

@@ -1,4 +1,4 @@
-"""How a service is on AWS right now, in a few lines: what is observed in, sentences and a verdict out."""
+"""The status of a service on AWS: from what was observed to a few lines, each with a verdict."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from platform_sdk.deploy.state import EcsService, ScalableTarget, ServiceState, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """`is_well` is False for what somebody should look at."""
+    """`is_well` is False if an operator should look at it."""
 
     subject: str
     text: str
@@ -41,7 +41,7 @@ class Status:
 def status_of(
     service: str, environment: str, state: ServiceState, health: Mapping[str, tuple[TargetHealth, ...]]
 ) -> Status:
-    """`health` is that of the targets, by the target group's ARN."""
+    """Return the status of a service. `health` is the health of the targets, by the ARN of their target group."""
     if state.stack is None:
         text = f"does not exist; `platform apply {service} --env {environment}` creates it"
         return Status(
@@ -62,35 +62,36 @@ def lines_of(state: ServiceState, stack: str, health: Mapping[str, tuple[TargetH
     if state.running_deployment is not None:
         running = state.running_deployment
         yield Line(subject="release", text=f"{running.id} {running.status} since {running.created_at:%H:%M}")
-    loud = [alarm for alarm in state.alarms if alarm.state == "ALARM"]
-    for alarm in loud:
+    firing = [alarm for alarm in state.alarms if alarm.state == "ALARM"]
+    for alarm in firing:
         yield Line(subject="alarm", text=f"{alarm.name}: {alarm.reason}", is_well=False)
-    if state.alarms and not loud:
+    if state.alarms and not firing:
         yield Line(subject="alarms", text=f"{len(state.alarms)} quiet")
 
 
 def tasks(role: str, service: EcsService, revision: TaskDefinition | None) -> Line:
-    """Of those that serve: while traffic shifts, ECS counts the other task set in."""
+    """Count the tasks of the primary task set: the counts of an ECS service include the other one."""
     serving = service.primary or service
-    running = f"{serving.running} of {serving.desired} tasks run"
+    running = f"{serving.running} of {serving.desired} tasks running"
     if revision is not None and is_placeholder(revision.family):
         what = "a placeholder answers 503" if role == "api" else "a placeholder does nothing"
-        return Line(subject=role, text=f"{running}, and nothing is released yet: {what}", is_well=False)
+        return Line(subject=role, text=f"{running}, not released yet: {what}", is_well=False)
     version = f", version {version_of(revision)}" if version_of(revision) else ""
     name = service.task_definition.rsplit("/", 1)[-1]
     return Line(subject=role, text=f"{running}, {name}{version}", is_well=serving.running >= serving.desired)
 
 
 def one_version(state: ServiceState) -> Iterator[Line]:
-    """API and worker come from one image; only in the middle of a release they differ."""
+    """Compare the versions of API and worker, which differ only during a release."""
     api, worker = version_of(state.api_revision), version_of(state.worker_revision)
     if api and worker and api != worker and state.running_deployment is None:
         yield Line(subject="version", text=f"the API runs {api}, the worker runs {worker}", is_well=False)
 
 
 def traffic(state: ServiceState, health: Mapping[str, tuple[TargetHealth, ...]]) -> Iterator[Line]:
-    """Who has the users, and how many of its tasks the load balancer finds healthy. Only in the middle of a deployment
-    two share them.
+    """Yield each target group with production traffic, and how many of its targets are healthy.
+
+    Only during a deployment two target groups share the traffic.
     """
     if state.production_rule is None:
         return
@@ -112,18 +113,20 @@ def scaling(state: ServiceState) -> Iterator[Line]:
 
 
 def bounds(target: ScalableTarget) -> str:
-    held = [
+    suspended = [
         word
-        for word, suspended in (
+        for word, is_suspended in (
             ("in", target.suspended.scale_in),
             ("out", target.suspended.scale_out),
             ("scheduled", target.suspended.scheduled),
         )
-        if suspended
+        if is_suspended
     ]
-    return f"{target.min_tasks} to {target.max_tasks} tasks" + (f"; suspended: {', '.join(held)}" if held else "")
+    return f"{target.min_tasks} to {target.max_tasks} tasks" + (
+        f"; suspended: {', '.join(suspended)}" if suspended else ""
+    )
 
 
 def is_free(target: ScalableTarget, state: ServiceState) -> bool:
-    """A release suspends scaling while traffic shifts; at any other time nobody should."""
+    """Return whether scaling is as it should be: suspended only while a release shifts traffic."""
     return not target.suspended.any or state.running_deployment is not None

@@ -226,5 +226,9 @@ class SharedPlan:
     format_version: int = FORMAT_VERSION
 
     @property
+    def changed(self) -> tuple[SharedStackPlan, ...]:
+        return tuple(stack for stack in self.stacks if stack.action != "unchanged")
+
+    @property
     def exit_code(self) -> Literal[0, 2]:
-        return 2 if any(stack.action != "unchanged" for stack in self.stacks) else 0
+        return 2 if self.changed else 0

@@ -1,8 +1,8 @@
-"""What somebody has made on AWS past the stacks and the releases, most often in the console.
+"""Drift: what was changed on AWS outside this tool, most often in the console.
 
-CloudFormation does not see it: it compares texts, and not a text with what is there. What releases change by design
-(which target group is live, how many tasks run, which revision) is no drift; while a deployment runs, neither are the
-weights of rules nor suspended scaling.
+CloudFormation does not detect it: it compares templates with each other, not a template with the resources. What
+releases change by design is no drift: the live target group, the number of tasks, the revision. While a deployment
+runs, the weights of rules and suspended scaling are no drift either.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from platform_sdk.deploy.plan.diff import DOCUMENT_TAG, VERSION_TAG
 from platform_sdk.deploy.plan.stack import Deployed, is_placeholder
 from platform_sdk.deploy.state import ListenerRule, ScalableTarget, ServiceState, TaskDefinition
 
-BY_HAND: Final = "CloudFormation does not see it: set it back where it was changed"
+RESTORE: Final = "CloudFormation does not detect it: restore the expected value where it was changed"
 
 
 def drift_of(state: ServiceState) -> tuple[Drift, ...]:
-    """None of a service that does not exist yet, or whose stack is being changed right now."""
+    """Return the drift of a service. Empty if the service does not exist yet, or while its stack is being changed."""
     if state.template is None or (state.stack is not None and state.stack.status.endswith("_IN_PROGRESS")):
         return ()
     deployed = Deployed(state.template)
@@ -51,8 +51,8 @@ def missing(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
     }
     for name, is_there in there.items():
         if deployed.properties(name) is not None and not is_there:
-            remedy = f"the stack still lists it as {name}: create it again under its name, or the stack anew"
-            yield Drift(what=f"{name} is gone", expected="there", live=None, remedy=remedy)
+            remedy = f"the stack still lists it as {name}: create it again with the same name, or recreate the stack"
+            yield Drift(what=f"{name} is missing", expected="present", live=None, remedy=remedy)
 
 
 def scaling_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
@@ -68,18 +68,18 @@ def scaling_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
 
 
 def bounds_drift(table: str, live: ScalableTarget, bounds: tuple[tuple[int, int], ...]) -> Iterator[Drift]:
-    """At scheduled hours the bounds of that schedule are the right ones."""
+    """Accept the bounds of every schedule: at its hours, they are the expected ones."""
     if (live.min_tasks, live.max_tasks) in bounds:
         return
     (low, high), *_ = bounds
-    remedy = f"write it into platform.toml and apply, or set it back: {register(live)} --min-capacity {low} "
+    remedy = f"to keep it, write it into platform.toml and apply; to restore it: {register(live)} --min-capacity {low} "
     for key, expected, found in (("min_tasks", low, live.min_tasks), ("max_tasks", high, live.max_tasks)):
         if expected != found:
             yield Drift(what=f"{table}.{key}", expected=expected, live=found, remedy=f"{remedy}--max-capacity {high}")
 
 
 def suspension_drift(table: str, live: ScalableTarget) -> Iterator[Drift]:
-    """Left behind by a release that was killed, or done by hand."""
+    """Report scaling that a killed release or a person left suspended."""
     kinds = {"in": live.suspended.scale_in, "out": live.suspended.scale_out, "scheduled": live.suspended.scheduled}
     suspended = [kind for kind, is_suspended in kinds.items() if is_suspended]
     if suspended:
@@ -89,7 +89,7 @@ def suspension_drift(table: str, live: ScalableTarget) -> Iterator[Drift]:
             what=f"suspended {table}",
             expected=[],
             live=suspended,
-            remedy=f"no deployment runs that would need it: {register(live)} --suspended-state {resumed}",
+            remedy=f"no deployment needs it; to resume scaling: {register(live)} --suspended-state {resumed}",
         )
 
 
@@ -110,13 +110,13 @@ def rule_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
             continue
         expected = deployed.paths(logical)
         if frozenset(rule.paths) != expected:
-            yield Drift(what=f"paths of the {name}", expected=sorted(expected), live=sorted(rule.paths), remedy=BY_HAND)
+            yield Drift(what=f"paths of the {name}", expected=sorted(expected), live=sorted(rule.paths), remedy=RESTORE)
         if state.running_deployment is None:
             yield from weight_drift(name, rule, names)
 
 
 def weight_drift(name: str, rule: ListenerRule, names: dict[str, str]) -> Iterator[Drift]:
-    """All of it to one of the pair; which one is for releases to say. The other may be there at 0, or not be there."""
+    """Expect all weight on one target group of the pair, either one. The other has weight 0 or is not in the rule."""
     shares = {names.get(arn, arn): weight for arn, weight in sorted(rule.weights.items())}
     strangers = [arn for arn in rule.weights if arn not in names]
     if len([weight for weight in shares.values() if weight > 0]) != 1 or strangers:
@@ -124,12 +124,12 @@ def weight_drift(name: str, rule: ListenerRule, names: dict[str, str]) -> Iterat
             what=f"weights of the {name}",
             expected="all to one target group of the pair",
             live=shares,
-            remedy="no deployment runs: give one group all the weight (`aws elbv2 modify-rule`), or release again",
+            remedy="no deployment runs: give one group all the weight with `aws elbv2 modify-rule`, or release again",
         )
 
 
 def traffic_drift(state: ServiceState) -> Iterator[Drift]:
-    """All users are sent to where the primary tasks are not."""
+    """Report production traffic that goes to another target group than that of the primary task set."""
     rule, api = state.production_rule, state.api
     if rule is None or api is None or api.primary is None or state.running_deployment is not None:
         return
@@ -141,7 +141,7 @@ def traffic_drift(state: ServiceState) -> Iterator[Drift]:
             what="target group with the traffic",
             expected=names.get(primary, primary),
             live=names.get(live, live),
-            remedy="the primary tasks are in the other group: `aws elbv2 modify-rule` gives it the weight",
+            remedy="the primary task set is in the other target group: give it the weight with `aws elbv2 modify-rule`",
         )
 
 
@@ -151,7 +151,7 @@ def target_group_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drif
             expected = properties["HealthCheckPath"]
             if group.name == properties["Name"] and group.health_path != expected:
                 what = f"health check path of {group.name}"
-                yield Drift(what=what, expected=expected, live=group.health_path, remedy=BY_HAND)
+                yield Drift(what=what, expected=expected, live=group.health_path, remedy=RESTORE)
 
 
 def deployment_group_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
@@ -162,22 +162,22 @@ def deployment_group_drift(state: ServiceState, deployed: Deployed) -> Iterator[
     compared: tuple[tuple[str, object, object], ...] = (
         ("configuration", deployed.deployment_configuration(), group.configuration),
         ("rollback alarms", sorted(alarms), sorted(group.alarms)),
-        ("rollback alarms are heeded", bool(alarms), group.alarms_enabled),
+        ("rollback alarms are enabled", bool(alarms), group.alarms_enabled),
         ("rollback events", sorted(deployed.rollback_events()), sorted(group.rollback_events)),
         ("rollback is enabled", True, group.rollback_enabled),
         ("bake minutes", deployed.bake_minutes(), group.bake_minutes),
     )
     for what, expected, live in compared:
         if expected != live:
-            yield Drift(what=f"deployment group: {what}", expected=expected, live=live, remedy=BY_HAND)
+            yield Drift(what=f"deployment group: {what}", expected=expected, live=live, remedy=RESTORE)
 
 
 def alarm_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
     there = {alarm.name for alarm in state.alarms}
     for name in deployed.alarm_names():
         if name not in there:
-            remedy = "nobody is told, and no release is taken back by it: create it again with what `render` prints"
-            yield Drift(what=f"alarm {name} is gone", expected="there", live=None, remedy=remedy)
+            remedy = "it notifies nobody and rolls nothing back: create it again from the output of `platform render`"
+            yield Drift(what=f"alarm {name} is missing", expected="present", live=None, remedy=remedy)
 
 
 def revision_drift(state: ServiceState) -> Iterator[Drift]:
@@ -189,14 +189,14 @@ def revision_drift(state: ServiceState) -> Iterator[Drift]:
 def unregistered(role: str, live: TaskDefinition) -> Drift:
     return Drift(
         what=f"revision of the {role}",
-        expected="one that a release has registered",
+        expected="one that a release registered",
         live=f"{live.family}:{live.revision}",
-        remedy="nobody can tell which version runs: release one",
+        remedy="its version is unknown: release a version",
     )
 
 
 def version_drift(state: ServiceState) -> Iterator[Drift]:
-    """A release brings both to one version. One that is under way has the worker there first."""
+    """Report API and worker on different versions, which is expected only during a release."""
     api, worker = state.api_revision, state.worker_revision
     if api is None or worker is None or state.running_deployment is not None:
         return
@@ -206,6 +206,5 @@ def version_drift(state: ServiceState) -> Iterator[Drift]:
             what="version of the worker",
             expected=expected,
             live=live,
-            remedy="the API runs another one: `platform deploy` brings both to one version, `platform rollback` back to"
-            " one",
+            remedy="the API runs another version: run `platform deploy` or `platform rollback` to bring both to one",
         )
