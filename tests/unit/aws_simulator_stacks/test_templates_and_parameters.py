@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from aws_simulator import ControlPlane, Refused
-from aws_simulator.cloudformation.create_only import CREATE_ONLY, NAMES
 from aws_simulator.cloudformation.intrinsics import Scope, Unknown, resolve
+from aws_simulator.cloudformation.replacement import NAMES, create_only
 from aws_simulator.cloudformation.template import parse
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -186,16 +186,9 @@ def test_a_change_set_goes_through_its_states(console: Any, plane: ControlPlane)
         console.client.describe_change_set(**where)
 
 
-def test_properties_that_cannot_change_are_those_of_awss_schemas() -> None:
-    from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
-
-    def of_schema(kind: str) -> set[str]:
-        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
-        paths = [path.removeprefix("/properties/").split("/") for path in schema.get("createOnlyProperties", [])]
-        return {path[0] for path in paths if path[0] != "DnsOptions"}
-
-    paths = [*ROOT.glob("deploy/cloudformation/*.yaml"), *ROOT.glob("tests/golden/stacks/*/*.yaml")]
-    types = {one.type for path in paths for one in parse(path.read_text()).resources.values()}
-    known = {kind for kind in types if not kind.startswith("Custom::")}
-    assert {kind: set(CREATE_ONLY.get(kind, ())) for kind in known} == {kind: of_schema(kind) for kind in known}
-    assert [kind for kind, name in NAMES.items() if name not in of_schema(kind)] == []
+def test_properties_that_cannot_change_are_those_of_the_resource_schemas() -> None:
+    assert create_only("AWS::CodeDeploy::DeploymentGroup") == {"ApplicationName", "DeploymentGroupName"}
+    assert create_only("AWS::ECR::Repository") == {"EncryptionConfiguration", "RepositoryName"}
+    assert "DnsOptions" not in create_only("AWS::EC2::VPCEndpoint")
+    assert create_only("Custom::DatabaseRole") == set()
+    assert [kind for kind, name in NAMES.items() if name not in create_only(kind)] == []

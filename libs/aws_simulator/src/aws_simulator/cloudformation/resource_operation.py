@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from aws_simulator.account import Account
-from aws_simulator.cloudformation.create_only import NAMES, create_only
 from aws_simulator.cloudformation.intrinsics import Scope, resolve
+from aws_simulator.cloudformation.replacement import NAMES, create_only
 from aws_simulator.cloudformation.resources import handler_of
 from aws_simulator.cloudformation.resources.handler import Handler, Made, Wanted
 from aws_simulator.cloudformation.stack import Stack, StackResource

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from botocore import xform_name
 
 from aws_simulator.account import Account
-from aws_simulator.cloudformation.create_only import NAMES
+from aws_simulator.cloudformation.replacement import NAMES
 from aws_simulator.service import Answer
 from aws_simulator.shapes import operation_model
 
