@@ -20,7 +20,8 @@ from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.observe import observe_services
 from platform_sdk.deploy.output.plan import as_text
-from platform_sdk.deploy.plan import CostBasis, plan_service
+from platform_sdk.deploy.plan import plan_service
+from platform_sdk.deploy.plan.cost import CostBasis
 
 ROUNDS, SERVICES, PLANS = 5, 20, 100
 ENVIRONMENT = load_environment(ROOT, "production")

@@ -10,7 +10,7 @@ import pytest
 
 from platform_sdk.deploy.apply import Applied, Turn, apply_service
 from platform_sdk.deploy.observe import observe_service
-from platform_sdk.deploy.plan import live_of
+from platform_sdk.deploy.plan.stack import live_of
 from platform_sdk.deploy.render.stack_update import Live
 from tests.support.applying import Applying, Killed, copy_of, everything, service_region
 

@@ -19,7 +19,9 @@ from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.output.plan import as_markdown, as_text
 from platform_sdk.deploy.output.records import as_document
-from platform_sdk.deploy.plan import CostBasis, Plan, SharedPlan, plan_service, plan_shared
+from platform_sdk.deploy.plan import plan_service, plan_shared
+from platform_sdk.deploy.plan.cost import CostBasis
+from platform_sdk.deploy.plan.decisions import Plan, SharedPlan
 from platform_sdk.deploy.shared import load_shared_stacks
 from platform_sdk.deploy.state import DeployedStack, ServiceState, Suspended
 from tests.support.deployed_services import NOTHING, created, image_of, released, stack

@@ -24,7 +24,9 @@ from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.observe import UnreadableTemplate, observe_service, observe_services
-from platform_sdk.deploy.plan import drift_of, live_of, plan_service
+from platform_sdk.deploy.plan import plan_service
+from platform_sdk.deploy.plan.drift import drift_of
+from platform_sdk.deploy.plan.stack import live_of
 from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.task_definition import render_task_definition

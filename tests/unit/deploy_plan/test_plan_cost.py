@@ -12,7 +12,9 @@ from platform_sdk.deploy.environment import InvalidEnvironment, load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services, load_spec
 from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.manifest.types import TrafficShift
-from platform_sdk.deploy.plan import CostBasis, CostPlan, plan_service
+from platform_sdk.deploy.plan import plan_service
+from platform_sdk.deploy.plan.cost import CostBasis
+from platform_sdk.deploy.plan.decisions import CostPlan
 from platform_sdk.deploy.state import ServiceState
 from tests.support.deployed_services import NOTHING, created, image_of, released
 

@@ -9,7 +9,8 @@ import pytest
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.types import ScheduledScaling
-from platform_sdk.deploy.plan import drift_of, plan_service
+from platform_sdk.deploy.plan import plan_service
+from platform_sdk.deploy.plan.drift import drift_of
 from platform_sdk.deploy.state import ServiceState, Suspended
 from tests.support.deployed_services import NOTHING, created, released, running_deployment
 

@@ -14,7 +14,8 @@ from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.output.plan import as_markdown, as_text, coloured
 from platform_sdk.deploy.output.plan_words import shown
 from platform_sdk.deploy.output.records import as_document
-from platform_sdk.deploy.plan import Plan, plan_service
+from platform_sdk.deploy.plan import plan_service
+from platform_sdk.deploy.plan.decisions import Plan
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.state import ServiceState
 from tests.support.deployed_services import NOTHING, image_of, registered, released, running_deployment

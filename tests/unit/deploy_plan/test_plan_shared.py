@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from platform_sdk.deploy.output.plan import as_text
-from platform_sdk.deploy.plan import SharedPlan, SharedStackPlan, plan_shared
+from platform_sdk.deploy.plan import plan_shared
+from platform_sdk.deploy.plan.decisions import SharedPlan, SharedStackPlan
 from platform_sdk.deploy.shared import SharedStack
 from platform_sdk.deploy.state import DeployedStack, Stack
 

@@ -13,8 +13,9 @@ from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services, load_spec
 from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.manifest.types import TrafficShift
-from platform_sdk.deploy.plan import Plan, live_of, plan_service
-from platform_sdk.deploy.plan.stack import CREATE_ONLY, planned
+from platform_sdk.deploy.plan import plan_service
+from platform_sdk.deploy.plan.decisions import Plan
+from platform_sdk.deploy.plan.stack import CREATE_ONLY, live_of, planned
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.stack_update import FrozenService
 from tests.support.deployed_services import NOTHING, created, released

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from platform_sdk.deploy.aws.session import Aws
     from platform_sdk.deploy.environment import Environment
     from platform_sdk.deploy.manifest import ServiceSpec
-    from platform_sdk.deploy.plan import CostBasis, Plan, SharedPlan
+    from platform_sdk.deploy.plan.cost import CostBasis
+    from platform_sdk.deploy.plan.decisions import Plan, SharedPlan
 
 
 @click.command()
@@ -111,7 +112,7 @@ def service_plans(
 def cost_basis(environment: "Environment", services: "Sequence[ServiceSpec]") -> "CostBasis | None":
     """None where nobody has looked the region's prices up."""
     from platform_sdk.deploy.cost import UnknownRegion, load_assumptions, load_prices
-    from platform_sdk.deploy.plan import CostBasis
+    from platform_sdk.deploy.plan.cost import CostBasis
 
     try:
         prices = load_prices(root(), environment.region)

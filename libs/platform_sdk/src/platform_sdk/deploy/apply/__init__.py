@@ -19,7 +19,8 @@ from platform_sdk.deploy.apply.stack_recovery import settled, sound
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.observe import observe_service
-from platform_sdk.deploy.plan import Plan, plan_service
+from platform_sdk.deploy.plan import plan_service
+from platform_sdk.deploy.plan.decisions import Plan
 from platform_sdk.deploy.release.lock import ReleaseLock
 from platform_sdk.deploy.render.names import arn, cluster_name, role_name, service_name, stack_name
 from platform_sdk.deploy.render.stack_update import StackUpdate

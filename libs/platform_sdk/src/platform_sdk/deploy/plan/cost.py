@@ -1,6 +1,6 @@
-"""What the change costs: the estimate of what is deployed, and that of what shall be.
+"""The cost of a change: an estimate of what is deployed, and one of the plan.
 
-What is deployed is put into the words of platform.toml, so that one and the same arithmetic counts both.
+What is deployed is first turned into a manifest, so that the same arithmetic counts both.
 """
 
 import re
@@ -35,20 +35,22 @@ Json = dict[str, object]
 
 SHIFTS: Final[Mapping[str, TrafficShiftType]] = {"TimeBasedCanary": "canary", "TimeBasedLinear": "linear"}
 SECRET: Final = re.compile(r":secret:platform/[^/]+/[^/]+/(?P<name>[^:]+)")
-"""The name in the reference of a task definition to a secret of Secrets Manager."""
+"""The name of a secret of Secrets Manager, in the reference of a task definition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostBasis:
-    """What an estimate stands on besides specs. `assumptions` may lie outside of the bounds of scaling."""
+    """What an estimate needs besides manifests. `assumptions` may be outside the bounds of scaling."""
 
     assumptions: Assumptions
     prices: PriceTable
 
 
 def plan_cost(spec: ServiceSpec, rendered: Json, state: ServiceState, basis: CostBasis) -> CostPlan:
-    """Raises:
-    UnknownPrice
+    """Return the cost of the plan, compared with what is deployed.
+
+    Raises:
+        UnknownPrice: the price table lacks a price.
     """
     sides: list[tuple[ServiceSpec, Json]] = [(spec, rendered)]
     if state.template is not None:
@@ -66,7 +68,7 @@ def plan_cost(spec: ServiceSpec, rendered: Json, state: ServiceState, basis: Cos
 
 
 def difference(estimates: list[Estimate]) -> CostDifference:
-    """Of a service that does not exist yet: from nothing."""
+    """Return the difference of two estimates, or of one and nothing for a service that does not exist yet."""
     *before, after = estimates
     return cost_difference(before[0] if before else replace(after, lines=()), after)
 
@@ -83,7 +85,7 @@ def estimate_of(spec: ServiceSpec, template: Mapping[str, Any], basis: CostBasis
 
 
 def within_bounds(basis: CostBasis, spec: ServiceSpec) -> CostBasis:
-    """Whoever raises the smallest count above the average that is assumed has at least that many tasks."""
+    """Move assumed averages into the bounds: with a higher `min_tasks`, more tasks run on average."""
     bounds = bounds_of([spec])
     known = basis.assumptions.average_tasks
     average = {
@@ -95,7 +97,7 @@ def within_bounds(basis: CostBasis, spec: ServiceSpec) -> CostBasis:
 
 
 def at_most(basis: CostBasis, spec: ServiceSpec) -> CostBasis:
-    """The most tasks, all month. Standalone tasks have no such number."""
+    """Assume the maximum number of tasks all month. Standalone tasks have no maximum."""
     standalone = {f"{spec.name}-{task.name}" for task in spec.tasks}
     most = {group: Decimal(high) for group, (_, high) in bounds_of([spec]).items() if group not in standalone}
     average = {**basis.assumptions.average_tasks, **most}
@@ -103,7 +105,7 @@ def at_most(basis: CostBasis, spec: ServiceSpec) -> CostBasis:
 
 
 def deployed_spec(spec: ServiceSpec, state: ServiceState, deployed: Deployed) -> ServiceSpec:
-    """What is billed of a service as its stack and revisions have it; all else is as in `spec`."""
+    """Return `spec` with everything that is billed as the deployed stack and revisions have it."""
     api = state.api_revision
     low, high = deployed.bounds("ScalableTarget")[0]
     task, scaling = spec.task, spec.scaling
@@ -123,7 +125,7 @@ def deployed_spec(spec: ServiceSpec, state: ServiceState, deployed: Deployed) ->
 
 
 def size_of(revision: TaskDefinition) -> tuple[int, int]:
-    """CPU units and MiB of the task."""
+    """Return CPU units and MiB of the task."""
     return int(str(revision.document["cpu"])), int(str(revision.document["memory"]))
 
 
@@ -134,7 +136,7 @@ def architecture_of(revision: TaskDefinition, default: Architecture) -> Architec
 
 
 def scheduled(deployed: Deployed, scalable_target: str) -> tuple[ScheduledScaling, ...]:
-    """For their bounds alone."""
+    """Return the bounds of scheduled changes; an estimate needs nothing else of them."""
     return tuple(
         ScheduledScaling(name="", schedule="", timezone="", min_tasks=low, max_tasks=high)
         for low, high in deployed.bounds(scalable_target)[1:]
@@ -190,7 +192,7 @@ def deployed_retention(spec: ServiceSpec, deployed: Deployed) -> int:
 
 
 def deployed_secrets(spec: ServiceSpec, revision: TaskDefinition | None) -> Mapping[str, SecretReference]:
-    """Of its own: those of database and cache are counted by themselves."""
+    """Return the secrets of the service without those of database and cache, which are counted separately."""
     containers: Any = revision.document["containerDefinitions"] if revision is not None else []
     places = [secret["valueFrom"] for each in containers if each["name"] == APP for secret in each.get("secrets", [])]
     names = {found["name"] for place in places if (found := SECRET.search(place))}

@@ -1,7 +1,4 @@
-"""What a plan says: a record of decisions, not a list of instructions.
-
-Whoever carries it out reads what shall be and how that differs from what is; how to get there is theirs.
-"""
+"""A plan: a record of decisions, not a list of steps. `apply` and a release decide how to carry it out."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,21 +11,21 @@ from platform_sdk.deploy.render.stack_update import StackUpdate
 from platform_sdk.deploy.state.stacks import FAILED, ROLLBACK_FAILED
 
 FORMAT_VERSION: Final = 1
-"""Of the plan as JSON: raised when a key goes or changes its meaning, not when one is added."""
+"""Of the plan as JSON: raised when a key is removed or changes its meaning, not when one is added."""
 
 Json = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRevision:
-    """The document is to be registered; which number its revision has is known then."""
+    """A document to register. Its revision number is not known yet."""
 
     document: Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExistingRevision:
-    """The document is registered already, by a release that failed or was taken back."""
+    """A revision that a failed or rolled back release registered."""
 
     arn: str
 
@@ -39,9 +36,12 @@ StackAction = Literal["create", "update", "repair", "unchanged"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionPlan:
-    """What tasks of one role shall run. `target` is None where that is what runs, or where no image is known yet.
+    """What the tasks of one role should run.
 
-    `live` is the ARN of the revision that runs, None before the first release; `changes` are those from it.
+    Attributes:
+        live: the ARN of the running revision; None before the first release.
+        target: None if nothing changes, or if no image is known yet.
+        changes: from the running revision to the target.
     """
 
     role: str
@@ -53,16 +53,18 @@ class RevisionPlan:
 
     @property
     def awaits_image(self) -> bool:
-        """Nothing has been released yet, and nothing says which image shall be."""
+        """Nothing is released yet, and no image is known."""
         return self.live is None and self.image is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourcePlan:
-    """What becomes of one resource of a stack.
+    """What happens to one resource of a stack.
 
-    `keep` is for one that leaves the stack and stays on AWS. `create_only` names the changed properties for which
-    CloudFormation makes another resource in place of this one; `is_stateful` where that would lose what it holds.
+    Attributes:
+        action: `keep` removes it from the stack and leaves it on AWS.
+        create_only: the changed properties for which CloudFormation replaces the resource.
+        is_stateful: whether replacing it loses data.
     """
 
     action: Literal["add", "change", "replace", "remove", "keep"]
@@ -75,10 +77,13 @@ class ResourcePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackPlan:
-    """`status` is CloudFormation's, None where there is no stack. `others` are changes outside of the resources.
+    """What happens to the stack of a service.
 
-    `updates` are the calls to make, in order: the first may only tell CloudFormation what releases have done since.
-    `repair` is for one whose template is as it shall be, and whose last update has stopped halfway.
+    Attributes:
+        action: `repair` if the template is up to date, but its last update stopped halfway.
+        status: CloudFormation's status; None if there is no stack.
+        others: changes outside the resources.
+        updates: the calls to make, in order. The first may only record in CloudFormation what releases changed.
     """
 
     name: str
@@ -94,7 +99,7 @@ class StackPlan:
 
     @property
     def is_stuck(self) -> bool:
-        """Its last update has stopped halfway."""
+        """Whether its last update stopped halfway."""
         return self.status in (FAILED, ROLLBACK_FAILED)
 
     def with_action(self, *actions: str) -> tuple[ResourcePlan, ...]:
@@ -103,9 +108,11 @@ class StackPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalingChange:
-    """Of the API or the worker, in the words of platform.toml. Counts are of tasks.
+    """A change of scaling, with the keys of platform.toml.
 
-    `desired` run now; `started` and `stopped` are how many the new bounds alone start or stop.
+    Attributes:
+        desired: the number of tasks now.
+        started, stopped: how many tasks the new bounds alone start or stop.
     """
 
     role: Literal["api", "worker"]
@@ -117,7 +124,7 @@ class ScalingChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficPlan:
-    """How users come to the new revision. `minutes` are from its tasks' health to the end of the bake time."""
+    """How traffic shifts. `minutes` pass from healthy replacement tasks to the end of the bake time."""
 
     shift: TrafficShift
     minutes: int
@@ -125,9 +132,11 @@ class TrafficPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """Something on AWS that neither a stack nor a release has made so.
+    """Something on AWS that was changed outside this tool.
 
-    `expected` is what the deployed stack says; `live` what AWS answers, None where it is gone.
+    Attributes:
+        expected: what the deployed stack says.
+        live: what AWS answers; None if it is missing.
     """
 
     what: str
@@ -138,11 +147,12 @@ class Drift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostPlan:
-    """In US dollars a month of 730 hours.
+    """Costs in US dollars a month of 730 hours.
 
-    `difference` is between what is deployed and what shall be, at the average number of tasks; `at_most` the same if
-    the most tasks ran all month. `overlap_usd_per_month` is the share of what shall be that the second set of tasks
-    during releases takes.
+    Attributes:
+        difference: from what is deployed to the plan, with the average number of tasks.
+        overlap_usd_per_month: the part of the plan's cost that pays for the second task set during releases.
+        at_most: the difference if the maximum number of tasks runs all month.
     """
 
     difference: CostDifference
@@ -152,7 +162,7 @@ class CostPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Of one service in one environment. `running_deployment` is the id of one that is under way."""
+    """The plan of one service in one environment. `running_deployment` is the id of a deployment in progress."""
 
     service: str
     environment: str
@@ -182,7 +192,7 @@ class Plan:
 
     @property
     def is_scaling_alone(self) -> bool:
-        """Nothing but bounds, targets and hours of scaling, with the alarms that follow from them."""
+        """Whether only bounds, targets and schedules of scaling change, with the alarms that depend on them."""
         return (
             bool(self.scaling)
             and not self.releases
@@ -198,19 +208,19 @@ class Plan:
 
     @property
     def exit_code(self) -> Literal[0, 2]:
-        """Drift alone is something to do, too."""
+        """2 if there is something to do, which includes drift."""
         return 2 if self.has_changes or self.drift else 0
 
 
 def is_of_scaling(resource: ResourcePlan) -> bool:
-    """The alarm of too few tasks has the smallest count as its threshold."""
+    """Return whether a resource belongs to scaling. The alarm of too few tasks does: its threshold is `min_tasks`."""
     by_type = resource.type.startswith("AWS::ApplicationAutoScaling::")
     return by_type or resource.logical_id.endswith("FewTasksAlarm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedStackPlan:
-    """One of the stacks that all services share. `template` holds the lines that differ, as a unified diff."""
+    """A stack that all services share. `template` holds the lines of a unified diff."""
 
     name: str
     action: StackAction

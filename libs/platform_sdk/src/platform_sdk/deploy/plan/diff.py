@@ -1,6 +1,6 @@
-"""What differs between two documents in their canonical form, in words that people know.
+"""The differences between two documents in their canonical form, with paths that people can read.
 
-Elements of lists are found by their name where they have one: `api · app · environment.LOG_LEVEL`, not `[0]…[17]`.
+Elements of lists are named where they have a name: `api · app · environment.LOG_LEVEL`, not `[0]…[17]`.
 """
 
 import hashlib
@@ -11,20 +11,18 @@ from typing import Any, Final, Literal
 
 from platform_sdk.deploy.render.stack_update import GIVEN
 
-# One form for documents that mean the same, so that what is rendered and what AWS answers can be compared.
-#
-# ECS gives lists in its own order, fills in defaults and adds keys that nobody sent; CloudFormation answers a
-# template's text as it was given, of which not every difference is one on AWS.
+# The canonical form: one form for documents with the same meaning, so that rendered documents and answers of AWS can be
+# compared. ECS sorts lists in its own order, fills in defaults and adds keys.
 
 Json = dict[str, object]
 
 VERSION_TAG: Final = "platform:version"
-"""On every revision that a release has registered: the tag of its image."""
+"""On every revision that a release registers: the tag of its image."""
 DOCUMENT_TAG: Final = "platform:document"
-"""Likewise: the digest of its document."""
+"""The digest of its document."""
 COMMIT_TAG: Final = "platform:commit"
 COMMITTED_AT_TAG: Final = "platform:committed-at"
-"""Likewise, where they are known; the moment in ISO 8601."""
+"""Only where they are known. The time is in ISO 8601."""
 
 READ_ONLY: Final = frozenset(
     {
@@ -38,7 +36,7 @@ READ_ONLY: Final = frozenset(
         "deregisteredAt",
     }
 )
-"""Of a task definition that ECS describes (docs.aws.amazon.com/AmazonECS, "TaskDefinition")."""
+"""Keys that ECS adds to a task definition (docs.aws.amazon.com/AmazonECS, "TaskDefinition")."""
 
 SORTED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "containerDefinitions": ("name",),
@@ -54,11 +52,11 @@ SORTED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "ulimits": ("name",),
     "volumes": ("name",),
 }
-"""Lists that are sets, by the keys that tell their elements apart."""
+"""Lists that are sets, with the keys by which to sort them."""
 SETS: Final = frozenset({"requiresCompatibilities", "add", "drop"})
 
 TASK_DEFAULTS: Final[Json] = {"enableFaultInjection": False, "ipcMode": "", "pidMode": ""}
-"""An emulator answers a mode that nobody gave as an empty text, which is none of ECS's modes."""
+"""An emulator answers a missing mode as an empty text, which is no mode of ECS."""
 CONTAINER_DEFAULTS: Final[Json] = {
     "cpu": 0,
     "essential": True,
@@ -74,7 +72,7 @@ HEALTH_CHECK_DEFAULTS: Final[Json] = {"interval": 30, "timeout": 5, "retries": 3
 
 
 def canonical_task_definition(document: Mapping[str, object]) -> Json:
-    """As it was meant: without what ECS adds or assumes, and in one order. For tasks in awsvpc mode."""
+    """Return a task definition in awsvpc mode without what ECS adds or assumes, and in one order."""
     written = {key: value for key, value in document.items() if key not in READ_ONLY}
     for key in ("cpu", "memory"):
         if key in written:
@@ -100,18 +98,18 @@ def canonical_container(container: Mapping[str, Any]) -> Json:
 
 
 def canonical_port(port: Mapping[str, Any]) -> Json:
-    """In awsvpc mode both ports are the same. The name serves Service Connect, which CodeDeploy does not have."""
-    unsaid = {"protocol": "tcp", "hostPort": port.get("containerPort"), "name": port.get("name")}
-    return without(unsaid, port)
+    """Drop the host port, the same in awsvpc mode, and the name, only for Service Connect, which CodeDeploy lacks."""
+    defaults = {"protocol": "tcp", "hostPort": port.get("containerPort"), "name": port.get("name")}
+    return without(defaults, port)
 
 
 def without(defaults: Mapping[str, object], document: Mapping[str, object]) -> Json:
-    """What differs from its default."""
+    """Return the keys that differ from their defaults."""
     return {key: value for key, value in document.items() if key not in defaults or value != defaults[key]}
 
 
 def in_order(value: object, key: str = "") -> object:
-    """Without what is empty, and with each set in its order."""
+    """Drop what is empty, and sort sets."""
     if isinstance(value, Mapping):
         inner = {name: in_order(value[name], name) for name in sorted(value)}
         return {name: one for name, one in inner.items() if not is_empty(one)}
@@ -129,22 +127,23 @@ def field_of(element: object, name: str) -> object:
 
 
 def is_empty(value: object) -> bool:
-    """`False`, `0` and an empty text say something where they are no defaults."""
+    """`False`, `0` and an empty text have a meaning unless they are defaults."""
     return value is None or value in ([], {})
 
 
 def document_digest(document: Mapping[str, object]) -> str:
-    """SHA-256 of a task definition's canonical form, in hexadecimal; tags do not count.
+    """Return the SHA-256 of a task definition's canonical form without tags, in hexadecimal.
 
-    The tag `platform:document` of a registered revision holds it: the same document is not registered again.
+    The tag `platform:document` of a registered revision holds it, so that no document is registered twice.
     """
     meant = canonical_task_definition({key: value for key, value in document.items() if key != "tags"})
     return hashlib.sha256(json.dumps(meant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def canonical_template(template: Mapping[str, Any]) -> Json:
-    """What CloudFormation acts on: resources and parameters. Descriptions, metadata and order of creation change
-    nothing on AWS, and the defaults of `GIVEN` count only when a stack is created.
+    """Return what CloudFormation acts on: parameters, conditions and resources.
+
+    Descriptions, metadata and dependencies change nothing on AWS. Defaults of `GIVEN` count only at creation.
     """
     parameters = {
         name: {key: value for key, value in body.items() if key != "Description"}
@@ -168,23 +167,22 @@ def canonical_resource(body: Mapping[str, Any]) -> Json:
     return {**kept, "Properties": ordered}
 
 
+# Differences between canonical forms.
+
 NAMES: Final = ("name", "Name", "key", "Key", "containerName", "sourceVolume", "containerPort", "Field", "Id", "Sid",
                 "ScheduledActionName", "PolicyName")  # fmt: skip
-"""Keys that tell the elements of a list apart, the first that all of them have."""
+"""Keys that name the elements of a list. The first that all elements have counts."""
 VALUES: Final = ("value", "valueFrom", "Value")
-"""Where an element is a name and one of these alone, it is shown as that."""
-TOLD_ONE_BY_ONE: Final = ("environment", "secrets")
-"""Even where there was none before, or none is left."""
+"""An element with a name and only one of these is shown as that value."""
+ALWAYS_ITEMISED: Final = ("environment", "secrets")
+"""Listed item by item, even if one side has none."""
 CONTAINERS: Final = "containerDefinitions"
 SEPARATOR: Final = " · "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """`before` is None for what is added and `after` for what is removed; both are JSON values otherwise.
-
-    A secret is shown as the reference that the document holds.
-    """
+    """`before` is None for an addition, `after` for a removal. Both are JSON values; a secret is only a reference."""
 
     path: str
     kind: Literal["add", "remove", "change"]
@@ -193,17 +191,14 @@ class Change:
 
 
 def diff(before: object, after: object, heading: str = "") -> tuple[Change, ...]:
-    """The changes that turn the one document into the other, in the order of their paths, below a heading.
-
-    Both stay as they are, and should be in their canonical form.
-    """
+    """Return the changes from one canonical document to the other, in the order of their paths, below a heading."""
     return tuple(changes(named(before), named(after), heading))
 
 
 def diff_task_definitions(
     role: str, before: Mapping[str, object] | None, after: Mapping[str, object] | None
 ) -> tuple[Change, ...]:
-    """Of documents in any form; tags aside, which say who registered a revision and not what runs."""
+    """Return the changes between task definitions in any form, without tags, which only say who registered them."""
     old, new = containers_first(before), containers_first(after)
     found: list[Change] = []
     for name in ordered_keys(old, new):
@@ -212,7 +207,7 @@ def diff_task_definitions(
 
 
 def containers_first(document: Mapping[str, object] | None) -> dict[str, object]:
-    """Each container by its name, and the rest of the task under the empty one."""
+    """Return each container by its name, and the rest of the task by the empty name."""
     if document is None:
         return {}
     meant = canonical_task_definition({key: value for key, value in document.items() if key != "tags"})
@@ -222,7 +217,7 @@ def containers_first(document: Mapping[str, object] | None) -> dict[str, object]
 
 
 def named(value: object) -> object:
-    """Lists whose elements have names become mappings, all the way down."""
+    """Turn lists whose elements have names into mappings, at every level."""
     if isinstance(value, Mapping):
         return {str(key): named(inner) for key, inner in value.items()}
     if not isinstance(value, list | tuple):
@@ -251,14 +246,14 @@ def body_of(element: Mapping[str, object], name: str) -> object:
 def changes(before: object, after: object, heading: str, keys: tuple[str, ...] = ()) -> Iterator[Change]:
     if before == after:
         return
-    if keys and keys[-1] in TOLD_ONE_BY_ONE:
+    if keys and keys[-1] in ALWAYS_ITEMISED:
         before, after = before or {}, after or {}
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in ordered_keys(before, after):
             yield from changes(before.get(key), after.get(key), heading, (*keys, key))
         return
     if isinstance(before, list) and isinstance(after, list) and are_objects([*before, *after]):
-        # Of objects without a name, such as statements of a policy: those that go and those that come.
+        # Objects without a name, such as statements of a policy, are removed and added whole.
         for gone in (one for one in before if one not in after):
             yield from changes(gone, None, heading, keys)
         for new in (one for one in after if one not in before):

@@ -1,22 +1,19 @@
-"""What becomes of the stack of a service."""
+"""The plan of a service's stack: which resources change, how, and with which updates."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.decisions import ResourcePlan, ScalingChange, StackAction, StackPlan
 from platform_sdk.deploy.plan.diff import Change, canonical_template, diff
-from platform_sdk.deploy.render.names import Colour, stack_name
+from platform_sdk.deploy.render.names import Colour, Role, stack_name
 from platform_sdk.deploy.render.stack_update import Live, StackUpdate, stack_updates
 from platform_sdk.deploy.state import EcsService, ListenerRule, ServiceState, TargetGroup
 from platform_sdk.deploy.state.stacks import FAILED
 
-# What CloudFormation does to a resource whose text changes, where that is more than changing it.
-#
-# The properties are those of the resource types' schemas (docs.aws.amazon.com/AWSCloudFormation, "Update requires:
-# Replacement"), of the types that a service's stack holds.
+Json = dict[str, object]
 
 CREATE_ONLY: Final[Mapping[str, frozenset[str]]] = {
     "AWS::ApplicationAutoScaling::ScalableTarget": frozenset({"ResourceId", "ScalableDimension", "ServiceNamespace"}),
@@ -63,30 +60,20 @@ CREATE_ONLY: Final[Mapping[str, frozenset[str]]] = {
     "AWS::SQS::QueuePolicy": frozenset(),
     "AWS::Scheduler::Schedule": frozenset({"Name"}),
 }
-"""By type: a change of one of these makes another resource, and takes this one away."""
+"""By type: the properties whose change replaces the resource (docs.aws.amazon.com/AWSCloudFormation, "Update requires:
+Replacement"), for the types in a service's stack."""
 
 STATEFUL: Final = frozenset({"AWS::Logs::LogGroup", "AWS::SQS::Queue"})
-"""Types that hold what nobody can make again: messages and logs."""
+"""Types that hold data: messages and logs."""
 
 KEPT: Final = frozenset({"Retain", "RetainExceptOnCreate"})
 
 
-def create_only_changes(type_: str, properties: frozenset[str]) -> tuple[str, ...]:
-    """Of the changed properties those that make another resource."""
-    return tuple(sorted(properties & CREATE_ONLY.get(type_, frozenset())))
-
-
-def is_kept(body: Mapping[str, object]) -> bool:
-    """When it leaves the stack."""
-    return body.get("DeletionPolicy") in KEPT
-
-
-Json = dict[str, object]
-
-
 def plan_stack(spec: ServiceSpec, environment: Environment, state: ServiceState, rendered: Json) -> StackPlan:
-    """Raises:
-    FrozenService: the ECS service under CodeDeploy would change, which ECS refuses.
+    """Return what the update of a stack changes.
+
+    Raises:
+        FrozenService: the ECS service under CodeDeploy would change, which ECS refuses.
     """
     before = canonical_template(state.template) if state.template is not None else canonical_template({"Resources": {}})
     after = canonical_template(rendered)
@@ -111,8 +98,9 @@ def action_of(state: ServiceState, changed: bool) -> StackAction:
 
 
 def updates_of(state: ServiceState, rendered: Json, changed: bool) -> Iterator[StackUpdate]:
-    """A new stack takes the defaults of its parameters. One that is as it shall be is only synchronised, if it is left
-    as an update failed.
+    """Yield the updates to send. A new stack uses the defaults of its parameters.
+
+    A stack without changes is only synchronised, and only if its last update failed.
     """
     if state.template is None:
         yield StackUpdate(why="change", template=rendered, parameters=())
@@ -124,9 +112,9 @@ def updates_of(state: ServiceState, rendered: Json, changed: bool) -> Iterator[S
 
 
 def live_of(state: ServiceState) -> Live:
-    """What releases have made of the service: the target group with the traffic, and the worker's revision.
+    """Return what releases changed: the target group with the traffic, and the worker's revision.
 
-    Before the first release of the worker it runs the placeholder, which the template names by itself.
+    Before its first release the worker runs the placeholder, which the template names.
     """
     worker = state.worker_revision
     released = worker is not None and not is_placeholder(worker.family)
@@ -141,7 +129,7 @@ def is_placeholder(family: str) -> bool:
 
 
 def live_colour(rule: ListenerRule | None, groups: tuple[TargetGroup, ...]) -> Colour:
-    """Blue, where no traffic has ever been shifted."""
+    """Return the colour of the live target group: blue until traffic first shifts."""
     live = rule.live_target_group if rule is not None else None
     name = next((group.name for group in groups if group.arn == live), "")
     return "green" if name.endswith("-green") else "blue"
@@ -156,7 +144,7 @@ def planned_resources(before: Any, after: Any) -> Iterator[ResourcePlan]:
 def planned(name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> ResourcePlan:
     if after is None:
         assert before is not None, "a resource that differs is on one side at least"
-        return resource_plan("keep" if is_kept(before) else "remove", name, before)
+        return resource_plan("keep" if before.get("DeletionPolicy") in KEPT else "remove", name, before)
     if before is None:
         return resource_plan("add", name, after)
     changed = diff(before["Properties"], after["Properties"])
@@ -165,7 +153,8 @@ def planned(name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any
         for key in {*before["Properties"], *after["Properties"]}
         if before["Properties"].get(key) != after["Properties"].get(key)
     )
-    create_only = ("Type",) if before["Type"] != after["Type"] else create_only_changes(after["Type"], names)
+    replacing = names & CREATE_ONLY.get(after["Type"], frozenset())
+    create_only = ("Type",) if before["Type"] != after["Type"] else tuple(sorted(replacing))
     around = diff(without_properties(before), without_properties(after))
     return resource_plan("replace" if create_only else "change", name, after, (*changed, *around), create_only)
 
@@ -188,14 +177,12 @@ def resource_plan(
 
 
 def other_changes(before: Json, after: Json) -> Iterator[Change]:
-    """What is new or gone here matters by the resources that name it, and they are told."""
+    """Yield changed parameters and conditions. A new or removed one matters only to resources, which are listed."""
     for part in ("Parameters", "Conditions"):
         yield from (change for change in diff(before[part], after[part], part) if change.kind == "change")
 
 
-# Changes of how many tasks run, in the words of platform.toml instead of the stack's.
-
-Role = Literal["api", "worker"]
+# Changes of scaling, with the keys of platform.toml instead of the properties of the stack.
 
 TARGETS: Final[Mapping[Role, Mapping[str, str]]] = {
     "api": {
@@ -205,16 +192,16 @@ TARGETS: Final[Mapping[Role, Mapping[str, str]]] = {
     },
     "worker": {"WorkerScalingByBacklog": "backlog_per_task"},
 }
-"""The scaling policies of a stack, and the keys that hold their targets."""
+"""By scaling policy: the key of platform.toml with its target."""
 SCALABLE: Final[Mapping[Role, tuple[str, str]]] = {
     "api": ("ScalableTarget", "scaling"),
     "worker": ("WorkerScalableTarget", "worker"),
 }
-"""The scalable target, and the table of platform.toml."""
+"""The scalable target and the table of platform.toml."""
 
 
 def scaling_changes(deployed: Json | None, rendered: Json, state: ServiceState) -> Iterator[ScalingChange]:
-    """None for what is created or goes as a whole."""
+    """Yield changes of scaling. Scaling that is added or removed as a whole is part of the stack only."""
     roles: tuple[tuple[Role, EcsService | None], ...] = (("api", state.api), ("worker", state.worker))
     for role, service in roles:
         before, after = scaling_of(deployed, role), scaling_of(rendered, role)
@@ -228,7 +215,7 @@ def scaling_change(role: Role, before: Json, after: Json, service: EcsService | 
     low, high = after["min_tasks"], after["max_tasks"]
     assert isinstance(low, int), "a count of tasks is a number"
     assert isinstance(high, int), "a count of tasks is a number"
-    # Hours with bounds of their own make it unknown how many the next minute wants.
+    # With scheduled changes, the bounds of the next minute are not known.
     known = desired is not None and "scheduled" not in before and "scheduled" not in after
     return ScalingChange(
         role=role,
@@ -240,7 +227,7 @@ def scaling_change(role: Role, before: Json, after: Json, service: EcsService | 
 
 
 def scaling_of(template: Json | None, role: Role) -> Json:
-    """The keys of platform.toml that a template says; empty where it does not scale the role."""
+    """Return the scaling of a template, by the keys of platform.toml. Empty if it does not scale the role."""
     resources: Any = template["Resources"] if template is not None else {}
     target, _ = SCALABLE[role]
     if target not in resources:
@@ -270,17 +257,17 @@ def scheduled_of(actions: Any) -> Json:
     }
 
 
-# What the deployed template of a service says, with names in place of references.
+# The deployed template, with names in place of references.
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A view of the template."""
+    """A view of a service's deployed template."""
 
     template: Mapping[str, Any]
 
     def properties(self, name: str) -> Mapping[str, Any] | None:
-        """Of a resource, by its logical name."""
+        """Return the properties of a resource, by its logical name."""
         body = self.template["Resources"].get(name)
         found: Mapping[str, Any] | None = body["Properties"] if body is not None else None
         return found
@@ -289,7 +276,7 @@ class Deployed:
         return (body["Properties"] for body in self.template["Resources"].values() if body["Type"] == kind)
 
     def bounds(self, scalable_target: str) -> tuple[tuple[int, int], ...]:
-        """Fewest and most tasks: at first those of always, then those of each scheduled change."""
+        """Return the minimum and maximum of tasks: first those of the target, then those of each scheduled change."""
         found = self.properties(scalable_target)
         if found is None:
             return ()
@@ -300,7 +287,7 @@ class Deployed:
         return tuple(alarm["AlarmName"] for alarm in self.of_type("AWS::CloudWatch::Alarm"))
 
     def rollback_alarms(self) -> frozenset[str]:
-        """Names of the alarms that take back what CodeDeploy deploys."""
+        """Return the names of the alarms that roll back a deployment of CodeDeploy."""
         group = self.properties("DeploymentGroup") or {}
         watched = group.get("AlarmConfiguration", {}).get("Alarms", [])
         return frozenset(self.name_of(alarm["Name"], "AlarmName") for alarm in watched)
@@ -324,7 +311,7 @@ class Deployed:
         return frozenset(path for each in conditions for path in each.get("PathPatternConfig", {}).get("Values", []))
 
     def name_of(self, value: Any, property_: str) -> str:
-        """A text, or what a reference to a resource of the same template stands for."""
+        """Return a text, or the property of the resource to which a reference points."""
         match value:
             case {"Ref": name}:
                 return str((self.properties(name) or {}).get(property_, ""))
