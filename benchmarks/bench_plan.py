@@ -10,8 +10,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aws_simulator import ControlPlane, SteppedClock
-from aws_simulator.account_setup import build_region, released
+from aws_simulator import AwsSimulator, SteppedClock
+from aws_simulator.account_setup import build_account, released
 from benchmarks.generated import ROOT, generate
 from benchmarks.table import Row
 from platform_sdk.deploy.aws.session import Aws
@@ -31,18 +31,18 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="platform-bench-") as folder:
         generate(Path(folder), SERVICES)
         specs = load_services(Path(folder), ENVIRONMENT.name)
-    plane = ControlPlane(clock=SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC)))
-    build_region(plane, ROOT, ENVIRONMENT, specs)
+    simulator = AwsSimulator(clock=SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC)))
+    build_account(simulator, ROOT, ENVIRONMENT, specs)
     for spec in specs:
-        released(plane, ROOT, ENVIRONMENT, spec, "1.4.2")
-    aws = Aws(plane.client, account_id=ENVIRONMENT.account_id, region=ENVIRONMENT.region)
+        released(simulator, ROOT, ENVIRONMENT, spec, "1.4.2")
+    aws = Aws(simulator.client, account_id=ENVIRONMENT.account_id, region=ENVIRONMENT.region)
     cost = CostBasis(
         assumptions=load_assumptions(ROOT, ENVIRONMENT.name, load_services(ROOT, ENVIRONMENT.name)),
         prices=load_prices(ROOT, ENVIRONMENT.region),
     )
     observing, planning, calls = [], [], []
     for _ in range(ROUNDS):
-        plane.calls.clear()
+        simulator.calls.clear()
         start = time.perf_counter()
         states = observe_services(specs, ENVIRONMENT, aws)
         observed = time.perf_counter()
@@ -51,7 +51,7 @@ def run() -> list[Row]:
         as_text(plans)
         planning.append(1000 * (time.perf_counter() - observed))
         observing.append(1000 * (observed - start))
-        calls.append(float(len(plane.calls)))
+        calls.append(float(len(simulator.calls)))
         assert not any(plan.exit_code for plan in plans), "what was released is as it should be"
     return [
         Row(f"plan and report, {PLANS} services", "ms", planning, aim="2,000 ms"),

@@ -7,8 +7,8 @@ waited for. The service is `orders` in production: a worker, a canary of five mi
 import time
 from datetime import UTC, datetime
 
-from aws_simulator import ControlPlane, SteppedClock
-from aws_simulator.account_setup import build_region, released
+from aws_simulator import AwsSimulator, SteppedClock
+from aws_simulator.account_setup import build_account, released
 from aws_simulator.ecr import Ecr
 from benchmarks.generated import ROOT
 from benchmarks.table import Row
@@ -29,14 +29,14 @@ SPEC = next(spec for spec in load_services(ROOT, ENVIRONMENT.name) if spec.name 
 
 
 def run() -> list[Row]:
-    plane = ControlPlane(
+    simulator = AwsSimulator(
         clock=SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC)),
         account_id=ENVIRONMENT.account_id,
         region=ENVIRONMENT.region,
     )
-    build_region(plane, ROOT, ENVIRONMENT, [SPEC])
-    released(plane, ROOT, ENVIRONMENT, SPEC, "before")
-    found = [measured(plane, f"version-{number}") for number in range(ROUNDS)]
+    build_account(simulator, ROOT, ENVIRONMENT, [SPEC])
+    released(simulator, ROOT, ENVIRONMENT, SPEC, "before")
+    found = [measured(simulator, f"version-{number}") for number in range(ROUNDS)]
     before, shifting, baking, beyond, own = (list(samples) for samples in zip(*found, strict=True))
     return [
         Row("calls of AWS of a release, before its first wait", "calls", before),
@@ -47,41 +47,41 @@ def run() -> list[Row]:
     ]
 
 
-def measured(plane: ControlPlane, tag: str) -> tuple[float, float, float, float, float]:
+def measured(simulator: AwsSimulator, tag: str) -> tuple[float, float, float, float, float]:
     """Calls before the first wait, in a minute of the shift and of the bake; seconds beyond CodeDeploy; own work."""
-    image = plane.service(Ecr).push(SPEC.name, tag, architecture=SPEC.task.architecture)
-    plane.calls.clear()
+    image = simulator.service(Ecr).push(SPEC.name, tag, architecture=SPEC.task.architecture)
+    simulator.calls.clear()
     marks: dict[str, int] = {}
 
     def tell(event: ReleaseEvent) -> None:
         match event:
             case Migrating():
-                marks.setdefault("waits", len(plane.calls))
+                marks.setdefault("waits", len(simulator.calls))
             case TrafficShifted():
-                marks["shifted"] = len(plane.calls)
+                marks["shifted"] = len(simulator.calls)
 
     start = time.process_time()
-    outcome = release(plane, tag, image, tell)
+    outcome = release(simulator, tag, image, tell)
     own = 1000 * (time.process_time() - start)
     assert outcome.exit_code == 0, outcome.what
-    created = next(index for index, call in enumerate(plane.calls) if call.operation == "CreateDeployment")
+    created = next(index for index, call in enumerate(simulator.calls) if call.operation == "CreateDeployment")
     shift, bake = (next(stage.seconds for stage in outcome.stages if stage.name == name) for name in ("shift", "bake"))
-    deployment = plane.codedeploy.deployments[outcome.deployment_id]
+    deployment = simulator.codedeploy.deployments[outcome.deployment_id]
     assert deployment.completed_at is not None
     return (
         float(marks["waits"]),
         (marks["shifted"] - created) / (shift / 60),
-        (len(plane.calls) - marks["shifted"]) / (bake / 60),
+        (len(simulator.calls) - marks["shifted"]) / (bake / 60),
         (outcome.ended_at - deployment.completed_at).total_seconds(),
         own,
     )
 
 
-def release(plane: ControlPlane, tag: str, image: str, tell: Tell) -> Outcome:
-    aws = Aws(plane.client, account_id=ENVIRONMENT.account_id, region=ENVIRONMENT.region)
+def release(simulator: AwsSimulator, tag: str, image: str, tell: Tell) -> Outcome:
+    aws = Aws(simulator.client, account_id=ENVIRONMENT.account_id, region=ENVIRONMENT.region)
     tools = Tools(
         aws=aws,
-        clock=plane.clock,
+        clock=simulator.clock,
         tell=tell,
         evidence=AwsEvidence(aws, SPEC, ENVIRONMENT),
         interrupts=Interrupts(),

@@ -26,41 +26,41 @@ ROLE: Final = "platform-production-plan"
 def account(monkeypatch: pytest.MonkeyPatch) -> Applying:
     monkeypatch.chdir(ROOT)
     found = copy_of(service_region("production", "orders"))
-    found.plane.calls.clear()
+    found.simulator.calls.clear()
     return found
 
 
 def planned(account: Applying, *arguments: str) -> list[Call]:
     """The calls of one plan."""
-    world = Outside(connect=lambda _environment: account.aws(), clock=account.plane.clock)
+    world = Outside(connect=lambda _environment: account.aws(), clock=account.simulator.clock)
     result = CliRunner().invoke(platform, ["plan", *arguments, "--env", "production"], obj=world)
     assert result.exit_code in (0, 2), result.stderr
-    return account.plane.calls
+    return account.simulator.calls
 
 
 def plan_everything(account: Applying) -> list[Call]:
     """Services, an image, what they share, and a service while it is released."""
     planned(account)
     planned(account, "--shared")
-    image = account.plane.service(Ecr).push("orders", "1.5.0", architecture=ORDERS.task.architecture)
+    image = account.simulator.service(Ecr).push("orders", "1.5.0", architecture=ORDERS.task.architecture)
     planned(account, "orders", "--image", "1.5.0")
-    asked = list(account.plane.calls)
-    revision = register(account.plane, render_task_definition(ORDERS, PRODUCTION, image=image), {})
+    asked = list(account.simulator.calls)
+    revision = register(account.simulator, render_task_definition(ORDERS, PRODUCTION, image=image), {})
     appspec = render_appspec(load_appspec_template(ROOT), ORDERS, PRODUCTION, revision)
     account.aws().codedeploy.create(dict(deployment_request(appspec, ORDERS, PRODUCTION, "1.5.0")))
-    account.plane.calls.clear()
+    account.simulator.calls.clear()
     return [*asked, *planned(account, "orders")]
 
 
 def test_the_role_of_pull_requests_may_do_all_that_a_plan_does(account: Applying) -> None:
-    documents = account.plane.service(Iam).documents(ROLE)
+    documents = account.simulator.service(Iam).documents(ROLE)
     asked = {(call.action, resource) for call in plan_everything(account) for resource in call.resources}
     assert len(asked) > 30
     assert [about for about in sorted(asked) if not is_allowed(documents, *about).allowed] == []
 
 
 def test_and_nothing_else(account: Applying) -> None:
-    documents = account.plane.service(Iam).documents(ROLE)
+    documents = account.simulator.service(Iam).documents(ROLE)
     given = {
         action
         for document in documents
@@ -73,7 +73,7 @@ def test_and_nothing_else(account: Applying) -> None:
 
 
 def test_of_another_environment_it_reads_nothing(account: Applying) -> None:
-    documents = account.plane.service(Iam).documents(ROLE)
+    documents = account.simulator.service(Iam).documents(ROLE)
     asked = {
         (call.action, resource.replace("production", "staging"))
         for call in plan_everything(account)

@@ -27,7 +27,7 @@ SUPERSEDE: Final = Order(if_busy="supersede")
 
 def superseding(case: World) -> None:
     case.deploy("v2", order=Order(detach=True))
-    case.plane.clock.sleep(120)
+    case.simulator.clock.sleep(120)
     case.deploy("v3", order=SUPERSEDE)
 
 
@@ -62,11 +62,11 @@ PATHS: Final[dict[str, Callable[[World], object]]] = {
 @pytest.mark.parametrize("path", PATHS)
 def test_the_role_of_a_release_may_do_what_releases_do(path: str) -> None:
     case = world()
-    case.plane.service(Sts).caller = "arn:aws:sts::111122223333:assumed-role/production-orders-release/build"
+    case.simulator.service(Sts).caller = "arn:aws:sts::111122223333:assumed-role/production-orders-release/build"
     PATHS[path](case)
-    called = {(call.action, resource) for call in case.plane.calls for resource in call.resources}
+    called = {(call.action, resource) for call in case.simulator.calls for resource in call.resources}
     assert len(called) > 30
-    documents = case.plane.service(Iam).documents("production-orders-release")
+    documents = case.simulator.service(Iam).documents("production-orders-release")
     refused = [
         (action, resource)
         for action, resource in sorted(called)
@@ -77,7 +77,7 @@ def test_the_role_of_a_release_may_do_what_releases_do(path: str) -> None:
 
 def test_what_is_not_given_is_refused_and_the_release_goes_on() -> None:
     case = world()
-    case.plane.fail("secretsmanager", "GetSecretValue", how="denied", times=9)
+    case.simulator.fail("secretsmanager", "GetSecretValue", how="denied", times=9)
     outcome = case.deploy("v2")
     found = next(check for check in outcome.checks if check.name == "secrets")
     assert (found.status, outcome.exit_code) == ("SKIP", 0)

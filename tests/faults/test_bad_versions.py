@@ -63,7 +63,7 @@ def test_a_bad_version_is_taken_back_and_its_cause_named(
 ) -> None:
     case = world(service)
     if what in HOOKS:
-        case.plane.set_hook(HOOK, HOOKS[what])
+        case.simulator.set_hook(HOOK, HOOKS[what])
     outcome = case.deploy("v2", BAD.get(what))
     assert outcome.exit_code == 12, outcome.what
     assert outcome.explanation is not None

@@ -35,16 +35,16 @@ def live(account: Applying) -> Live:
 
 def is_free(account: Applying) -> bool:
     """The lock, three minutes later: who was killed as the last thing leaves it to end by itself."""
-    account.plane.clock.sleep(180)
+    account.simulator.clock.sleep(180)
     item = account.aws().locks.read(*LOCK)
-    return item is None or item.expires_at <= account.plane.now()
+    return item is None or item.expires_at <= account.simulator.now()
 
 
 def number_of_calls() -> int:
     account = released_account()
-    account.plane.calls.clear()
+    account.simulator.calls.clear()
     run(account)
-    return len(account.plane.calls)
+    return len(account.simulator.calls)
 
 
 @pytest.mark.parametrize("call", range(1, number_of_calls() + 1))
@@ -67,7 +67,7 @@ def test_whoever_is_killed_between_two_calls_finishes_by_the_same_command(call: 
 def test_any_call_may_fail_for_a_moment(call: int, how: Any) -> None:
     account = released_account()
     before = live(account)
-    account.plane.fail("*", "*", how=how, times=2, after=call)
+    account.simulator.fail("*", "*", how=how, times=2, after=call)
 
     run(account)
 

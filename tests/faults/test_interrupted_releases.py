@@ -1,4 +1,4 @@
-"""Everything that may come between a release and its end, played on the control plane in memory.
+"""Everything that may come between a release and its end, played on the simulated account.
 
 Each case has its row in tests/faults/releases: what the release ended with (its exit code), which version then served,
 and how the same command ended when it was given again. After a change that is meant, write the tables anew and review
@@ -78,7 +78,9 @@ def after(world: World, exit_code: int) -> After:
         suspension_is_known=lock is not None and lock.scaling is not None,
         running=len(world.aws.codedeploy.deployments(name, name, statuses=RUNNING)),
         created=sum(1 for each in world.aws.codedeploy.deployments(name, name) if of_a_release(each)),
-        migrations=len({call.parameters["clientToken"] for call in world.plane.calls if call.operation == "RunTask"}),
+        migrations=len(
+            {call.parameters["clientToken"] for call in world.simulator.calls if call.operation == "RunTask"}
+        ),
     )
 
 
@@ -138,15 +140,15 @@ def calls_of_a_release() -> dict[tuple[str, str, str], int]:
     def note_end(event: ReleaseEvent) -> None:
         match event:
             case Checked(check=check) if check.name == "scaling":
-                ends.append((len(case.plane.calls), "preflight"))
+                ends.append((len(case.simulator.calls), "preflight"))
             case StageEnded(stage=ended):
-                ends.append((len(case.plane.calls), ended.name))
+                ends.append((len(case.simulator.calls), ended.name))
 
     assert case.deploy("v2", on_event=note_end).exit_code == 0
-    ends.append((len(case.plane.calls), "end"))
+    ends.append((len(case.simulator.calls), "end"))
     found: dict[tuple[str, str, str], int] = {}
     seen = Counter[str]()
-    for index, call in enumerate(case.plane.calls):
+    for index, call in enumerate(case.simulator.calls):
         part = next(name for end, name in ends if index < end)
         found.setdefault((part, call.service, call.operation), seen[f"{call.service} {call.operation}"])
         seen[f"{call.service} {call.operation}"] += 1
@@ -155,14 +157,14 @@ def calls_of_a_release() -> dict[tuple[str, str, str], int]:
 
 def played(name: str, service: str, operation: str, place: int, how: Any) -> Case:
     case = world("orders", "staging")
-    case.plane.fail(service, operation, how=how, times=HOWS[how], after=place)
+    case.simulator.fail(service, operation, how=how, times=HOWS[how], after=place)
     first = after_faults(case, exit_code_of(lambda: case.deploy("v2")))
     again = first if first.exit_code == 0 and not first.suspended else after(case, case.deploy("v2").exit_code)
     return Case(stage=name, call=f"{service}:{operation}", how=how, first=first, again=again)
 
 
 def after_faults(world: World, exit_code: int) -> After:
-    world.plane.heal()
+    world.simulator.heal()
     return after(world, exit_code)
 
 
@@ -222,11 +224,11 @@ def test_a_release_may_be_killed_after_each_write_and_run_again(
     rows: list[tuple[str, ...]] = [("killed after", "then", "run again")]
     for writes in range(1, 100):
         case = world("orders", environment)
-        with Process(case.plane, writes=writes) as process:
+        with Process(case.simulator, writes=writes) as process:
             case.deploy("v2", behaviour, client_of=process.client_of)
         if process.survived:
             break
-        killed_after = f"{writes} {[call for call in case.plane.calls if call.writes][-1].operation}"
+        killed_after = f"{writes} {[call for call in case.simulator.calls if call.writes][-1].operation}"
         left = after(case, 0)
         again = after(case, case.deploy("v2", behaviour).exit_code)
         rows.append((killed_after, left.cell.removeprefix("0").strip() or "v2/v2", again.cell))
@@ -306,7 +308,7 @@ def with_some_traffic(world: World, act: Callable[[str], object]) -> Callable[[R
 
 def test_a_deployment_stopped_by_hand_is_followed_until_the_former_version_serves() -> None:
     case = world()
-    outcome = case.deploy("v2", on_event=with_some_traffic(case, case.plane.stop_by_hand))
+    outcome = case.deploy("v2", on_event=with_some_traffic(case, case.simulator.stop_by_hand))
     left = after(case, outcome.exit_code)
     assert (left.exit_code, left.api, left.worker, left.suspended) == (12, "v1", "v1", False)
     assert outcome.rollback_deployment_id
@@ -314,7 +316,7 @@ def test_a_deployment_stopped_by_hand_is_followed_until_the_former_version_serve
 
 def test_a_deployment_stopped_without_rollback_is_told_as_what_it_is_and_a_rollback_mends_it() -> None:
     case = world()
-    stop = with_some_traffic(case, lambda id: case.plane.stop_by_hand(id, roll_back=False))
+    stop = with_some_traffic(case, lambda id: case.simulator.stop_by_hand(id, roll_back=False))
     outcome = case.deploy("v2", on_event=stop)
     assert outcome.exit_code == 13
     assert "90 %" in outcome.what
@@ -327,7 +329,7 @@ def test_a_deployment_stopped_without_rollback_is_told_as_what_it_is_and_a_rollb
 
 
 def both(case: World, *, if_busy: IfBusy, after_seconds: float = 1) -> dict[str, Outcome]:
-    turns = Turns(case.plane.clock)
+    turns = Turns(case.simulator.clock)
     return turns.run(
         {
             "v2": (0, lambda clock: case.deploy("v2", clock=clock)),

@@ -1,6 +1,6 @@
 """What a pipeline's log, a terminal and the history say of releases that end well and badly, for every service.
 
-The releases run against the control plane in memory. After a change that is meant, write the files anew and review the
+The releases run against the simulated account. After a change that is meant, write the files anew and review the
 difference:
 
     UPDATE_GOLDENS=1 .venv/bin/pytest tests/golden && git diff tests/golden
@@ -36,7 +36,7 @@ def image_that(behaviour: Behaviour) -> Play:
 
 
 def hook_refuses(world: World, tell: Callable[[ReleaseEvent], None]) -> Outcome:
-    world.plane.set_hook(SMOKE_TEST, "Failed")
+    world.simulator.set_hook(SMOKE_TEST, "Failed")
     return world.deploy("v2", on_event=tell)
 
 
@@ -46,7 +46,7 @@ def stopped_by_hand(world: World, tell: Callable[[ReleaseEvent], None]) -> Outco
         if isinstance(event, Shifting) and event.target and event.deployment.status == "InProgress":
             new = event.target.task_set("Green")
             if new is not None and new.traffic_percent == 10:
-                world.plane.stop_by_hand(event.deployment.id, roll_back=True)
+                world.simulator.stop_by_hand(event.deployment.id, roll_back=True)
 
     return world.deploy("v2", on_event=person)
 
@@ -56,12 +56,12 @@ def rolled_back_days_later(world: World, tell: Callable[[ReleaseEvent], None]) -
 
 
 def alarm_before(world: World, tell: Callable[[ReleaseEvent], None]) -> Outcome:
-    world.plane.set_alarm(f"{service_name(world.spec, world.environment)}-error-rate", "ALARM")
+    world.simulator.set_alarm(f"{service_name(world.spec, world.environment)}-error-rate", "ALARM")
     return world.deploy("v2", on_event=tell)
 
 
 def rollback_fails(world: World, tell: Callable[[ReleaseEvent], None]) -> Outcome:
-    world.plane.service(CodeDeploy).rollbacks_fail = True
+    world.simulator.service(CodeDeploy).rollbacks_fail = True
     return world.deploy("v2", Behaviour(kind="answers_500"), on_event=tell)
 
 
@@ -71,7 +71,7 @@ def only_until_traffic(world: World, tell: Callable[[ReleaseEvent], None]) -> Ou
 
 def same_again(world: World, tell: Callable[[ReleaseEvent], None]) -> Outcome:
     world.deploy("v2", order=Order(until="traffic"))
-    world.plane.clock.sleep(3600)
+    world.simulator.clock.sleep(3600)
     return world.deploy("v2", on_event=tell)
 
 
@@ -100,7 +100,7 @@ PLAYS: Mapping[str, Play] = {
 def test_a_release_is_told_as_reviewed(name: str, service: str) -> None:
     lines: list[str] = []
     here = world(service)
-    renderer = LineRenderer(lines.append, here.plane.now)
+    renderer = LineRenderer(lines.append, here.simulator.now)
 
     outcome = PLAYS[name](here, renderer.render)
 

@@ -1,4 +1,4 @@
-"""Stacks brought about on the control plane in memory: what a test applies with, and how it is killed on the way."""
+"""Stacks applied to the simulated account: what a test applies with, and how it is killed on the way."""
 
 import pickle
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aws_simulator import ControlPlane, SteppedClock
+from aws_simulator import AwsSimulator, SteppedClock
 from aws_simulator.account_setup import released
 from aws_simulator.cloudformation import CloudFormation
 from platform_sdk.deploy.apply import Turn, apply_service, apply_shared
@@ -34,16 +34,18 @@ class Killed(BaseException):
 class Applying:
     """One account, and what was told and asked in it."""
 
-    plane: ControlPlane
+    simulator: AwsSimulator
     told: list[ApplyEvent] = field(default_factory=list)
     asked: list[Question] = field(default_factory=list)
 
     @property
     def cloudformation(self) -> CloudFormation:
-        return self.plane.service(CloudFormation)
+        return self.simulator.service(CloudFormation)
 
     def aws(self, client_of: Callable[[str], Any] | None = None) -> Aws:
-        return Aws(client_of or self.plane.client, account_id=self.plane.account_id, region=self.plane.region)
+        return Aws(
+            client_of or self.simulator.client, account_id=self.simulator.account_id, region=self.simulator.region
+        )
 
     def tools(
         self,
@@ -65,7 +67,7 @@ class Applying:
 
         return Tools(
             aws_once=self.aws(client_of),
-            clock=self.plane.clock,
+            clock=self.simulator.clock,
             tell=tell,
             agree=answer,
             interrupts=interrupts or Interrupts(),
@@ -83,7 +85,7 @@ class Applying:
 
     def written(self) -> list[str]:
         """The operations that may have changed something."""
-        return [call.operation for call in self.plane.calls if call.writes]
+        return [call.operation for call in self.simulator.calls if call.writes]
 
     @contextmanager
     def dying_before(self, call: int) -> Iterator[Callable[[str], Any]]:
@@ -98,7 +100,7 @@ class Applying:
                 raise Killed
 
         def client_of(service: str) -> Any:
-            client = self.plane.client(service)
+            client = self.simulator.client(service)
             client.meta.events.register_first("before-call", die)
             hooked.append(client)
             return client
@@ -109,17 +111,17 @@ class Applying:
 
 
 def empty_account(account_id: str = "444455556666") -> Applying:
-    return Applying(plane=ControlPlane(clock=SteppedClock(START), account_id=account_id))
+    return Applying(simulator=AwsSimulator(clock=SteppedClock(START), account_id=account_id))
 
 
 @cache
 def shared_region(environment_name: str, service: str) -> bytes:
     """Return a pickled account with all that services share, and no stack of the service itself."""
     environment, specs = everything(environment_name)
-    plane = ControlPlane(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
+    simulator = AwsSimulator(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
     stacks = load_shared_stacks(ROOT, environment, [specs[service]])
-    apply_shared(stacks, ROOT, environment, Applying(plane=plane).tools())
-    return pickle.dumps(plane)
+    apply_shared(stacks, ROOT, environment, Applying(simulator=simulator).tools())
+    return pickle.dumps(simulator)
 
 
 @cache
@@ -128,8 +130,8 @@ def service_region(environment_name: str, service: str) -> bytes:
     environment, specs = everything(environment_name)
     account = copy_of(shared_region(environment_name, service))
     apply_service(specs[service], environment, account.tools(), Turn(owner="setup"))
-    released(account.plane, ROOT, environment, specs[service], "v1")
-    return pickle.dumps(account.plane)
+    released(account.simulator, ROOT, environment, specs[service], "v1")
+    return pickle.dumps(account.simulator)
 
 
 @cache
@@ -139,4 +141,4 @@ def everything(environment_name: str) -> tuple[Environment, dict[str, ServiceSpe
 
 
 def copy_of(pickled: bytes) -> Applying:
-    return Applying(plane=pickle.loads(pickled))
+    return Applying(simulator=pickle.loads(pickled))

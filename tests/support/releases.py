@@ -1,4 +1,4 @@
-"""Releases against the control plane in memory: a world to release in, and what a test asks about it afterwards."""
+"""Releases against the simulated account: a world to release in, and what a test asks about it afterwards."""
 
 import pickle
 import threading
@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aws_simulator import Behaviour, ControlPlane, SteppedClock
-from aws_simulator.account_setup import build_region, released
+from aws_simulator import AwsSimulator, Behaviour, SteppedClock
+from aws_simulator.account_setup import build_account, released
 from aws_simulator.ecr import Ecr
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.clock import Clock
@@ -46,18 +46,18 @@ def everything(environment_name: str) -> tuple[Environment, dict[str, ServiceSpe
 def built(environment_name: str, service: str, *, before: tuple[str, ...] = ("v0", "v1")) -> bytes:
     """Return a pickled account in which the service has had these good releases."""
     environment, specs = everything(environment_name)
-    plane = ControlPlane(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
-    build_region(plane, ROOT, environment, [specs[service]])
+    simulator = AwsSimulator(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
+    build_account(simulator, ROOT, environment, [specs[service]])
     for tag in before:
-        released(plane, ROOT, environment, specs[service], tag, commit=OLD_COMMIT)
-    return pickle.dumps(plane)
+        released(simulator, ROOT, environment, specs[service], tag, commit=OLD_COMMIT)
+    return pickle.dumps(simulator)
 
 
 @dataclass(slots=True, kw_only=True)
 class World:
     """One service in an environment of its own; `told` are the events of all releases in it."""
 
-    plane: ControlPlane
+    simulator: AwsSimulator
     spec: ServiceSpec
     environment: Environment
     told: list[ReleaseEvent] = field(default_factory=list)
@@ -67,7 +67,7 @@ class World:
     def push(self, tag: str, behaviour: Behaviour | None = None) -> str:
         """The image's URI; once for each tag."""
         if tag not in self.images:
-            ecr, architecture = self.plane.service(Ecr), self.spec.task.architecture
+            ecr, architecture = self.simulator.service(Ecr), self.spec.task.architecture
             self.images[tag] = ecr.push(self.spec.name, tag, behaviour or Behaviour(), architecture=architecture)
         return self.images[tag]
 
@@ -81,7 +81,7 @@ class World:
             version=tag,
             target=NewImage(uri=image),
             commit=commit,
-            committed_at=self.plane.now(),
+            committed_at=self.simulator.now(),
             by="ci",
         )
 
@@ -95,7 +95,7 @@ class World:
         clock: Clock | None = None,
     ) -> Tools:
         environment = self.environment
-        aws = Aws(client_of or self.plane.client, account_id=environment.account_id, region=environment.region)
+        aws = Aws(client_of or self.simulator.client, account_id=environment.account_id, region=environment.region)
 
         def tell(event: ReleaseEvent) -> None:
             self.told.append(event)
@@ -103,7 +103,7 @@ class World:
 
         return Tools(
             aws=aws,
-            clock=clock or self.plane.clock,
+            clock=clock or self.simulator.clock,
             tell=tell,
             evidence=AwsEvidence(aws, self.spec, environment),
             interrupts=interrupts or Interrupts(),
@@ -141,11 +141,11 @@ class World:
             tools=self.tools(**tools),
         )
 
-    # What came of it, asked of the plane and not of the release.
+    # What came of it, asked of the simulator and not of the release.
 
     @property
     def aws(self) -> Aws:
-        return Aws(self.plane.client, account_id=self.environment.account_id, region=self.environment.region)
+        return Aws(self.simulator.client, account_id=self.environment.account_id, region=self.environment.region)
 
     def serving(self) -> Serving:
         name = service_name(self.spec, self.environment)
@@ -175,7 +175,7 @@ class World:
 
     def lock_is_free(self) -> bool:
         item = self.aws.locks.read(f"platform-{self.environment.name}-locks", f"release/{self.spec.name}")
-        return item is None or item.expires_at <= self.plane.now()
+        return item is None or item.expires_at <= self.simulator.now()
 
     def events(self, kind: type[Any]) -> list[Any]:
         return [event for event in self.told if isinstance(event, kind)]
@@ -186,8 +186,8 @@ def world(
 ) -> World:
     """In production, so that traffic shifts in steps and bakes."""
     environment, specs = everything(environment_name)
-    plane = pickle.loads(built(environment_name, service, before=before))
-    return World(plane=plane, spec=specs[service], environment=environment)
+    simulator = pickle.loads(built(environment_name, service, before=before))
+    return World(simulator=simulator, spec=specs[service], environment=environment)
 
 
 class Killed(BaseException):
@@ -197,19 +197,19 @@ class Killed(BaseException):
 class Process:
     """One that dies after so many writes to AWS. `client_of` is for `World.deploy`."""
 
-    def __init__(self, plane: ControlPlane, *, writes: int) -> None:
-        self.plane = plane
+    def __init__(self, simulator: AwsSimulator, *, writes: int) -> None:
+        self.simulator = simulator
         self.writes = writes
         self.over = False
         self.survived = False
 
     def client_of(self, service: str) -> Any:
-        client = self.plane.client(service)
+        client = self.simulator.client(service)
         client.meta.events.register_first("before-call", self.refuse_if_dead, unique_id=f"{id(self)}")
         return client
 
     def refuse_if_dead(self, **_: Any) -> None:
-        if not self.over and sum(call.writes for call in self.plane.calls) >= self.writes:
+        if not self.over and sum(call.writes for call in self.simulator.calls) >= self.writes:
             raise Killed
 
     def __enter__(self) -> "Process":

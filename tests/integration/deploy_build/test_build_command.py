@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from aws_simulator import ControlPlane, SteppedClock
-from aws_simulator.account_setup import build_region
+from aws_simulator import AwsSimulator, SteppedClock
+from aws_simulator.account_setup import build_account
 from aws_simulator.ecr import Ecr
 from platform_sdk.cli import platform
 from platform_sdk.cli.options import Outside
@@ -32,9 +32,9 @@ class Desk:
         self.clone = clone
         environment = load_environment(clone, "staging")
         clock = SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC))
-        self.plane = ControlPlane(clock=clock, account_id=environment.account_id, region=environment.region)
-        build_region(self.plane, clone, environment, load_services(clone, "staging"))
-        aws = Aws(self.plane.client, account_id=environment.account_id, region=environment.region)
+        self.simulator = AwsSimulator(clock=clock, account_id=environment.account_id, region=environment.region)
+        build_account(self.simulator, clone, environment, load_services(clone, "staging"))
+        aws = Aws(self.simulator.client, account_id=environment.account_id, region=environment.region)
         self.outside = Outside(connect=lambda _: aws, clock=clock)
         self.calls: list[tuple[str, ...]] = []
 
@@ -43,7 +43,7 @@ class Desk:
         sys.stdout.write("said by docker\n")
         if call.arguments[0] == "push":
             repository, _, tag = call.arguments[1].rpartition("/")[2].partition(":")
-            self.plane.service(Ecr).push(repository, tag, manifest="single", severities={"HIGH": 2})
+            self.simulator.service(Ecr).push(repository, tag, manifest="single", severities={"HIGH": 2})
         return 0
 
     def build(self, *arguments: str) -> Result:
@@ -69,7 +69,7 @@ def test_without_push_the_image_stays_here_and_its_tag_is_printed(desk: Desk) ->
     assert result.stderr == "said by docker\n"
     (call,) = desk.calls
     assert f"--tag=users:{desk.tag('users')}" in call
-    assert desk.plane.calls == []
+    assert desk.simulator.calls == []
 
 
 def test_json_is_one_document_on_stdout(desk: Desk) -> None:

@@ -1,6 +1,6 @@
 """The buildspec's own commands, run as CodeBuild runs them: in a clone, in bash, phase by phase, down to AWS.
 
-The platform's commands, bash and git are real. `make` and Docker are stood in for, and AWS is the control plane in
+The platform's commands, bash and git are real. `make` and Docker are stood in for, and AWS is the simulated account in
 memory, so the Python that CodeBuild starts is this one.
 """
 
@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from aws_simulator import Behaviour, ControlPlane, SteppedClock
-from aws_simulator.account_setup import build_region
+from aws_simulator import AwsSimulator, Behaviour, SteppedClock
+from aws_simulator.account_setup import build_account
 from aws_simulator.ecr import Ecr
 from aws_simulator.iam import Iam
 from aws_simulator.policies import is_allowed
@@ -46,7 +46,7 @@ class Machine:
     source: Path
     state: Path
     bin: Path
-    plane: ControlPlane
+    simulator: AwsSimulator
     server: Server = field(init=False)
     calls: list[ProgramCall] = field(default_factory=list)
     failing: set[tuple[str, str]] = field(default_factory=set)
@@ -74,7 +74,7 @@ class Machine:
         return self.server.beside(project.run)
 
     def connect(self, environment: Environment) -> Aws:
-        return Aws(self.plane.client, account_id=environment.account_id, region=environment.region)
+        return Aws(self.simulator.client, account_id=environment.account_id, region=environment.region)
 
     def make(self, call: ProgramCall) -> int:
         self.calls.append(call)
@@ -88,7 +88,7 @@ class Machine:
             return 2
         if call.arguments[0] == "push":
             repository, _, tag = call.arguments[1].rpartition("/")[2].partition(":")
-            ecr = self.plane.service(Ecr)
+            ecr = self.simulator.service(Ecr)
             ecr.push(repository, tag, self.behaviour, manifest="single", severities=self.severities)
         return 0
 
@@ -97,7 +97,7 @@ class Machine:
         script, *arguments = call.arguments
         with as_if_called(call):
             release = loaded(Path(call.folder) / script)
-            outside = Outside(connect=self.connect, clock=self.plane.clock)
+            outside = Outside(connect=self.connect, clock=self.simulator.clock)
             try:
                 with ended_by_errors():
                     return int(release.main(arguments, call.variables, outside))
@@ -112,7 +112,9 @@ class Machine:
         return read_source(self.source, "orders", "x86_64").tag
 
     def images(self) -> list[str]:
-        return [tag for image in self.plane.service(Ecr).repositories["orders"].images.values() for tag in image.tags]
+        return [
+            tag for image in self.simulator.service(Ecr).repositories["orders"].images.values() for tag in image.tags
+        ]
 
 
 def loaded(script: Path) -> ModuleType:
@@ -129,11 +131,11 @@ def machine(committed: Path, tmp_path: Path) -> Iterator[Machine]:
     source = cloned(committed, tmp_path / "source")
     environment = load_environment(source, "staging")
     clock = SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC))
-    plane = ControlPlane(clock=clock, account_id=environment.account_id, region=environment.region)
+    simulator = AwsSimulator(clock=clock, account_id=environment.account_id, region=environment.region)
     session = f"arn:aws:sts::{environment.account_id}:assumed-role/staging-orders-release/AWSCodeBuild"
-    plane.service(Sts).caller = session
-    build_region(plane, source, environment, load_services(source, "staging"))
-    made = Machine(source=source, state=tmp_path / "state", bin=tmp_path / "bin", plane=plane)
+    simulator.service(Sts).caller = session
+    build_account(simulator, source, environment, load_services(source, "staging"))
+    made = Machine(source=source, state=tmp_path / "state", bin=tmp_path / "bin", simulator=simulator)
     # A release listens to signals, which only the main thread may.
     with stand_ins(made.programs, tmp_path / "socket", main=["python"]) as made.server:
         yield made
@@ -262,11 +264,11 @@ def commit_a_change(machine: Machine) -> None:
 
 
 def running(machine: Machine) -> str:
-    service = machine.plane.client("ecs").describe_services(
+    service = machine.simulator.client("ecs").describe_services(
         cluster="platform-staging", services=["staging-orders"], include=["TAGS"]
     )["services"][0]
     (primary,) = [one["taskDefinition"] for one in service["taskSets"] if one["status"] == "PRIMARY"]
-    found = machine.plane.client("ecs").describe_task_definition(taskDefinition=primary)
+    found = machine.simulator.client("ecs").describe_task_definition(taskDefinition=primary)
     return str(found["taskDefinition"]["containerDefinitions"][0]["image"])
 
 
@@ -324,8 +326,8 @@ def test_everything_that_a_build_calls_its_role_may_do(machine: Machine) -> None
     file.write_text(file.read_text(encoding="utf-8").replace("max_tasks = 2", "max_tasks = 3"), encoding="utf-8")
     git(machine.source, "commit", "--quiet", "--all", "--message", "Scale orders")
     assert "1 updated" in machine.build().output
-    documents = machine.plane.service(Iam).documents("staging-orders-release")
-    called = {(call.action, resource) for call in machine.plane.calls for resource in call.resources}
+    documents = machine.simulator.service(Iam).documents("staging-orders-release")
+    called = {(call.action, resource) for call in machine.simulator.calls for resource in call.resources}
     assert len(called) > 40
     refused = {
         f"{action} {resource}"

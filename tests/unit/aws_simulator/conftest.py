@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aws_simulator import Behaviour, ControlPlane, SteppedClock
+from aws_simulator import AwsSimulator, Behaviour, SteppedClock
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 ROLE = "arn:aws:iam::111122223333:role/production-orders-execution"
@@ -62,19 +62,19 @@ def document(image: str, family: str = NAME) -> dict[str, Any]:
 
 @dataclass
 class Stage:
-    """A control plane with one service that runs, and what tests do with it again and again."""
+    """A simulated account with one service that runs, and what tests do with it again and again."""
 
-    plane: ControlPlane
+    simulator: AwsSimulator
     clock: SteppedClock
     production_listener: str
     test_listener: str
 
     def client(self, service: str) -> Any:
-        return self.plane.client(service)
+        return self.simulator.client(service)
 
     def image(self, version: str, **behaviour: Any) -> str:
         digest = "sha256:" + hashlib.sha256(version.encode()).hexdigest()
-        self.plane.images[digest] = Behaviour(**behaviour)
+        self.simulator.images[digest] = Behaviour(**behaviour)
         return f"{REPOSITORY}@{digest}"
 
     def register(self, version: str, **behaviour: Any) -> str:
@@ -153,19 +153,19 @@ def stage() -> Stage:
 def built() -> bytes:
     """Once for all tests: to be copied, not used."""
     clock = SteppedClock(START)
-    plane = ControlPlane(clock=clock)
-    plane.set_hook(HOOK)
-    plane.client("logs").create_log_group(logGroupName=LOGS)
-    plane.client("ecs").create_cluster(clusterName=CLUSTER)
-    listeners = load_balancing(plane)
-    made = Stage(plane=plane, clock=clock, production_listener=listeners[0], test_listener=listeners[1])
+    simulator = AwsSimulator(clock=clock)
+    simulator.set_hook(HOOK)
+    simulator.client("logs").create_log_group(logGroupName=LOGS)
+    simulator.client("ecs").create_cluster(clusterName=CLUSTER)
+    listeners = load_balancing(simulator)
+    made = Stage(simulator=simulator, clock=clock, production_listener=listeners[0], test_listener=listeners[1])
     api(made)
     clock.sleep(60)
     return pickle.dumps(made)
 
 
-def load_balancing(plane: ControlPlane) -> list[str]:
-    elbv2 = plane.client("elbv2")
+def load_balancing(simulator: AwsSimulator) -> list[str]:
+    elbv2 = simulator.client("elbv2")
     balancer = elbv2.create_load_balancer(Name="platform-production")["LoadBalancers"][0]["LoadBalancerArn"]
     groups = [
         elbv2.create_target_group(

@@ -134,7 +134,7 @@ def test_an_alarm_during_the_bake_time_takes_back_what_all_users_have(stage: Sta
     stage.wait(lambda: stage.weights()[GREEN] == 100, minutes=10)
     stage.clock.sleep(60)
     assert stage.info(deployment)["instanceTerminationWaitTimeStarted"]
-    stage.plane.set_alarm(ALARM, "ALARM")
+    stage.simulator.set_alarm(ALARM, "ALARM")
     stage.ended(deployment)
     assert stage.rollback_of(deployment)["status"] == "Succeeded"
     assert stage.weights() == {BLUE: 100, GREEN: 0}
@@ -142,14 +142,14 @@ def test_an_alarm_during_the_bake_time_takes_back_what_all_users_have(stage: Sta
 
 
 def test_an_alarm_that_is_there_already_stops_a_deployment_at_its_start(stage: Stage) -> None:
-    stage.plane.set_alarm(ALARM, "ALARM")
+    stage.simulator.set_alarm(ALARM, "ALARM")
     info = stage.ended(stage.deploy(stage.register("2")), minutes=1)
     assert (info["status"], info["errorInformation"]["code"]) == ("Stopped", "ALARM_ACTIVE")
     assert "rollbackInfo" not in info
 
 
 def test_a_hook_that_fails_fails_the_deployment_before_any_user_is_on_it(stage: Stage) -> None:
-    stage.plane.set_hook(HOOK, verdict="Failed")
+    stage.simulator.set_hook(HOOK, verdict="Failed")
     deployment = stage.deploy(stage.register("2"), hook=True)
     info = stage.ended(deployment)
     assert (info["status"], info["errorInformation"]["code"]) == ("Failed", "HOOK_EXECUTION_FAILURE")
@@ -160,7 +160,7 @@ def test_a_hook_that_fails_fails_the_deployment_before_any_user_is_on_it(stage: 
 
 
 def test_a_silent_hook_fails_after_an_hour(stage: Stage) -> None:
-    stage.plane.set_hook(HOOK, verdict="silent")
+    stage.simulator.set_hook(HOOK, verdict="silent")
     deployment = stage.deploy(stage.register("2"), hook=True)
     info = stage.ended(deployment)
     assert info["errorInformation"]["code"] == "HOOK_EXECUTION_FAILURE"
@@ -168,7 +168,7 @@ def test_a_silent_hook_fails_after_an_hour(stage: Stage) -> None:
 
 
 def test_a_function_that_does_not_exist_fails_the_deployment(stage: Stage) -> None:
-    del stage.plane.hooks[HOOK]
+    del stage.simulator.hooks[HOOK]
     info = stage.ended(stage.deploy(stage.register("2"), hook=True), minutes=5)
     assert info["errorInformation"]["code"] == "INVALID_LAMBDA_FUNCTION"
 
@@ -176,7 +176,7 @@ def test_a_function_that_does_not_exist_fails_the_deployment(stage: Stage) -> No
 def test_stopped_by_hand_it_goes_back(stage: Stage) -> None:
     deployment = stage.deploy(stage.register("2"))
     stage.wait(lambda: stage.weights()[GREEN] == 10, minutes=5)
-    stage.plane.stop_by_hand(deployment)
+    stage.simulator.stop_by_hand(deployment)
     info = stage.info(deployment)
     assert (info["status"], info["errorInformation"]["code"]) == ("Stopped", "MANUAL_STOP")
     assert stage.rollback_of(deployment)["status"] == "Succeeded"
@@ -199,15 +199,15 @@ def test_stopped_without_rollback_everything_stays_as_it_is_until_the_next_deplo
 
 def test_what_is_stopped_before_there_is_a_replacement_cannot_be_rolled_back(stage: Stage) -> None:
     deployment = stage.deploy(stage.register("2"))
-    stage.plane.stop_by_hand(deployment)
+    stage.simulator.stop_by_hand(deployment)
     assert "rollbackInfo" not in stage.info(deployment)
 
 
 def test_a_rollback_can_fail_and_leaves_the_traffic_where_it_was(stage: Stage) -> None:
-    stage.plane.codedeploy.rollbacks_fail = True
+    stage.simulator.codedeploy.rollbacks_fail = True
     deployment = stage.deploy(stage.register("2"))
     stage.wait(lambda: stage.weights()[GREEN] == 100, minutes=10)
-    stage.plane.stop_by_hand(deployment)
+    stage.simulator.stop_by_hand(deployment)
     rollback = stage.rollback_of(deployment)
     assert (rollback["status"], rollback["errorInformation"]["code"]) == ("Failed", "ECS_UPDATE_ERROR")
     assert "rollbackDeploymentId" not in rollback["rollbackInfo"]
@@ -221,7 +221,7 @@ def test_a_rollback_waits_for_the_original_and_fails_if_that_cannot_run_any_more
     original = stage.target(deployment)["taskSetsInfo"][0]["identifer"]
     for arn in stage.client("ecs").list_tasks(cluster=CLUSTER, startedBy=original)["taskArns"]:
         stage.client("ecs").stop_task(cluster=CLUSTER, task=arn)
-    stage.plane.stop_by_hand(deployment)
+    stage.simulator.stop_by_hand(deployment)
     rollback = stage.rollback_of(deployment)
     assert (rollback["status"], rollback["errorInformation"]["code"]) == ("Failed", "TIMEOUT")
     assert stage.weights() == {BLUE: 90, GREEN: 10}
@@ -231,7 +231,7 @@ def test_the_events_of_the_group_decide_about_a_rollback(stage: Stage) -> None:
     only_failures = {"enabled": True, "events": ["DEPLOYMENT_FAILURE"]}
     deployment = stage.deploy(stage.register("2"), autoRollbackConfiguration=only_failures)
     stage.wait(lambda: stage.weights()[GREEN] == 10, minutes=5)
-    stage.plane.set_alarm(ALARM, "ALARM")
+    stage.simulator.set_alarm(ALARM, "ALARM")
     assert stage.ended(deployment)["status"] == "Stopped"
     assert "rollbackInfo" not in stage.info(deployment)
 
@@ -250,7 +250,7 @@ def test_scaling_during_the_shift_fails_the_deployment_if_the_replacement_is_not
     deployment = stage.deploy(stage.register("2"), deploymentConfigName=slowly)
     stage.wait(lambda: stage.weights()[GREEN] == 10, minutes=5)
     stage.image("2", kind="missing")
-    assert stage.plane.autoscaling.scale(f"service/{CLUSTER}/{NAME}", 4)
+    assert stage.simulator.autoscaling.scale(f"service/{CLUSTER}/{NAME}", 4)
     info = stage.ended(deployment)
     assert info["errorInformation"]["code"] == "ECS_UPDATE_ERROR"
     assert "5 minutes" in info["errorInformation"]["message"]
@@ -271,7 +271,7 @@ def test_a_group_that_asks_first_waits_as_ready_until_it_is_told_to_continue(sta
 
 
 def test_in_the_bake_time_a_deployment_may_be_called_baking(stage: Stage) -> None:
-    stage.plane.codedeploy.says_baking = True
+    stage.simulator.codedeploy.says_baking = True
     deployment = stage.deploy(stage.register("2"))
     stage.wait(lambda: stage.info(deployment)["status"] == "Baking", minutes=10)
     assert stage.target(deployment)["status"] == "InProgress"
@@ -287,10 +287,10 @@ def test_the_bake_time_can_be_cut_short(stage: Stage) -> None:
 
 
 def test_a_hook_may_answer_by_the_api(stage: Stage) -> None:
-    stage.plane.set_hook(HOOK, verdict="silent")
+    stage.simulator.set_hook(HOOK, verdict="silent")
     deployment = stage.deploy(stage.register("2"), hook=True)
     stage.wait(lambda: events_or_none(stage, deployment) == "InProgress", minutes=5)
-    event = next(one for one in stage.plane.codedeploy.deployments[deployment].events if one.hook)
+    event = next(one for one in stage.simulator.codedeploy.deployments[deployment].events if one.hook)
     stage.client("codedeploy").put_lifecycle_event_hook_execution_status(
         deploymentId=deployment, lifecycleEventHookExecutionId=event.execution_id, status="Succeeded"
     )
@@ -368,7 +368,7 @@ def test_create_deployment_refuses_what_aws_refuses(stage: Stage) -> None:
 def test_the_history_is_newest_first_filtered_and_paged(stage: Stage) -> None:
     client = stage.client("codedeploy")
     bad = stage.deploy(stage.register("2"))
-    stage.plane.stop_by_hand(bad, roll_back=False)
+    stage.simulator.stop_by_hand(bad, roll_back=False)
     good = stage.deploy(stage.register("3"))
     stage.ended(good)
     of_group = {"applicationName": NAME, "deploymentGroupName": NAME}

@@ -1,4 +1,4 @@
-"""Calls that fail on demand, and what the plane says of requests and answers that AWS would not take or give."""
+"""Calls that fail on demand, and what the simulator says of requests and answers that AWS would not take or give."""
 
 import copy
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError, ReadTimeoutError
 
-from aws_simulator import NotPlayed
+from aws_simulator import UnsupportedOperation
 from aws_simulator.client import How
 from aws_simulator.shapes import check_answer, operation_model
 from tests.unit.aws_simulator.conftest import CLUSTER, NAME, Stage, document
@@ -29,16 +29,16 @@ def test_a_refusal_has_the_services_own_code(stage: Stage, service: str, how: Ho
         "elbv2": lambda client: client.describe_target_groups(),
         "codedeploy": lambda client: client.list_applications(),
     }
-    stage.plane.fail(service, "*", how=how)
+    stage.simulator.fail(service, "*", how=how)
     with pytest.raises(ClientError) as caught:
         calls[service](stage.client(service))
     assert caught.value.response["Error"]["Code"] == code
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
-    assert stage.plane.calls[-1].error == code
+    assert stage.simulator.calls[-1].error == code
 
 
 def test_a_denial_names_who_what_and_on_which_resource(stage: Stage) -> None:
-    stage.plane.fail("ecs", "DescribeServices", how="denied")
+    stage.simulator.fail("ecs", "DescribeServices", how="denied")
     with pytest.raises(stage.client("ecs").exceptions.AccessDeniedException) as caught:
         stage.service()
     assert caught.value.response["Error"]["Message"].startswith(
@@ -49,22 +49,22 @@ def test_a_denial_names_who_what_and_on_which_resource(stage: Stage) -> None:
 
 @pytest.mark.parametrize(("how", "made"), [("timeout", 0), ("answer_lost", 1)])
 def test_a_call_without_an_answer_has_taken_effect_or_not(stage: Stage, how: How, made: int) -> None:
-    before = len(stage.plane.ecs.definitions)
-    stage.plane.fail("ecs", "RegisterTaskDefinition", how=how)
+    before = len(stage.simulator.ecs.definitions)
+    stage.simulator.fail("ecs", "RegisterTaskDefinition", how=how)
     with pytest.raises(ReadTimeoutError):
         stage.register("2")
-    assert len(stage.plane.ecs.definitions) - before == made
+    assert len(stage.simulator.ecs.definitions) - before == made
 
 
 def test_a_repeated_call_takes_effect_twice(stage: Stage) -> None:
-    before = len(stage.plane.ecs.definitions)
-    stage.plane.fail("ecs", "RegisterTaskDefinition", how="repeated")
+    before = len(stage.simulator.ecs.definitions)
+    stage.simulator.fail("ecs", "RegisterTaskDefinition", how="repeated")
     stage.register("2")
-    assert len(stage.plane.ecs.definitions) - before == 2
+    assert len(stage.simulator.ecs.definitions) - before == 2
 
 
 def test_only_the_named_calls_fail_and_only_so_often(stage: Stage) -> None:
-    stage.plane.fail("ecs", "DescribeServices", how="throttled", times=2, after=1)
+    stage.simulator.fail("ecs", "DescribeServices", how="throttled", times=2, after=1)
     outcomes = []
     for _ in range(4):
         try:
@@ -77,7 +77,7 @@ def test_only_the_named_calls_fail_and_only_so_often(stage: Stage) -> None:
 
 
 def test_calls_are_recorded_with_iams_names(stage: Stage) -> None:
-    stage.plane.calls.clear()
+    stage.simulator.calls.clear()
     stage.register("2")
     stage.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")
     stage.client("elbv2").describe_rules(ListenerArn=stage.test_listener)
@@ -85,7 +85,7 @@ def test_calls_are_recorded_with_iams_names(stage: Stage) -> None:
     stage.client("cloudwatch").describe_alarms(AlarmNames=["one"])
     stage.client("codedeploy").list_deployments(applicationName=NAME, deploymentGroupName=NAME)
     account = "us-east-1:111122223333"
-    assert [(call.action, call.writes, call.resources) for call in stage.plane.calls] == [
+    assert [(call.action, call.writes, call.resources) for call in stage.simulator.calls] == [
         ("ecs:RegisterTaskDefinition", True, (f"arn:aws:ecs:{account}:task-definition/{NAME}:*",)),
         ("application-autoscaling:DescribeScalableTargets", False, ("*",)),
         ("elasticloadbalancing:DescribeRules", False, ("*",)),
@@ -95,11 +95,11 @@ def test_calls_are_recorded_with_iams_names(stage: Stage) -> None:
     ]
 
 
-def test_botocore_itself_refuses_a_wrong_name_before_the_plane_is_asked(stage: Stage) -> None:
-    before = len(stage.plane.calls)
+def test_botocore_itself_refuses_a_wrong_name_before_the_simulator_is_called(stage: Stage) -> None:
+    before = len(stage.simulator.calls)
     with pytest.raises(ParamValidationError, match="clusterName"):
         stage.client("ecs").describe_services(clusterName="x", services=["y"])
-    assert len(stage.plane.calls) == before
+    assert len(stage.simulator.calls) == before
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_values_that_botocore_lets_through_are_refused_as_aws_does(
         ({"clusters": [{"statistics": [{"name": 3}]}]}, "statistics"),
     ],
 )
-def test_an_answer_that_aws_would_not_give_is_an_error_of_the_plane(answer: dict[str, Any], wrong: str) -> None:
+def test_an_answer_that_aws_would_not_give_is_an_error_of_the_simulator(answer: dict[str, Any], wrong: str) -> None:
     with pytest.raises(AssertionError, match=wrong):
         check_answer(operation_model("ecs", "DescribeClusters"), answer)
 
@@ -138,19 +138,19 @@ def test_an_enumeration_in_an_answer_is_checked_too() -> None:
 
 
 def test_an_operation_that_is_not_played_is_no_error_of_aws(stage: Stage) -> None:
-    with pytest.raises(NotPlayed, match="ecs:CreateCapacityProvider"):
+    with pytest.raises(UnsupportedOperation, match="ecs:CreateCapacityProvider"):
         stage.client("ecs").create_capacity_provider(name="x")
 
 
-def test_what_a_caller_does_with_an_answer_does_not_reach_the_plane(stage: Stage) -> None:
+def test_what_a_caller_does_with_an_answer_does_not_reach_the_simulator(stage: Stage) -> None:
     answer = stage.client("ecs").describe_task_definition(taskDefinition=f"{NAME}:1")
     answer["taskDefinition"]["containerDefinitions"].clear()
     again = stage.client("ecs").describe_task_definition(taskDefinition=f"{NAME}:1")
     assert len(again["taskDefinition"]["containerDefinitions"]) == 1
 
 
-def test_a_copy_of_a_plane_goes_its_own_way(stage: Stage) -> None:
-    other = copy.deepcopy(stage.plane)
+def test_a_copy_of_a_simulator_is_independent(stage: Stage) -> None:
+    other = copy.deepcopy(stage.simulator)
     other.client("ecs").update_service(cluster=CLUSTER, service=NAME, desiredCount=5)
     other.clock.sleep(60)
     assert stage.service()["desiredCount"] == 2

@@ -45,12 +45,12 @@ def test_an_update_of_a_scalable_target_keeps_what_it_does_not_name(scaled: Stag
 
 
 def test_scaling_obeys_bounds_and_suspension(scaled: Stage) -> None:
-    assert scaled.plane.autoscaling.scale(RESOURCE, 50)
+    assert scaled.simulator.autoscaling.scale(RESOURCE, 50)
     assert scaled.service()["desiredCount"] == 6
     suspended = {"DynamicScalingInSuspended": True, "DynamicScalingOutSuspended": True}
     scaled.client("application-autoscaling").register_scalable_target(**TARGET, SuspendedState=suspended)
-    assert not scaled.plane.autoscaling.scale(RESOURCE, 2)
-    assert scaled.plane.autoscaling.scale(RESOURCE, 2, scheduled=True)
+    assert not scaled.simulator.autoscaling.scale(RESOURCE, 2)
+    assert scaled.simulator.autoscaling.scale(RESOURCE, 2, scheduled=True)
     scaled.clock.sleep(120)
     assert scaled.service()["runningCount"] == 2
 
@@ -138,7 +138,7 @@ def test_an_alarm_is_ok_after_a_minute_and_stays_as_it_was_set_by_hand(stage: St
 
     stage.clock.sleep(60)
     assert state() == "OK"
-    stage.plane.set_alarm(ALARM, "ALARM")
+    stage.simulator.set_alarm(ALARM, "ALARM")
     stage.clock.sleep(3600)
     assert state() == "ALARM"
 

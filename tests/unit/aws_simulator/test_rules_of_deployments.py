@@ -77,7 +77,7 @@ def test_the_circuit_breaker_trips_at_half_of_the_desired_count_within_bounds(
 
 
 def test_failing_tasks_are_started_ever_more_slowly(stage: Stage) -> None:
-    definition: TaskDefinition = stage.plane.ecs.definition(f"{NAME}:1")
+    definition: TaskDefinition = stage.simulator.ecs.definition(f"{NAME}:1")
     one = TaskSet(
         id="x",
         definition=definition,

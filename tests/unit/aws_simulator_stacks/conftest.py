@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from aws_simulator import ControlPlane, SteppedClock
-from aws_simulator.account_setup import build_region
+from aws_simulator import AwsSimulator, SteppedClock
+from aws_simulator.account_setup import build_account
 from aws_simulator.cloudformation import CloudFormation
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
@@ -27,16 +27,16 @@ START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 class Console:
     """What a person does with CloudFormation, through a real client."""
 
-    def __init__(self, plane: ControlPlane) -> None:
-        self.plane = plane
-        self.client = plane.client("cloudformation")
+    def __init__(self, simulator: AwsSimulator) -> None:
+        self.simulator = simulator
+        self.client = simulator.client("cloudformation")
         self._numbers = count(1)
 
     def plan(
         self, stack: str, template: Json | str, parameters: Mapping[str, str | None] | None = None, **more: Any
     ) -> Json:
         """A change set that is ready, as DescribeChangeSet gives it; a value of None is the previous one."""
-        exists = any(one.name == stack and one.resources for one in self.plane.service(CloudFormation).stacks)
+        exists = any(one.name == stack and one.resources for one in self.simulator.service(CloudFormation).stacks)
         name = f"change-{next(self._numbers)}"
         given = [
             {"ParameterKey": key, "UsePreviousValue": True}
@@ -53,7 +53,7 @@ class Console:
             Capabilities=["CAPABILITY_NAMED_IAM"],
             **more,
         )
-        self.plane.clock.sleep(5)
+        self.simulator.clock.sleep(5)
         described: Json = self.client.describe_change_set(
             StackName=stack, ChangeSetName=name, IncludePropertyValues=True
         )
@@ -70,9 +70,9 @@ class Console:
         return self.settle(stack)
 
     def settle(self, stack: str) -> str:
-        found = self.plane.service(CloudFormation).find(stack)
+        found = self.simulator.service(CloudFormation).find(stack)
         while found.busy:
-            self.plane.clock.sleep(1)
+            self.simulator.clock.sleep(1)
         return found.status
 
     def events(self, stack: str) -> list[tuple[str, str]]:
@@ -93,38 +93,38 @@ class Console:
 
 
 @pytest.fixture
-def plane(request: pytest.FixtureRequest) -> ControlPlane:
+def simulator(request: pytest.FixtureRequest) -> AwsSimulator:
     """Of the account that staging has: empty, or with the region if the test asks for it."""
-    copied: ControlPlane = pickle.loads(built()) if "region" in request.fixturenames else empty()
+    copied: AwsSimulator = pickle.loads(built()) if "region" in request.fixturenames else empty()
     return copied
 
 
-def empty() -> ControlPlane:
-    return ControlPlane(clock=SteppedClock(START), account_id=STAGING.account_id)
+def empty() -> AwsSimulator:
+    return AwsSimulator(clock=SteppedClock(START), account_id=STAGING.account_id)
 
 
 @cache
 def built() -> bytes:
-    plane = empty()
-    build_region(plane, ROOT, STAGING, load_services(ROOT, "staging"))
-    return pickle.dumps(plane)
+    simulator = empty()
+    build_account(simulator, ROOT, STAGING, load_services(ROOT, "staging"))
+    return pickle.dumps(simulator)
 
 
 @pytest.fixture
-def console(plane: ControlPlane) -> Console:
-    return Console(plane)
+def console(simulator: AwsSimulator) -> Console:
+    return Console(simulator)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
     """Staging with its three services, none of them released."""
 
-    plane: ControlPlane
+    simulator: AwsSimulator
     environment: Environment
     services: Mapping[str, ServiceSpec]
 
 
 @pytest.fixture
-def region(plane: ControlPlane) -> Region:
+def region(simulator: AwsSimulator) -> Region:
     services = load_services(ROOT, "staging")
-    return Region(plane=plane, environment=STAGING, services={spec.name: spec for spec in services})
+    return Region(simulator=simulator, environment=STAGING, services={spec.name: spec for spec in services})

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from aws_simulator import ControlPlane, NotPlayed
+from aws_simulator import AwsSimulator, UnsupportedOperation
 from aws_simulator.dynamodb import Expression
 
 FREE_OR_EXPIRED = "attribute_not_exists(#name) OR expires_at < :now"
@@ -14,8 +14,8 @@ KEY = {"name": ITEM["name"]}
 
 
 @pytest.fixture
-def dynamodb(plane: ControlPlane) -> Any:
-    client = plane.client("dynamodb")
+def dynamodb(simulator: AwsSimulator) -> Any:
+    client = simulator.client("dynamodb")
     client.create_table(
         TableName="locks",
         KeySchema=[{"AttributeName": "name", "KeyType": "HASH"}],
@@ -130,13 +130,13 @@ def test_conditions_of_an_item(expression: str, holds: bool) -> None:
     ],
 )
 def test_an_expression_that_is_not_known_is_not_guessed(expression: str) -> None:
-    with pytest.raises(NotPlayed):
+    with pytest.raises(UnsupportedOperation):
         Expression(expression, {"#token": "token"}, {":one": {"S": "one"}}).holds(ITEM)
 
 
 @pytest.mark.parametrize("expression", ["ADD expires_at :one", "SET expires_at = expires_at + :one"])
 def test_an_update_that_is_not_known_is_not_guessed(expression: str) -> None:
-    with pytest.raises(NotPlayed):
+    with pytest.raises(UnsupportedOperation):
         Expression(expression, {}, {":one": {"N": "1"}}).changes()
 
 

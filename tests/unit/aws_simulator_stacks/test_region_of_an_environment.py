@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from aws_simulator import Behaviour, ControlPlane, SteppedClock
-from aws_simulator.account_setup import RegionNotBuilt, build_region, released
+from aws_simulator import AwsSimulator, Behaviour, SteppedClock
+from aws_simulator.account_setup import SetupFailed, build_account, released
 from aws_simulator.cloudformation import CloudFormation
 from aws_simulator.dynamodb import DynamoDb
 from aws_simulator.iam import Iam
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_every_stack_is_complete_and_was_made_in_order(region: Any) -> None:
-    stacks = region.plane.service(CloudFormation).stacks
+    stacks = region.simulator.service(CloudFormation).stacks
     shared = [one.name for one in load_shared_stacks(ROOT, region.environment, list(region.services.values()))]
     own = [stack_name(spec, region.environment) for spec in region.services.values()]
     assert [(stack.name, stack.status) for stack in stacks] == [(name, "CREATE_COMPLETE") for name in [*shared, *own]]
@@ -32,10 +32,10 @@ def test_every_stack_is_complete_and_was_made_in_order(region: Any) -> None:
 @pytest.mark.parametrize("environment", ["production", "staging"])
 def test_what_stacks_write_down_for_each_other_is_of_the_form_that_aws_gives(environment: str) -> None:
     found, services = load_environment(ROOT, environment), load_services(ROOT, environment)
-    plane = ControlPlane(clock=SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC)), account_id=found.account_id)
-    build_region(plane, ROOT, found, services)
+    simulator = AwsSimulator(clock=SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC)), account_id=found.account_id)
+    build_account(simulator, ROOT, found, services)
     path = f"/platform/{environment}/"
-    pages = plane.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
+    pages = simulator.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
     written = {one["Name"].removeprefix(path): one["Value"] for page in pages for one in page["Parameters"]}
     account = found.account_id
     forms = {
@@ -52,11 +52,11 @@ def test_what_stacks_write_down_for_each_other_is_of_the_form_that_aws_gives(env
 
 
 def test_building_is_no_call_of_a_client(region: Any) -> None:
-    assert region.plane.calls == []
+    assert region.simulator.calls == []
 
 
 def test_services_wait_for_their_first_release_with_a_placeholder(region: Any) -> None:
-    found = region.plane.client("ecs").describe_services(
+    found = region.simulator.client("ecs").describe_services(
         cluster="platform-staging", services=["staging-orders", "staging-orders-worker"]
     )["services"]
     assert [(one["serviceName"], one["runningCount"]) for one in found] == [
@@ -67,7 +67,7 @@ def test_services_wait_for_their_first_release_with_a_placeholder(region: Any) -
 
 
 def test_target_groups_rules_and_deployment_group_agree(region: Any) -> None:
-    ssm, elbv2 = region.plane.client("ssm"), region.plane.client("elbv2")
+    ssm, elbv2 = region.simulator.client("ssm"), region.simulator.client("elbv2")
     listener = ssm.get_parameter(Name="/platform/staging/edge/production-listener-arn")["Parameter"]["Value"]
     rule = next(
         one
@@ -80,7 +80,7 @@ def test_target_groups_rules_and_deployment_group_agree(region: Any) -> None:
         (groups[0]["TargetGroupArn"], 100),
         (groups[1]["TargetGroupArn"], 0),
     ]
-    pair = region.plane.client("codedeploy").get_deployment_group(
+    pair = region.simulator.client("codedeploy").get_deployment_group(
         applicationName="staging-orders", deploymentGroupName="staging-orders"
     )["deploymentGroupInfo"]["loadBalancerInfo"]["targetGroupPairInfoList"][0]
     assert [one["name"] for one in pair["targetGroups"]] == ["staging-orders-blue", "staging-orders-green"]
@@ -88,7 +88,7 @@ def test_target_groups_rules_and_deployment_group_agree(region: Any) -> None:
 
 
 def test_secrets_of_the_services_are_there_with_their_keys(region: Any) -> None:
-    client = region.plane.client("secretsmanager")
+    client = region.simulator.client("secretsmanager")
     for name in ("staging/orders/database", "staging/orders/cache"):
         found = client.get_secret_value(SecretId=f"platform/{name}")
         assert json.loads(found["SecretString"])["password"]
@@ -98,21 +98,21 @@ def test_secrets_of_the_services_are_there_with_their_keys(region: Any) -> None:
 
 
 def test_the_table_of_locks_is_there(region: Any) -> None:
-    assert region.plane.service(DynamoDb).tables["platform-staging-locks"].key == ("name",)
+    assert region.simulator.service(DynamoDb).tables["platform-staging-locks"].key == ("name",)
 
 
 def test_roles_hold_the_documents_that_were_rendered(region: Any) -> None:
-    documents = region.plane.service(Iam).documents("staging-orders-deploy")
-    service = region.plane.arn("ecs", "service/platform-staging/staging-orders")
-    other = region.plane.arn("ecs", "service/platform-staging/staging-users")
+    documents = region.simulator.service(Iam).documents("staging-orders-deploy")
+    service = region.simulator.arn("ecs", "service/platform-staging/staging-orders")
+    other = region.simulator.arn("ecs", "service/platform-staging/staging-users")
     assert is_allowed(documents, "ecs:UpdateServicePrimaryTaskSet", service).allowed
     assert not is_allowed(documents, "ecs:UpdateServicePrimaryTaskSet", other).allowed
 
 
 def test_a_released_service_serves_all_users_with_its_image(region: Any) -> None:
     orders = region.services["orders"]
-    image = released(region.plane, ROOT, region.environment, orders, "v1")
-    ecs = region.plane.client("ecs")
+    image = released(region.simulator, ROOT, region.environment, orders, "v1")
+    ecs = region.simulator.client("ecs")
     names = ["staging-orders", "staging-orders-worker"]
     api, worker = ecs.describe_services(cluster="platform-staging", services=names)["services"]
     (live,) = (one for one in api["taskSets"] if one["status"] == "PRIMARY")
@@ -122,7 +122,7 @@ def test_a_released_service_serves_all_users_with_its_image(region: Any) -> None
         assert containers["app"]["image"] == image
         assert {"key": "platform:version", "value": "v1"} in described["tags"]
     assert live["loadBalancers"][0]["targetGroupArn"].split("/")[1] == "staging-orders-green"
-    health = region.plane.client("elbv2").describe_target_health(
+    health = region.simulator.client("elbv2").describe_target_health(
         TargetGroupArn=live["loadBalancers"][0]["targetGroupArn"]
     )["TargetHealthDescriptions"]
     assert {one["TargetHealth"]["State"] for one in health} == {"healthy"}
@@ -130,8 +130,8 @@ def test_a_released_service_serves_all_users_with_its_image(region: Any) -> None
 
 def test_a_second_release_goes_back_to_the_first_target_group(region: Any) -> None:
     for tag in ("v1", "v2"):
-        released(region.plane, ROOT, region.environment, region.services["users"], tag)
-    (api,) = region.plane.client("ecs").describe_services(cluster="platform-staging", services=["staging-users"])[
+        released(region.simulator, ROOT, region.environment, region.services["users"], tag)
+    (api,) = region.simulator.client("ecs").describe_services(cluster="platform-staging", services=["staging-users"])[
         "services"
     ]
     (live,) = (one for one in api["taskSets"] if one["status"] == "PRIMARY")
@@ -140,5 +140,5 @@ def test_a_second_release_goes_back_to_the_first_target_group(region: Any) -> No
 
 def test_a_release_of_a_bad_image_is_no_setup(region: Any) -> None:
     crashing = Behaviour(kind="crashes")
-    with pytest.raises(RegionNotBuilt):
-        released(region.plane, ROOT, region.environment, region.services["users"], "v1", crashing)
+    with pytest.raises(SetupFailed):
+        released(region.simulator, ROOT, region.environment, region.services["users"], "v1", crashing)

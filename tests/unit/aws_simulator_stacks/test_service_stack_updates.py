@@ -45,7 +45,7 @@ def changes(change_set: Any) -> dict[str, tuple[str, str, tuple[str, ...]]]:
 
 def weights(region: Any, priority: int) -> dict[str, int]:
     """Of the production rule: end of the target group's name, and its weight."""
-    ssm, elbv2 = region.plane.client("ssm"), region.plane.client("elbv2")
+    ssm, elbv2 = region.simulator.client("ssm"), region.simulator.client("elbv2")
     listener = ssm.get_parameter(Name="/platform/staging/edge/production-listener-arn")["Parameter"]["Value"]
     (rule,) = (one for one in elbv2.describe_rules(ListenerArn=listener)["Rules"] if one["Priority"] == str(priority))
     groups = rule["Actions"][0]["ForwardConfig"]["TargetGroups"]
@@ -56,7 +56,7 @@ def weights(region: Any, priority: int) -> dict[str, int]:
 def orders(region: Any) -> ServiceSpec:
     """Released once: green is live."""
     spec: ServiceSpec = region.services["orders"]
-    released(region.plane, ROOT, region.environment, spec, "v1")
+    released(region.simulator, ROOT, region.environment, spec, "v1")
     return spec
 
 
@@ -83,7 +83,7 @@ def test_an_edit_of_scaling_touches_the_scalable_target_alone(region: Any, conso
     console.client.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
     assert console.settle(STACK) == "UPDATE_COMPLETE"
     assert touched(console, since) == {"ScalableTarget"}
-    target = region.plane.client("application-autoscaling").describe_scalable_targets(
+    target = region.simulator.client("application-autoscaling").describe_scalable_targets(
         ServiceNamespace="ecs", ResourceIds=["service/platform-staging/staging-orders"]
     )["ScalableTargets"][0]
     assert (target["MinCapacity"], target["MaxCapacity"]) == (orders.scaling.min_tasks, 50)
@@ -91,7 +91,7 @@ def test_an_edit_of_scaling_touches_the_scalable_target_alone(region: Any, conso
 
 
 def test_scaling_that_is_suspended_stays_so_during_an_update(region: Any, console: Any, orders: ServiceSpec) -> None:
-    scaling = region.plane.client("application-autoscaling")
+    scaling = region.simulator.client("application-autoscaling")
     suspended = {"DynamicScalingInSuspended": True, "DynamicScalingOutSuspended": True}
     where = {"ServiceNamespace": "ecs", "ResourceId": "service/platform-staging/staging-orders"}
     scaling.register_scalable_target(**where, ScalableDimension="ecs:service:DesiredCount", SuspendedState=suspended)
@@ -120,7 +120,7 @@ def test_two_updates_change_a_rule_and_leave_its_weights(
     synchronise, change = updates(region, orders)
     assert send(console, synchronise) == "UPDATE_COMPLETE"
     if fails:
-        region.plane.service(CloudFormation).fail_resource(STACK, "TestRule", "No more of those.")
+        region.simulator.service(CloudFormation).fail_resource(STACK, "TestRule", "No more of those.")
     assert send(console, change) == ("UPDATE_ROLLBACK_COMPLETE" if fails else "UPDATE_COMPLETE")
     assert weights(region, orders.priority) == {"blue": 0, "green": 100}
 
@@ -134,7 +134,7 @@ def test_the_first_of_the_two_updates_must_not_be_rolled_back_when_it_fails(
 ) -> None:
     """Its former text is what is no longer true."""
     synchronise, change = updates(region, orders)
-    region.plane.service(CloudFormation).fail_resource(STACK, "TestRule", "No more of those.")
+    region.simulator.service(CloudFormation).fail_resource(STACK, "TestRule", "No more of those.")
     assert send(console, synchronise, DisableRollback=disable_rollback) == status
     assert weights(region, orders.priority)[live] == 100
     if disable_rollback:
@@ -153,7 +153,7 @@ def updates(region: Any, orders: ServiceSpec) -> list[StackUpdate]:
 
 
 def worker_revision(region: Any) -> str:
-    (worker,) = region.plane.client("ecs").describe_services(
+    (worker,) = region.simulator.client("ecs").describe_services(
         cluster="platform-staging", services=["staging-orders-worker"]
     )["services"]
     return str(worker["taskDefinition"])
@@ -222,7 +222,7 @@ def test_a_new_alarm_and_one_that_goes(region: Any, console: Any, orders: Servic
     assert found["LatencyP99Alarm"][0] == "Remove"
     assert "AlarmConfiguration" in found["DeploymentGroup"][2]
     assert console.apply(STACK, template, kept(template)) == "UPDATE_COMPLETE"
-    names = {one["AlarmName"] for one in region.plane.client("cloudwatch").describe_alarms()["MetricAlarms"]}
+    names = {one["AlarmName"] for one in region.simulator.client("cloudwatch").describe_alarms()["MetricAlarms"]}
     assert not any("orders" in name and "latency" in name for name in names)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from aws_simulator import ControlPlane
+from aws_simulator import AwsSimulator
 from aws_simulator.cloudformation import CloudFormation
 
 Json = dict[str, Any]
@@ -29,8 +29,8 @@ def template(**resources: Json) -> Json:
     return {"Resources": resources}
 
 
-def value(plane: ControlPlane, name: str) -> str:
-    return str(plane.client("ssm").get_parameter(Name=f"/{name}")["Parameter"]["Value"])
+def value(simulator: AwsSimulator, name: str) -> str:
+    return str(simulator.client("ssm").get_parameter(Name=f"/{name}")["Parameter"]["Value"])
 
 
 CHAIN = template(
@@ -41,11 +41,11 @@ CHAIN = template(
 )
 
 
-def test_resources_are_made_after_what_they_need(console: Any, plane: ControlPlane) -> None:
+def test_resources_are_made_after_what_they_need(console: Any, simulator: AwsSimulator) -> None:
     assert console.apply("chain", CHAIN) == "CREATE_COMPLETE"
     complete = [name for name, status in console.events("chain") if status == "CREATE_COMPLETE"]
     assert complete == ["Logs", "First", "Second", "Third", "chain"]
-    assert value(plane, "third") == "after /second"
+    assert value(simulator, "third") == "after /second"
 
 
 def test_a_stack_tells_everything_that_happens_to_a_resource(console: Any) -> None:
@@ -61,8 +61,8 @@ def test_a_stack_tells_everything_that_happens_to_a_resource(console: Any) -> No
     assert console.reason("chain", "First", "CREATE_IN_PROGRESS") == "Resource creation Initiated"
 
 
-def test_a_creation_that_fails_deletes_what_it_made(console: Any, plane: ControlPlane) -> None:
-    plane.service(CloudFormation).fail_resource("chain", "Second", "No more of those.")
+def test_a_creation_that_fails_deletes_what_it_made(console: Any, simulator: AwsSimulator) -> None:
+    simulator.service(CloudFormation).fail_resource("chain", "Second", "No more of those.")
     assert console.apply("chain", CHAIN) == "ROLLBACK_COMPLETE"
     assert console.reason("chain", "Second", "CREATE_FAILED") == "No more of those."
     assert (
@@ -71,29 +71,29 @@ def test_a_creation_that_fails_deletes_what_it_made(console: Any, plane: Control
     )
     deleted = [name for name, status in console.events("chain") if status == "DELETE_COMPLETE"]
     assert deleted == ["Second", "First", "Logs"]
-    assert plane.client("logs").describe_log_groups()["logGroups"] == []
+    assert simulator.client("logs").describe_log_groups()["logGroups"] == []
 
 
-def test_a_stack_that_was_rolled_back_can_only_be_deleted(console: Any, plane: ControlPlane) -> None:
-    plane.service(CloudFormation).fail_resource("chain", "Logs", "No more of those.")
+def test_a_stack_that_was_rolled_back_can_only_be_deleted(console: Any, simulator: AwsSimulator) -> None:
+    simulator.service(CloudFormation).fail_resource("chain", "Logs", "No more of those.")
     console.apply("chain", CHAIN)
     with pytest.raises(ClientError, match="is in ROLLBACK_COMPLETE state and can not be updated"):
         console.client.create_change_set(
             StackName="chain", ChangeSetName="again", TemplateBody='{"Resources":{"A":{"Type":"B"}}}'
         )
     console.client.delete_stack(StackName="chain")
-    assert console.settle(plane.service(CloudFormation).stacks[0].id) == "DELETE_COMPLETE"
+    assert console.settle(simulator.service(CloudFormation).stacks[0].id) == "DELETE_COMPLETE"
     with pytest.raises(ClientError, match="Stack with id chain does not exist"):
         console.client.describe_stacks(StackName="chain")
 
 
-def test_a_creation_may_be_left_as_it_failed(console: Any, plane: ControlPlane) -> None:
-    plane.service(CloudFormation).fail_resource("chain", "Second", "No more of those.")
+def test_a_creation_may_be_left_as_it_failed(console: Any, simulator: AwsSimulator) -> None:
+    simulator.service(CloudFormation).fail_resource("chain", "Second", "No more of those.")
     assert console.apply("chain", CHAIN, OnStackFailure="DO_NOTHING") == "CREATE_FAILED"
-    assert value(plane, "first") == "1"
+    assert value(simulator, "first") == "1"
 
 
-def test_what_is_still_being_made_is_cancelled(console: Any, plane: ControlPlane) -> None:
+def test_what_is_still_being_made_is_cancelled(console: Any, simulator: AwsSimulator) -> None:
     container = {"Name": "app", "Image": "nowhere/nothing:1", "Essential": True}
     task = {
         "Family": "slow",
@@ -114,24 +114,24 @@ def test_what_is_still_being_made_is_cancelled(console: Any, plane: ControlPlane
         First=parameter("first", {"Ref": "Cluster"}),
         Second=parameter("second", {"Ref": "First"}),
     )
-    plane.service(CloudFormation).fail_resource("slow", "Second", "No more of those.")
+    simulator.service(CloudFormation).fail_resource("slow", "Second", "No more of those.")
     assert console.apply("slow", slow) == "ROLLBACK_COMPLETE"
     assert console.reason("slow", "Service", "CREATE_FAILED") == "Resource creation cancelled"
     assert ("Service", "DELETE_COMPLETE") in console.events("slow")
 
 
-def test_a_refusal_of_the_service_is_the_reason(console: Any, plane: ControlPlane) -> None:
-    plane.client("ssm").put_parameter(Name="/first", Value="mine", Type="String")
+def test_a_refusal_of_the_service_is_the_reason(console: Any, simulator: AwsSimulator) -> None:
+    simulator.client("ssm").put_parameter(Name="/first", Value="mine", Type="String")
     assert console.apply("chain", template(First=parameter("first", "1"))) == "ROLLBACK_COMPLETE"
     reason = console.reason("chain", "First", "CREATE_FAILED")
     assert reason.startswith(
         'Resource handler returned message: "/first already exists. (Service: SSM, Status Code: 400'
     )
     assert reason.endswith("HandlerErrorCode: AlreadyExists)")
-    assert value(plane, "first") == "mine"
+    assert value(simulator, "first") == "mine"
 
 
-def test_an_update_writes_only_what_has_another_text(console: Any, plane: ControlPlane) -> None:
+def test_an_update_writes_only_what_has_another_text(console: Any, simulator: AwsSimulator) -> None:
     console.apply("chain", CHAIN)
     before = len(console.events("chain"))
     changed = {"Resources": {**CHAIN["Resources"], "Logs": group("logs", 30)}}
@@ -145,31 +145,33 @@ def test_an_update_writes_only_what_has_another_text(console: Any, plane: Contro
     ]
 
 
-def test_what_was_changed_by_hand_is_not_written_back(console: Any, plane: ControlPlane) -> None:
+def test_what_was_changed_by_hand_is_not_written_back(console: Any, simulator: AwsSimulator) -> None:
     console.apply("chain", CHAIN)
-    plane.client("ssm").put_parameter(Name="/first", Value="by hand", Overwrite=True)
+    simulator.client("ssm").put_parameter(Name="/first", Value="by hand", Overwrite=True)
     console.apply("chain", {"Resources": {**CHAIN["Resources"], "Logs": group("logs", 30)}})
-    assert value(plane, "first") == "by hand"
+    assert value(simulator, "first") == "by hand"
 
 
-def test_an_update_that_fails_writes_the_former_text_whatever_has_happened(console: Any, plane: ControlPlane) -> None:
+def test_an_update_that_fails_writes_the_former_text_whatever_has_happened(
+    console: Any, simulator: AwsSimulator
+) -> None:
     console.apply("chain", CHAIN)
-    plane.client("ssm").put_parameter(Name="/first", Value="by hand", Overwrite=True)
-    plane.service(CloudFormation).fail_resource("chain", "Second", "No more of those.")
+    simulator.client("ssm").put_parameter(Name="/first", Value="by hand", Overwrite=True)
+    simulator.service(CloudFormation).fail_resource("chain", "Second", "No more of those.")
     changed = {**CHAIN["Resources"], "First": parameter("first", "2"), "New": parameter("new", "1")}
     changed["Second"] = parameter("second", {"Fn::Sub": "${First} and ${New}"})
     assert console.apply("chain", {"Resources": changed}) == "UPDATE_ROLLBACK_COMPLETE"
-    assert (value(plane, "first"), value(plane, "second")) == ("1", "/first")
+    assert (value(simulator, "first"), value(simulator, "second")) == ("1", "/first")
     assert console.reason("chain", "chain", "UPDATE_ROLLBACK_IN_PROGRESS") == (
         "The following resource(s) failed to update: [Second]. "
     )
     with pytest.raises(ClientError, match="ParameterNotFound"):
-        value(plane, "new")
+        value(simulator, "new")
     assert console.apply("chain", {"Resources": {**CHAIN["Resources"], "Logs": group("logs", 30)}}) == "UPDATE_COMPLETE"
 
 
-def test_a_rollback_that_fails_goes_on_when_it_is_told_to(console: Any, plane: ControlPlane) -> None:
-    cloudformation = plane.service(CloudFormation)
+def test_a_rollback_that_fails_goes_on_when_it_is_told_to(console: Any, simulator: AwsSimulator) -> None:
+    cloudformation = simulator.service(CloudFormation)
     console.apply("chain", CHAIN)
     cloudformation.fail_resource("chain", "First", "No more of those.", times=2)
     changed = {"Resources": {**CHAIN["Resources"], "First": parameter("first", "2")}}
@@ -178,26 +180,28 @@ def test_a_rollback_that_fails_goes_on_when_it_is_told_to(console: Any, plane: C
         console.plan("chain", CHAIN)
     console.client.continue_update_rollback(StackName="chain")
     assert console.settle("chain") == "UPDATE_ROLLBACK_COMPLETE"
-    assert value(plane, "first") == "1"
+    assert value(simulator, "first") == "1"
 
 
-def test_a_rollback_may_skip_what_cannot_go_back(console: Any, plane: ControlPlane) -> None:
+def test_a_rollback_may_skip_what_cannot_go_back(console: Any, simulator: AwsSimulator) -> None:
     console.apply("chain", CHAIN)
-    plane.service(CloudFormation).fail_resource("chain", "First", "No more of those.", times=3)
+    simulator.service(CloudFormation).fail_resource("chain", "First", "No more of those.", times=3)
     console.apply("chain", {"Resources": {**CHAIN["Resources"], "First": parameter("first", "2")}})
     console.client.continue_update_rollback(StackName="chain", ResourcesToSkip=["First"])
     assert console.settle("chain") == "UPDATE_ROLLBACK_COMPLETE"
 
 
-def test_a_property_that_cannot_change_makes_another_resource(console: Any, plane: ControlPlane) -> None:
+def test_a_property_that_cannot_change_makes_another_resource(console: Any, simulator: AwsSimulator) -> None:
     console.apply("chain", template(Logs=group("logs", 7), First=parameter("first", {"Ref": "Logs"})))
     changed = template(Logs=group("others", 7), First=parameter("first", {"Ref": "Logs"}))
     assert console.apply("chain", changed) == "UPDATE_COMPLETE"
-    assert [one["logGroupName"] for one in plane.client("logs").describe_log_groups()["logGroups"]] == ["/others"]
-    assert value(plane, "first") == "/others"
+    assert [one["logGroupName"] for one in simulator.client("logs").describe_log_groups()["logGroups"]] == ["/others"]
+    assert value(simulator, "first") == "/others"
 
 
-def test_a_resource_with_a_name_of_its_own_is_not_replaced_under_that_name(console: Any, plane: ControlPlane) -> None:
+def test_a_resource_with_a_name_of_its_own_is_not_replaced_under_that_name(
+    console: Any, simulator: AwsSimulator
+) -> None:
     def groups(port: int) -> Json:
         properties = {"Name": "blue", "Port": port, "Protocol": "HTTP", "VpcId": "vpc-1", "TargetType": "ip"}
         return template(Group={"Type": "AWS::ElasticLoadBalancingV2::TargetGroup", "Properties": properties})
@@ -208,36 +212,36 @@ def test_a_resource_with_a_name_of_its_own_is_not_replaced_under_that_name(conso
         "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename blue and update "
         "the stack again."
     )
-    (found,) = plane.client("elbv2").describe_target_groups()["TargetGroups"]
+    (found,) = simulator.client("elbv2").describe_target_groups()["TargetGroups"]
     assert found["Port"] == 3000
 
 
 @pytest.mark.parametrize(("policy", "is_left"), [("Delete", False), ("Retain", True), ("RetainExceptOnCreate", True)])
 def test_what_a_template_no_longer_holds_goes_or_stays_as_it_says(
-    console: Any, plane: ControlPlane, policy: str, is_left: bool
+    console: Any, simulator: AwsSimulator, policy: str, is_left: bool
 ) -> None:
     console.apply("chain", template(Kept=parameter("kept", "1"), Logs=group("logs", 7, DeletionPolicy=policy)))
     assert console.apply("chain", template(Kept=parameter("kept", "1"))) == "UPDATE_COMPLETE"
-    assert bool(plane.client("logs").describe_log_groups()["logGroups"]) is is_left
+    assert bool(simulator.client("logs").describe_log_groups()["logGroups"]) is is_left
     assert ("Logs", "DELETE_SKIPPED" if is_left else "DELETE_COMPLETE") in console.events("chain")
 
 
 @pytest.mark.parametrize(("policy", "is_left"), [("Retain", True), ("RetainExceptOnCreate", False)])
 def test_what_is_kept_for_good_is_kept_after_a_creation_that_failed_too(
-    console: Any, plane: ControlPlane, policy: str, is_left: bool
+    console: Any, simulator: AwsSimulator, policy: str, is_left: bool
 ) -> None:
-    plane.service(CloudFormation).fail_resource("chain", "First", "No more of those.")
+    simulator.service(CloudFormation).fail_resource("chain", "First", "No more of those.")
     logs = group("logs", 7, DeletionPolicy=policy)
     console.apply("chain", template(Logs=logs, First=parameter("first", {"Ref": "Logs"})))
-    assert bool(plane.client("logs").describe_log_groups()["logGroups"]) is is_left
+    assert bool(simulator.client("logs").describe_log_groups()["logGroups"]) is is_left
 
 
-def test_an_execution_may_keep_nothing_that_it_made(console: Any, plane: ControlPlane) -> None:
-    plane.service(CloudFormation).fail_resource("chain", "First", "No more of those.")
+def test_an_execution_may_keep_nothing_that_it_made(console: Any, simulator: AwsSimulator) -> None:
+    simulator.service(CloudFormation).fail_resource("chain", "First", "No more of those.")
     logs = group("logs", 7, DeletionPolicy="Retain")
     planned = console.plan("chain", template(Logs=logs, First=parameter("first", {"Ref": "Logs"})))
     assert console.execute("chain", planned, RetainExceptOnCreate=True) == "ROLLBACK_COMPLETE"
-    assert plane.client("logs").describe_log_groups()["logGroups"] == []
+    assert simulator.client("logs").describe_log_groups()["logGroups"] == []
 
 
 def test_a_protected_stack_is_not_deleted(console: Any) -> None:
@@ -261,25 +265,27 @@ def test_a_stack_policy_forbids_what_it_does_not_allow(console: Any) -> None:
     assert console.apply("chain", changed) == "UPDATE_COMPLETE"
 
 
-def role_of(plane: ControlPlane, service: str) -> str:
+def role_of(simulator: AwsSimulator, service: str) -> str:
     trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    made = plane.client("iam").create_role(RoleName="stacks", AssumeRolePolicyDocument=json.dumps({"Statement": trust}))
+    made = simulator.client("iam").create_role(
+        RoleName="stacks", AssumeRolePolicyDocument=json.dumps({"Statement": trust})
+    )
     return str(made["Role"]["Arn"])
 
 
-def test_a_role_that_cloudformation_cannot_take_is_refused(console: Any, plane: ControlPlane) -> None:
-    for arn in (plane.arn("iam", "role/none", regional=False), role_of(plane, "ecs-tasks.amazonaws.com")):
+def test_a_role_that_cloudformation_cannot_take_is_refused(console: Any, simulator: AwsSimulator) -> None:
+    for arn in (simulator.arn("iam", "role/none", regional=False), role_of(simulator, "ecs-tasks.amazonaws.com")):
         with pytest.raises(ClientError, match=f"Role {arn} is invalid or cannot be assumed"):
             console.plan("chain", CHAIN, RoleARN=arn)
 
 
-def test_outputs_tags_and_values_are_described(console: Any, plane: ControlPlane) -> None:
+def test_outputs_tags_and_values_are_described(console: Any, simulator: AwsSimulator) -> None:
     body = {
         "Parameters": {"Name": {"Type": "String"}},
         **template(First=parameter("first", {"Ref": "Name"})),
         "Outputs": {"First": {"Value": {"Fn::GetAtt": ["First", "Value"]}, "Description": "what it holds"}},
     }
-    role = role_of(plane, "cloudformation.amazonaws.com")
+    role = role_of(simulator, "cloudformation.amazonaws.com")
     console.apply("chain", body, {"Name": "Ada"}, Tags=[{"Key": "owner", "Value": "us"}], RoleARN=role)
     (stack,) = console.client.describe_stacks(StackName="chain")["Stacks"]
     assert stack["Outputs"] == [{"OutputKey": "First", "OutputValue": "Ada", "Description": "what it holds"}]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from aws_simulator import ControlPlane, Refused
+from aws_simulator import AwsSimulator, Refused
 from aws_simulator.cloudformation.intrinsics import Scope, Unknown, resolve
 from aws_simulator.cloudformation.replacement import NAMES, create_only
 from aws_simulator.cloudformation.template import parse
@@ -137,8 +137,8 @@ def test_a_value_that_a_parameter_does_not_take_is_refused(
         console.plan("s", asking(P=body), given)
 
 
-def test_values_of_parameter_store_are_looked_up_again_with_each_update(console: Any, plane: ControlPlane) -> None:
-    ssm = plane.client("ssm")
+def test_values_of_parameter_store_are_looked_up_again_with_each_update(console: Any, simulator: AwsSimulator) -> None:
+    ssm = simulator.client("ssm")
     ssm.put_parameter(Name="/ids", Value="a,b", Type="StringList")
     properties = {"Name": "/first", "Type": "String", "Value": {"Fn::Select": [0, {"Ref": "Ids"}]}}
     template = {
@@ -166,21 +166,21 @@ def test_named_roles_need_somebody_who_knows(console: Any) -> None:
     assert console.client.validate_template(TemplateBody=body)["Capabilities"] == ["CAPABILITY_NAMED_IAM"]
 
 
-def test_a_change_set_goes_through_its_states(console: Any, plane: ControlPlane) -> None:
+def test_a_change_set_goes_through_its_states(console: Any, simulator: AwsSimulator) -> None:
     body = json.dumps({"Resources": RESOURCE})
     where = {"StackName": "s", "ChangeSetName": "c"}
     console.client.create_change_set(**where, ChangeSetType="CREATE", TemplateBody=body)
     assert console.client.describe_change_set(**where)["Status"] == "CREATE_IN_PROGRESS"
     with pytest.raises(ClientError, match="cannot be executed in its current status"):
         console.client.execute_change_set(**where)
-    plane.clock.sleep(3)
+    simulator.clock.sleep(3)
     described = console.client.describe_change_set(**where)
     assert (described["Status"], described["ExecutionStatus"]) == ("CREATE_COMPLETE", "AVAILABLE")
     assert [one["ResourceChange"]["Action"] for one in described["Changes"]] == ["Add"]
     assert console.client.describe_stacks(StackName="s")["Stacks"][0]["StackStatus"] == "REVIEW_IN_PROGRESS"
     assert [one["ChangeSetName"] for one in console.client.list_change_sets(StackName="s")["Summaries"]] == ["c"]
     console.client.describe_change_set(ChangeSetName=described["ChangeSetId"])
-    assert console.plane.calls[-1].resources == (described["StackId"],)
+    assert console.simulator.calls[-1].resources == (described["StackId"],)
     console.client.delete_change_set(**where)
     with pytest.raises(ClientError, match="does not exist"):
         console.client.describe_change_set(**where)

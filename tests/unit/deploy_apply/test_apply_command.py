@@ -29,9 +29,9 @@ class Shell:
 
     def __call__(self, *arguments: str, typed: str | None = None) -> Result:
         def connect(environment: Environment) -> Aws:
-            return Aws(self.account.plane.client, account_id=environment.account_id, region=environment.region)
+            return Aws(self.account.simulator.client, account_id=environment.account_id, region=environment.region)
 
-        world = Outside(connect=connect, clock=self.clock or self.account.plane.clock)
+        world = Outside(connect=connect, clock=self.clock or self.account.simulator.clock)
         return CliRunner().invoke(platform, list(arguments), obj=world, input=typed, prog_name="platform")
 
 
@@ -80,7 +80,7 @@ def test_what_a_person_has_to_do_still_is_told_until_it_is_done() -> None:
     assert "confirm the connection" in created
     assert "orders has its role and schema in the database now" in created
 
-    shell.account.plane.service(SecretsManager).put(secret, "value")
+    shell.account.simulator.service(SecretsManager).put(secret, "value")
     told = json.loads(shell("apply", "--shared", "--env", "staging", "--yes", "--json").stdout)
 
     again = told["still_to_do"]
@@ -120,7 +120,7 @@ def test_a_change_is_shown_asked_about_and_made(answer: str) -> None:
 @pytest.mark.parametrize(("typed", "told"), [("n\n", "was left as it is"), ("", "say --yes where nobody can be asked")])
 def test_without_consent_nothing_is_changed(typed: str, told: str) -> None:
     shell = orders_to_be_created()
-    shell.account.plane.calls.clear()
+    shell.account.simulator.calls.clear()
 
     result = shell("apply", "orders", "--env", "staging", typed=typed)
 
@@ -159,11 +159,11 @@ def test_a_failure_is_told_with_resource_reason_and_remedy_in_both_forms() -> No
 
 def test_a_loss_is_refused_and_told_by_name() -> None:
     shell = Shell(copy_of(shared_region("staging", "orders")))
-    client = shell.account.plane.client("cloudformation")
+    client = shell.account.simulator.client("cloudformation")
     body = {"Resources": {"Repository": {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": "old"}}}}
     name = "platform-staging-registry-users"
     client.create_stack(StackName=name, TemplateBody=json.dumps(body))
-    shell.account.plane.clock.sleep(60)
+    shell.account.simulator.clock.sleep(60)
 
     result = shell("apply", "--shared", "--env", "staging", "--yes", "--json")
 
@@ -191,7 +191,9 @@ class InterruptingClock:
 def test_a_signal_leaves_the_update_to_aws_and_says_how_to_follow_it() -> None:
     account = copy_of(shared_region("staging", "orders"))
 
-    result = Shell(account, InterruptingClock(account.plane.clock, 30))("apply", "orders", "--env", "staging", "--yes")
+    result = Shell(account, InterruptingClock(account.simulator.clock, 30))(
+        "apply", "orders", "--env", "staging", "--yes"
+    )
 
     assert result.exit_code == 128 + signal.SIGTERM
     assert "`platform apply orders --env staging` follows it" in result.stderr
@@ -218,7 +220,7 @@ def test_what_cannot_be_applied_is_refused_before_any_call(arguments: list[str],
 
     assert result.exit_code in (1, 2)
     assert told in result.stderr
-    assert shell.account.plane.calls == []
+    assert shell.account.simulator.calls == []
 
 
 @pytest.mark.parametrize(
@@ -246,7 +248,7 @@ def test_who_asked_for_a_document_gets_one_where_the_command_is_refused(argument
     assert (told["format_version"], told["outcome"], told["exit_code"]) == (1, "error", result.exit_code)
     assert told["error"]["kind"] == kind
     assert f"error: {told['error']['what']}\n" in result.stderr
-    assert shell.account.plane.calls == []
+    assert shell.account.simulator.calls == []
 
 
 def test_without_a_table_of_locks_every_command_says_how_to_make_it() -> None:
@@ -260,7 +262,9 @@ def test_without_a_table_of_locks_every_command_says_how_to_make_it() -> None:
 
 
 def locked_by_another(account: Applying) -> ReleaseLock:
-    lock = ReleaseLock(account.aws().locks, account.plane.clock, STAGING, "orders", owner="ci", purpose="release of v2")
+    lock = ReleaseLock(
+        account.aws().locks, account.simulator.clock, STAGING, "orders", owner="ci", purpose="release of v2"
+    )
     lock.__enter__()
     return lock
 
@@ -297,7 +301,7 @@ def test_unlocking_asks_first_and_says_whose_the_lock_was() -> None:
 def test_a_lock_whose_time_is_over_needs_no_unlocking() -> None:
     shell = orders_to_be_created()
     locked_by_another(shell.account)
-    shell.account.plane.clock.sleep(180)
+    shell.account.simulator.clock.sleep(180)
 
     assert shell("unlock", "orders", "--env", "staging").stdout == "orders in staging is not locked\n"
 

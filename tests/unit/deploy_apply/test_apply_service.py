@@ -84,7 +84,7 @@ def test_a_service_comes_into_being_in_one_go() -> None:
 
 def test_what_is_as_it_shall_be_costs_no_change_set_and_no_lock() -> None:
     account = released_account()
-    account.plane.calls.clear()
+    account.simulator.calls.clear()
 
     applied = run(account)
 
@@ -96,7 +96,7 @@ def test_what_is_as_it_shall_be_costs_no_change_set_and_no_lock() -> None:
 def test_another_number_of_tasks_changes_nothing_but_that() -> None:
     account = released_account()
     before = live(account)
-    account.plane.calls.clear()
+    account.simulator.calls.clear()
 
     assert run(account, scaled(ORDERS)).changed
 
@@ -104,13 +104,13 @@ def test_another_number_of_tasks_changes_nothing_but_that() -> None:
     assert live(account) == before
     assert (found := state(account).scaling) is not None
     assert (found.min_tasks, found.max_tasks) == (3, 30)
-    assert {call.service for call in account.plane.calls if call.writes} == {"cloudformation"}
+    assert {call.service for call in account.simulator.calls if call.writes} == {"cloudformation"}
 
 
 def test_scaling_may_be_changed_while_a_release_holds_the_lock() -> None:
     account = released_account()
     with ReleaseLock(
-        account.aws().locks, account.plane.clock, PRODUCTION, "orders", owner="ci", purpose="release of v2"
+        account.aws().locks, account.simulator.clock, PRODUCTION, "orders", owner="ci", purpose="release of v2"
     ):
         assert run(account, scaled(ORDERS)).changed
 
@@ -239,12 +239,12 @@ def test_another_grace_period_is_given_to_the_running_service() -> None:
 def test_a_release_that_holds_the_lock_is_waited_for_and_then_told() -> None:
     account = released_account()
     holder = ReleaseLock(
-        account.aws().locks, account.plane.clock, PRODUCTION, "orders", owner="ci", purpose="release of v2"
+        account.aws().locks, account.simulator.clock, PRODUCTION, "orders", owner="ci", purpose="release of v2"
     )
     with holder:
         with pytest.raises(Locked, match="is locked by ci"):
             run(account, with_longer_logs(ORDERS))
-        account.plane.clock.after(30, lambda: holder.__exit__(None, None, None))
+        account.simulator.clock.after(30, lambda: holder.__exit__(None, None, None))
         assert run(account, with_longer_logs(ORDERS)).changed
 
 
@@ -253,7 +253,7 @@ def test_a_long_update_renews_the_lock_and_gives_it_back() -> None:
 
     run(account)
 
-    assert sum(call.operation == "UpdateItem" for call in account.plane.calls) >= 2, "it takes over a minute"
+    assert sum(call.operation == "UpdateItem" for call in account.simulator.calls) >= 2, "it takes over a minute"
     assert account.aws().locks.read("platform-production-locks", "release/orders") is None
 
 
@@ -265,7 +265,7 @@ def test_who_loses_the_lock_changes_nothing_more() -> None:
             locks = account.aws().locks
             holder = locks.read("platform-production-locks", "release/orders")
             if holder is not None and holder.owner == "me":
-                break_lock(locks, PRODUCTION, holder, owner="you", now=account.plane.now())
+                break_lock(locks, PRODUCTION, holder, owner="you", now=account.simulator.now())
 
     with pytest.raises(LockLost):
         run(account, on_event=unlock)
@@ -273,8 +273,8 @@ def test_who_loses_the_lock_changes_nothing_more() -> None:
 
 def test_a_deployment_that_nobody_follows_is_not_disturbed() -> None:
     account = released_account()
-    image = account.plane.service(Ecr).push("orders", "v2", Behaviour(), architecture=ORDERS.task.architecture)
-    revision = register(account.plane, render_task_definition(ORDERS, PRODUCTION, image=image), {})
+    image = account.simulator.service(Ecr).push("orders", "v2", Behaviour(), architecture=ORDERS.task.architecture)
+    revision = register(account.simulator, render_task_definition(ORDERS, PRODUCTION, image=image), {})
     appspec = render_appspec(load_appspec_template(ROOT), ORDERS, PRODUCTION, revision)
     id = account.aws().codedeploy.create(dict(deployment_request(appspec, ORDERS, PRODUCTION, "v2")))
 

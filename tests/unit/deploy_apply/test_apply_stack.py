@@ -77,7 +77,7 @@ def test_a_stack_is_created_protected_and_told_by_resource() -> None:
 def test_what_is_as_it_shall_be_is_left_alone() -> None:
     account = empty_account()
     apply_stack(FIRST, account.tools())
-    account.plane.calls.clear()
+    account.simulator.calls.clear()
     account.asked.clear()
 
     outcome = apply_stack(FIRST, account.tools())
@@ -249,7 +249,7 @@ def test_a_resource_is_skipped_by_its_name_and_that_is_told() -> None:
     outcome = apply_stack(FIRST, account.tools(skippable=frozenset({"Topic", "Queue"})))
 
     assert (outcome.action, account.status(NAME)) == ("repaired", "UPDATE_ROLLBACK_COMPLETE")
-    (call,) = [call for call in account.plane.calls if call.operation == "ContinueUpdateRollback"]
+    (call,) = [call for call in account.simulator.calls if call.operation == "ContinueUpdateRollback"]
     assert call.parameters["ResourcesToSkip"] == ["Topic"]
     told = [each.what for each in account.told if isinstance(each, Warned)]
     assert told == ["Topic was not rolled back: CloudFormation takes it to be as it was, so put it right by hand"]
@@ -269,7 +269,7 @@ def test_a_stack_that_was_left_as_an_update_failed_goes_on_from_there() -> None:
 
 def test_what_somebody_else_has_begun_is_followed_to_its_end_first() -> None:
     account = empty_account()
-    client = account.plane.client("cloudformation")
+    client = account.simulator.client("cloudformation")
     client.create_stack(StackName=NAME, TemplateBody=FIRST.template)
     assert account.status(NAME) == "CREATE_IN_PROGRESS"
 
@@ -283,7 +283,7 @@ def test_how_somebody_elses_update_failed_is_told_and_is_no_error_of_ours() -> N
     apply_stack(FIRST, account.tools())
     more = things(Queue=QUEUE, Topic=TOPIC, More=resource("AWS::SQS::Queue", QueueName="more"))
     account.cloudformation.fail_resource(NAME, "More", "no")
-    account.plane.client("cloudformation").update_stack(StackName=NAME, TemplateBody=more.template)
+    account.simulator.client("cloudformation").update_stack(StackName=NAME, TemplateBody=more.template)
 
     assert apply_stack(more, account.tools()).action == "updated"
 
@@ -307,7 +307,7 @@ def test_a_template_above_the_limit_is_refused_before_any_call() -> None:
     with pytest.raises(TemplateTooLarge, match="51200"):
         apply_stack(replace(FIRST, template=" " * 51_201), account.tools())
 
-    assert account.plane.calls == []
+    assert account.simulator.calls == []
 
 
 def test_an_interruption_leaves_the_update_to_aws_and_the_next_run_follows_it() -> None:
@@ -340,9 +340,9 @@ def calls_of(desired: DesiredStack) -> list[tuple[str, int]]:
     """Each call of an update, with how many calls of its kind came before it."""
     account = empty_account()
     apply_stack(FIRST, account.tools())
-    account.plane.calls.clear()
+    account.simulator.calls.clear()
     apply_stack(desired, account.tools())
-    operations = [call.operation for call in account.plane.calls]
+    operations = [call.operation for call in account.simulator.calls]
     return [(operation, operations[:index].count(operation)) for index, operation in enumerate(operations)]
 
 
@@ -354,7 +354,7 @@ CALLS = calls_of(SECOND)
 def test_each_call_may_fail_for_a_moment(operation: str, before: int, how: Any) -> None:
     account = empty_account()
     apply_stack(FIRST, account.tools())
-    account.plane.fail("cloudformation", operation, how=how, times=2, after=before)
+    account.simulator.fail("cloudformation", operation, how=how, times=2, after=before)
 
     assert apply_stack(SECOND, account.tools()).action == "updated"
 
@@ -365,20 +365,20 @@ def test_each_call_may_fail_for_a_moment(operation: str, before: int, how: Any) 
 def test_a_call_that_is_denied_ends_it_and_says_what_is_missing(operation: str, before: int) -> None:
     account = empty_account()
     apply_stack(FIRST, account.tools())
-    account.plane.fail("cloudformation", operation, how="denied", after=before)
+    account.simulator.fail("cloudformation", operation, how="denied", after=before)
 
     with pytest.raises(AccessDenied) as raised:
         apply_stack(SECOND, account.tools())
 
     assert raised.value.action == f"cloudformation:{operation}"
-    account.plane.clock.sleep(60)
+    account.simulator.clock.sleep(60)
     assert apply_stack(SECOND, account.tools()).action in ("updated", "unchanged")
     assert resources(account) == {"Queue", "Topic", "Logs"}
 
 
 def test_an_aws_that_stays_away_is_told() -> None:
     account = empty_account()
-    account.plane.fail("cloudformation", "*", how="server_error", times=1000)
+    account.simulator.fail("cloudformation", "*", how="server_error", times=1000)
 
     with pytest.raises(AwsUnavailable):
         apply_stack(FIRST, account.tools())
@@ -387,7 +387,7 @@ def test_an_aws_that_stays_away_is_told() -> None:
 def number_of_calls() -> int:
     account = empty_account()
     apply_stack(FIRST, account.tools())
-    return len(account.plane.calls)
+    return len(account.simulator.calls)
 
 
 @pytest.mark.parametrize("call", range(1, number_of_calls() + 1))

@@ -24,7 +24,7 @@ def account() -> Applying:
 
 
 def made(applying: Applying) -> dict[str, list[str]]:
-    return applying.plane.service(RdsData).made
+    return applying.simulator.service(RdsData).made
 
 
 def test_a_service_gets_a_role_of_its_own_and_a_schema_that_the_role_owns() -> None:
@@ -32,7 +32,7 @@ def test_a_service_gets_a_role_of_its_own_and_a_schema_that_the_role_owns() -> N
 
     assert make_database_roles([ORDERS], STAGING, applying.tools()) == ("orders",)
 
-    *_, revoke, create, path, connect, belong, schema = applying.plane.service(RdsData).statements
+    *_, revoke, create, path, connect, belong, schema = applying.simulator.service(RdsData).statements
     assert revoke == 'REVOKE ALL ON DATABASE "platform" FROM PUBLIC'
     assert create.startswith('CREATE ROLE "orders" LOGIN PASSWORD \'')
     assert path == 'ALTER ROLE "orders" IN DATABASE "platform" SET search_path = "orders"'
@@ -46,11 +46,11 @@ def test_a_service_gets_a_role_of_its_own_and_a_schema_that_the_role_owns() -> N
 def test_what_is_there_costs_one_question_and_no_password() -> None:
     applying = account()
     make_database_roles([ORDERS], STAGING, applying.tools())
-    applying.plane.calls.clear()
+    applying.simulator.calls.clear()
 
     assert make_database_roles([ORDERS], STAGING, applying.tools()) == ()
 
-    assert [call.operation for call in applying.plane.calls] == ["GetParameters", "ExecuteStatement"]
+    assert [call.operation for call in applying.simulator.calls] == ["GetParameters", "ExecuteStatement"]
 
 
 def test_a_service_without_a_database_gets_nothing() -> None:
@@ -58,7 +58,7 @@ def test_a_service_without_a_database_gets_nothing() -> None:
 
     assert make_database_roles([replace(ORDERS, database=None)], STAGING, applying.tools()) == ()
 
-    assert applying.plane.service(RdsData).statements == []
+    assert applying.simulator.service(RdsData).statements == []
 
 
 def test_nothing_is_asked_of_a_database_that_is_not_there() -> None:
@@ -66,14 +66,14 @@ def test_nothing_is_asked_of_a_database_that_is_not_there() -> None:
 
     assert make_database_roles([ORDERS], STAGING, applying.tools()) == ()
 
-    assert [call.operation for call in applying.plane.calls] == ["GetParameters"]
+    assert [call.operation for call in applying.simulator.calls] == ["GetParameters"]
 
 
 def number_of_calls() -> int:
     applying = account()
-    applying.plane.calls.clear()
+    applying.simulator.calls.clear()
     make_database_roles([ORDERS], STAGING, applying.tools())
-    return len(applying.plane.calls)
+    return len(applying.simulator.calls)
 
 
 @pytest.mark.parametrize("call", range(1, number_of_calls() + 1))
@@ -90,14 +90,14 @@ def test_whoever_is_killed_at_any_call_finishes_by_the_same_command(call: int) -
 
 def test_a_paused_database_is_waited_for() -> None:
     applying = account()
-    applying.plane.service(RdsData).paused = 4
+    applying.simulator.service(RdsData).paused = 4
 
     assert make_database_roles([ORDERS], STAGING, applying.tools()) == ("orders",)
 
 
 def test_a_database_that_does_not_wake_up_is_told() -> None:
     applying = account()
-    applying.plane.service(RdsData).paused = 2 * WAKING_SECONDS // POLL_SECONDS
+    applying.simulator.service(RdsData).paused = 2 * WAKING_SECONDS // POLL_SECONDS
 
     with pytest.raises(AwsUnavailable, match="could not give orders its role and schema"):
         make_database_roles([ORDERS], STAGING, applying.tools())
@@ -106,7 +106,7 @@ def test_a_database_that_does_not_wake_up_is_told() -> None:
 def test_a_password_that_would_have_to_be_quoted_is_refused_and_not_told() -> None:
     applying = account()
     name = "platform/staging/orders/database"
-    applying.plane.service(SecretsManager).put(name, '{"password": "it\'s"}')
+    applying.simulator.service(SecretsManager).put(name, '{"password": "it\'s"}')
 
     with pytest.raises(UnusablePassword) as raised:
         make_database_roles([ORDERS], STAGING, applying.tools())
@@ -118,7 +118,7 @@ def test_a_password_that_would_have_to_be_quoted_is_refused_and_not_told() -> No
 @pytest.mark.parametrize("how", ["denied", "server_error"])
 def test_no_error_holds_the_statement(how: str) -> None:
     applying = account()
-    applying.plane.fail("rds-data", "ExecuteStatement", how=how, times=1000, after=3)  # type: ignore[arg-type]
+    applying.simulator.fail("rds-data", "ExecuteStatement", how=how, times=1000, after=3)  # type: ignore[arg-type]
 
     with pytest.raises(AwsCallFailed) as raised:
         make_database_roles([ORDERS], STAGING, applying.tools())

@@ -40,9 +40,9 @@ class Desk:
 
     def scale(self, *arguments: str, typed: str | None = None) -> Result:
         def connect(environment: Environment) -> Aws:
-            return Aws(self.account.plane.client, account_id=environment.account_id, region=environment.region)
+            return Aws(self.account.simulator.client, account_id=environment.account_id, region=environment.region)
 
-        world = Outside(connect=connect, clock=self.account.plane.clock)
+        world = Outside(connect=connect, clock=self.account.simulator.clock)
         command = ["scale", "orders", "--env", "production", *arguments]
         return CliRunner().invoke(platform, command, obj=world, input=typed, prog_name="platform")
 
@@ -58,7 +58,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     shutil.copy(ROOT / "appspec.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     account = copy_of(service_region("production", "orders"))
-    account.plane.calls.clear()
+    account.simulator.calls.clear()
     return Desk(tmp_path, account)
 
 
@@ -71,7 +71,7 @@ def test_file_and_aws_get_the_same_bounds_and_no_revision_or_traffic_moves(desk:
     assert desk.text == before + "\n[environments.production.scaling]\nmin_tasks = 10\nmax_tasks = 50\n"
     assert desk.bounds() == (10, 50)
     assert "edited [environments.production.scaling]; commit it" in result.stderr
-    assert {call.service for call in desk.account.plane.calls if call.writes} == {"cloudformation"}
+    assert {call.service for call in desk.account.simulator.calls if call.writes} == {"cloudformation"}
     moved = {name for name, _ in moved_resources(result.stderr)}
     assert moved == {"ScalableTarget", "FewTasksAlarm", "platform-production-orders"}
 
@@ -101,7 +101,7 @@ def test_the_worker_is_scaled_by_itself(desk: Desk) -> None:
 
 
 def test_a_release_that_is_under_way_does_not_stop_it(desk: Desk) -> None:
-    locks, clock = desk.account.aws().locks, desk.account.plane.clock
+    locks, clock = desk.account.aws().locks, desk.account.simulator.clock
     with ReleaseLock(locks, clock, PRODUCTION, "orders", owner="ci", purpose="release of v2"):
         assert desk.scale("--min", "4", "--yes").exit_code == 0
 
@@ -159,7 +159,7 @@ def test_a_stack_that_stopped_halfway_is_not_scaled_past_the_lock(desk: Desk) ->
 
 def test_a_call_that_is_denied_leaves_the_file_as_it_was(desk: Desk) -> None:
     before = desk.text
-    desk.account.plane.fail("cloudformation", "DescribeStacks", how="denied")
+    desk.account.simulator.fail("cloudformation", "DescribeStacks", how="denied")
 
     assert desk.scale("--min", "4", "--yes").exit_code == 1
     assert desk.text == before
@@ -183,7 +183,7 @@ def test_what_cannot_be_is_refused_before_anything_is_touched(
     assert result.exit_code in (1, 2)
     assert told in result.stderr
     assert desk.text == before
-    assert desk.account.plane.calls == []
+    assert desk.account.simulator.calls == []
 
 
 def test_the_file_alone_is_edited_if_that_is_asked_for(desk: Desk) -> None:
@@ -192,4 +192,4 @@ def test_the_file_alone_is_edited_if_that_is_asked_for(desk: Desk) -> None:
     assert result.exit_code == 0
     assert json.loads(result.stdout)["stacks"] == []
     assert "min_tasks = 4\nmax_tasks = 6\ntarget_cpu_percent" in desk.text
-    assert desk.account.plane.calls == []
+    assert desk.account.simulator.calls == []

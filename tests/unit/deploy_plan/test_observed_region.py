@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from aws_simulator import ControlPlane, SteppedClock
-from aws_simulator.account_setup import build_region, released
+from aws_simulator import AwsSimulator, SteppedClock
+from aws_simulator.account_setup import build_account, released
 from aws_simulator.cloudformation import CloudFormation
 from aws_simulator.cloudformation.template import parse
 from aws_simulator.ecr import Ecr
@@ -41,42 +41,42 @@ ORDERS = next(spec for spec in SERVICES if spec.name == "orders")
 SCALED = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
 
 
-def empty_plane() -> ControlPlane:
+def empty_simulator() -> AwsSimulator:
     clock = SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC))
-    return ControlPlane(clock=clock, account_id=STAGING.account_id, region=STAGING.region)
+    return AwsSimulator(clock=clock, account_id=STAGING.account_id, region=STAGING.region)
 
 
 @pytest.fixture(scope="module")
-def plane() -> ControlPlane:
+def simulator() -> AwsSimulator:
     """All services run version 1.4.2. Tests only read it."""
-    made = empty_plane()
-    build_region(made, ROOT, STAGING, SERVICES)
+    made = empty_simulator()
+    build_account(made, ROOT, STAGING, SERVICES)
     for spec in SERVICES:
         released(made, ROOT, STAGING, spec, "1.4.2")
     return made
 
 
 @pytest.fixture
-def created() -> ControlPlane:
+def created() -> AwsSimulator:
     """Orders alone, and nothing is released."""
-    made = empty_plane()
-    build_region(made, ROOT, STAGING, [ORDERS])
+    made = empty_simulator()
+    build_account(made, ROOT, STAGING, [ORDERS])
     return made
 
 
 @pytest.fixture
-def live(created: ControlPlane) -> ControlPlane:
+def live(created: AwsSimulator) -> AwsSimulator:
     """Orders alone runs version 1.4.2; for tests that change something."""
     released(created, ROOT, STAGING, ORDERS, "1.4.2")
     return created
 
 
-def gateways(plane: ControlPlane) -> Aws:
-    return Aws(plane.client, account_id=STAGING.account_id, region=STAGING.region)
+def gateways(simulator: AwsSimulator) -> Aws:
+    return Aws(simulator.client, account_id=STAGING.account_id, region=STAGING.region)
 
 
-def run(plane: ControlPlane, *arguments: str) -> Result:
-    outside = Outside(connect=lambda _: gateways(plane), clock=plane.clock)
+def run(simulator: AwsSimulator, *arguments: str) -> Result:
+    outside = Outside(connect=lambda _: gateways(simulator), clock=simulator.clock)
     return CliRunner().invoke(platform, ["plan", *arguments, "--env", "staging"], obj=outside)
 
 
@@ -85,20 +85,20 @@ def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
 
-def test_what_was_created_waits_for_its_first_release(created: ControlPlane) -> None:
+def test_what_was_created_waits_for_its_first_release(created: AwsSimulator) -> None:
     state = observe_service(ORDERS, STAGING, gateways(created))
     plan = plan_service(ORDERS, STAGING, state)
     assert state.template == render_service_stack(ORDERS, STAGING)
     assert (plan.stack.action, plan.drift, plan.api.awaits_image) == ("unchanged", (), True)
 
 
-def test_after_a_release_there_is_nothing_to_do_and_no_drift(plane: ControlPlane) -> None:
-    states = observe_services(SERVICES, STAGING, gateways(plane))
+def test_after_a_release_there_is_nothing_to_do_and_no_drift(simulator: AwsSimulator) -> None:
+    states = observe_services(SERVICES, STAGING, gateways(simulator))
     plans = [plan_service(spec, STAGING, states[spec.name]) for spec in SERVICES]
     assert [(plan.has_changes, plan.drift) for plan in plans] == [(False, ())] * 3
 
 
-def test_nor_when_the_other_target_group_is_live(live: ControlPlane) -> None:
+def test_nor_when_the_other_target_group_is_live(live: AwsSimulator) -> None:
     before = observe_service(ORDERS, STAGING, gateways(live))
     released(live, ROOT, STAGING, ORDERS, "1.5.0")
     after = observe_service(ORDERS, STAGING, gateways(live))
@@ -108,11 +108,11 @@ def test_nor_when_the_other_target_group_is_live(live: ControlPlane) -> None:
     assert after.api_revision.tags["platform:version"] == "1.5.0"
 
 
-def test_services_are_read_in_few_calls_and_nothing_is_written(plane: ControlPlane) -> None:
-    plane.calls.clear()
-    observe_services(SERVICES, STAGING, gateways(plane))
-    assert not [call for call in plane.calls if call.writes or call.error]
-    assert Counter(call.operation for call in plane.calls) == {
+def test_services_are_read_in_few_calls_and_nothing_is_written(simulator: AwsSimulator) -> None:
+    simulator.calls.clear()
+    observe_services(SERVICES, STAGING, gateways(simulator))
+    assert not [call for call in simulator.calls if call.writes or call.error]
+    assert Counter(call.operation for call in simulator.calls) == {
         "DescribeStacks": 3,
         "GetTemplate": 3,
         "DescribeTaskDefinition": 5,
@@ -127,29 +127,29 @@ def test_services_are_read_in_few_calls_and_nothing_is_written(plane: ControlPla
     }
 
 
-def test_one_service_and_all_of_them_are_read_alike(plane: ControlPlane) -> None:
-    aws = gateways(plane)
+def test_one_service_and_all_of_them_are_read_alike(simulator: AwsSimulator) -> None:
+    aws = gateways(simulator)
     assert observe_service(ORDERS, STAGING, aws) == observe_services(SERVICES, STAGING, aws)["orders"]
 
 
 def test_where_there_is_nothing_nothing_is_found() -> None:
-    assert observe_service(ORDERS, STAGING, gateways(empty_plane())) == NOTHING
+    assert observe_service(ORDERS, STAGING, gateways(empty_simulator())) == NOTHING
 
 
 def test_a_name_for_a_first_change_set_is_no_stack_to_update() -> None:
-    plane = empty_plane()
-    cloudformation = plane.client("cloudformation")
+    simulator = empty_simulator()
+    cloudformation = simulator.client("cloudformation")
     template = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
     cloudformation.create_change_set(
         StackName="platform-staging-orders", ChangeSetName="first", ChangeSetType="CREATE", TemplateBody=template
     )
-    state = observe_service(ORDERS, STAGING, gateways(plane))
+    state = observe_service(ORDERS, STAGING, gateways(simulator))
     assert state.stack is not None
     assert not state.stack.is_created
     assert plan_service(ORDERS, STAGING, state).stack.action == "create"
 
 
-def test_a_revision_that_was_registered_and_does_not_run_is_found_beside_the_one_that_does(live: ControlPlane) -> None:
+def test_a_revision_that_was_registered_and_does_not_run_is_found_beside_the_one_that_does(live: AwsSimulator) -> None:
     document: Any = render_task_definition(ORDERS, STAGING, image="orders:2.0.0")
     live.client("ecs").register_task_definition(**document)
     state = observe_service(ORDERS, STAGING, gateways(live))
@@ -158,7 +158,7 @@ def test_a_revision_that_was_registered_and_does_not_run_is_found_beside_the_one
     assert set(state.newer_revisions) == {"api"}
 
 
-def test_a_running_deployment_is_found_and_what_it_does_is_no_drift(live: ControlPlane) -> None:
+def test_a_running_deployment_is_found_and_what_it_does_is_no_drift(live: AwsSimulator) -> None:
     revision = live.client("ecs").describe_task_definition(taskDefinition="staging-orders")["taskDefinition"]
     document: Any = render_task_definition(ORDERS, STAGING, image=revision["containerDefinitions"][0]["image"])
     arn = live.client("ecs").register_task_definition(**document)["taskDefinition"]["taskDefinitionArn"]
@@ -173,18 +173,18 @@ def test_a_running_deployment_is_found_and_what_it_does_is_no_drift(live: Contro
     assert [drift.what for drift in drift_of(state)] == []
 
 
-def begin(live: ControlPlane, revision: str) -> None:
+def begin(live: AwsSimulator, revision: str) -> None:
     appspec = render_appspec(load_appspec_template(ROOT), ORDERS, STAGING, revision)
     live.client("codedeploy").create_deployment(**deployment_request(appspec, ORDERS, STAGING, "by hand"))
 
 
-def bounds_in_the_console(live: ControlPlane) -> None:
+def bounds_in_the_console(live: AwsSimulator) -> None:
     live.client("application-autoscaling").register_scalable_target(
         **SCALED, ResourceId="service/platform-staging/staging-orders", MaxCapacity=20
     )
 
 
-def suspended_in_the_console(live: ControlPlane) -> None:
+def suspended_in_the_console(live: AwsSimulator) -> None:
     live.client("application-autoscaling").register_scalable_target(
         **SCALED,
         ResourceId="service/platform-staging/staging-orders",
@@ -192,7 +192,7 @@ def suspended_in_the_console(live: ControlPlane) -> None:
     )
 
 
-def weights_in_the_console(live: ControlPlane) -> None:
+def weights_in_the_console(live: AwsSimulator) -> None:
     state = observe_service(ORDERS, STAGING, gateways(live))
     assert state.production_rule is not None
     groups = [{"TargetGroupArn": group.arn, "Weight": 50} for group in state.target_groups]
@@ -202,7 +202,7 @@ def weights_in_the_console(live: ControlPlane) -> None:
     )
 
 
-def alarm_deleted_in_the_console(live: ControlPlane) -> None:
+def alarm_deleted_in_the_console(live: AwsSimulator) -> None:
     live.client("cloudwatch").delete_alarms(AlarmNames=["staging-orders-error-rate"])
 
 
@@ -216,7 +216,7 @@ def alarm_deleted_in_the_console(live: ControlPlane) -> None:
     ],
 )
 def test_what_was_done_in_the_console_is_drift(
-    live: ControlPlane, done: Callable[[ControlPlane], None], told: str
+    live: AwsSimulator, done: Callable[[AwsSimulator], None], told: str
 ) -> None:
     done(live)
     assert [drift.what for drift in drift_of(observe_service(ORDERS, STAGING, gateways(live)))] == [told]
@@ -248,7 +248,7 @@ def shifted_linearly(spec: ServiceSpec) -> ServiceSpec:
 
 @pytest.mark.parametrize("edited", [scaled, without_queue, elsewhere, without_rollback_alarms, shifted_linearly])
 def test_the_updates_of_a_plan_bring_it_about_and_leave_no_drift(
-    live: ControlPlane, edited: Callable[[ServiceSpec], ServiceSpec]
+    live: AwsSimulator, edited: Callable[[ServiceSpec], ServiceSpec]
 ) -> None:
     wanted = edited(ORDERS)
     before = observe_service(wanted, STAGING, gateways(live))
@@ -262,7 +262,7 @@ def test_the_updates_of_a_plan_bring_it_about_and_leave_no_drift(
     assert live_of(after).target_group == live_of(before).target_group == "green"
 
 
-def give_template(live: ControlPlane, text: str, parameters: Sequence[Mapping[str, object]] = ()) -> None:
+def give_template(live: AwsSimulator, text: str, parameters: Sequence[Mapping[str, object]] = ()) -> None:
     live.client("cloudformation").update_stack(
         StackName="platform-staging-orders",
         TemplateBody=text,
@@ -272,14 +272,14 @@ def give_template(live: ControlPlane, text: str, parameters: Sequence[Mapping[st
     live.clock.sleep(600)
 
 
-def test_a_template_may_be_what_render_prints(live: ControlPlane) -> None:
+def test_a_template_may_be_what_render_prints(live: AwsSimulator) -> None:
     alarms = tuple(replace(alarm, minutes=alarm.minutes + 1) for alarm in ORDERS.alarms)
     template = render_service_stack(replace(ORDERS, alarms=alarms), STAGING)
     give_template(live, to_yaml(template))
     assert observe_service(ORDERS, STAGING, gateways(live)).template == template
 
 
-def test_a_template_with_short_forms_is_refused_by_name(live: ControlPlane) -> None:
+def test_a_template_with_short_forms_is_refused_by_name(live: AwsSimulator) -> None:
     alarms = tuple(replace(alarm, minutes=alarm.minutes + 1) for alarm in ORDERS.alarms)
     template = to_yaml(render_service_stack(replace(ORDERS, alarms=alarms), STAGING))
     give_template(live, template.replace("- Ref: AlarmTopicArn", "- !Ref AlarmTopicArn"))
@@ -287,14 +287,14 @@ def test_a_template_with_short_forms_is_refused_by_name(live: ControlPlane) -> N
         observe_service(ORDERS, STAGING, gateways(live))
 
 
-def test_the_command_talks_on_stderr_and_ends_with_nothing_to_do(plane: ControlPlane) -> None:
-    result = run(plane)
+def test_the_command_talks_on_stderr_and_ends_with_nothing_to_do(simulator: AwsSimulator) -> None:
+    result = run(simulator)
     assert result.exit_code == 0
     assert result.stdout.endswith("3 services: 0 with something to do, 3 up to date\n")
     assert result.stderr == "reading 3 services of staging on AWS\n"
 
 
-def test_the_command_plans_an_image_by_its_tag(live: ControlPlane) -> None:
+def test_the_command_plans_an_image_by_its_tag(live: AwsSimulator) -> None:
     uri = live.service(Ecr).push("orders", "1.5.0")
     result = run(live, "orders", "--image", "1.5.0", "--json")
     assert result.exit_code == 2
@@ -304,7 +304,7 @@ def test_the_command_plans_an_image_by_its_tag(live: ControlPlane) -> None:
     assert service["cost"]["usd_per_month"] == "0.00"
 
 
-def test_whoever_releases_a_service_may_plan_it(live: ControlPlane) -> None:
+def test_whoever_releases_a_service_may_plan_it(live: AwsSimulator) -> None:
     live.calls.clear()
     assert run(live, "orders", "--image", "1.4.2").exit_code == 0
     documents = live.service(Iam).documents("staging-orders-release")
@@ -313,29 +313,29 @@ def test_whoever_releases_a_service_may_plan_it(live: ControlPlane) -> None:
     assert len({action for action, _ in asked}) == 13
 
 
-def test_a_tag_that_is_not_in_the_registry_is_an_error(plane: ControlPlane) -> None:
-    result = run(plane, "orders", "--image", "9.9.9")
+def test_a_tag_that_is_not_in_the_registry_is_an_error(simulator: AwsSimulator) -> None:
+    result = run(simulator, "orders", "--image", "9.9.9")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "there is no image orders:9.9.9" in result.stderr
     assert "platform build orders --env staging --push" in result.stderr
 
 
-def test_markdown_of_a_first_release(created: ControlPlane) -> None:
+def test_markdown_of_a_first_release(created: AwsSimulator) -> None:
     result = run(created, "orders", "--markdown")
     assert result.exit_code == 2
     assert result.stdout.startswith("### orders in staging: the first release\n")
 
 
-def test_shared_stacks_are_as_the_repository_has_them_and_a_missing_one_is_created(plane: ControlPlane) -> None:
-    result = run(plane, "--shared")
+def test_shared_stacks_are_as_the_repository_has_them_and_a_missing_one_is_created(simulator: AwsSimulator) -> None:
+    result = run(simulator, "--shared")
     count = len(load_shared_stacks(ROOT, STAGING, SERVICES))
     assert (result.exit_code, result.stdout) == (0, f"shared stacks of staging: 0 of {count} to create or update\n")
-    nothing = run(empty_plane(), "--shared", "--json")
+    nothing = run(empty_simulator(), "--shared", "--json")
     assert nothing.exit_code == 2
     assert {stack["action"] for stack in json.loads(nothing.stdout)["shared"]["stacks"]} == {"create"}
 
 
-def test_a_service_that_cannot_be_planned_or_is_gone_does_not_silence_the_others(live: ControlPlane) -> None:
+def test_a_service_that_cannot_be_planned_or_is_gone_does_not_silence_the_others(live: AwsSimulator) -> None:
     template: Any = render_service_stack(ORDERS, STAGING)
     template["Resources"]["Service"]["Properties"]["EnableExecuteCommand"] = True
     stack = live.service(CloudFormation).find("platform-staging-orders")
@@ -356,12 +356,12 @@ def test_a_service_that_cannot_be_planned_or_is_gone_does_not_silence_the_others
     "arguments", [("--shared", "orders"), ("--shared", "--image", "1"), ("--image", "1"), ("--image", "1", "a", "b")]
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_asked(arguments: tuple[str, ...]) -> None:
-    plane = empty_plane()
-    assert run(plane, *arguments).exit_code == 2
-    assert plane.calls == []
+    simulator = empty_simulator()
+    assert run(simulator, *arguments).exit_code == 2
+    assert simulator.calls == []
 
 
-def test_an_unknown_service_and_a_call_that_is_denied_are_errors(live: ControlPlane) -> None:
+def test_an_unknown_service_and_a_call_that_is_denied_are_errors(live: AwsSimulator) -> None:
     assert run(live, "order").exit_code == 1
     live.fail("codedeploy", "GetDeploymentGroup", how="denied", times=9)
     result = run(live, "orders")

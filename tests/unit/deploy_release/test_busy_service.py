@@ -82,7 +82,7 @@ def at_the_first_wait(interrupts: Interrupts) -> Callable[[object], None]:
 def test_superseding_a_shift_takes_it_back_first() -> None:
     case = world()
     case.deploy("v2", order=Order(detach=True))
-    case.plane.clock.sleep(120)
+    case.simulator.clock.sleep(120)
     outcome = case.deploy("v3", order=Order(if_busy="supersede"))
     assert (outcome.exit_code, case.version_serving()) == (0, "v3"), outcome.what
     assert outcome.previous_revision.endswith("production-orders:2"), "v1 served again before v3 came"
@@ -91,11 +91,11 @@ def test_superseding_a_shift_takes_it_back_first() -> None:
 def test_superseding_a_bake_ends_it_early() -> None:
     case = world()
     case.deploy("v2", order=Order(until="traffic"))
-    began = case.plane.now()
+    began = case.simulator.now()
     outcome = case.deploy("v3", order=Order(if_busy="supersede", until="traffic"))
     assert (outcome.exit_code, case.version_serving()) == (0, "v3")
     assert outcome.previous_revision.endswith("production-orders:3"), "v2 has come to its end"
-    assert case.plane.now() - began < timedelta(minutes=13), "without 15 minutes of bake time"
+    assert case.simulator.now() - began < timedelta(minutes=13), "without 15 minutes of bake time"
 
 
 def test_a_deployment_that_begins_between_check_and_creation_supersedes_the_release() -> None:
@@ -104,7 +104,7 @@ def test_a_deployment_that_begins_between_check_and_creation_supersedes_the_rele
 
     def begin_another(event: object) -> None:
         if isinstance(event, ScalingHeld) and not case.aws.codedeploy.deployments(name, name, statuses=RUNNING):
-            case.plane.client("codedeploy").create_deployment(**request)
+            case.simulator.client("codedeploy").create_deployment(**request)
 
     name = "production-orders"
     request = {key: by_hand(case)[key] for key in ("applicationName", "deploymentGroupName", "revision")}
@@ -116,7 +116,7 @@ def test_a_deployment_that_begins_between_check_and_creation_supersedes_the_rele
 
 def by_hand(case: World) -> dict[str, object]:
     """What the last release asked CodeDeploy for."""
-    created = [call for call in case.plane.calls if call.operation == "CreateDeployment"]
+    created = [call for call in case.simulator.calls if call.operation == "CreateDeployment"]
     return dict(created[-1].parameters)
 
 
@@ -124,7 +124,7 @@ def test_a_migration_that_failed_is_run_again_by_the_next_release() -> None:
     case = world()
     behaviour = Behaviour(migration_exit_code=1)
     assert case.deploy("v2", behaviour).exit_code == 12
-    case.plane.images[case.images["v2"]] = Behaviour()
+    case.simulator.images[case.images["v2"]] = Behaviour()
     assert case.deploy("v2").exit_code == 0
     assert len({event.task for event in case.events(Migrating)}) == 2
 
@@ -150,7 +150,7 @@ def test_who_waits_for_a_detached_release_registers_its_scheduled_tasks() -> Non
 
 def test_a_release_whose_scheduled_tasks_cannot_be_registered_says_so_and_may_be_repeated() -> None:
     case = with_task(world())
-    case.plane.fail("ecs", "RegisterTaskDefinition", how="denied", times=1, after=2)
+    case.simulator.fail("ecs", "RegisterTaskDefinition", how="denied", times=1, after=2)
     outcome = case.deploy("v2")
     assert (outcome.exit_code, case.version_serving()) == (14, "v2")
     assert "not all of its [[tasks]] are registered" in outcome.what
@@ -191,7 +191,7 @@ def test_the_grace_period_of_platform_toml_comes_with_the_release() -> None:
 @pytest.mark.parametrize("seconds", [5, 15, 30])
 def test_who_has_lost_the_lock_writes_nothing_more(seconds: float) -> None:
     case = world()
-    ended = Turns(case.plane.clock).run(
+    ended = Turns(case.simulator.clock).run(
         {
             "v2": (0, lambda clock: case.deploy("v2", clock=clock)),
             "v3": (seconds, lambda clock: case.deploy("v3", order=Order(if_busy="supersede"), clock=clock)),
@@ -201,7 +201,7 @@ def test_who_has_lost_the_lock_writes_nothing_more(seconds: float) -> None:
     assert "was taken over: ci holds it for its release of v3 since" in ended["v2"].what
     assert ended["v2"].resume == "platform status orders --env production"
     assert (case.version_serving(), case.worker_version()) == ("v3", "v3")
-    updates = [call for call in case.plane.calls if call.operation == "UpdateService"]
+    updates = [call for call in case.simulator.calls if call.operation == "UpdateService"]
     brought = [str(call.parameters["taskDefinition"]).rsplit("-", 1)[-1] for call in updates if call.error is None]
     assert len(brought) == len(set(brought)), "each worker's revision once"
 
@@ -213,7 +213,7 @@ def test_a_worker_that_somebody_else_brought_elsewhere_is_not_told_as_a_failure(
     def bring_v0(event: object) -> None:
         if isinstance(event, WorkerProgress) and not done:
             done.append(event)
-            ecs = case.plane.client("ecs")
+            ecs = case.simulator.client("ecs")
             ecs.update_service(
                 cluster="platform-production", service="production-orders-worker",
                 taskDefinition="production-orders-worker:1",
@@ -229,9 +229,9 @@ def test_a_worker_that_somebody_else_brought_elsewhere_is_not_told_as_a_failure(
 def test_a_worker_goes_back_with_an_api_that_was_taken_back_when_nobody_looked(order: Order) -> None:
     case = world()
     left = case.deploy("v2", order=order)
-    case.plane.clock.sleep(60)
-    case.plane.stop_by_hand(left.deployment_id, roll_back=True)
-    case.plane.clock.sleep(300)
+    case.simulator.clock.sleep(60)
+    case.simulator.stop_by_hand(left.deployment_id, roll_back=True)
+    case.simulator.clock.sleep(300)
     assert (case.version_serving(), case.worker_version()) == ("v1", "v2")
     outcome = case.deploy("v3", Behaviour(kind="never_healthy"))
     assert (outcome.exit_code, case.version_serving(), case.worker_version()) == (12, "v1", "v1"), outcome.what
@@ -240,7 +240,7 @@ def test_a_worker_goes_back_with_an_api_that_was_taken_back_when_nobody_looked(o
 def test_a_worker_goes_back_also_where_the_release_that_waited_for_its_deployment_is_refused() -> None:
     case = world()
     case.deploy("v2", order=Order(detach=True))
-    case.plane.set_alarm("production-orders-error-rate", "ALARM")
+    case.simulator.set_alarm("production-orders-error-rate", "ALARM")
     outcome = case.deploy("v3")
     assert outcome.what == "refused before anything was changed: alarms"
     assert (case.version_serving(), case.worker_version()) == ("v1", "v1")
@@ -250,9 +250,9 @@ def test_a_worker_goes_with_the_version_of_the_api_where_nothing_else_tells() ->
     case = world()
     case.deploy("v2", order=Order(until="traffic"))
     deployment = case.aws.codedeploy.deployments("production-orders", "production-orders", most=1)[0]
-    case.plane.stop_by_hand(deployment.id, roll_back=True)
-    case.plane.clock.sleep(300)
-    case.plane.client("dynamodb").delete_item(
+    case.simulator.stop_by_hand(deployment.id, roll_back=True)
+    case.simulator.clock.sleep(300)
+    case.simulator.client("dynamodb").delete_item(
         TableName="platform-production-locks", Key={"name": {"S": "release/orders"}}
     )
     outcome = case.deploy("v3", Behaviour(kind="crashes"))
@@ -261,7 +261,7 @@ def test_a_worker_goes_with_the_version_of_the_api_where_nothing_else_tells() ->
 
 def test_a_migration_that_may_not_be_started_leaves_what_was_registered_and_says_so() -> None:
     case = world()
-    case.plane.fail("ecs", "RunTask", how="denied", times=100)
+    case.simulator.fail("ecs", "RunTask", how="denied", times=100)
     outcome = case.deploy("v2")
     assert (outcome.kind, outcome.exit_code) == ("failed_unchanged", 1)
     assert outcome.what.startswith("no task was replaced; its task definitions are registered: ")

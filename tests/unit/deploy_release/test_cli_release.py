@@ -20,7 +20,7 @@ def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(case: World, *arguments: str | Path) -> Result:
-    outside = Outside(connect=lambda _environment: case.aws, clock=case.plane.clock)
+    outside = Outside(connect=lambda _environment: case.aws, clock=case.simulator.clock)
     words: Sequence[str] = [str(word) for word in arguments]
     return CliRunner().invoke(platform, [*words, "--env", "production"], obj=outside)
 
@@ -111,7 +111,7 @@ def test_an_error_is_a_document_too_where_one_was_asked_for(words: tuple[str, ..
 def test_a_lock_that_cannot_be_asked_for_is_an_outcome() -> None:
     case = world()
     case.push("v2")
-    case.plane.fail("dynamodb", "UpdateItem", how="denied", times=100)
+    case.simulator.fail("dynamodb", "UpdateItem", how="denied", times=100)
     result = run(case, "deploy", "orders", "--image", "v2", "--json")
     assert (result.exit_code, json.loads(result.stdout)["outcome"]) == (1, "failed_unchanged")
     assert "nothing was changed" in json.loads(result.stdout)["what"]

@@ -17,8 +17,8 @@ from tests.support.releases import World, world
 
 def test_a_deployment_does_not_end_because_aws_is_busy_and_neither_does_following_it() -> None:
     case = world()
-    case.plane.fail("codedeploy", "GetDeployment", how="throttled", times=10, after=5)
-    case.plane.fail("codedeploy", "GetDeployment", how="server_error", times=10, after=40)
+    case.simulator.fail("codedeploy", "GetDeployment", how="throttled", times=10, after=5)
+    case.simulator.fail("codedeploy", "GetDeployment", how="server_error", times=10, after=40)
     outcome = case.deploy("v2")
     assert (outcome.exit_code, case.version_serving()) == (0, "v2")
     assert len(case.events(Warned)) == 20
@@ -26,12 +26,12 @@ def test_a_deployment_does_not_end_because_aws_is_busy_and_neither_does_followin
 
 def test_after_minutes_without_an_answer_the_user_is_told_how_to_go_on() -> None:
     case = world()
-    case.plane.fail("codedeploy", "GetDeployment", how="timeout", times=1_000, after=5)
+    case.simulator.fail("codedeploy", "GetDeployment", how="timeout", times=1_000, after=5)
     outcome = case.deploy("v2")
     assert (outcome.kind, outcome.exit_code) == ("timed_out", 14)
     assert outcome.resume == f"platform wait {outcome.deployment_id} --env production"
     assert not case.scaling().suspended.any
-    case.plane.heal()
+    case.simulator.heal()
     later = case.wait(outcome.deployment_id)
     assert (later.exit_code, case.version_serving(), case.worker_version()) == (0, "v2", "v2")
 
@@ -46,7 +46,7 @@ def test_what_takes_longer_than_its_own_limits_is_left_running() -> None:
     outcome = case.deploy("v2", order=Order(detach=True))
     releasing = looking_at(case)
     following = following_of(releasing, outcome.deployment_id, outcome.revision, ground_of(releasing.observe()))
-    late = replace(following, deadline=case.plane.now() + timedelta(seconds=20))
+    late = replace(following, deadline=case.simulator.now() + timedelta(seconds=20))
     with pytest.raises(Ending) as ended:
         follow(releasing, late, "done")
     assert ended.value.kind == "timed_out"
@@ -60,7 +60,7 @@ def test_what_only_helps_to_see_may_fail() -> None:
         ("elbv2", "DescribeTargetHealth"),
         ("ecs", "ListTasks"),
     ):
-        case.plane.fail(service, operation, how="denied", times=10_000)
+        case.simulator.fail(service, operation, how="denied", times=10_000)
     outcome = case.deploy("v2")
     assert (outcome.exit_code, case.version_serving()) == (0, "v2")
     assert {event.target for event in case.events(Shifting)} == {None}

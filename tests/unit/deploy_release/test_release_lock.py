@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from aws_simulator import ControlPlane, SteppedClock
+from aws_simulator import AwsSimulator, SteppedClock
 from platform_sdk.deploy.aws import AccessDenied, AwsCallFailed, AwsUnavailable
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment, load_environment
@@ -21,14 +21,14 @@ class Account:
 
     def __init__(self, clock: SteppedClock) -> None:
         self.clock = clock
-        self.plane = ControlPlane(clock=clock)
-        self.plane.client("dynamodb").create_table(
+        self.simulator = AwsSimulator(clock=clock)
+        self.simulator.client("dynamodb").create_table(
             TableName="platform-production-locks",
             AttributeDefinitions=[{"AttributeName": "name", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "name", "KeyType": "HASH"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        aws = Aws(self.plane.client, account_id=self.plane.account_id, region=self.plane.region)
+        aws = Aws(self.simulator.client, account_id=self.simulator.account_id, region=self.simulator.region)
         self.locks = aws.locks
         self.environment: Environment = load_environment(ROOT, "production")
 
@@ -47,7 +47,7 @@ class Account:
         return self.locks.read("platform-production-locks", "release/orders")
 
     def writes(self) -> int:
-        return sum(call.writes for call in self.plane.calls)
+        return sum(call.writes for call in self.simulator.calls)
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_who_overslept_but_was_not_taken_over_goes_on(account: Account) -> None:
 def test_a_renewal_that_fails_is_tried_again_until_the_time_is_over(account: Account, how: str) -> None:
     with account.lock() as lock:
         account.clock.sleep(60)
-        account.plane.fail("dynamodb", "UpdateItem", how=how, times=2)  # type: ignore[arg-type]
+        account.simulator.fail("dynamodb", "UpdateItem", how=how, times=2)  # type: ignore[arg-type]
         for _ in range(3):
             lock.renew_when_due()
             account.clock.sleep(5)
@@ -219,7 +219,7 @@ def test_a_renewal_that_fails_is_tried_again_until_the_time_is_over(account: Acc
 def test_a_lock_that_could_not_be_renewed_in_time_is_lost(account: Account) -> None:
     def throttled_for_minutes() -> None:
         with account.lock() as lock:
-            account.plane.fail("dynamodb", "UpdateItem", how="throttled", times=1000)
+            account.simulator.fail("dynamodb", "UpdateItem", how="throttled", times=1000)
             for _ in range(200):
                 account.clock.sleep(1)
                 lock.renew_when_due()
@@ -233,7 +233,7 @@ def test_a_lock_that_could_not_be_renewed_in_time_is_lost(account: Account) -> N
 def test_a_renewal_whose_answer_was_lost_is_ours_all_the_same(account: Account) -> None:
     with account.lock() as lock:
         account.clock.sleep(60)
-        account.plane.fail("dynamodb", "UpdateItem", how="answer_lost")
+        account.simulator.fail("dynamodb", "UpdateItem", how="answer_lost")
         lock.renew_when_due()
         account.clock.sleep(5)
         lock.renew_when_due()
@@ -243,8 +243,8 @@ def test_a_renewal_whose_answer_was_lost_is_ours_all_the_same(account: Account) 
 
 @pytest.mark.parametrize("how", ["throttled", "server_error", "timeout", "answer_lost"])
 def test_taking_and_giving_back_are_patient(account: Account, how: str) -> None:
-    account.plane.fail("dynamodb", "UpdateItem", how=how, times=2)  # type: ignore[arg-type]
-    account.plane.fail("dynamodb", "DeleteItem", how=how, times=2)  # type: ignore[arg-type]
+    account.simulator.fail("dynamodb", "UpdateItem", how=how, times=2)  # type: ignore[arg-type]
+    account.simulator.fail("dynamodb", "DeleteItem", how=how, times=2)  # type: ignore[arg-type]
 
     with account.lock():
         assert account.kept() is not None
@@ -253,7 +253,7 @@ def test_taking_and_giving_back_are_patient(account: Account, how: str) -> None:
 
 
 def test_a_lock_that_may_not_be_taken_is_an_error_at_once(account: Account) -> None:
-    account.plane.fail("dynamodb", "UpdateItem", how="denied")
+    account.simulator.fail("dynamodb", "UpdateItem", how="denied")
 
     with pytest.raises(AccessDenied), account.lock():
         pass
@@ -262,14 +262,14 @@ def test_a_lock_that_may_not_be_taken_is_an_error_at_once(account: Account) -> N
 
 
 def test_patience_with_taking_ends(account: Account) -> None:
-    account.plane.fail("dynamodb", "UpdateItem", how="server_error", times=100)
+    account.simulator.fail("dynamodb", "UpdateItem", how="server_error", times=100)
 
     with pytest.raises(AwsUnavailable), account.lock():
         pass
 
 
 def test_a_lock_that_cannot_be_given_back_hides_no_error_and_ends_by_itself(account: Account) -> None:
-    account.plane.fail("dynamodb", "DeleteItem", how="denied")
+    account.simulator.fail("dynamodb", "DeleteItem", how="denied")
 
     with pytest.raises(ZeroDivisionError), account.lock():
         raise ZeroDivisionError
@@ -281,7 +281,7 @@ def test_a_lock_that_cannot_be_given_back_hides_no_error_and_ends_by_itself(acco
 
 def test_a_note_that_fails_is_the_callers_to_repeat(account: Account) -> None:
     with account.lock() as lock:
-        account.plane.fail("dynamodb", "UpdateItem", how="throttled")
+        account.simulator.fail("dynamodb", "UpdateItem", how="throttled")
         with pytest.raises(AwsCallFailed):
             lock.note(scaling=SUSPENDED)
         assert lock.scaling is None

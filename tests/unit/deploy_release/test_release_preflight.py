@@ -19,11 +19,11 @@ def check(outcome: Outcome, name: str) -> Check:
 
 
 def refused(case: World, name: str, *, order: Order | None = None) -> Check:
-    calls = len(case.plane.calls)
+    calls = len(case.simulator.calls)
     outcome = case.deploy("v2", order=order)
     assert (outcome.kind, outcome.exit_code) == ("refused", 11)
     assert [each.name for each in outcome.checks if each.status == "FAIL"] == [name]
-    written = {call.operation for call in case.plane.calls[calls:] if call.writes}
+    written = {call.operation for call in case.simulator.calls[calls:] if call.writes}
     assert written <= {"UpdateItem", "DeleteItem"}, "only the lock"
     assert name in outcome.what
     assert check(outcome, name).remedy
@@ -37,7 +37,7 @@ def test_a_healthy_service_passes_all_checks() -> None:
 
 
 def fire_alarm(case: World) -> None:
-    case.plane.set_alarm("production-orders-error-rate", "ALARM")
+    case.simulator.set_alarm("production-orders-error-rate", "ALARM")
 
 
 def suspend(case: World) -> None:
@@ -45,23 +45,25 @@ def suspend(case: World) -> None:
 
 
 def scale_to_nothing(case: World) -> None:
-    case.plane.client("ecs").update_service(cluster="platform-production", service="production-orders", desiredCount=0)
+    case.simulator.client("ecs").update_service(
+        cluster="platform-production", service="production-orders", desiredCount=0
+    )
 
 
 def remove_hook(case: World) -> None:
-    case.plane.hooks.pop("platform-production-smoke-test")
+    case.simulator.hooks.pop("platform-production-smoke-test")
 
 
 def remove_log_group(case: World) -> None:
-    case.plane.client("logs").delete_log_group(logGroupName="/platform/production/orders")
+    case.simulator.client("logs").delete_log_group(logGroupName="/platform/production/orders")
 
 
 def remove_secret(case: World) -> None:
-    case.plane.services["secretsmanager"].secrets.pop("platform/production/orders/database")  # type: ignore[attr-defined]
+    case.simulator.services["secretsmanager"].secrets.pop("platform/production/orders/database")  # type: ignore[attr-defined]
 
 
 def remove_key(case: World) -> None:
-    case.plane.services["secretsmanager"].put("platform/production/orders/database", '{"user": "orders"}')  # type: ignore[attr-defined]
+    case.simulator.services["secretsmanager"].put("platform/production/orders/database", '{"user": "orders"}')  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_a_stack_that_differs_from_platform_toml_is_to_be_applied_first() -> Non
 
 def test_an_image_of_another_architecture_is_refused() -> None:
     case = world()
-    case.images["v2"] = case.plane.service(Ecr).push("orders", "v2", architecture="arm64")
+    case.images["v2"] = case.simulator.service(Ecr).push("orders", "v2", architecture="arm64")
     assert "is for arm64" in refused(case, "image").reason
 
 
@@ -124,7 +126,7 @@ def test_a_commit_that_git_does_not_know_is_skipped_with_its_reason() -> None:
 
 def test_a_check_that_may_not_be_asked_is_skipped_with_its_reason() -> None:
     case = world()
-    case.plane.fail("lambda", "GetFunction", how="denied", times=9)
+    case.simulator.fail("lambda", "GetFunction", how="denied", times=9)
     outcome = case.deploy("v2")
     assert check(outcome, "hooks").status == "SKIP"
     assert "lambda:GetFunction" in check(outcome, "hooks").reason
@@ -150,7 +152,7 @@ def test_a_busy_service_is_refused_where_nobody_wants_to_wait() -> None:
 
 def test_an_image_without_an_index_does_not_say_for_which_architecture_it_is() -> None:
     case = world()
-    case.images["v2"] = case.plane.service(Ecr).push("orders", "v2", manifest="single")
+    case.images["v2"] = case.simulator.service(Ecr).push("orders", "v2", manifest="single")
     told = check(case.deploy("v2", order=Order(until="traffic")), "image")
     digest = case.images["v2"].rpartition("@")[2]
     assert (told.status, told.reason) == (

@@ -15,7 +15,7 @@ from tests.support.releases import world
 @pytest.fixture(scope="module")
 def failed() -> Outcome:
     case = world("users")
-    case.plane.fail("lambda", "GetFunction", how="denied")
+    case.simulator.fail("lambda", "GetFunction", how="denied")
     return case.deploy("v2", Behaviour(kind="crashes", log_lines=("KeyError: 'DATABASE_URL' | x",)))
 
 

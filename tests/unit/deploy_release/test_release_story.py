@@ -46,32 +46,32 @@ def test_a_release_tells_its_story_in_order() -> None:
 def test_the_same_version_again_is_nothing_to_do() -> None:
     case = world()
     case.deploy("v2")
-    calls = len(case.plane.calls)
+    calls = len(case.simulator.calls)
     again = case.deploy("v2")
     assert (again.kind, again.exit_code) == ("nothing_to_do", 10)
-    written = [call.operation for call in case.plane.calls[calls:] if call.writes]
+    written = [call.operation for call in case.simulator.calls[calls:] if call.writes]
     assert written == ["UpdateItem", "DeleteItem"], "only the lock"
 
 
 def test_a_release_never_sets_a_desired_count() -> None:
     case = world()
     case.deploy("v2")
-    assert not [call for call in case.plane.calls if "desiredCount" in call.parameters]
+    assert not [call for call in case.simulator.calls if "desiredCount" in call.parameters]
 
 
 def test_all_checks_are_asked_before_the_first_write() -> None:
     case = world()
     case.deploy("v2")
-    first_write = next(call for call in case.plane.calls if call.writes and call.service == "ecs")
-    assert case.plane.calls.index(first_write) > max(
-        index for index, call in enumerate(case.plane.calls) if call.operation == "SimulatePrincipalPolicy"
+    first_write = next(call for call in case.simulator.calls if call.writes and call.service == "ecs")
+    assert case.simulator.calls.index(first_write) > max(
+        index for index, call in enumerate(case.simulator.calls) if call.operation == "SimulatePrincipalPolicy"
     )
 
 
 def test_the_worker_is_released_before_the_api() -> None:
     case = world()
     case.deploy("v2")
-    writes = [call.operation for call in case.plane.calls if call.writes]
+    writes = [call.operation for call in case.simulator.calls if call.writes]
     assert writes.index("RunTask") < writes.index("UpdateService") < writes.index("CreateDeployment")
 
 

@@ -22,7 +22,7 @@ def served(case: World) -> tuple[str, str]:
 def test_a_rollback_days_later_releases_the_last_version_that_served_well() -> None:
     case = world()
     case.deploy("v2")
-    case.plane.clock.sleep(timedelta(days=2).total_seconds())
+    case.simulator.clock.sleep(timedelta(days=2).total_seconds())
     outcome = case.roll_back()
     assert (outcome.kind, outcome.release.kind, outcome.release.version) == ("released", "rollback", "v1")
     assert served(case) == ("v1", "v1")
@@ -34,10 +34,10 @@ def test_a_rollback_shifts_all_traffic_in_one_step() -> None:
     case = world()
     case.deploy("v2")
     case.told.clear()
-    began = case.plane.now()
+    began = case.simulator.now()
     outcome = case.roll_back(order=Order(until="traffic"))
     assert (outcome.kind, served(case)) == ("traffic_shifted", ("v1", "v1"))
-    assert case.plane.now() - began < timedelta(minutes=3)
+    assert case.simulator.now() - began < timedelta(minutes=3)
     shown = [event.target.task_set("Green") for event in case.events(Shifting) if event.target]
     assert {each.traffic_percent for each in shown if each} == {0, 100}
 
@@ -90,16 +90,16 @@ def test_a_rollback_goes_to_the_version_or_revision_that_is_named(to: str) -> No
 
 def test_a_version_that_nobody_knows_is_refused_with_those_that_could_be_meant() -> None:
     case = world()
-    calls = len(case.plane.calls)
+    calls = len(case.simulator.calls)
     with pytest.raises(NoWayBack) as refused:
         case.roll_back("v7")
     assert "production-orders:1 (v0)" in str(refused.value)
-    assert not [call for call in case.plane.calls[calls:] if call.writes]
+    assert not [call for call in case.simulator.calls[calls:] if call.writes]
 
 
 def test_a_version_whose_image_is_gone_is_no_way_back() -> None:
     case = world()
-    images = case.plane.service(Ecr).repositories["orders"].images
+    images = case.simulator.service(Ecr).repositories["orders"].images
     images.pop(next(digest for digest, image in images.items() if "v0" in image.tags))
     with pytest.raises(NoWayBack) as refused:
         case.roll_back("v0")
@@ -108,7 +108,7 @@ def test_a_version_whose_image_is_gone_is_no_way_back() -> None:
 
 def test_a_revision_that_was_deregistered_is_no_way_back() -> None:
     case = world()
-    case.plane.client("ecs").deregister_task_definition(taskDefinition="production-orders:1")
+    case.simulator.client("ecs").deregister_task_definition(taskDefinition="production-orders:1")
     with pytest.raises(NoWayBack) as refused:
         case.roll_back("1")
     assert "production-orders:1 was deregistered" in str(refused.value)
@@ -117,12 +117,12 @@ def test_a_revision_that_was_deregistered_is_no_way_back() -> None:
 def test_a_rollback_while_traffic_shifts_brings_users_back_at_once() -> None:
     case = world()
     case.deploy("v2", order=Order(detach=True))
-    case.plane.clock.sleep(120)
-    began = case.plane.now()
+    case.simulator.clock.sleep(120)
+    began = case.simulator.now()
     outcome = case.roll_back()
     assert (outcome.kind, outcome.exit_code, outcome.release.version) == ("released", 0, "v1")
     assert served(case) == ("v1", "v1")
-    assert case.plane.now() - began < timedelta(minutes=5)
+    assert case.simulator.now() - began < timedelta(minutes=5)
 
 
 def test_a_rollback_in_the_bake_time_brings_users_back_at_once() -> None:
@@ -149,7 +149,7 @@ def test_who_releases_says_that_the_release_was_taken_back_by_somebody_else() ->
 def test_an_alarm_that_fires_does_not_keep_a_rollback_from_its_users() -> None:
     case = world()
     case.deploy("v2")
-    case.plane.set_alarm("production-orders-error-rate", "ALARM")
+    case.simulator.set_alarm("production-orders-error-rate", "ALARM")
     outcome = case.roll_back()
     assert (outcome.exit_code, served(case)) == (0, ("v1", "v1")), outcome.what
 
@@ -166,7 +166,7 @@ def test_a_rollback_tells_its_progress_like_a_release() -> None:
 def test_a_rollback_stops_a_release_that_has_made_no_deployment_yet(seconds: float, to: str | None) -> None:
     """Users are on v1 all the while: they must neither meet v2 nor be sent to v0."""
     case = world()
-    ended = Turns(case.plane.clock).run(
+    ended = Turns(case.simulator.clock).run(
         {
             "release": (0, lambda clock: case.deploy("v2", clock=clock)),
             "rollback": (seconds, lambda clock: case.roll_back(to, clock=clock)),
@@ -182,7 +182,7 @@ def test_a_rollback_stops_a_release_that_has_made_no_deployment_yet(seconds: flo
 
 def test_a_rollback_further_back_does_not_wait_for_a_release_that_has_just_begun() -> None:
     case = world()
-    ended = Turns(case.plane.clock).run(
+    ended = Turns(case.simulator.clock).run(
         {
             "release": (0, lambda clock: case.deploy("v2", clock=clock)),
             "rollback": (40, lambda clock: case.roll_back("v0", clock=clock)),
@@ -196,10 +196,10 @@ def test_a_rollback_further_back_does_not_wait_for_a_release_that_has_just_begun
 
 def test_a_rollback_brings_the_worker_of_a_release_that_was_killed_back() -> None:
     case = world()
-    with Process(case.plane, writes=8) as process:
+    with Process(case.simulator, writes=8) as process:
         case.deploy("v2", client_of=process.client_of)
     assert served(case) == ("v1", "v2")
-    case.plane.clock.sleep(600)
+    case.simulator.clock.sleep(600)
     outcome = case.roll_back()
     assert (outcome.exit_code, served(case)) == (0, ("v1", "v1")), outcome.what
 
@@ -216,7 +216,7 @@ def test_a_rollback_while_another_one_bakes_means_the_same() -> None:
 def test_two_rollbacks_at_once_mean_the_same() -> None:
     case = world()
     case.deploy("v2")
-    ended = Turns(case.plane.clock).run(
+    ended = Turns(case.simulator.clock).run(
         {name: (seconds, lambda clock: case.roll_back(clock=clock)) for name, seconds in (("first", 0), ("second", 5))}
     )
     assert {name: outcome.exit_code for name, outcome in ended.items()} == {"first": 0, "second": 10}
@@ -226,10 +226,10 @@ def test_two_rollbacks_at_once_mean_the_same() -> None:
 def test_going_back_to_what_serves_stops_the_deployment_that_leaves_it() -> None:
     case = world()
     case.deploy("v2", order=Order(detach=True))
-    case.plane.clock.sleep(120)
-    began = case.plane.now()
+    case.simulator.clock.sleep(120)
+    began = case.simulator.now()
     assert case.roll_back("v1").exit_code == 0
-    assert (served(case), case.plane.now() - began < timedelta(minutes=5)) == (("v1", "v1"), True)
+    assert (served(case), case.simulator.now() - began < timedelta(minutes=5)) == (("v1", "v1"), True)
 
 
 def test_what_has_nothing_to_do_with_a_rollback_does_not_refuse_it() -> None:
@@ -252,7 +252,7 @@ def test_what_has_nothing_to_do_with_a_rollback_does_not_refuse_it() -> None:
 def test_going_back_from_the_very_first_release_says_that_nothing_serves(order: Order) -> None:
     case = world(before=())
     case.deploy("v1", order=order)
-    case.plane.clock.sleep(60)
+    case.simulator.clock.sleep(60)
     outcome = case.roll_back()
     assert (outcome.kind, outcome.exit_code) == ("failed_rolled_back", 12)
     assert outcome.what == "nothing served before: the placeholder answers 503 to all users"

@@ -1,7 +1,6 @@
-"""One AWS account in one region, without boto3: its services, the images and functions that they find, and its clock.
+"""One AWS account in one region, without boto3: its services, images, functions and clock.
 
-Pure: the time is the stepped clock's and ids are counted, so every run is the same. plane.py puts real clients before
-it.
+It is deterministic: time is the stepped clock's and ids are counted. client.py adds boto3 clients.
 """
 
 import hashlib

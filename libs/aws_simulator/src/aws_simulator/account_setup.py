@@ -1,8 +1,8 @@
-"""A whole region for a test: the stacks of an environment and of its services, made from the templates that AWS gets.
+"""Set up a whole account for a test: the stacks of an environment and of its services, from our own templates.
 
-They are made by the plane's own CloudFormation, so that names, ARNs and roles are those of the environment. What people
-do by hand on AWS is done here, too: the secrets that services name. No call of this is in `ControlPlane.calls`. A plane
-with a region may be copied by `copy.deepcopy`, which is faster than to build another.
+The simulator's CloudFormation creates them, so names, ARNs and roles are those of the environment. The secrets that
+people create by hand on AWS are created here, too. None of these calls is in `AwsSimulator.calls`. Copying a pickled
+account is much faster than building another.
 """
 
 import json
@@ -32,18 +32,18 @@ from platform_sdk.deploy.shared import SharedStack, load_shared_stacks
 CAPABILITIES: Final = ("CAPABILITY_NAMED_IAM",)
 ALL_AT_ONCE: Final = "CodeDeployDefault.ECSAllAtOnce"
 PATIENCE: Final = timedelta(hours=3)
-"""Of the plane's time. What takes longer is stuck."""
+"""Of the simulator's time. What takes longer is stuck."""
 
 
-class RegionNotBuilt(AssertionError):
+class SetupFailed(AssertionError):
     """A stack or a release of the setup did not come to its good end."""
 
 
-def build_region(account: Account, root: Path, environment: Environment, services: Sequence[ServiceSpec]) -> None:
+def build_account(account: Account, root: Path, environment: Environment, services: Sequence[ServiceSpec]) -> None:
     """Creates every stack in order and waits until all is steady; what belongs to one service is made side by side.
 
     Raises:
-        RegionNotBuilt: with the resources that failed, and why.
+        SetupFailed: with the resources that failed, and why.
     """
     of_all, of_each = by_reach(load_shared_stacks(root, environment, services), services)
     for stack in of_all:
@@ -91,19 +91,19 @@ def refuse_failed(cloudformation: CloudFormation, name: str) -> None:
     stack = cloudformation.find(name)
     if stack.status != "CREATE_COMPLETE":
         failed = [f"{one.logical_id}: {one.reason}" for one in stack.events if one.status == "CREATE_FAILED"]
-        raise RegionNotBuilt(f"{name} is {stack.status}; {'; '.join(failed)}")
+        raise SetupFailed(f"{name} is {stack.status}; {'; '.join(failed)}")
 
 
 def wait(account: Account, done: Callable[[], bool], what: str) -> None:
-    """Lets the plane's time pass until it is done.
+    """Lets the simulator's time pass until it is done.
 
     Raises:
-        RegionNotBuilt: after three hours.
+        SetupFailed: after three hours.
     """
     deadline = account.now() + PATIENCE
     while not done():
         if account.now() > deadline:
-            raise RegionNotBuilt(f"{what} did not come to an end")
+            raise SetupFailed(f"{what} did not come to an end")
         account.clock.sleep(1)
 
 
@@ -137,7 +137,7 @@ def released(
     Returns the image's URI, which is pushed if it is not there.
 
     Raises:
-        RegionNotBuilt: CodeDeploy or ECS did not end well.
+        SetupFailed: CodeDeploy or ECS did not end well.
     """
     image = account.service(Ecr).push(spec.name, tag, behaviour, architecture=spec.task.architecture)
     tags = {
@@ -189,4 +189,4 @@ def deploy(account: Account, request: Mapping[str, Any]) -> None:
 
     wait(account, lambda: status() in ("Succeeded", "Failed", "Stopped"), f"deployment {made}")
     if status() != "Succeeded":
-        raise RegionNotBuilt(f"deployment {made} is {status()}")
+        raise SetupFailed(f"deployment {made} is {status()}")

@@ -64,7 +64,7 @@ class ApplicationAutoScaling(Service):
         self.account.service(Ecs).scale(service, wanted)
         return True
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         if operation.startswith("Describe"):
             return ()
         found = [target.arn for key, target in self.targets.items() if key[1] == request.get("ResourceId")]

@@ -1,8 +1,7 @@
-"""Real clients before an account in memory: botocore validates, pages, waits and raises; no socket is opened.
+"""Real boto3 clients for an account in memory: botocore validates, pages, waits and raises; no socket is opened.
 
-The one file of the control plane that makes clients, which are those that `boto3.client` returns. A call comes in by
-botocore's event `before-call`, which may answer in the network's place: it is recorded, may be made to fail, is
-performed by its service, and the answer is checked against AWS's own description of it.
+A call arrives through botocore's event `before-call`, whose handler may answer in place of the network. The call is
+recorded, may be made to fail, and is performed by its service. The answer is checked against AWS's service model.
 """
 
 import copy
@@ -35,7 +34,7 @@ from aws_simulator.elbv2.service import ElbV2
 from aws_simulator.iam import Iam
 from aws_simulator.logs import Logs
 from aws_simulator.secrets_and_parameters import SecretsManager, Ssm
-from aws_simulator.service import NotPlayed, Refused, Service
+from aws_simulator.service import Refused, Service, UnsupportedOperation
 from aws_simulator.shapes import check_pickled_answer, operation_model, session, violations_in_request
 from aws_simulator.small_services import Functions, RdsData, Sqs, Sts
 
@@ -102,7 +101,7 @@ def broken(service: str) -> Refused:
     return Refused(BROKEN.get(service, "InternalFailure"), message, status=500)
 
 
-# The table of the control plane's services, in the order in which they are stepped: one line each.
+# The table of the simulated account's services, in the order in which they are stepped: one line each.
 
 SERVICES: Final[Mapping[str, Callable[[Account], Service]]] = {
     "logs": Logs,
@@ -180,7 +179,7 @@ class Call:
     writes: bool
 
 
-class ControlPlane(Account):
+class AwsSimulator(Account):
     """An account with clients.
 
     Args:
@@ -256,7 +255,7 @@ class ControlPlane(Account):
 
         Raises:
             Refused: as the service would refuse it.
-            NotPlayed: the control plane does not know the operation.
+            UnsupportedOperation: the simulated account does not know the operation.
         """
         # Neither side may change what the other one keeps. Pickling plain values is much faster than `copy.deepcopy`.
         pickled = pickle.dumps(dict(request))
@@ -267,7 +266,7 @@ class ControlPlane(Account):
             raise Refused(code, f"{len(wrong)} validation {plural} detected: {'; '.join(wrong)}")
         method = getattr(self.services.get(service), xform_name(operation), None)
         if method is None:
-            raise NotPlayed(f"the control plane plays no {service}:{operation}")
+            raise UnsupportedOperation(f"the simulated account plays no {service}:{operation}")
         answer = pickle.dumps(method(pickle.loads(pickled)))
         check_pickled_answer(service, operation, answer)
         parsed: dict[str, Any] = pickle.loads(answer)
@@ -352,7 +351,7 @@ class ControlPlane(Account):
 
     def _resources(self, service: str, operation: str, request: Mapping[str, Any]) -> tuple[str, ...]:
         known = self.services.get(service)
-        return (known.concerned(operation, request) if known else ()) or ("*",)
+        return (known.iam_resources(operation, request) if known else ()) or ("*",)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The time that the control plane lives in: it passes only while somebody sleeps, and then a second at a time."""
+"""The clock of a simulated account: time passes only while somebody sleeps, in steps of one second."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -51,7 +51,7 @@ class Alarm:
 
 
 def watched_by(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What an alarm breaches on, and the full name of the target group where, for each metric that this plane moves."""
+    """Yield what an alarm breaches on, and the target group's full name, for each metric that the simulator moves."""
     single = [request] if "MetricName" in request else []
     several = [one["MetricStat"]["Metric"] for one in request.get("Metrics", []) if "MetricStat" in one]
     for metric in (*single, *several):
@@ -179,7 +179,7 @@ class CloudWatch(Service):
     def _arn(self, name: str) -> str:
         return self.account.arn("cloudwatch", f"alarm:{name}")
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         names = request.get("AlarmNames") or ([request["AlarmName"]] if "AlarmName" in request else [])
         if operation == "DescribeAlarms" and not names:
             return (self._arn("*"),)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from aws_simulator.account import Account
-from aws_simulator.service import Answer, NotPlayed, Refused, Request, Service
+from aws_simulator.service import Answer, Refused, Request, Service, UnsupportedOperation
 
 # DynamoDB's condition and update expressions, as far as a lock needs them; anything else is refused, not guessed.
 #
@@ -39,7 +39,7 @@ class Expression:
     """One expression with its names (`#n`) and values (`:v`), read from left to right.
 
     Raises:
-        NotPlayed: for what is no comparison, no test of existence, and no AND, OR, NOT or bracket.
+        UnsupportedOperation: for what is no comparison, no test of existence, and no AND, OR, NOT or bracket.
     """
 
     def __init__(self, text: str, names: Mapping[str, str], values: Item) -> None:
@@ -144,8 +144,8 @@ class Expression:
         if found != token:
             raise self._unknown(found)
 
-    def _unknown(self, token: str) -> NotPlayed:
-        return NotPlayed(f"{token} in the DynamoDB expression {self._text!r}")
+    def _unknown(self, token: str) -> UnsupportedOperation:
+        return UnsupportedOperation(f"{token} in the DynamoDB expression {self._text!r}")
 
 
 def refuse_unused(texts: Iterable[str], names: Iterable[str], values: Iterable[str]) -> None:
@@ -168,7 +168,7 @@ def tokens(text: str) -> Iterator[str]:
     while position < len(text.rstrip()):
         found = TOKEN.match(text, position)
         if found is None:
-            raise NotPlayed(f"{text[position:]!r} in the DynamoDB expression {text!r}")
+            raise UnsupportedOperation(f"{text[position:]!r} in the DynamoDB expression {text!r}")
         yield found[1]
         position = found.end()
 
@@ -233,13 +233,13 @@ class DynamoDb(Service):
         table.items.pop(key_of(table, request["Key"]), None)
         return returned(request, before, {})
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         return (self.account.arn("dynamodb", f"table/{request['TableName']}"),) if "TableName" in request else ()
 
     def _table(self, request: Request) -> Table:
         unplayed = [name for name in UNPLAYED if name in request]
         if unplayed:
-            raise NotPlayed(f"{', '.join(unplayed)} of DynamoDB")
+            raise UnsupportedOperation(f"{', '.join(unplayed)} of DynamoDB")
         texts = [request[kind] for kind in ("ConditionExpression", "UpdateExpression") if kind in request]
         refuse_unused(texts, request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {}))
         name = request["TableName"].rpartition("/")[2]
@@ -296,4 +296,4 @@ def returned(request: Request, before: Item, after: Item) -> Answer:
         case "NONE" | "ALL_OLD":
             return {}
         case unplayed:
-            raise NotPlayed(f"ReturnValues {unplayed} of DynamoDB")
+            raise UnsupportedOperation(f"ReturnValues {unplayed} of DynamoDB")

@@ -197,7 +197,7 @@ class Ecr(Service):
             **findings_of(image.scan, self.account.now()),
         }
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         named = request.get("repositoryNames") or [request[key] for key in ("repositoryName",) if key in request]
         return tuple(self.account.arn("ecr", f"repository/{name}") for name in named)
 

@@ -120,9 +120,9 @@ class Iam(Service):
             for one in trusted
         )
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         if "RoleName" not in request:
-            return super().concerned(operation, request)
+            return super().iam_resources(operation, request)
         return (self.account.arn("iam", f"role/{request['RoleName']}", regional=False),)
 
     def find(self, name: str) -> Role:

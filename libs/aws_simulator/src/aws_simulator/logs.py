@@ -51,14 +51,14 @@ class Logs(Service):
             )
             self.groups[group].streams.setdefault(stream, []).append(event)
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         name, stream = request.get("logGroupName"), request.get("logStreamName")
         if name and stream:
             return (f"{self._arn(name)}:log-stream:{stream}",)
         given = request.get("logGroupIdentifier")
         if given:
             return (given if given.startswith("arn:") else self._arn(given),)
-        return (f"{self._arn(name)}:*",) if name else super().concerned(operation, request)
+        return (f"{self._arn(name)}:*",) if name else super().iam_resources(operation, request)
 
     def create_log_group(self, request: Request) -> Answer:
         name = request["logGroupName"]

@@ -1,4 +1,4 @@
-"""Whether IAM would allow an action, from documents alone: no plane, no state.
+"""Whether IAM would allow an action, from documents alone: no simulator, no state.
 
 As https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html has it for the policies of
 one identity in one account: an explicit Deny wins, then any Allow, and without either the answer is no. What this file

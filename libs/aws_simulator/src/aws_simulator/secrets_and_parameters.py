@@ -105,10 +105,10 @@ class SecretsManager(Service):
         self.secrets[secret.name] = replace(secret, deleted=now)
         return {"ARN": secret.arn, "Name": secret.name, "DeletionDate": now}
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         secret_id = request.get("SecretId", request.get("Name"))
         if secret_id is None or secret_id.startswith("arn:"):
-            return super().concerned(operation, request)
+            return super().iam_resources(operation, request)
         return (self.account.arn("secretsmanager", f"secret:{secret_id}-{suffix(secret_id)}"),)
 
     def find(self, secret_id: str, *, with_deleted: bool = False) -> Secret:
@@ -222,7 +222,7 @@ class Ssm(Service):
         """By name, without those that are not there."""
         return {name: self.parameters[name].value for name in names if name in self.parameters}
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         named = request.get("Names") or [request[key] for key in ("Name", "Path") if key in request]
         return tuple(self._arn(self._name(name)) for name in named)
 

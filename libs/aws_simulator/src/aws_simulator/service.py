@@ -1,4 +1,4 @@
-"""What every service of the control plane is: its operations as methods, and a step for each second that passes."""
+"""What every simulated service is: its operations as methods, and a step for each second that passes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ Answer = dict[str, Any]
 
 class Service:
     """An operation `DescribeServices` is the method `describe_services(request)`; what it returns is the answer as
-    boto3's caller sees it. An operation without a method is `NotPlayed`.
+    boto3's caller sees it. An operation without a method is `UnsupportedOperation`.
     """
 
     NAME: ClassVar[str]
@@ -37,7 +37,7 @@ class Service:
     def step(self) -> None:
         """A second has passed. Other services may be asked; they are stepped in the order of the table."""
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         """ARNs of what the request is about, as an IAM policy would name them; empty where it names none."""
         return tuple(dict.fromkeys(arns_in(request)))
 
@@ -55,7 +55,7 @@ def arns_in(value: object) -> Iterator[str]:
                 yield from arns_in(member)
 
 
-# How a service of the control plane says no: what becomes a ClientError at the caller's.
+# How a service of the simulated account says no: what becomes a ClientError at the caller's.
 
 
 class Refused(Exception):
@@ -78,8 +78,8 @@ class Refused(Exception):
         self.detail = dict(detail or {})
 
 
-class NotPlayed(Exception):
-    """An operation that the control plane does not know how to answer. It is no error of AWS, so nothing catches it."""
+class UnsupportedOperation(Exception):
+    """The simulator does not implement the operation. It is no error of AWS, so nothing catches it."""
 
 
 # Answers in pages: what a service returns at once, and the token for the rest.

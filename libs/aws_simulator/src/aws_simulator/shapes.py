@@ -21,7 +21,7 @@ BEYOND_THE_MODEL: Final = frozenset(
 
 def check_answer(operation: OperationModel, answer: Mapping[str, Any]) -> None:
     """Raises:
-    AssertionError: naming what is wrong, with its path: a fault of the control plane, not of its caller.
+    AssertionError: naming what is wrong, with its path: a fault of the simulated account, not of its caller.
     """
     shape = operation.output_shape
     if shape is None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from aws_simulator.account import Account
-from aws_simulator.service import Answer, NotPlayed, Refused, Request, Service
+from aws_simulator.service import Answer, Refused, Request, Service, UnsupportedOperation
 
 DEFAULTS: Final[Mapping[str, str]] = {
     "VisibilityTimeout": "30",
@@ -57,7 +57,7 @@ class Sqs(Service):
         prefix = request.get("QueueNamePrefix", "")
         return {"QueueUrls": [self.url(name) for name in sorted(self.queues) if name.startswith(prefix)]}
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         name = request.get("QueueName") or request.get("QueueUrl", "").rpartition("/")[2]
         return (self.arn(name),) if name else ()
 
@@ -87,7 +87,7 @@ class Functions(Service):
             raise Refused("ResourceNotFoundException", f"Function not found: {arn}", status=404)
         return {"Configuration": {"FunctionName": name, "FunctionArn": arn, "State": "Active"}}
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         name = str(request["FunctionName"]).rpartition(":function:")[2]
         return (self.account.arn("lambda", f"function:{name}"),)
 
@@ -121,10 +121,10 @@ class RdsData(Service):
         if (made := MADE.match(sql)) is not None:
             self._make(made)
         elif not sql.startswith(SILENT):
-            raise NotPlayed(f"the SQL {sql.split(maxsplit=2)[:2]}")
+            raise UnsupportedOperation(f"the SQL {sql.split(maxsplit=2)[:2]}")
         return {"numberOfRecordsUpdated": 0}
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         return (request["resourceArn"],)
 
     def _is_there(self, request: Request) -> bool:

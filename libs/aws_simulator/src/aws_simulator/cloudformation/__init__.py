@@ -1,4 +1,4 @@
-"""CloudFormation: a template's text to resources on the plane's services, through change sets and simulated time.
+"""CloudFormation: a template's text to resources on the simulator's services, through change sets and simulated time.
 
 template ─▶ parameters ─▶ intrinsics ─▶ differences (a change set) ─▶ operation ─▶ tasks ─▶ resources
 

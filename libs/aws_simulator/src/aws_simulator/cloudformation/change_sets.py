@@ -101,11 +101,11 @@ class ChangeSets(Stacks):
         self.change_sets.remove(one)
         return {}
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         """IAM asks about the stack, also where a change set is named by its ARN."""
         named = (one.stack.id for one in self.change_sets if one.id == request.get("ChangeSetName"))
         stack = next(named, None)
-        return super().concerned(operation, request) if stack is None else (stack,)
+        return super().iam_resources(operation, request) if stack is None else (stack,)
 
     @property
     def quiet(self) -> bool:

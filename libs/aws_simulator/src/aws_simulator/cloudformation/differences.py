@@ -17,7 +17,7 @@ from aws_simulator.cloudformation.replacement import create_only
 from aws_simulator.cloudformation.resource_operation import changed_names
 from aws_simulator.cloudformation.stack import Described, Stack, StackResource
 from aws_simulator.cloudformation.template import Json, Resource, needs
-from aws_simulator.service import NotPlayed
+from aws_simulator.service import UnsupportedOperation
 
 KNOWN_LATER: Final = "{{changeSet:KNOWN_AFTER_APPLY}}"
 
@@ -40,7 +40,7 @@ class Planned:
             return Unknown(f"{name}.{attribute}")
         found = self.stack.resources[name].attributes
         if attribute not in found:
-            raise NotPlayed(f"attribute {attribute} of {self.stack.resources[name].definition.type}")
+            raise UnsupportedOperation(f"attribute {attribute} of {self.stack.resources[name].definition.type}")
         return found[attribute]
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from aws_simulator.account import Account
 from aws_simulator.cloudformation.intrinsics import Scope, condition
 from aws_simulator.cloudformation.template import Json, Resource, Template, Value, resolved
-from aws_simulator.service import NotPlayed
+from aws_simulator.service import UnsupportedOperation
 
 STACK_TYPE: Final = "AWS::CloudFormation::Stack"
 NOTHING: Final = Template(text="", description="", parameters={}, conditions={}, mappings={}, resources={}, outputs={})
@@ -107,7 +107,7 @@ class Existing:
     def attribute(self, name: str, attribute: str) -> Any:
         resource = self._stack.resources[name]
         if attribute not in resource.attributes:
-            raise NotPlayed(f"attribute {attribute} of {resource.definition.type}")
+            raise UnsupportedOperation(f"attribute {attribute} of {resource.definition.type}")
         return resource.attributes[attribute]
 
 

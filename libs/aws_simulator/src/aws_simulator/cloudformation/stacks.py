@@ -7,7 +7,7 @@ from aws_simulator.account import Account
 from aws_simulator.cloudformation.operation import Operation
 from aws_simulator.cloudformation.stack import Event, Stack, StackResource
 from aws_simulator.cloudformation.template import Template, default_of, parse
-from aws_simulator.service import Answer, NotPlayed, Refused, Request, Service, page
+from aws_simulator.service import Answer, Refused, Request, Service, UnsupportedOperation, page
 
 EVENTS_IN_A_PAGE: Final = 100
 MAX_TEMPLATE_BYTES: Final = 51_200
@@ -97,7 +97,7 @@ class Stacks(Service):
 
     def set_stack_policy(self, request: Request) -> Answer:
         if "StackPolicyBody" not in request:
-            raise NotPlayed("a stack policy in a bucket")
+            raise UnsupportedOperation("a stack policy in a bucket")
         self._named(request["StackName"]).policy = request["StackPolicyBody"]
         return {}
 
@@ -106,10 +106,10 @@ class Stacks(Service):
         stack.protected = request["EnableTerminationProtection"]
         return {"StackId": stack.id}
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         name = request.get("StackName")
         if name is None or name.startswith("arn:"):
-            return super().concerned(operation, request)
+            return super().iam_resources(operation, request)
         known = self.existing(name)
         return (self.account.arn("cloudformation", f"stack/{name}/*") if known is None else known.id,)
 
@@ -122,7 +122,7 @@ class Stacks(Service):
 
 def body_of(request: Request) -> str:
     if "TemplateBody" not in request:
-        raise NotPlayed("a template in a bucket")
+        raise UnsupportedOperation("a template in a bucket")
     body: str = request["TemplateBody"]
     if len(body.encode()) > MAX_TEMPLATE_BYTES:
         raise Refused(

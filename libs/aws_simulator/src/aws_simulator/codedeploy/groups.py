@@ -57,7 +57,7 @@ class Groups(Service):
         digits = self.account.hexadecimal_id(kind)
         return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         if operation in WITHOUT_RESOURCE:
             return ()
         if "deploymentConfigName" in request and operation.endswith("DeploymentConfig"):

@@ -1,6 +1,6 @@
 """What a deployment does next: its state and what is seen of the world in, actions out.
 
-Nothing here touches ECS or a load balancer; engine.py does what is asked, on this plane or anywhere. The order of
+Nothing here touches ECS or a load balancer; engine.py does what is asked, on this simulator or anywhere. The order of
 events and the limits are those of the CodeDeploy user guide (deployment-steps-ecs, limits).
 """
 

@@ -33,7 +33,7 @@ OF_A_SERVICE: Final[Mapping[str, str]] = {
 }
 
 
-def concerned(operation: str, request: Request, arn: Arn) -> tuple[str, ...]:
+def iam_resources(operation: str, request: Request, arn: Arn) -> tuple[str, ...]:
     if operation in NAMED:
         named = request[NAMED[operation]]
         arns = (named,) if isinstance(named, str) else tuple(named)
@@ -245,5 +245,5 @@ class Ecs(ServiceDeployments):
                 return service.tags
         raise Refused("InvalidParameterException", "The specified resource ARN was not found.")
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
-        return concerned(operation, request, lambda resource: self.account.arn("ecs", resource))
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
+        return iam_resources(operation, request, lambda resource: self.account.arn("ecs", resource))

@@ -34,7 +34,7 @@ MAKES_A_DEPLOYMENT: Final = ("networkConfiguration", "loadBalancers", "platformV
 
 
 class Services(Tasks):
-    """Class of the plane: what ECS does with services whose task sets somebody else decides about."""
+    """Class of the simulator: what ECS does with services whose task sets somebody else decides about."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)

@@ -145,7 +145,7 @@ class EcsService:
 
     @property
     def primary(self) -> TaskSet:
-        """There is none until an EXTERNAL service has one made; this plane plays no such services.
+        """There is none until an EXTERNAL service has one made; this simulator plays no such services.
 
         Raises:
             StopIteration: when all task sets were deleted.

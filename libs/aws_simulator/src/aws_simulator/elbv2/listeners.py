@@ -19,7 +19,7 @@ class Listeners(Service):
         self._routed: set[str] | None = None
         self.tags: dict[str, dict[str, str]] = {}
 
-    # What the other services of the plane ask and do.
+    # What the other services of the simulator ask and do.
 
     def rules_of(self, listener_arn: str) -> list[Rule]:
         """By priority; without the listener's default actions."""

@@ -182,9 +182,9 @@ def described_health(address: str, port: int | None, health: Health) -> dict[str
 class ElbV2(TargetGroups):
     NAME = "elbv2"
 
-    def concerned(self, operation: str, request: Request) -> tuple[str, ...]:
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         """What only reads is allowed on everything or not at all (list_awselasticloadbalancingv2)."""
-        return () if operation.startswith("Describe") else super().concerned(operation, request)
+        return () if operation.startswith("Describe") else super().iam_resources(operation, request)
 
     def add_tags(self, request: Request) -> Answer:
         for arn in request["ResourceArns"]:

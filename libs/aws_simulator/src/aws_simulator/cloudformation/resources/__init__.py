@@ -1,4 +1,4 @@
-"""How each type of resource comes into being on the plane's services: one class a type, one file a service."""
+"""How each type of resource comes into being on the simulator's services: one class a type, one file a service."""
 
 from collections.abc import Mapping
 from typing import Final

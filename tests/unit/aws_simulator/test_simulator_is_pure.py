@@ -1,4 +1,4 @@
-"""The control plane has no time but its clock's: every run of a test is the same."""
+"""The simulated account has no time but its clock's: every run of a test is the same."""
 
 import ast
 from pathlib import Path
@@ -15,7 +15,7 @@ def asked_for_the_time(tree: ast.AST) -> list[str]:
     return [ast.unparse(call) for call in named if ast.unparse(call).startswith(("datetime", "date.", "time"))]
 
 
-def test_no_file_of_the_control_plane_asks_the_machine_for_the_time() -> None:
+def test_no_file_of_the_simulator_reads_the_system_clock() -> None:
     found = {path.name: asked_for_the_time(ast.parse(path.read_text(encoding="utf-8"))) for path in ROOT.rglob("*.py")}
     assert len(found) > 20
     assert {name: calls for name, calls in found.items() if calls} == {}
