@@ -12,7 +12,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.support.local_stack import PLATFORM, ROOT, LocalStack, environment, wait_for
+from tests.support.local_stack import PLATFORM, LocalStack, environment, wait_for
+from tests.support.repository import ROOT
 
 
 @pytest.fixture

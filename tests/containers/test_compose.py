@@ -13,7 +13,7 @@ import pytest
 
 from local_aws.processes import free_port
 from tests.support.containers import docker
-from tests.support.local_stack import ROOT
+from tests.support.repository import ROOT
 from tests.support.shop import log_in, sign_up
 
 UP_SECONDS = 600

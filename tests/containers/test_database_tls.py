@@ -10,7 +10,7 @@ from testcontainers.community.postgres import PostgresContainer
 from platform_sdk.runtime.database.migrate import MigrationFailed, migrate
 from platform_sdk.runtime.database.pool import Database, DatabaseUnavailable
 from tests.support.certificates import new_authority
-from tests.support.local_stack import ROOT
+from tests.support.repository import ROOT
 
 # Before the server starts for good: PostgreSQL takes a key only if nobody but its owner may read it.
 TURN_TLS_ON = """

@@ -11,7 +11,7 @@ from testcontainers.core.container import DockerContainer
 from tests.containers.conftest import Image
 from tests.support.container_tasks import SERVICES, run_to_end
 from tests.support.containers import docker
-from tests.support.local_stack import ROOT
+from tests.support.repository import ROOT
 
 MAX_BYTES = 150_000_000
 

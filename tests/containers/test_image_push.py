@@ -17,8 +17,9 @@ from local_aws.processes import free_port
 from platform_sdk.deploy.build.docker import Docker
 from platform_sdk.deploy.build.image_inputs import is_ignored, read_rules
 from platform_sdk.deploy.build.publish import build, read_source
-from tests.support.clones import ROOT, cloned, committed_copy
+from tests.support.clones import cloned, committed_copy
 from tests.support.containers import docker
+from tests.support.repository import ROOT
 
 MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 

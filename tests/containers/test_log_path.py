@@ -27,8 +27,9 @@ from platform_sdk.runtime.process.logging import MAX_LINE_BYTES
 from tests.containers.conftest import Image
 from tests.support.containers import docker
 from tests.support.forward_protocol import Receiver
-from tests.support.local_stack import ROOT, wait_for
+from tests.support.local_stack import wait_for
 from tests.support.log_drivers import app_of, awslogs_options, firelens_tag, fluentd_options
+from tests.support.repository import FIXTURES
 
 LABEL: Final = "platform-test=log-path"
 BURST: Final = 5000
@@ -50,10 +51,10 @@ def app() -> dict[str, Any]:
 
 
 def orders_app(*, log_router: bool) -> dict[str, Any]:
-    [spec] = [spec for spec in load_services(ROOT, "production") if spec.name == "orders"]
+    [spec] = [spec for spec in load_services(FIXTURES, "production") if spec.name == "orders"]
     router = replace(spec.sidecars.log_router, enabled=log_router)
     spec = replace(spec, sidecars=replace(spec.sidecars, log_router=router))
-    return app_of(render_task_definition(spec, load_environment(ROOT, "production"), image="orders:built"))
+    return app_of(render_task_definition(spec, load_environment(FIXTURES, "production"), image="orders:built"))
 
 
 @pytest.fixture

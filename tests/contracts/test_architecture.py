@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.cloudformation import ROOT, template_of
+from tests.support.cloudformation import template_of
+from tests.support.repository import ROOT
 
 PAGE = ROOT / "docs" / "architecture.md"
 ROW = re.compile(r"^\| (?P<line>[^|]+) \| (?P<file>[^|]+) \| `(?P<property>[^`]+)` \| `(?P<value>[^`]+)` \|$", re.M)

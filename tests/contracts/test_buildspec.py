@@ -12,8 +12,8 @@ from platform_sdk.deploy.build.image_inputs import load_inputs, without_registry
 from platform_sdk.deploy.environment import service_names
 from tests.support.cloudformation import template_of
 from tests.support.codebuild import Build, Project, UnknownKey
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SPEC: dict[str, Any] = yaml.safe_load((ROOT / "buildspec.yml").read_text(encoding="utf-8"))
 PROJECT = template_of(ROOT / "deploy/cloudformation/pipeline.yaml")["Resources"]["Project"]["Properties"]
 

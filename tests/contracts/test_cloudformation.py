@@ -15,7 +15,8 @@ from platform_sdk.deploy.environment import FOLDER, load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.shared import SharedParameter, SharedStack, shared_stacks
 from platform_sdk.deploy.toml_document import read_document
-from tests.support.cloudformation import ENVIRONMENTS, ROOT, TEMPLATES, Template, resources, stacks, template_of
+from tests.support.cloudformation import ENVIRONMENTS, TEMPLATES, Template, resources, stacks, template_of
+from tests.support.repository import FIXTURES, ROOT
 
 LOOKED_UP = "AWS::SSM::Parameter::Value<"
 CARRIED = shared.Carried(agent_configuration="{}", smoke_test="")
@@ -107,10 +108,10 @@ def test_no_template_uses_what_locks_stacks_together_or_what_cloudformation_cann
 
 @pytest.mark.parametrize("name", ["agent_configuration", "smoke_test"])
 def test_a_text_that_no_parameter_holds_is_refused(name: str) -> None:
-    document = read_document(ROOT / FOLDER / "staging.toml", "staging.toml")
+    document = read_document(FIXTURES / FOLDER / "staging.toml", "staging.toml")
     large = replace(CARRIED, **{name: " " * 4097})
     with pytest.raises(InvalidConfiguration, match="takes 4097 bytes, and a parameter at most 4096"):
-        shared_stacks(document, load_environment(ROOT, "staging"), load_services(ROOT), large)
+        shared_stacks(document, load_environment(FIXTURES, "staging"), load_services(FIXTURES), large)
 
 
 @pytest.mark.parametrize(
@@ -130,23 +131,23 @@ def test_a_text_that_no_parameter_holds_is_refused(name: str) -> None:
 def test_a_mistake_in_the_environments_file_is_a_fault_with_its_line(
     tmp_path_factory: pytest.TempPathFactory, old: str, new: str, said: str
 ) -> None:
-    text = (ROOT / FOLDER / "staging.toml").read_text(encoding="utf-8")
+    text = (FIXTURES / FOLDER / "staging.toml").read_text(encoding="utf-8")
     assert old in text
     file = tmp_path_factory.mktemp("faults") / "staging.toml"
     file.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(InvalidConfiguration) as raised:
         shared_stacks(
-            read_document(file, "staging.toml"), load_environment(ROOT, "staging"), load_services(ROOT), CARRIED
+            read_document(file, "staging.toml"), load_environment(FIXTURES, "staging"), load_services(FIXTURES), CARRIED
         )
     assert said in str(raised.value)
     assert re.search(r"^staging\.toml:\d+: ", str(raised.value), re.M)
 
 
 def test_an_edge_outside_of_us_east_1_is_refused() -> None:
-    elsewhere = replace(load_environment(ROOT, "staging"), region="eu-west-1")
-    document = read_document(ROOT / FOLDER / "staging.toml", "staging.toml")
+    elsewhere = replace(load_environment(FIXTURES, "staging"), region="eu-west-1")
+    document = read_document(FIXTURES / FOLDER / "staging.toml", "staging.toml")
     with pytest.raises(InvalidConfiguration, match="needs a stack of its own in us-east-1"):
-        shared_stacks(document, elsewhere, load_services(ROOT), CARRIED)
+        shared_stacks(document, elsewhere, load_services(FIXTURES), CARRIED)
 
 
 def test_every_suppressed_finding_says_why() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.cloudformation import ROOT, Resource, resources, values_of
+from tests.support.cloudformation import Resource, resources, values_of
+from tests.support.repository import ROOT
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", ResourceWarning)  # it never closes its list of actions

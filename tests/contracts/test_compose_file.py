@@ -1,4 +1,7 @@
-"""compose.yaml runs what the task definitions of the environment `local` say; only addresses and secrets differ."""
+"""compose.yaml runs what the task definitions of the environment `local` say.
+
+Addresses and secrets differ, and a laptop may run smaller and fewer tasks than platform.toml asks for.
+"""
 
 import re
 import stat
@@ -17,8 +20,8 @@ from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render.names import Role
 from platform_sdk.deploy.render.task_definition import render_task_definition
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SPECS = {spec.name: spec for spec in load_services(ROOT, "local")}
 TASKS = [(name, "api") for name in SPECS] + [(name, "worker") for name, spec in SPECS.items() if spec.worker]
 JOBS = [
@@ -93,19 +96,19 @@ def test_a_task_has_the_command_and_the_end_of_its_task_definition(
 
 
 @pytest.mark.parametrize(("service", "role"), TASKS)
-def test_a_task_has_the_size_of_its_task_definition(service: str, role: Role, environment: Environment) -> None:
+def test_a_container_is_never_larger_than_its_task(service: str, role: Role, environment: Environment) -> None:
     deploy, definition = container_of(service, role)["deploy"], document(service, role, environment)
     limits = deploy["resources"]["limits"]
-    assert float(limits["cpus"]) * 1024 == int(definition["cpu"])
-    assert limits["memory"] == f"{definition['memory']}m"
+    assert 256 <= float(limits["cpus"]) * 1024 <= int(definition["cpu"])
+    assert 512 <= int(limits["memory"].removesuffix("m")) <= int(definition["memory"])
 
 
 @pytest.mark.parametrize(("service", "role"), TASKS)
-def test_as_many_tasks_run_as_the_minimum_says(service: str, role: Role) -> None:
+def test_at_least_one_task_runs_and_never_more_than_the_maximum(service: str, role: Role) -> None:
     spec = SPECS[service]
     shape = spec.worker if role == "worker" else spec.scaling
     assert shape is not None
-    assert container_of(service, role)["deploy"]["replicas"] == shape.min_tasks
+    assert container_of(service, role)["deploy"]["replicas"] in range(1, shape.max_tasks + 1)
 
 
 @pytest.mark.parametrize(("service", "purpose", "command"), JOBS)

@@ -10,7 +10,7 @@ from cryptography import x509
 
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.runtime.database.pool import RDS_CA_CERTIFICATES
-from tests.support.local_stack import ROOT
+from tests.support.repository import ROOT
 
 KEYS = ("RSA2048", "RSA4096", "ECC384")
 """Aurora's three kinds of authority: rds-ca-rsa2048-g1, the default, rds-ca-rsa4096-g1 and rds-ca-ecc384-g1."""

@@ -9,9 +9,9 @@ from fastapi import APIRouter
 
 from platform_sdk.deploy.manifest import load_spec
 from platform_sdk.runtime.http.app import create_app
+from tests.support.repository import FIXTURES, ROOT
 from tests.unit.runtime_edge.edge_settings import settings
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "howto" / "shape-a-service.md"
 SDK_PAGE = ROOT / "libs" / "platform_sdk" / "README.md"
 EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -20,7 +20,7 @@ EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.partition("\n")[0])
 @pytest.mark.parametrize("environment", ["local", "production", "staging"])
 def test_the_example_can_be_used(tmp_path: Path, example: str, environment: str) -> None:
-    text = (ROOT / "services/inventory/platform.toml").read_text(encoding="utf-8")
+    text = (FIXTURES / "services/inventory/platform.toml").read_text(encoding="utf-8")
     file = tmp_path / "platform.toml"
     file.write_text(text + example, encoding="utf-8")
     assert load_spec(file, environment).name == "inventory"

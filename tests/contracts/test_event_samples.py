@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from platform_sdk.runtime.messaging.messages import Event, Message, decode_message, encode_message
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = {path.name.removesuffix(".json"): path for path in sorted((ROOT / "tests/contracts/events").glob("*.json"))}
 
 

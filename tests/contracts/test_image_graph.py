@@ -1,7 +1,6 @@
 """The graph that `platform changed` follows, and the Dockerfiles and documents that it speaks of, say the same."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +11,8 @@ from platform_sdk.deploy.environment import load_environment, service_names
 from platform_sdk.deploy.manifest import load_services, load_spec
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.task_definition import render_task_definition
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SERVICES = service_names(ROOT)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from platform_sdk.deploy.build.changed import Graph, load_graph
 from platform_sdk.deploy.environment import service_names
-from tests.support.cloudformation import ENVIRONMENTS, ROOT, template_of
+from tests.support.cloudformation import ENVIRONMENTS, template_of
+from tests.support.repository import ROOT
 
 SERVICES = service_names(ROOT)
 RESOURCES = template_of(ROOT / "deploy/cloudformation/pipeline.yaml")["Resources"]

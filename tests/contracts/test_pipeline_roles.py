@@ -12,7 +12,8 @@ from platform_sdk.contract import dead_letter_queue_name, queue_name
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render.service_stack import render_service_stack
-from tests.support.cloudformation import ENVIRONMENTS, ROOT, template_of
+from tests.support.cloudformation import ENVIRONMENTS, template_of
+from tests.support.repository import ROOT
 
 INLINE_POLICIES_OF_A_ROLE = 10_240
 """Characters without white space (docs.aws.amazon.com/IAM, "IAM and AWS STS quotas")."""

@@ -15,7 +15,8 @@ from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from tests.contracts.test_pipeline_roles import listed
-from tests.support.applying import ROOT, Applying, copy_of, everything, service_region
+from tests.support.applying import Applying, copy_of, everything, service_region
+from tests.support.repository import FIXTURES
 
 PRODUCTION, SPECS = everything("production")
 ORDERS: Final = SPECS["orders"]
@@ -24,7 +25,7 @@ ROLE: Final = "platform-production-plan"
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Applying:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(FIXTURES)
     found = copy_of(service_region("production", "orders"))
     found.simulator.calls.clear()
     return found
@@ -46,7 +47,7 @@ def plan_everything(account: Applying) -> list[Call]:
     planned(account, "orders", "--image", "1.5.0")
     asked = list(account.simulator.calls)
     revision = register(account.simulator, render_task_definition(ORDERS, PRODUCTION, image=image), {})
-    appspec = render_appspec(load_appspec_template(ROOT), ORDERS, PRODUCTION, revision)
+    appspec = render_appspec(load_appspec_template(FIXTURES), ORDERS, PRODUCTION, revision)
     account.aws().codedeploy.create(dict(deployment_request(appspec, ORDERS, PRODUCTION, "1.5.0")))
     account.simulator.calls.clear()
     return [*asked, *planned(account, "orders")]

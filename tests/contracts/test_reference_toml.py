@@ -14,8 +14,7 @@ from platform_sdk.deploy.manifest.load import read_service
 from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.toml_document import dotted, read_document
-
-ROOT_FOLDER = Path(__file__).resolve().parents[2]
+from tests.support.repository import FIXTURES
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def test_examples_and_defaults_are_what_the_reader_takes() -> None:
 def test_reference_renders(file: Path, environment: str, role: str) -> None:
     document = render_task_definition(
         load_spec(file, environment),
-        load_environment(ROOT_FOLDER, environment),
+        load_environment(FIXTURES, environment),
         image="orders:1",
         role="worker" if role == "worker" else "api",
     )

@@ -7,7 +7,8 @@ from typing import Final
 
 import pytest
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+from tests.support.repository import ROOT
+
 PAGES: Final = [
     page
     for folder in ("", "docs", "services", "libs", "deploy")

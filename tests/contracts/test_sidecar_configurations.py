@@ -9,7 +9,6 @@ import os
 import re
 from copy import deepcopy
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -25,8 +24,8 @@ from platform_sdk.deploy.render.task_definition import FLUSH_SECONDS, MAX_STOP_T
 from platform_sdk.deploy.shared import AGENT_CONFIGURATION
 from tests.support.fluent_bit import GRACE_SECONDS, HTTP_PORT, configuration_file, output_options, tag_pattern
 from tests.support.log_drivers import app_of, container_of, firelens_tag
+from tests.support.repository import FIXTURES, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "fluent_bit" / "production-orders.conf"
 ENVIRONMENTS: Final = ("staging", "production")
 
@@ -126,8 +125,8 @@ def agent() -> Json:
 
 
 def tasks() -> list[tuple[ServiceSpec, Environment]]:
-    loaded = [load_environment(ROOT, name) for name in ENVIRONMENTS]
-    return [(spec, environment) for environment in loaded for spec in load_services(ROOT, environment.name)]
+    loaded = [load_environment(FIXTURES, name) for name in ENVIRONMENTS]
+    return [(spec, environment) for environment in loaded for spec in load_services(FIXTURES, environment.name)]
 
 
 TASKS: Final = tasks()
@@ -246,7 +245,7 @@ def test_the_router_outlives_the_app_by_the_time_that_it_takes_to_flush(
 def test_what_firelens_writes_for_fluent_bit_was_reviewed() -> None:
     """The golden is the file to give to a Fluent Bit: `fluent-bit --dry-run --config FILE`."""
     [spec] = [spec for spec, environment in TASKS if (environment.name, spec.name) == ("production", "orders")]
-    written = configuration_file(rendered(spec, load_environment(ROOT, "production")))
+    written = configuration_file(rendered(spec, load_environment(FIXTURES, "production")))
     if os.environ.get("UPDATE_GOLDENS"):
         GOLDEN.write_text(written, encoding="utf-8")
     assert written == GOLDEN.read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+from tests.support.repository import ROOT
 
 
 class Retired(NamedTuple):

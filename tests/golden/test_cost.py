@@ -12,8 +12,8 @@ import pytest
 
 from platform_sdk.deploy.cost import compare, load_estimate
 from platform_sdk.deploy.output.cost import as_text
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[2]
 GOLDENS = Path(__file__).parent / "cost"
 ENVIRONMENTS = ("production", "staging")
 
@@ -21,7 +21,7 @@ ENVIRONMENTS = ("production", "staging")
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_estimate_is_as_reviewed(environment: str) -> None:
     golden = GOLDENS / f"{environment}.txt"
-    estimate = load_estimate(ROOT, environment)
+    estimate = load_estimate(FIXTURES, environment)
     text = as_text(estimate, compare(estimate))
     if os.environ.get("UPDATE_GOLDENS"):
         golden.write_text(text, encoding="utf-8")

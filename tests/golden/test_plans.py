@@ -25,15 +25,15 @@ from platform_sdk.deploy.plan.decisions import Plan, SharedPlan
 from platform_sdk.deploy.shared import load_shared_stacks
 from platform_sdk.deploy.state import DeployedStack, ServiceState, Suspended
 from tests.support.deployed_services import NOTHING, created, image_of, released, stack
+from tests.support.repository import FIXTURES, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 GOLDENS = Path(__file__).parent / "plans"
-PRODUCTION = load_environment(ROOT, "production")
-SERVICES = {spec.name: spec for spec in load_services(ROOT, "production")}
+PRODUCTION = load_environment(FIXTURES, "production")
+SERVICES = {spec.name: spec for spec in load_services(FIXTURES, "production")}
 ORDERS = SERVICES["orders"]
 COST = CostBasis(
-    assumptions=load_assumptions(ROOT, "production", tuple(SERVICES.values()), within_bounds=False),
-    prices=load_prices(ROOT, "us-east-1"),
+    assumptions=load_assumptions(FIXTURES, "production", tuple(SERVICES.values())),
+    prices=load_prices(FIXTURES, "us-east-1"),
 )
 
 
@@ -127,8 +127,8 @@ TAGS = {"new-image": "1.5.0", "first-release": "1.4.2"}
 
 def shared() -> SharedPlan:
     """The cluster's stack was given another address for alarms, the edge's another template; one is not there."""
-    stacks = load_shared_stacks(ROOT, PRODUCTION, tuple(SERVICES.values()))
-    templates = {stack.name: (ROOT / stack.template).read_text(encoding="utf-8") for stack in stacks}
+    stacks = load_shared_stacks(FIXTURES, PRODUCTION, tuple(SERVICES.values()))
+    templates = {stack.name: (FIXTURES / stack.template).read_text(encoding="utf-8") for stack in stacks}
     deployed = {
         each.name: DeployedStack(
             stack=replace(stack(ORDERS, PRODUCTION), name=each.name, parameters=each.parameters),

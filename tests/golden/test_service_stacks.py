@@ -21,11 +21,11 @@ from platform_sdk.deploy.manifest import ServiceSpec, load_services, load_spec
 from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.render.service_stack import MAX_BYTES, MAX_RESOURCES, render_service_stack
 from platform_sdk.deploy.render.yaml import to_yaml
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[2]
 GOLDENS = Path(__file__).parent / "stacks"
-ENVIRONMENTS = tuple(load_environment(ROOT, name) for name in ("production", "staging"))
-SERVICES = [(environment, spec) for environment in ENVIRONMENTS for spec in load_services(ROOT, environment.name)]
+ENVIRONMENTS = tuple(load_environment(FIXTURES, name) for name in ("production", "staging"))
+SERVICES = [(environment, spec) for environment in ENVIRONMENTS for spec in load_services(FIXTURES, environment.name)]
 
 # `*` stands for the kind of load balancer, of which the linter wants all that there are.
 LISTENER = "arn:aws:elasticloadbalancing:us-east-1:111122223333:listener/*/platform/0123456789abcdef/0123456789abcdef"

@@ -16,8 +16,8 @@ from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render.names import Role
 from platform_sdk.deploy.render.task_definition import render_task_definition
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[2]
 GOLDENS = Path(__file__).parent / "task_definitions"
 ENVIRONMENTS = ("local", "production", "staging")
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -25,8 +25,8 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
 
 def rendered() -> Iterator[tuple[Path, str]]:
     """Each golden's path, and what belongs there."""
-    for environment in (load_environment(ROOT, name) for name in ENVIRONMENTS):
-        for spec in load_services(ROOT, environment.name):
+    for environment in (load_environment(FIXTURES, name) for name in ENVIRONMENTS):
+        for spec in load_services(FIXTURES, environment.name):
             roles: tuple[Role, ...] = ("api",) if spec.worker is None else ("api", "worker")
             for role in roles:
                 image = (

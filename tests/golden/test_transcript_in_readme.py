@@ -5,10 +5,10 @@
 
 import os
 import re
-from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+from tests.support.repository import ROOT
+
 README: Final = ROOT / "README.md"
 GOLDEN: Final = ROOT / "tests" / "golden" / "releases" / "orders-good.txt"
 BLOCK: Final = re.compile(r"(?<=```text\n\$ platform deploy orders --env production\n).*?(?=```)", re.DOTALL)

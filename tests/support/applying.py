@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from aws_simulator import AwsSimulator, SteppedClock
@@ -21,8 +20,8 @@ from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.release.context import Interrupts
 from platform_sdk.deploy.shared import load_shared_stacks
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
@@ -119,8 +118,8 @@ def shared_region(environment_name: str, service: str) -> bytes:
     """Return a pickled account with all that services share, and no stack of the service itself."""
     environment, specs = everything(environment_name)
     simulator = AwsSimulator(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
-    stacks = load_shared_stacks(ROOT, environment, [specs[service]])
-    apply_shared(stacks, ROOT, environment, Applying(simulator=simulator).tools())
+    stacks = load_shared_stacks(FIXTURES, environment, [specs[service]])
+    apply_shared(stacks, FIXTURES, environment, Applying(simulator=simulator).tools())
     return pickle.dumps(simulator)
 
 
@@ -130,14 +129,14 @@ def service_region(environment_name: str, service: str) -> bytes:
     environment, specs = everything(environment_name)
     account = copy_of(shared_region(environment_name, service))
     apply_service(specs[service], environment, account.tools(), Turn(owner="setup"))
-    released(account.simulator, ROOT, environment, specs[service], "v1")
+    released(account.simulator, FIXTURES, environment, specs[service], "v1")
     return pickle.dumps(account.simulator)
 
 
 @cache
 def everything(environment_name: str) -> tuple[Environment, dict[str, ServiceSpec]]:
-    specs = {spec.name: spec for spec in load_services(ROOT, environment_name)}
-    return load_environment(ROOT, environment_name), specs
+    specs = {spec.name: spec for spec in load_services(FIXTURES, environment_name)}
+    return load_environment(FIXTURES, environment_name), specs
 
 
 def copy_of(pickled: bytes) -> Applying:

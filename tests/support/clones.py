@@ -4,7 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.repository import ROOT
+
 WHO = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.com")
 
 
@@ -16,9 +17,9 @@ def git(folder: Path, *arguments: str) -> str:
 def committed_copy(folder: Path) -> Path:
     """The files of this repository, committed here or not, in a new one."""
     for path in git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
-        if path and (ROOT / path).is_file():
+        if path and ((ROOT / path).is_file() or (ROOT / path).is_symlink()):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / path, folder / path)
+            shutil.copy2(ROOT / path, folder / path, follow_symlinks=False)
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "All of it")

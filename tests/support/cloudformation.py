@@ -12,8 +12,8 @@ import cfnlint.decode
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.shared import SharedStack, load_shared_stacks
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("production", "staging")
 TEMPLATES = sorted((ROOT / "deploy" / "cloudformation").glob("*.yaml"))
 

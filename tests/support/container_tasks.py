@@ -26,7 +26,8 @@ from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render.names import Role
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from tests.support.containers import build_image
-from tests.support.local_stack import ROOT, wait_for
+from tests.support.local_stack import wait_for
+from tests.support.repository import ROOT
 
 # Its reaper is an image of its own, which not every machine can pull; what a killed run leaves behind has the label
 # org.testcontainers=true.

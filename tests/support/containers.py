@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from tests.support.local_stack import ROOT
+from tests.support.repository import ROOT
 
 NO_ENGINE: Final = "no container engine answers `docker info`, so the container tests did not run"
 

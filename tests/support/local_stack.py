@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.processes import free_port
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PLATFORM = Path(sys.executable).with_name("platform")
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from aws_simulator import AwsSimulator, Behaviour, SteppedClock
@@ -29,8 +28,8 @@ from platform_sdk.deploy.release.rollback import roll_back
 from platform_sdk.deploy.render.appspec import load_appspec_template
 from platform_sdk.deploy.render.names import cluster_name, service_name, worker_service_name
 from platform_sdk.deploy.state import ScalableTarget
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).parent.parent.parent
 OLD_COMMIT = "0" * 40
 NEW_COMMIT = "1" * 40
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -38,8 +37,8 @@ START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 @cache
 def everything(environment_name: str) -> tuple[Environment, dict[str, ServiceSpec]]:
-    specs = {spec.name: spec for spec in load_services(ROOT, environment_name)}
-    return load_environment(ROOT, environment_name), specs
+    specs = {spec.name: spec for spec in load_services(FIXTURES, environment_name)}
+    return load_environment(FIXTURES, environment_name), specs
 
 
 @cache
@@ -47,9 +46,9 @@ def built(environment_name: str, service: str, *, before: tuple[str, ...] = ("v0
     """Return a pickled account in which the service has had these good releases."""
     environment, specs = everything(environment_name)
     simulator = AwsSimulator(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
-    build_account(simulator, ROOT, environment, [specs[service]])
+    build_account(simulator, FIXTURES, environment, [specs[service]])
     for tag in before:
-        released(simulator, ROOT, environment, specs[service], tag, commit=OLD_COMMIT)
+        released(simulator, FIXTURES, environment, specs[service], tag, commit=OLD_COMMIT)
     return pickle.dumps(simulator)
 
 
@@ -107,7 +106,7 @@ class World:
             tell=tell,
             evidence=AwsEvidence(aws, self.spec, environment),
             interrupts=interrupts or Interrupts(),
-            appspec=load_appspec_template(ROOT),
+            appspec=load_appspec_template(FIXTURES),
             is_ancestor=is_ancestor,
         )
 

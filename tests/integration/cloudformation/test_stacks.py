@@ -18,7 +18,8 @@ from botocore.exceptions import ClientError
 from local_aws.processes import free_port
 from local_aws.servers.ministack import AwsServer
 from platform_sdk.deploy.shared import SharedStack
-from tests.support.cloudformation import ENVIRONMENTS, ROOT, stacks, template_of, without
+from tests.support.cloudformation import ENVIRONMENTS, stacks, template_of, without
+from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient

@@ -14,7 +14,7 @@ from platform_sdk.deploy.aws.session import connect
 from platform_sdk.deploy.clock import SystemClock
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.release.context import Interrupts
-from tests.support.cloudformation import ROOT
+from tests.support.repository import FIXTURES
 
 FIRST = """
 Parameters:
@@ -41,7 +41,7 @@ def told() -> list[ApplyEvent]:
 
 @pytest.fixture
 def tools(aws_server: AwsServer, told: list[ApplyEvent]) -> Iterator[Tools]:
-    environment = replace(load_environment(ROOT, "local"), aws_endpoint_url=aws_server.endpoint_url)
+    environment = replace(load_environment(FIXTURES, "local"), aws_endpoint_url=aws_server.endpoint_url)
     aws = connect(environment)
     yield Tools(
         aws_once=aws, clock=SystemClock(), tell=told.append, agree=lambda _question: True, interrupts=Interrupts()

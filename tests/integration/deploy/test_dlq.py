@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ from click.testing import CliRunner, Result
 from local_aws.servers.ministack import AwsServer
 from platform_sdk.cli import platform
 from platform_sdk.contract import DeadLetterAttribute, dead_letter_queue_name, queue_name
+from tests.support.repository import FIXTURES
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -44,8 +44,8 @@ class Queues:
 
 
 @pytest.fixture
-def queues(aws_server: AwsServer, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
-    monkeypatch.chdir(repository)
+def queues(aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
+    monkeypatch.chdir(FIXTURES)
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws_server.endpoint_url)
     client: SQSClient = boto3.client("sqs", endpoint_url=aws_server.endpoint_url, region_name="us-east-1")
     names = queue_name("local", "orders"), dead_letter_queue_name("local", "orders")
@@ -157,8 +157,8 @@ def test_a_queue_that_the_environment_lacks_is_an_error() -> None:
     assert "error: there is no queue platform-local-inventory-dead-letter" in result.stderr
 
 
-def test_an_endpoint_that_is_away_is_an_error(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(repository)
+def test_an_endpoint_that_is_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(FIXTURES)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     result = dlq("list")
     assert result.exit_code == 1

@@ -16,7 +16,7 @@ from platform_sdk.deploy.aws import NotFound
 from platform_sdk.deploy.aws.session import Aws, connect
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.state import Held, Json, LockItem, Suspended, Taken
-from tests.support.cloudformation import ROOT
+from tests.support.repository import FIXTURES
 
 TABLE = "platform-local-locks"
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -24,7 +24,7 @@ NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def aws(aws_server: AwsServer) -> Iterator[Aws]:
-    environment = replace(load_environment(ROOT, "local"), aws_endpoint_url=aws_server.endpoint_url)
+    environment = replace(load_environment(FIXTURES, "local"), aws_endpoint_url=aws_server.endpoint_url)
     gateways = connect(environment)
     yield gateways
     for gateway in vars(gateways).values():

@@ -12,13 +12,13 @@ from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.plan.diff import diff_task_definitions, document_digest
 from platform_sdk.deploy.render.names import Role
 from platform_sdk.deploy.render.task_definition import render_task_definition
-from tests.support.cloudformation import ROOT
+from tests.support.repository import FIXTURES
 
-STAGING = load_environment(ROOT, "staging")
+STAGING = load_environment(FIXTURES, "staging")
 ROLES: tuple[Role, ...] = ("api", "worker")
 RENDERED = [
     (role, render_task_definition(spec, STAGING, image=f"{spec.name}:1.4.2", role=role))
-    for spec in load_services(ROOT, "staging")
+    for spec in load_services(FIXTURES, "staging")
     for role in ROLES
     if role == "api" or spec.worker is not None
 ]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +16,10 @@ from aws_simulator.account_setup import build_account
 from aws_simulator.cloudformation import CloudFormation
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
+from tests.support.repository import FIXTURES
 
 Json = dict[str, Any]
-ROOT = Path(__file__).resolve().parents[3]
-STAGING = load_environment(ROOT, "staging")
+STAGING = load_environment(FIXTURES, "staging")
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
@@ -106,7 +105,7 @@ def empty() -> AwsSimulator:
 @cache
 def built() -> bytes:
     simulator = empty()
-    build_account(simulator, ROOT, STAGING, load_services(ROOT, "staging"))
+    build_account(simulator, FIXTURES, STAGING, load_services(FIXTURES, "staging"))
     return pickle.dumps(simulator)
 
 
@@ -126,5 +125,5 @@ class Region:
 
 @pytest.fixture
 def region(simulator: AwsSimulator) -> Region:
-    services = load_services(ROOT, "staging")
+    services = load_services(FIXTURES, "staging")
     return Region(simulator=simulator, environment=STAGING, services={spec.name: spec for spec in services})

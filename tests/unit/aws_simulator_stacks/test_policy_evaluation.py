@@ -1,14 +1,13 @@
 """The truth table of IAM's evaluation, as far as one identity's policies go, and what it refuses to judge."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aws_simulator.cloudformation.template import parse
 from aws_simulator.policies import UnknownPolicyElement, is_allowed, listed, operator_of
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:orders"
 ROLE = "arn:aws:iam::111122223333:role/production-orders-task"
 

@@ -3,7 +3,6 @@
 import json
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,22 +17,21 @@ from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render.names import stack_name
 from platform_sdk.deploy.shared import load_shared_stacks
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.repository import FIXTURES
 
 
 def test_every_stack_is_complete_and_was_made_in_order(region: Any) -> None:
     stacks = region.simulator.service(CloudFormation).stacks
-    shared = [one.name for one in load_shared_stacks(ROOT, region.environment, list(region.services.values()))]
+    shared = [one.name for one in load_shared_stacks(FIXTURES, region.environment, list(region.services.values()))]
     own = [stack_name(spec, region.environment) for spec in region.services.values()]
     assert [(stack.name, stack.status) for stack in stacks] == [(name, "CREATE_COMPLETE") for name in [*shared, *own]]
 
 
 @pytest.mark.parametrize("environment", ["production", "staging"])
 def test_what_stacks_write_down_for_each_other_is_of_the_form_that_aws_gives(environment: str) -> None:
-    found, services = load_environment(ROOT, environment), load_services(ROOT, environment)
+    found, services = load_environment(FIXTURES, environment), load_services(FIXTURES, environment)
     simulator = AwsSimulator(clock=SteppedClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC)), account_id=found.account_id)
-    build_account(simulator, ROOT, found, services)
+    build_account(simulator, FIXTURES, found, services)
     path = f"/platform/{environment}/"
     pages = simulator.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
     written = {one["Name"].removeprefix(path): one["Value"] for page in pages for one in page["Parameters"]}
@@ -111,7 +109,7 @@ def test_roles_hold_the_documents_that_were_rendered(region: Any) -> None:
 
 def test_a_released_service_serves_all_users_with_its_image(region: Any) -> None:
     orders = region.services["orders"]
-    image = released(region.simulator, ROOT, region.environment, orders, "v1")
+    image = released(region.simulator, FIXTURES, region.environment, orders, "v1")
     ecs = region.simulator.client("ecs")
     names = ["staging-orders", "staging-orders-worker"]
     api, worker = ecs.describe_services(cluster="platform-staging", services=names)["services"]
@@ -130,7 +128,7 @@ def test_a_released_service_serves_all_users_with_its_image(region: Any) -> None
 
 def test_a_second_release_goes_back_to_the_first_target_group(region: Any) -> None:
     for tag in ("v1", "v2"):
-        released(region.simulator, ROOT, region.environment, region.services["users"], tag)
+        released(region.simulator, FIXTURES, region.environment, region.services["users"], tag)
     (api,) = region.simulator.client("ecs").describe_services(cluster="platform-staging", services=["staging-users"])[
         "services"
     ]
@@ -141,4 +139,4 @@ def test_a_second_release_goes_back_to_the_first_target_group(region: Any) -> No
 def test_a_release_of_a_bad_image_is_no_setup(region: Any) -> None:
     crashing = Behaviour(kind="crashes")
     with pytest.raises(SetupFailed):
-        released(region.simulator, ROOT, region.environment, region.services["users"], "v1", crashing)
+        released(region.simulator, FIXTURES, region.environment, region.services["users"], "v1", crashing)

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,8 @@ from aws_simulator.cloudformation import CloudFormation
 from platform_sdk.deploy.manifest import ServiceSpec
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.stack_update import GIVEN, Live, StackUpdate, stack_updates
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
 STACK = "platform-staging-orders"
 
 
@@ -56,7 +55,7 @@ def weights(region: Any, priority: int) -> dict[str, int]:
 def orders(region: Any) -> ServiceSpec:
     """Released once: green is live."""
     spec: ServiceSpec = region.services["orders"]
-    released(region.simulator, ROOT, region.environment, spec, "v1")
+    released(region.simulator, FIXTURES, region.environment, spec, "v1")
     return spec
 
 

@@ -1,7 +1,6 @@
 """A template's text to values: forms, functions, parameters, and what CloudFormation says of mistakes."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from aws_simulator.cloudformation.intrinsics import Scope, Unknown, resolve
 from aws_simulator.cloudformation.replacement import NAMES, create_only
 from aws_simulator.cloudformation.template import parse
 
-ROOT = Path(__file__).resolve().parents[3]
 RESOURCE = {"A": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "a"}}}
 
 YAML = """

@@ -7,19 +7,18 @@ import pytest
 
 from platform_sdk.deploy.check import check
 from platform_sdk.deploy.config_errors import InvalidConfiguration
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.repository import FIXTURES
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """What check reads of this repository."""
-    for file in [*ROOT.glob("services/*/platform.toml"), *ROOT.glob("deploy/environments/*.toml")]:
-        target = tmp_path / file.relative_to(ROOT)
+    for file in [*FIXTURES.glob("services/*/platform.toml"), *FIXTURES.glob("deploy/environments/*.toml")]:
+        target = tmp_path / file.relative_to(FIXTURES)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target)
     for folder in ("deploy/cloudformation", "deploy/hooks", "deploy/prices"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+        shutil.copytree(FIXTURES / folder, tmp_path / folder)
     return tmp_path
 
 
@@ -67,7 +66,7 @@ def renamed(root: Path, name: str) -> None:
     edit(root, f"services/{name}/platform.toml", 'name = "users"', f'name = "{name}"')
 
 
-@pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "deploy/cloudformation").glob("*.yaml"))])
+@pytest.mark.parametrize("name", [path.stem for path in sorted((FIXTURES / "deploy/cloudformation").glob("*.yaml"))])
 def test_no_service_is_named_like_a_stack_that_services_share(copy: Path, name: str) -> None:
     renamed(copy, name)
     assert f"services/{name}/platform.toml: service.name" in errors(copy)

@@ -13,8 +13,7 @@ from click.testing import CliRunner, Result
 from platform_sdk.cli import PlatformGroup, platform
 from platform_sdk.deploy.aws.sqs import connect
 from platform_sdk.errors import PlatformError
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.repository import FIXTURES
 
 
 def run(*arguments: str) -> Result:
@@ -23,7 +22,7 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture(autouse=True)
 def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT / "services")
+    monkeypatch.chdir(FIXTURES / "services")
     for name in ("PLATFORM_PORT", "PLATFORM_AWS_PORT", "PLATFORM_DATABASE_PORT", "PLATFORM_REDIS_PORT"):
         monkeypatch.delenv(name, raising=False)
 
@@ -31,8 +30,8 @@ def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository of its own, with two errors in orders and one in users; the current folder is inside it."""
-    for file in [*ROOT.glob("services/*/platform.toml"), *ROOT.glob("deploy/environments/*.toml")]:
-        copy = tmp_path / file.relative_to(ROOT)
+    for file in [*FIXTURES.glob("services/*/platform.toml"), *FIXTURES.glob("deploy/environments/*.toml")]:
+        copy = tmp_path / file.relative_to(FIXTURES)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
     orders, users = tmp_path / "services/orders/platform.toml", tmp_path / "services/users/platform.toml"

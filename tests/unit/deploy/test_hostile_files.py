@@ -16,8 +16,8 @@ from platform_sdk.deploy.manifest import load_spec
 from platform_sdk.deploy.manifest.keys import BY_PATH
 from platform_sdk.deploy.manifest.keys.key import Group
 from platform_sdk.deploy.manifest.reference import reference
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = [line for line in reference().splitlines() if line and not line.startswith("#")]
 
 PATHS = [path.replace("*", "orders") for path in BY_PATH]
@@ -81,13 +81,13 @@ def changed(edits: list[tuple[int, int, str]]) -> str:
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("repository")
-    for file in ROOT.glob("deploy/environments/*.toml"):
-        copy = root / file.relative_to(ROOT)
+    for file in FIXTURES.glob("deploy/environments/*.toml"):
+        copy = root / file.relative_to(FIXTURES)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(file.read_bytes())
     for name in ("orders", "inventory"):
         (root / "services" / name).mkdir(parents=True)
-    source = ROOT / "services/inventory/platform.toml"
+    source = FIXTURES / "services/inventory/platform.toml"
     (root / "services/inventory/platform.toml").write_bytes(source.read_bytes())
     before = Path.cwd()
     os.chdir(root)

@@ -16,7 +16,8 @@ from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.release.events import ReleaseEvent, Shifting
 from platform_sdk.deploy.release.options import Order
 from platform_sdk.deploy.state import Suspended
-from tests.support.releases import ROOT, START, World, everything, world
+from tests.support.releases import START, World, everything, world
+from tests.support.repository import FIXTURES
 
 
 def ask(simulator: AwsSimulator, *arguments: str) -> Result:
@@ -96,7 +97,7 @@ def test_scaling_that_nobody_restored_and_an_alarm_are_to_be_looked_at(orders: W
 def test_a_placeholder_is_no_version_that_serves() -> None:
     environment, specs = everything("production")
     simulator = AwsSimulator(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
-    build_account(simulator, ROOT, environment, [specs["orders"]])
+    build_account(simulator, FIXTURES, environment, [specs["orders"]])
     found = ask(simulator, "status", "orders", "--env", "production")
     assert found.exit_code == 1
     assert "not released yet: a placeholder answers 503   <--" in found.stdout

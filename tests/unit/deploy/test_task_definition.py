@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +20,10 @@ from platform_sdk.deploy.render.task_definition import (
     render_task_definition,
 )
 from platform_sdk.deploy.render.variables import version_of
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
-SPECS = {spec.name: spec for spec in load_services(ROOT)}
-ENVIRONMENTS = {name: load_environment(ROOT, name) for name in ("local", "production", "staging")}
+SPECS = {spec.name: spec for spec in load_services(FIXTURES)}
+ENVIRONMENTS = {name: load_environment(FIXTURES, name) for name in ("local", "production", "staging")}
 ALL: list[tuple[str, str, Role]] = [
     (service, environment, role)
     for service, spec in SPECS.items()

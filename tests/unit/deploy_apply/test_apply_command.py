@@ -3,7 +3,6 @@
 import json
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.release.lock import ReleaseLock
 from tests.support.applying import Applying, copy_of, empty_account, everything, service_region, shared_region
+from tests.support.repository import FIXTURES
 
 STAGING, SPECS = everything("staging")
 
@@ -37,7 +37,7 @@ class Shell:
 
 @pytest.fixture(autouse=True)
 def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(Path(__file__).resolve().parents[3])
+    monkeypatch.chdir(FIXTURES)
 
 
 def orders_to_be_created() -> Shell:

@@ -20,7 +20,6 @@ from platform_sdk.deploy.render.stack_update import Live
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.state import ServiceState
 from tests.support.applying import (
-    ROOT,
     Applying,
     copy_of,
     empty_account,
@@ -28,6 +27,7 @@ from tests.support.applying import (
     service_region,
     shared_region,
 )
+from tests.support.repository import FIXTURES
 
 PRODUCTION, SPECS = everything("production")
 ORDERS = SPECS["orders"]
@@ -275,7 +275,7 @@ def test_a_deployment_that_nobody_follows_is_not_disturbed() -> None:
     account = released_account()
     image = account.simulator.service(Ecr).push("orders", "v2", Behaviour(), architecture=ORDERS.task.architecture)
     revision = register(account.simulator, render_task_definition(ORDERS, PRODUCTION, image=image), {})
-    appspec = render_appspec(load_appspec_template(ROOT), ORDERS, PRODUCTION, revision)
+    appspec = render_appspec(load_appspec_template(FIXTURES), ORDERS, PRODUCTION, revision)
     id = account.aws().codedeploy.create(dict(deployment_request(appspec, ORDERS, PRODUCTION, "v2")))
 
     with pytest.raises(ReleaseUnderWay, match=id) as raised:

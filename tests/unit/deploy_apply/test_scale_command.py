@@ -13,7 +13,8 @@ from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.release.lock import ReleaseLock
-from tests.support.applying import ROOT, Applying, copy_of, everything, service_region, shared_region
+from tests.support.applying import Applying, copy_of, everything, service_region, shared_region
+from tests.support.repository import FIXTURES
 
 PRODUCTION, _ = everything("production")
 RESOURCE = "service/platform-production/production-orders"
@@ -50,12 +51,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A copy of what the commands read."""
-    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
-    for file in ROOT.glob("services/*/platform.toml"):
-        (tmp_path / file.relative_to(ROOT)).parent.mkdir(parents=True)
-        shutil.copy(file, tmp_path / file.relative_to(ROOT))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    shutil.copy(ROOT / "appspec.yaml", tmp_path)
+    shutil.copytree(FIXTURES, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     account = copy_of(service_region("production", "orders"))
     account.simulator.calls.clear()
@@ -153,7 +149,7 @@ def test_a_stack_that_stopped_halfway_is_not_scaled_past_the_lock(desk: Desk) ->
 
     result = desk.scale("--min", "4", "--yes")
 
-    assert "because: its stack is UPDATE_ROLLBACK_FAILED: `platform apply` ends its rollback first" in result.stderr
+    assert "its stack is UPDATE_ROLLBACK_FAILED: `platform apply` completes its rollback first" in result.stderr
     assert desk.account.written() == []
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from platform_sdk.deploy.aws.session import ATTEMPTS, connect
 from platform_sdk.deploy.environment import load_environment
-from tests.support.cloudformation import ROOT
+from tests.support.repository import FIXTURES
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def _a_shell_with_other_ideas(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_environment_on_aws_is_reached_with_the_callers_keys_whatever_endpoint_the_shell_names() -> None:
-    aws = connect(load_environment(ROOT, "production"))
+    aws = connect(load_environment(FIXTURES, "production"))
 
     meta = aws.ecs.client.boto3_client.meta
     assert meta.endpoint_url == "https://ecs.us-east-1.amazonaws.com"
@@ -29,7 +29,7 @@ def test_an_environment_on_aws_is_reached_with_the_callers_keys_whatever_endpoin
 
 
 def test_what_stands_for_aws_never_sees_a_developers_keys() -> None:
-    environment = replace(load_environment(ROOT, "local"), aws_endpoint_url="http://127.0.0.1:4566")
+    environment = replace(load_environment(FIXTURES, "local"), aws_endpoint_url="http://127.0.0.1:4566")
 
     client = connect(environment).codedeploy.client.boto3_client
 
@@ -38,7 +38,7 @@ def test_what_stands_for_aws_never_sees_a_developers_keys() -> None:
 
 
 def test_each_gateway_is_made_once_and_of_its_own_service() -> None:
-    aws = connect(load_environment(ROOT, "staging"))
+    aws = connect(load_environment(FIXTURES, "staging"))
 
     clients = {
         name: getattr(aws, name).client.boto3_client.meta.service_model.service_name

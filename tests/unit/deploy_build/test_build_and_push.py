@@ -18,10 +18,10 @@ from platform_sdk.deploy.build.publish import (
 from platform_sdk.deploy.build.scan import Gate, ImageRefused
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.render.names import repository_address
+from tests.support.repository import FIXTURES
 from tests.unit.deploy_build.publishing import DIGEST, SOURCE, Builder, Clock, Registry, scan_of
 
-ROOT = Path(__file__).resolve().parents[3]
-STAGING = load_environment(ROOT, "staging")
+STAGING = load_environment(FIXTURES, "staging")
 HOST = "444455556666.dkr.ecr.us-east-1.amazonaws.com"
 REFERENCE = f"{HOST}/orders:{SOURCE.tag}"
 

@@ -1,13 +1,12 @@
 """Which services a change touches: the graph of this repository, file by file."""
 
 from functools import cache
-from pathlib import Path
 
 import pytest
 
 from platform_sdk.deploy.build.changed import Edge, Graph, Kind, load_graph, touched
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 SERVICES = ("inventory", "orders", "users")
 SDK = "libs/platform_sdk/src/platform_sdk"
 

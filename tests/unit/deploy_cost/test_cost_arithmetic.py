@@ -3,23 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from platform_sdk.deploy.cost import estimate
+from platform_sdk.deploy.cost.assumptions import AMOUNTS, Assumptions
 from platform_sdk.deploy.cost.lines import Charge, Estimate, Line, cents, cost_difference
-from platform_sdk.deploy.cost.prices import AMOUNTS, Assumptions, Price, PriceTable, UnknownPrice, load_prices
+from platform_sdk.deploy.cost.prices import Price, PriceTable, UnknownPrice, load_prices
 from platform_sdk.deploy.cost.service_costs import StackNumbers, numbers_of
 from platform_sdk.deploy.cost.shared_costs import SharedResources
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, TrafficShift, load_services
+from platform_sdk.deploy.manifest import ScheduledScaling, ServiceSpec, TrafficShift, load_services
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
-PRICES = load_prices(ROOT, "us-east-1")
-STAGING = load_environment(ROOT, "staging")
-INVENTORY, ORDERS, USERS = load_services(ROOT)
+PRICES = load_prices(FIXTURES, "us-east-1")
+STAGING = load_environment(FIXTURES, "staging")
+INVENTORY, ORDERS, USERS = load_services(FIXTURES)
 NOTHING: Mapping[str, Any] = {
     **dict.fromkeys(AMOUNTS, Decimal(0)),
     "requests_per_connection": Decimal(1),
@@ -62,16 +62,21 @@ def sized(spec: ServiceSpec, cpu: int, memory_mib: int, architecture: Literal["a
     return replace(spec, task=replace(spec.task, cpu=cpu, memory_mib=memory_mib, architecture=architecture))
 
 
+def alone(spec: ServiceSpec) -> ServiceSpec:
+    """With one task."""
+    return replace(spec, scaling=replace(spec.scaling, min_tasks=1))
+
+
 @pytest.mark.parametrize(("architecture", "expected"), [("arm64", "7.21"), ("x86_64", "9.01")])
 def test_the_smallest_task_all_month(architecture: Literal["arm64", "x86_64"], expected: str) -> None:
     # 730 x (0.25 x 0.03238 + 0.5 x 0.00356) = 7.21; 730 x (0.25 x 0.04048 + 0.5 x 0.004445) = 9.01
-    users = sized(USERS, 256, 512, architecture)
+    users = alone(sized(USERS, 256, 512, architecture))
     assert usd("users api", estimated(users, average_tasks={"users": Decimal(1)})) == expected
 
 
 def test_half_of_the_time_on_spot() -> None:
     # 730 x 0.5 x (0.25 x 0.04048 + 0.5 x 0.004445) + 730 x 0.5 x (0.25 x 0.0129 + 0.5 x 0.00142) = 4.505 + 1.436
-    users = sized(USERS, 256, 512, "x86_64")
+    users = alone(sized(USERS, 256, 512, "x86_64"))
     found = estimated(users, average_tasks={"users": Decimal(1)}, spot_percent={"users": Decimal(50)})
     assert usd("users api", found) == "5.94"
     assert "50 % of the time on Spot" in line("users api", found).basis
@@ -81,6 +86,31 @@ def test_a_group_without_an_average_has_its_smallest_count() -> None:
     found = estimated(replace(ORDERS, scaling=replace(ORDERS.scaling, min_tasks=3)))
     assert line("orders api", found).basis.startswith("3 on average")
     assert line("orders worker", found).basis.startswith("1 on average")
+
+
+@pytest.mark.parametrize(
+    ("assumed", "used", "note"),
+    [
+        ("1.5", "2", "average 1.5 is below the minimum 2, 2 is used"),
+        ("2", "2", None),
+        ("4", "4", None),
+        ("50", "6", "average 50 is above the maximum 6, 6 is used"),
+    ],
+)
+def test_an_average_that_scaling_never_allows_is_brought_within_it(assumed: str, used: str, note: str | None) -> None:
+    found = estimated(ORDERS, average_tasks={"orders": Decimal(assumed)}, releases_per_month=1)
+    assert line("orders api", found).basis.startswith(f"{used} on average")
+    assert line("orders api", found).note == note
+    assert f"in each {used} tasks more" in line("orders blue/green overlap", found).basis
+    assert found.average_tasks == Decimal(used) + 1  # of the worker
+
+
+def test_an_average_that_a_schedule_allows_is_used() -> None:
+    night = ScheduledScaling(name="night", schedule="cron(0 22 * * ? *)", timezone="UTC", min_tasks=0, max_tasks=1)
+    users = replace(USERS, scaling=replace(USERS.scaling, scheduled=(night,)))
+    found = line("users api", estimated(users, average_tasks={"users": Decimal("0.5")}))
+    assert found.basis.startswith("0.5 on average")
+    assert found.note is None
 
 
 @pytest.mark.parametrize(

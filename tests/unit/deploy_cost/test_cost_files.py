@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,11 +9,11 @@ import pytest
 
 from platform_sdk.deploy.cost import InvalidPrices, NothingToEstimate, UnknownRegion, load_estimate, load_prices
 from platform_sdk.deploy.cost import shared_costs as shared
-from platform_sdk.deploy.cost.prices import AMOUNTS, load_assumptions
+from platform_sdk.deploy.cost.assumptions import AMOUNTS, load_assumptions
 from platform_sdk.deploy.environment import InvalidEnvironment, UnknownName
-from platform_sdk.deploy.manifest import ScheduledScaling, load_services
+from platform_sdk.deploy.manifest import load_services
+from tests.support.repository import FIXTURES, ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 TEMPLATES = ROOT / "deploy" / "cloudformation"
 ON_AWS = ("production", "staging")
 
@@ -72,7 +71,7 @@ def test_pipelines_are_of_the_kind_that_is_priced() -> None:
 
 
 def test_every_price_has_a_date_and_a_source() -> None:
-    table = load_prices(ROOT, "us-east-1")
+    table = load_prices(FIXTURES, "us-east-1")
     assert len(table.prices) > 40
     for price in table.prices.values():
         assert price.usd > 0, price.name
@@ -83,20 +82,20 @@ def test_every_price_has_a_date_and_a_source() -> None:
 def test_every_price_is_used() -> None:
     sources = "".join(path.read_text("utf-8") for path in Path(shared.__file__).parent.glob("*.py"))
     built = {"fargate_", "valkey_", "codebuild_"}
-    for name in load_prices(ROOT, "us-east-1").prices:
+    for name in load_prices(FIXTURES, "us-east-1").prices:
         assert f'"{name}"' in sources or name.startswith(tuple(built)), name
 
 
 def test_an_unknown_region_is_refused_by_name() -> None:
     with pytest.raises(UnknownRegion) as raised:
-        load_prices(ROOT, "us-east-2")
+        load_prices(FIXTURES, "us-east-2")
     assert "there are no prices for the region `us-east-2`" in str(raised.value)
     assert "did you mean us-east-1?" in str(raised.value)
 
 
 def test_an_environment_in_a_region_without_prices_is_refused(tmp_path: Path) -> None:
-    for file in (*ROOT.glob("deploy/environments/*.toml"), *ROOT.glob("deploy/prices/*.toml")):
-        copy = tmp_path / file.relative_to(ROOT)
+    for file in (*FIXTURES.glob("deploy/environments/*.toml"), *FIXTURES.glob("deploy/prices/*.toml")):
+        copy = tmp_path / file.relative_to(FIXTURES)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(file.read_text("utf-8").replace('region = "us-east-1"', 'region = "eu-west-1"'), "utf-8")
     with pytest.raises(UnknownRegion) as raised:
@@ -125,7 +124,7 @@ def test_a_faulty_price_is_told_with_its_line(tmp_path: Path, price: str, reason
 
 def test_assumptions_are_exact(tmp_path: Path) -> None:
     text = complete_cost_table(aws_gb="aws_gb = 0.1") + "[cost.average_tasks]\norders-worker = 1.5\n"
-    assumptions = load_assumptions(cost_file(tmp_path, text), "staging", load_services(ROOT))
+    assumptions = load_assumptions(cost_file(tmp_path, text), "staging", load_services(FIXTURES))
     assert assumptions.aws_gb == Decimal("0.1")
     assert assumptions.average_tasks == {"orders-worker": Decimal("1.5")}
     assert assumptions.spot_percent == {}
@@ -145,39 +144,29 @@ def test_assumptions_are_exact(tmp_path: Path) -> None:
             complete_cost_table() + "[cost.average_tasks]\norder = 1\n",
             "no service has such tasks; did you mean orders?",
         ),
-        (complete_cost_table() + "[cost.average_tasks]\nusers = 9\n", "cost.average_tasks.users: 9 is outside 2 to 4"),
-        (complete_cost_table() + "[cost.average_tasks]\nusers = 1\n", "cost.average_tasks.users: 1 is outside 2 to 4"),
+        (complete_cost_table() + "[cost.average_tasks]\nusers = -1\n", "cost.average_tasks.users: -1 is outside 0"),
         (complete_cost_table() + "[cost.spot_percent]\norders = 101\n", "cost.spot_percent.orders: 101 is outside 0"),
     ],
 )
 def test_faulty_assumptions_are_told(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(InvalidEnvironment) as raised:
-        load_assumptions(cost_file(tmp_path, text), "staging", load_services(ROOT))
+        load_assumptions(cost_file(tmp_path, text), "staging", load_services(FIXTURES))
     assert reason in str(raised.value)
-
-
-def test_average_tasks_may_be_what_a_schedule_allows(tmp_path: Path) -> None:
-    inventory, orders, users = load_services(ROOT)
-    night = ScheduledScaling(name="night", schedule="cron(0 22 * * ? *)", timezone="UTC", min_tasks=0, max_tasks=1)
-    users = replace(users, scaling=replace(users.scaling, scheduled=(night,)))
-    text = complete_cost_table() + "[cost.average_tasks]\nusers = 0.5\n"
-    assumptions = load_assumptions(cost_file(tmp_path, text), "staging", [inventory, orders, users])
-    assert assumptions.average_tasks == {"users": Decimal("0.5")}
 
 
 @pytest.mark.parametrize("environment", ON_AWS)
 def test_environments_on_aws_assume_eight_tasks(environment: str) -> None:
-    assert load_estimate(ROOT, environment).average_tasks == 8
+    assert load_estimate(FIXTURES, environment).average_tasks == 8
 
 
 def test_the_laptop_costs_nothing() -> None:
     with pytest.raises(NothingToEstimate, match="local costs nothing"):
-        load_estimate(ROOT, "local")
+        load_estimate(FIXTURES, "local")
 
 
 def test_an_unknown_service_is_refused() -> None:
     with pytest.raises(UnknownName, match="there is no service `ordres`"):
-        load_estimate(ROOT, "staging", ["ordres"])
+        load_estimate(FIXTURES, "staging", ["ordres"])
 
 
 def test_how_to_explains_every_assumption() -> None:
@@ -187,5 +176,5 @@ def test_how_to_explains_every_assumption() -> None:
 
 @pytest.mark.parametrize("environment", ON_AWS)
 def test_assumptions_stand_in_the_environments_own_file(environment: str) -> None:
-    file = ROOT / "deploy" / "environments" / f"{environment}.toml"
+    file = FIXTURES / "deploy" / "environments" / f"{environment}.toml"
     assert set(AMOUNTS) <= set(tomllib.loads(file.read_text(encoding="utf-8"))["cost"])

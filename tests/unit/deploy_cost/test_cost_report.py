@@ -1,6 +1,7 @@
 """What `platform cost` prints, and the comparison with the architecture's own estimate."""
 
 import json
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,13 +12,12 @@ from platform_sdk.cli import platform
 from platform_sdk.deploy.cost import compare, load_estimate
 from platform_sdk.deploy.cost.comparison import ARCHITECTURE_USD, LEFT_OUT
 from platform_sdk.deploy.output.cost import as_text
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.repository import FIXTURES
 
 
 @pytest.fixture(autouse=True)
 def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(FIXTURES)
 
 
 def run(*arguments: str) -> Result:
@@ -31,7 +31,7 @@ def test_the_architectures_estimate_is_as_it_was_given() -> None:
 
 @pytest.mark.parametrize("environment", ["production", "staging"])
 def test_every_line_is_either_compared_or_left_out(environment: str) -> None:
-    estimate = load_estimate(ROOT, environment)
+    estimate = load_estimate(FIXTURES, environment)
     comparison = compare(estimate)
     assert comparison.compared_usd + comparison.left_out_usd == estimate.usd_per_month
     for line in estimate.lines:
@@ -40,26 +40,26 @@ def test_every_line_is_either_compared_or_left_out(environment: str) -> None:
 
 
 def test_every_difference_has_a_reason() -> None:
-    comparison = compare(load_estimate(ROOT, "production"))
+    comparison = compare(load_estimate(FIXTURES, "production"))
     assert all(len(line.reason) > 40 for line in comparison.compared)
     assert all(gap.reason for gap in comparison.left_out)
 
 
 def test_production_never_falls_below_two_units_in_two_zones() -> None:
-    aurora = next(line for line in compare(load_estimate(ROOT, "production")).compared if line.section == "Aurora")
+    aurora = next(line for line in compare(load_estimate(FIXTURES, "production")).compared if line.section == "Aurora")
     assert aurora.reason.startswith("the estimate is 1.14 ACU all month")  # 100 / 730 / 0.12
     assert "2 x 2 ACU for 730 hours" in aurora.reason
 
 
 def test_lines_fit_a_terminal() -> None:
-    estimate = load_estimate(ROOT, "production")
+    estimate = load_estimate(FIXTURES, "production")
     assert max(map(len, as_text(estimate, compare(estimate)).splitlines())) <= 120
 
 
 def test_command_prints_a_table() -> None:
     result = run("--env", "staging")
     assert result.exit_code == 0
-    assert result.stdout == as_text(load_estimate(ROOT, "staging"))
+    assert result.stdout == as_text(load_estimate(FIXTURES, "staging"))
     assert "Compared with the architecture's estimate" not in result.stdout
 
 
@@ -76,6 +76,25 @@ def test_json_holds_every_price_with_its_date_and_source() -> None:
     assert all({"date", "source", "confidence", "usd", "quantity"} <= set(charge) for charge in charges)
     assert Decimal(document["usd_per_month"]) == sum(Decimal(line["usd_per_month"]) for line in document["lines"])
     assert document["comparison"]["architecture_usd_per_month"] == "372"
+
+
+def test_command_says_which_average_it_uses_where_scaling_never_allows_the_assumed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(FIXTURES, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    with (tmp_path / "services/orders/platform.toml").open("a", encoding="utf-8") as file:
+        file.write("[environments.production.scaling]\nmin_tasks = 10\nmax_tasks = 50\n")
+
+    text = run("--env", "production")
+    document = json.loads(run("--env", "production", "--json").stdout)
+
+    assert text.exit_code == 0, text.stderr
+    assert "  10 on average of 0.5 vCPU and 1 GB, x86_64\n" in text.stdout
+    assert "  note: average 2 is below the minimum 10, 10 is used\n" in text.stdout
+    assert {line["name"]: line["note"] for line in document["lines"] if line["note"]} == {
+        "orders api": "average 2 is below the minimum 10, 10 is used"
+    }
 
 
 def test_comparison_of_one_service_is_refused() -> None:

@@ -14,10 +14,10 @@ from platform_sdk.deploy.plan.diff import canonical_task_definition, canonical_t
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.task_definition import render_standalone_task, render_task_definition
 from tests.support.deployed_services import as_ecs_answers, image_of
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
-PRODUCTION = load_environment(ROOT, "production")
-SERVICES = load_services(ROOT, "production")
+PRODUCTION = load_environment(FIXTURES, "production")
+SERVICES = load_services(FIXTURES, "production")
 ORDERS = next(spec for spec in SERVICES if spec.name == "orders")
 IMAGE = image_of(ORDERS, PRODUCTION, "1.4.2")
 DESCRIBED_ONLY: dict[str, Any] = {

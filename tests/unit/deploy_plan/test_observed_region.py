@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,10 +32,10 @@ from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.render.yaml import to_yaml
 from platform_sdk.deploy.shared import load_shared_stacks
 from tests.support.deployed_services import NOTHING
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
-STAGING = load_environment(ROOT, "staging")
-SERVICES = load_services(ROOT, "staging")
+STAGING = load_environment(FIXTURES, "staging")
+SERVICES = load_services(FIXTURES, "staging")
 ORDERS = next(spec for spec in SERVICES if spec.name == "orders")
 SCALED = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
 
@@ -50,9 +49,9 @@ def empty_simulator() -> AwsSimulator:
 def simulator() -> AwsSimulator:
     """All services run version 1.4.2. Tests only read it."""
     made = empty_simulator()
-    build_account(made, ROOT, STAGING, SERVICES)
+    build_account(made, FIXTURES, STAGING, SERVICES)
     for spec in SERVICES:
-        released(made, ROOT, STAGING, spec, "1.4.2")
+        released(made, FIXTURES, STAGING, spec, "1.4.2")
     return made
 
 
@@ -60,14 +59,14 @@ def simulator() -> AwsSimulator:
 def created() -> AwsSimulator:
     """Orders alone, and nothing is released."""
     made = empty_simulator()
-    build_account(made, ROOT, STAGING, [ORDERS])
+    build_account(made, FIXTURES, STAGING, [ORDERS])
     return made
 
 
 @pytest.fixture
 def live(created: AwsSimulator) -> AwsSimulator:
     """Orders alone runs version 1.4.2; for tests that change something."""
-    released(created, ROOT, STAGING, ORDERS, "1.4.2")
+    released(created, FIXTURES, STAGING, ORDERS, "1.4.2")
     return created
 
 
@@ -82,7 +81,7 @@ def run(simulator: AwsSimulator, *arguments: str) -> Result:
 
 @pytest.fixture(autouse=True)
 def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(FIXTURES)
 
 
 def test_what_was_created_waits_for_its_first_release(created: AwsSimulator) -> None:
@@ -100,7 +99,7 @@ def test_after_a_release_there_is_nothing_to_do_and_no_drift(simulator: AwsSimul
 
 def test_nor_when_the_other_target_group_is_live(live: AwsSimulator) -> None:
     before = observe_service(ORDERS, STAGING, gateways(live))
-    released(live, ROOT, STAGING, ORDERS, "1.5.0")
+    released(live, FIXTURES, STAGING, ORDERS, "1.5.0")
     after = observe_service(ORDERS, STAGING, gateways(live))
     assert plan_service(ORDERS, STAGING, after).exit_code == 0
     assert {live_of(state).target_group for state in (before, after)} == {"blue", "green"}
@@ -174,7 +173,7 @@ def test_a_running_deployment_is_found_and_what_it_does_is_no_drift(live: AwsSim
 
 
 def begin(live: AwsSimulator, revision: str) -> None:
-    appspec = render_appspec(load_appspec_template(ROOT), ORDERS, STAGING, revision)
+    appspec = render_appspec(load_appspec_template(FIXTURES), ORDERS, STAGING, revision)
     live.client("codedeploy").create_deployment(**deployment_request(appspec, ORDERS, STAGING, "by hand"))
 
 
@@ -328,7 +327,7 @@ def test_markdown_of_a_first_release(created: AwsSimulator) -> None:
 
 def test_shared_stacks_are_as_the_repository_has_them_and_a_missing_one_is_created(simulator: AwsSimulator) -> None:
     result = run(simulator, "--shared")
-    count = len(load_shared_stacks(ROOT, STAGING, SERVICES))
+    count = len(load_shared_stacks(FIXTURES, STAGING, SERVICES))
     assert (result.exit_code, result.stdout) == (0, f"shared stacks of staging: 0 of {count} to create or update\n")
     nothing = run(empty_simulator(), "--shared", "--json")
     assert nothing.exit_code == 2

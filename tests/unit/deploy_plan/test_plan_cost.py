@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from platform_sdk.deploy.cost import load_assumptions, load_estimate, load_prices
-from platform_sdk.deploy.environment import InvalidEnvironment, load_environment
+from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services, load_spec
 from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.manifest.types import TrafficShift
@@ -17,14 +17,14 @@ from platform_sdk.deploy.plan.cost import CostBasis
 from platform_sdk.deploy.plan.decisions import CostPlan
 from platform_sdk.deploy.state import ServiceState
 from tests.support.deployed_services import NOTHING, created, image_of, released
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
-PRODUCTION = load_environment(ROOT, "production")
-SERVICES = {spec.name: spec for spec in load_services(ROOT, "production")}
+PRODUCTION = load_environment(FIXTURES, "production")
+SERVICES = {spec.name: spec for spec in load_services(FIXTURES, "production")}
 ORDERS, USERS = SERVICES["orders"], SERVICES["users"]
 BASIS = CostBasis(
-    assumptions=load_assumptions(ROOT, "production", tuple(SERVICES.values()), within_bounds=False),
-    prices=load_prices(ROOT, "us-east-1"),
+    assumptions=load_assumptions(FIXTURES, "production", tuple(SERVICES.values())),
+    prices=load_prices(FIXTURES, "us-east-1"),
 )
 
 
@@ -45,7 +45,7 @@ def scaled(**bounds: Any) -> ServiceSpec:
 @pytest.mark.parametrize("spec", SERVICES.values(), ids=lambda spec: spec.name)
 def test_what_is_deployed_costs_what_platform_cost_says(spec: ServiceSpec) -> None:
     cost = cost_of(spec, released(spec, PRODUCTION))
-    expected = load_estimate(ROOT, "production", [spec.name])
+    expected = load_estimate(FIXTURES, "production", [spec.name])
     assert cost.difference.before_usd_per_month == cost.difference.after_usd_per_month == expected.usd_per_month
     assert names(cost) == []
 
@@ -60,7 +60,9 @@ def test_every_key_costs_the_same_before_and_after(tmp_path: Path) -> None:
 
 def test_the_second_set_of_tasks_is_part_of_it() -> None:
     cost = cost_of(ORDERS, released(ORDERS, PRODUCTION))
-    (line,) = (line for line in load_estimate(ROOT, "production", ["orders"]).lines if line.name.endswith("overlap"))
+    (line,) = (
+        line for line in load_estimate(FIXTURES, "production", ["orders"]).lines if line.name.endswith("overlap")
+    )
     assert cost.overlap_usd_per_month == line.usd_per_month > 0
 
 
@@ -145,13 +147,6 @@ def test_a_longer_retention_and_a_new_secret_count() -> None:
     wanted = replace(USERS, log_retention_days=365, secrets={**USERS.secrets, "PAYMENT_KEY": payment})
     cost = cost_of(wanted, released(USERS, PRODUCTION))
     assert names(cost) == ["users logs", "users secrets"]
-
-
-def test_assumptions_outside_of_the_bounds_are_a_fault_of_the_estimate_and_none_of_a_plan() -> None:
-    services = [scaled(min_tasks=4), USERS, SERVICES["inventory"]]
-    with pytest.raises(InvalidEnvironment):
-        load_assumptions(ROOT, "production", services)
-    assert load_assumptions(ROOT, "production", services, within_bounds=False).average_tasks["orders"] == 2
 
 
 def test_a_new_image_alone_costs_nothing() -> None:

@@ -15,10 +15,10 @@ from platform_sdk.deploy.plan.decisions import ExistingRevision, NewRevision, Pl
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.state import ServiceState
 from tests.support.deployed_services import NOTHING, created, image_of, registered, released, running_deployment
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
-PRODUCTION = load_environment(ROOT, "production")
-SERVICES = load_services(ROOT, "production")
+PRODUCTION = load_environment(FIXTURES, "production")
+SERVICES = load_services(FIXTURES, "production")
 ORDERS = next(spec for spec in SERVICES if spec.name == "orders")
 NEW = image_of(ORDERS, PRODUCTION, "1.5.0")
 

@@ -1,7 +1,6 @@
 """What was changed outside this tool is reported; what releases and scaling do by design is not."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +12,11 @@ from platform_sdk.deploy.plan import plan_service
 from platform_sdk.deploy.plan.drift import drift_of
 from platform_sdk.deploy.state import ServiceState, Suspended
 from tests.support.deployed_services import NOTHING, created, released, running_deployment
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
-PRODUCTION = load_environment(ROOT, "production")
+PRODUCTION = load_environment(FIXTURES, "production")
 ORDERS, USERS = (
-    next(spec for spec in load_services(ROOT, "production") if spec.name == name) for name in ("orders", "users")
+    next(spec for spec in load_services(FIXTURES, "production") if spec.name == name) for name in ("orders", "users")
 )
 
 

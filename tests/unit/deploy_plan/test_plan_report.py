@@ -3,7 +3,6 @@
 import io
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +18,10 @@ from platform_sdk.deploy.plan.decisions import Plan
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.state import ServiceState
 from tests.support.deployed_services import NOTHING, image_of, registered, released, running_deployment
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
-PRODUCTION = load_environment(ROOT, "production")
-ORDERS = next(spec for spec in load_services(ROOT, "production") if spec.name == "orders")
+PRODUCTION = load_environment(FIXTURES, "production")
+ORDERS = next(spec for spec in load_services(FIXTURES, "production") if spec.name == "orders")
 
 
 def planned(spec: ServiceSpec = ORDERS, state: ServiceState | None = None, image: str | None = None) -> Plan:

@@ -19,10 +19,10 @@ from platform_sdk.deploy.plan.stack import CREATE_ONLY, live_of, planned
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.stack_update import FrozenService
 from tests.support.deployed_services import NOTHING, created, released
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
-PRODUCTION = load_environment(ROOT, "production")
-SERVICES = {spec.name: spec for spec in load_services(ROOT, "production")}
+PRODUCTION = load_environment(FIXTURES, "production")
+SERVICES = {spec.name: spec for spec in load_services(FIXTURES, "production")}
 ORDERS, USERS = SERVICES["orders"], SERVICES["users"]
 
 

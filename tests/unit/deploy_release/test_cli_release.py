@@ -10,12 +10,13 @@ from click.testing import CliRunner, Result
 from aws_simulator import Behaviour
 from platform_sdk.cli import platform
 from platform_sdk.cli.options import Outside
-from tests.support.releases import ROOT, World, world
+from tests.support.releases import World, world
+from tests.support.repository import FIXTURES
 
 
 @pytest.fixture(autouse=True)
 def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(FIXTURES)
     monkeypatch.setenv("CODEBUILD_BUILD_ID", "orders:1")
 
 

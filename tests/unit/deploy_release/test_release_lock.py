@@ -10,7 +10,7 @@ from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.release.lock import Locked, LockLost, ReleaseLock, break_lock, owner_of
 from platform_sdk.deploy.state import LockItem, Suspended
-from tests.support.cloudformation import ROOT
+from tests.support.repository import FIXTURES
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 SUSPENDED = Suspended(scale_in=True)
@@ -30,7 +30,7 @@ class Account:
         )
         aws = Aws(self.simulator.client, account_id=self.simulator.account_id, region=self.simulator.region)
         self.locks = aws.locks
-        self.environment: Environment = load_environment(ROOT, "production")
+        self.environment: Environment = load_environment(FIXTURES, "production")
 
     def lock(self, owner: str = "me", **more: object) -> ReleaseLock:
         return ReleaseLock(

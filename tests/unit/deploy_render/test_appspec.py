@@ -14,15 +14,15 @@ from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.service_stack import render_service_stack
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
-STAGING = load_environment(ROOT, "staging")
-SPECS = load_services(ROOT, "staging")
+STAGING = load_environment(FIXTURES, "staging")
+SPECS = load_services(FIXTURES, "staging")
 REVISION = "arn:aws:ecs:us-east-1:444455556666:task-definition/staging-orders:42"
 
 
 def parsed(spec: ServiceSpec) -> dict[str, Any]:
-    return dict(yaml.safe_load(render_appspec(load_appspec_template(ROOT), spec, STAGING, REVISION)))
+    return dict(yaml.safe_load(render_appspec(load_appspec_template(FIXTURES), spec, STAGING, REVISION)))
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
@@ -48,7 +48,7 @@ def test_hooks_are_called_in_the_order_of_codedeploy_and_the_smoke_test_is_the_e
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_codedeploy_accepts_the_request(spec: ServiceSpec) -> None:
-    appspec = render_appspec(load_appspec_template(ROOT), spec, STAGING, REVISION)
+    appspec = render_appspec(load_appspec_template(FIXTURES), spec, STAGING, REVISION)
     request = deployment_request(appspec, spec, STAGING, "1.4.2")
     shape = get_session().get_service_model("codedeploy").operation_model("CreateDeployment").input_shape
     assert shape is not None

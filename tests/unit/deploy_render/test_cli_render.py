@@ -1,7 +1,6 @@
 """`platform render`: all documents of a service, or one of them."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,13 +8,12 @@ import yaml
 from click.testing import CliRunner, Result
 
 from platform_sdk.cli import platform
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.repository import FIXTURES
 
 
 @pytest.fixture(autouse=True)
 def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(FIXTURES)
 
 
 def run(*arguments: str) -> Result:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +20,10 @@ from platform_sdk.deploy.manifest.types import (
 from platform_sdk.deploy.render.roles import METRICS_NAMESPACE
 from platform_sdk.deploy.render.service_stack import StackTooLarge, render_service_stack
 from platform_sdk.deploy.shared import AGENT_CONFIGURATION
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
-PRODUCTION = load_environment(ROOT, "production")
-SPECS = {spec.name: spec for spec in load_services(ROOT, "production")}
+PRODUCTION = load_environment(FIXTURES, "production")
+SPECS = {spec.name: spec for spec in load_services(FIXTURES, "production")}
 ORDERS, USERS = SPECS["orders"], SPECS["users"]
 
 
@@ -114,7 +113,7 @@ def test_a_teams_own_permissions_are_the_tasks() -> None:
 
 
 def test_the_agent_may_write_metrics_of_the_namespace_in_its_configuration() -> None:
-    configuration = json.loads((ROOT / AGENT_CONFIGURATION).read_text(encoding="utf-8"))
+    configuration = json.loads((FIXTURES / AGENT_CONFIGURATION).read_text(encoding="utf-8"))
     assert configuration["metrics"]["namespace"] == METRICS_NAMESPACE
 
 

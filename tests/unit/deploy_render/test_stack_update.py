@@ -6,7 +6,6 @@ that it was given last, writes those that differ, and writes the text of before 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +14,10 @@ from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import ServiceSpec, load_services
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.stack_update import FrozenService, Live, StackUpdate, stack_updates
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
-STAGING = load_environment(ROOT, "staging")
-ORDERS = next(spec for spec in load_services(ROOT, "staging") if spec.name == "orders")
+STAGING = load_environment(FIXTURES, "staging")
+ORDERS = next(spec for spec in load_services(FIXTURES, "staging") if spec.name == "orders")
 FIRST_RELEASE = "arn:aws:ecs:us-east-1:444455556666:task-definition/staging-orders-worker:1"
 SECOND_RELEASE = "arn:aws:ecs:us-east-1:444455556666:task-definition/staging-orders-worker:2"
 

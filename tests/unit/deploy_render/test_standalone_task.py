@@ -12,9 +12,9 @@ from platform_sdk.deploy.manifest import ServiceSpec, load_spec
 from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.task_definition import render_standalone_task
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
-PRODUCTION = load_environment(ROOT, "production")
+PRODUCTION = load_environment(FIXTURES, "production")
 
 
 @pytest.fixture

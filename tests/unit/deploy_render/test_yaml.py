@@ -14,9 +14,9 @@ from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.render.yaml import from_yaml, to_yaml
+from tests.support.repository import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[3]
-ENVIRONMENTS = [load_environment(ROOT, name) for name in ("local", "staging", "production")]
+ENVIRONMENTS = [load_environment(FIXTURES, name) for name in ("local", "staging", "production")]
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 # The characters of texts that YAML could read as something else.
@@ -33,7 +33,7 @@ def documents(folder: Path) -> Iterator[object]:
     (folder / "platform.toml").write_text(reference(), encoding="utf-8")
     for environment in ENVIRONMENTS:
         for spec in [
-            *load_services(ROOT, environment.name),
+            *load_services(FIXTURES, environment.name),
             load_spec(folder / "platform.toml", environment.name),
         ]:
             yield render_service_stack(spec, environment)

@@ -119,7 +119,7 @@ def cost_basis(environment: "Environment", services: "Sequence[ServiceSpec]") ->
     except UnknownRegion as error:
         click.echo(f"warning: the plan says nothing about cost: {error.what}", err=True)
         return None
-    assumptions = load_assumptions(root(), environment.name, services, within_bounds=False)
+    assumptions = load_assumptions(root(), environment.name, services)
     return CostBasis(assumptions=assumptions, prices=prices)
 
 

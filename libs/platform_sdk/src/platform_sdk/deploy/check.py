@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from platform_sdk.deploy.config_errors import ConfigError, InvalidConfiguration
-from platform_sdk.deploy.cost.prices import PRICES, load_assumptions
+from platform_sdk.deploy.cost.assumptions import load_assumptions
+from platform_sdk.deploy.cost.prices import PRICES
 from platform_sdk.deploy.environment import (
     Environment,
     environment_names,
@@ -161,7 +162,7 @@ def shared_errors(root: Path, environment: Environment, services: Sequence[Servi
         return
     tables: dict[Path, Callable[[], object]] = {
         TEMPLATES: lambda: load_shared_stacks(root, environment, services),
-        PRICES: lambda: load_assumptions(root, environment.name, services, within_bounds=False),
+        PRICES: lambda: load_assumptions(root, environment.name, services),
     }
     for folder, read in tables.items():
         try:

@@ -13,16 +13,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from platform_sdk.deploy.cost.assumptions import Assumptions, average_tasks, load_assumptions, task_groups
 from platform_sdk.deploy.cost.comparison import Comparison, compare
 from platform_sdk.deploy.cost.lines import Charge, CostDifference, Estimate, Line, LineDifference, cost_difference
 from platform_sdk.deploy.cost.prices import (
-    Assumptions,
     InvalidPrices,
     Price,
     PriceTable,
     UnknownPrice,
     UnknownRegion,
-    load_assumptions,
     load_prices,
 )
 from platform_sdk.deploy.cost.service_costs import (
@@ -31,10 +30,8 @@ from platform_sdk.deploy.cost.service_costs import (
     MONITORING,
     REGISTRY,
     SECRETS,
-    average_tasks,
     numbers_of,
     service_lines,
-    task_groups,
 )
 from platform_sdk.deploy.cost.shared_costs import (
     CACHE,

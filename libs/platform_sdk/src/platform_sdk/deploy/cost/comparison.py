@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from platform_sdk.deploy.cost.assumptions import plain
 from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Charge, Estimate, Line, cents
-from platform_sdk.deploy.cost.service_costs import DELIVERY, FARGATE, MONITORING, REGISTRY, SECRETS, plain
+from platform_sdk.deploy.cost.service_costs import DELIVERY, FARGATE, MONITORING, REGISTRY, SECRETS
 from platform_sdk.deploy.cost.shared_costs import CACHE, DATABASE, EDGE, LOAD_BALANCER, NETWORK, QUEUES
 
 AVERAGE_TASKS: Final = 8

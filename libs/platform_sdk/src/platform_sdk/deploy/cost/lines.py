@@ -45,6 +45,8 @@ class Line:
     service: str | None = None
     charges: tuple[Charge, ...]
     basis: str
+    note: str | None = None
+    """Where an assumption cannot be so: what was used in its place."""
 
     @property
     def usd_per_month(self) -> Decimal:

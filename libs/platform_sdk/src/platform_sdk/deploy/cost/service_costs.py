@@ -5,8 +5,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from platform_sdk.deploy.cost.assumptions import (
+    Assumptions,
+    TaskGroup,
+    average_note,
+    average_tasks,
+    plain,
+    task_groups,
+)
 from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Charge, Line
-from platform_sdk.deploy.cost.prices import Assumptions, PriceTable
+from platform_sdk.deploy.cost.prices import PriceTable
 from platform_sdk.deploy.manifest.types import SecretStore, ServiceSpec, TrafficShift
 
 # What is billed by number in the rendered stack of a service: alarms, and dashboards.
@@ -58,32 +66,6 @@ MONITORING: Final = "CloudWatch"
 SECRETS: Final = "Secrets and keys"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskGroup:
-    """Tasks of one size. `name` is that of their ECS service, without the environment."""
-
-    service: str
-    name: str
-    role: str
-    cpu: int
-    memory_mib: int
-    architecture: str
-    smallest_count: int
-
-    @property
-    def vcpu(self) -> Decimal:
-        return Decimal(self.cpu) / 1024
-
-    @property
-    def memory_gb(self) -> Decimal:
-        """Fargate's GB have 1024 MiB."""
-        return Decimal(self.memory_mib) / 1024
-
-    @property
-    def size(self) -> str:
-        return f"{plain(self.vcpu)} vCPU and {plain(self.memory_gb)} GB, {self.architecture}"
-
-
 def service_lines(
     spec: ServiceSpec, stack: StackNumbers, assumptions: Assumptions, prices: PriceTable
 ) -> Iterator[Line]:
@@ -98,29 +80,6 @@ def service_lines(
     yield secrets(spec, prices)
 
 
-def task_groups(spec: ServiceSpec) -> Iterator[TaskGroup]:
-    def group(role: str, cpu: int, memory_mib: int, count: int) -> TaskGroup:
-        return TaskGroup(
-            service=spec.name,
-            name=spec.name if role == "api" else f"{spec.name}-{role}",
-            role=role,
-            cpu=cpu,
-            memory_mib=memory_mib,
-            architecture=spec.task.architecture,
-            smallest_count=count,
-        )
-
-    yield group("api", spec.task.cpu, spec.task.memory_mib, spec.scaling.min_tasks)
-    if spec.worker is not None:
-        yield group("worker", spec.worker.cpu, spec.worker.memory_mib, spec.worker.min_tasks)
-    for task in spec.tasks:
-        yield group(task.name, task.cpu, task.memory_mib, 0)
-
-
-def average_tasks(group: TaskGroup, assumptions: Assumptions) -> Decimal:
-    return assumptions.average_tasks.get(group.name, Decimal(group.smallest_count))
-
-
 def running_tasks(group: TaskGroup, assumptions: Assumptions, prices: PriceTable) -> Line:
     tasks = average_tasks(group, assumptions)
     spot = assumptions.spot_percent.get(group.name, Decimal(0))
@@ -130,9 +89,14 @@ def running_tasks(group: TaskGroup, assumptions: Assumptions, prices: PriceTable
         *(task_charges(group, hours * spot / 100, "fargate_spot", prices) if spot else ()),
     )
     by_spot = f", {plain(spot)} % of the time on Spot" if spot else ""
-    basis = f"{plain(tasks)} on average of {group.size}{by_spot}"
+    size = f"{plain(group.vcpu)} vCPU and {plain(group.memory_gb)} GB, {group.architecture}"
     return Line(
-        section=FARGATE, name=f"{group.service} {group.role}", service=group.service, charges=charges, basis=basis
+        section=FARGATE,
+        name=f"{group.service} {group.role}",
+        service=group.service,
+        charges=charges,
+        basis=f"{plain(tasks)} on average of {size}{by_spot}",
+        note=average_note(group, assumptions),
     )
 
 
@@ -237,8 +201,3 @@ def secrets(spec: ServiceSpec, prices: PriceTable) -> Line:
     charge = Charge(price=prices["secret_month"], quantity=Decimal(len(names)))
     basis = ", ".join(names) or "none"
     return Line(section=SECRETS, name=f"{spec.name} secrets", service=spec.name, charges=(charge,), basis=basis)
-
-
-def plain(number: Decimal) -> str:
-    """Without zeros at the end, with commas, and with two decimals at most."""
-    return f"{number.quantize(Decimal('0.01')).normalize():,f}"

@@ -6,17 +6,15 @@ from decimal import Decimal
 from typing import Final
 
 from platform_sdk.contract import RECEIVE_WAIT_SECONDS
+from platform_sdk.deploy.cost.assumptions import Assumptions, average_tasks, plain, task_groups
 from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Charge, Line
-from platform_sdk.deploy.cost.prices import Assumptions, PriceTable
+from platform_sdk.deploy.cost.prices import PriceTable
 from platform_sdk.deploy.cost.service_costs import (
     DELIVERY,
     MONITORING,
     SECRETS,
-    average_tasks,
     logs,
-    plain,
     release_minutes,
-    task_groups,
 )
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.shared import SharedStack
@@ -199,7 +197,7 @@ def monitoring(shared: SharedResources, assumptions: Assumptions, prices: PriceT
 def container_insights(
     services: Sequence[ServiceSpec], shared: SharedResources, assumptions: Assumptions, prices: PriceTable
 ) -> Line:
-    groups = [(spec, group) for spec in services for group in task_groups(spec) if group.smallest_count]
+    groups = [(spec, group) for spec in services for group in task_groups(spec) if group.default_tasks]
     each_service = Decimal(INSIGHTS_PER_CLUSTER + INSIGHTS_PER_SERVICE * len(groups))
     match shared.container_insights:
         case "enhanced":

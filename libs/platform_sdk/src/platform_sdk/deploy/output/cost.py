@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+from platform_sdk.deploy.cost.assumptions import plain
 from platform_sdk.deploy.cost.comparison import AVERAGE_TASKS, Comparison
 from platform_sdk.deploy.cost.lines import Charge, Estimate, Line
-from platform_sdk.deploy.cost.service_costs import plain
 
 NAME_WIDTH: Final = 30
 WIDTH: Final = 120
@@ -29,6 +29,8 @@ def estimate_text(estimate: Estimate) -> Iterator[str]:
         yield row(section, estimate.usd_per_month_of(section))
         for line in estimate.section(section):
             yield row(f"  {line.name}", line.usd_per_month, f"  {line.basis}")
+            if line.note is not None:
+                yield f"{'':<{NAME_WIDTH + 12}}note: {line.note}"
     yield ""
     yield row("total", estimate.usd_per_month)
     uncertain = [f"{price.name} ({price.confidence})" for price in estimate.uncertain_prices()]
@@ -92,6 +94,7 @@ def line_json(line: Line) -> dict[str, object]:
         "service": line.service,
         "usd_per_month": str(line.usd_per_month),
         "basis": line.basis,
+        "note": line.note,
         "charges": [charge_json(charge) for charge in line.charges],
     }
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
+from platform_sdk.deploy.cost.assumptions import Assumptions, average_tasks, task_groups
 from platform_sdk.deploy.cost.comparison import OVERLAP
 from platform_sdk.deploy.cost.lines import CostDifference, Estimate, Line, cost_difference
-from platform_sdk.deploy.cost.prices import Assumptions, PriceTable, bounds_of
-from platform_sdk.deploy.cost.service_costs import average_tasks, numbers_of, service_lines, task_groups
+from platform_sdk.deploy.cost.prices import PriceTable
+from platform_sdk.deploy.cost.service_costs import numbers_of, service_lines
 from platform_sdk.deploy.manifest.types import (
     ARCHITECTURES,
     Architecture,
@@ -55,7 +56,7 @@ def plan_cost(spec: ServiceSpec, rendered: Json, state: ServiceState, basis: Cos
     sides: list[tuple[ServiceSpec, Json]] = [(spec, rendered)]
     if state.template is not None:
         sides.insert(0, (deployed_spec(spec, state, Deployed(state.template)), state.template))
-    average = [estimate_of(each, template, within_bounds(basis, each)) for each, template in sides]
+    average = [estimate_of(each, template, basis) for each, template in sides]
     most = [estimate_of(each, template, at_most(basis, each)) for each, template in sides]
     after = average[-1]
     return CostPlan(
@@ -84,22 +85,10 @@ def estimate_of(spec: ServiceSpec, template: Mapping[str, Any], basis: CostBasis
     )
 
 
-def within_bounds(basis: CostBasis, spec: ServiceSpec) -> CostBasis:
-    """Move assumed averages into the bounds: with a higher `min_tasks`, more tasks run on average."""
-    bounds = bounds_of([spec])
-    known = basis.assumptions.average_tasks
-    average = {
-        group: min(max(known[group], Decimal(low)), Decimal(high))
-        for group, (low, high) in bounds.items()
-        if group in known
-    }
-    return replace(basis, assumptions=replace(basis.assumptions, average_tasks=average))
-
-
 def at_most(basis: CostBasis, spec: ServiceSpec) -> CostBasis:
     """Assume the maximum number of tasks all month. Standalone tasks have no maximum."""
     standalone = {f"{spec.name}-{task.name}" for task in spec.tasks}
-    most = {group: Decimal(high) for group, (_, high) in bounds_of([spec]).items() if group not in standalone}
+    most = {group.name: Decimal(group.max_tasks) for group in task_groups(spec) if group.name not in standalone}
     average = {**basis.assumptions.average_tasks, **most}
     return replace(basis, assumptions=replace(basis.assumptions, average_tasks=average))
 
