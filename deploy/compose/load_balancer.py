@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from local_aws.load_balancer.envoy import Rule, TargetGroup, bootstrap_document, routes_document
 from platform_sdk.deploy.environment import find_root
-from platform_sdk.deploy.manifest import ServiceSpec, load_services
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.errors import ended_by_errors
 
 PORT: Final = 8080

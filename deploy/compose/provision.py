@@ -18,7 +18,8 @@ from local_aws import aws_clients
 from local_aws.provision import create_queues, ed25519_private_key, prepare_database
 from platform_sdk.contract import Variable
 from platform_sdk.deploy.environment import Environment, find_root, load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_services
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.variables import secrets_of
 from platform_sdk.errors import ended_by_errors
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_services
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.task_definition import APP_USER, render_task_definition
 from tests.support.repository import FIXTURES, ROOT
 

@@ -10,7 +10,8 @@ import pytest
 
 from platform_sdk.contract import dead_letter_queue_name, queue_name
 from platform_sdk.deploy.environment import Environment, load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_services
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from tests.support.cloudformation import ENVIRONMENTS, template_of
 from tests.support.repository import ROOT

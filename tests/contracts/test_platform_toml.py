@@ -7,7 +7,8 @@ import pytest
 
 from platform_sdk.deploy.check import check
 from platform_sdk.deploy.environment import environment_names, load_environment, service_names
-from platform_sdk.deploy.manifest import ServiceSpec, load_services
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from tests.support.repository import ROOT
 
 SERVICES = load_services(ROOT)

@@ -8,10 +8,10 @@ import pytest
 
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_spec
-from platform_sdk.deploy.manifest.keys import BY_PATH, ROOT
-from platform_sdk.deploy.manifest.keys.key import Group
+from platform_sdk.deploy.manifest.keys import Group
 from platform_sdk.deploy.manifest.load import read_service
-from platform_sdk.deploy.manifest.reference import reference
+from platform_sdk.deploy.manifest.reference import BY_PATH, reference
+from platform_sdk.deploy.manifest.types import ROOT
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.toml_document import dotted, read_document
 from tests.support.repository import FIXTURES
@@ -30,7 +30,7 @@ def pattern_of(path: tuple[str | int, ...]) -> str:
     group: Group | None = ROOT
     named = False
     for step in (step for step in path if isinstance(step, str)):
-        members = {} if group is None or named else group.members()
+        members = {} if group is None or named else group.keys
         member = members.get(step)
         steps.append(step if member is not None else "*")
         if not named:

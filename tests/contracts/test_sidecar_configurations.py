@@ -17,7 +17,8 @@ import pytest
 
 from platform_sdk.contract import Variable
 from platform_sdk.deploy.environment import Environment, load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_services
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.roles import METRICS_NAMESPACE
 from platform_sdk.deploy.render.service_stack import log_groups
 from platform_sdk.deploy.render.task_definition import FLUSH_SECONDS, MAX_STOP_TIMEOUT_SECONDS, render_task_definition

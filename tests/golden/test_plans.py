@@ -16,7 +16,8 @@ import pytest
 
 from platform_sdk.deploy.cost import load_assumptions, load_prices
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_services
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.output.plan import as_markdown, as_text
 from platform_sdk.deploy.output.records import as_document
 from platform_sdk.deploy.plan import plan_service, plan_shared

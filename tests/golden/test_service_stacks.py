@@ -17,8 +17,9 @@ from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
 from platform_sdk.deploy.environment import Environment, load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_services, load_spec
+from platform_sdk.deploy.manifest import load_services, load_spec
 from platform_sdk.deploy.manifest.reference import reference
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.service_stack import MAX_BYTES, MAX_RESOURCES, render_service_stack
 from platform_sdk.deploy.render.yaml import to_yaml
 from tests.support.repository import FIXTURES

@@ -22,7 +22,8 @@ from local_aws.servers.ministack import AwsServer
 from local_aws.tasks.process import app_container
 from platform_sdk.contract import READINESS_PATH, Variable
 from platform_sdk.deploy.environment import Cache, Database, Environment, load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_services
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.names import Role
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from tests.support.containers import build_image

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest import ServiceSpec
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.diff import document_digest
 from platform_sdk.deploy.plan.stack import Deployed
 from platform_sdk.deploy.render.names import COLOURS, arn, cluster_name, family_of, stack_name, target_group_name

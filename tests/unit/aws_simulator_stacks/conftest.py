@@ -15,7 +15,8 @@ from aws_simulator import AwsSimulator, SteppedClock
 from aws_simulator.account_setup import build_account
 from aws_simulator.cloudformation import CloudFormation
 from platform_sdk.deploy.environment import Environment, load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_services
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from tests.support.repository import FIXTURES
 
 Json = dict[str, Any]

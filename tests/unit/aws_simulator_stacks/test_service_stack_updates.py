@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from aws_simulator.account_setup import released
 from aws_simulator.cloudformation import CloudFormation
-from platform_sdk.deploy.manifest import ServiceSpec
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.stack_update import GIVEN, Live, StackUpdate, stack_updates
 from tests.support.repository import FIXTURES

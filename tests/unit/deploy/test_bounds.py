@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from platform_sdk.deploy.manifest import InvalidManifest, load_spec
+from platform_sdk.deploy.config_errors import InvalidManifest
+from platform_sdk.deploy.manifest import load_spec
 from platform_sdk.deploy.manifest.edit import Bounds, NotEdited, edit, write
 
 HEAD = """\

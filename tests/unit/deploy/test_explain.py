@@ -2,8 +2,7 @@
 
 import pytest
 
-from platform_sdk.deploy.manifest.keys import BY_PATH
-from platform_sdk.deploy.manifest.reference import UnknownKey, explain
+from platform_sdk.deploy.manifest.reference import BY_PATH, UnknownKey, explain
 
 
 def test_a_key_is_explained_with_range_default_and_what_it_becomes() -> None:

@@ -13,9 +13,8 @@ from platform_sdk.cli import platform
 from platform_sdk.deploy.check import check
 from platform_sdk.deploy.config_errors import InvalidConfiguration
 from platform_sdk.deploy.manifest import load_spec
-from platform_sdk.deploy.manifest.keys import BY_PATH
-from platform_sdk.deploy.manifest.keys.key import Group
-from platform_sdk.deploy.manifest.reference import reference
+from platform_sdk.deploy.manifest.keys import Group
+from platform_sdk.deploy.manifest.reference import BY_PATH, reference
 from tests.support.repository import FIXTURES
 
 REFERENCE = [line for line in reference().splitlines() if line and not line.startswith("#")]

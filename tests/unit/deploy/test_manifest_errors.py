@@ -7,7 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from platform_sdk.deploy.manifest import InvalidManifest, SecretReference, SecretStore, ServiceSpec, load_spec
+from platform_sdk.deploy.config_errors import InvalidManifest
+from platform_sdk.deploy.manifest import load_spec
+from platform_sdk.deploy.manifest.types import ServiceSpec
+from platform_sdk.deploy.manifest.variables import SecretReference, SecretStore
 
 VALID = """\
 [service]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from platform_sdk.deploy.manifest import InvalidManifest, load_spec
+from platform_sdk.deploy.config_errors import InvalidManifest
+from platform_sdk.deploy.manifest import load_spec
 
 VALID = """\
 [service]

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from platform_sdk.deploy.manifest import InvalidManifest, ServiceSpec, load_spec
+from platform_sdk.deploy.config_errors import InvalidManifest
+from platform_sdk.deploy.manifest import load_spec
+from platform_sdk.deploy.manifest.types import ServiceSpec
 
 VALID = """\
 [service]

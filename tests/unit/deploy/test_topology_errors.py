@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from platform_sdk.deploy.manifest import InvalidManifest, load_services
+from platform_sdk.deploy.config_errors import InvalidManifest
+from platform_sdk.deploy.manifest import load_services
 
 
 class Repository:

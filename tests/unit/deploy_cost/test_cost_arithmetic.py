@@ -14,7 +14,10 @@ from platform_sdk.deploy.cost.prices import Price, PriceTable, UnknownPrice, loa
 from platform_sdk.deploy.cost.service_costs import StackNumbers, numbers_of
 from platform_sdk.deploy.cost.shared_costs import SharedResources
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.manifest import ScheduledScaling, ServiceSpec, TrafficShift, load_services
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.releases import TrafficShift
+from platform_sdk.deploy.manifest.scaling import ScheduledScaling
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from tests.support.repository import FIXTURES
 
 PRICES = load_prices(FIXTURES, "us-east-1")

@@ -21,7 +21,8 @@ from platform_sdk.cli import platform
 from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_services
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.observe import UnreadableTemplate, observe_service, observe_services
 from platform_sdk.deploy.plan import plan_service
 from platform_sdk.deploy.plan.drift import drift_of

@@ -9,9 +9,10 @@ import pytest
 
 from platform_sdk.deploy.cost import load_assumptions, load_estimate, load_prices
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_services, load_spec
+from platform_sdk.deploy.manifest import load_services, load_spec
 from platform_sdk.deploy.manifest.reference import reference
-from platform_sdk.deploy.manifest.types import TrafficShift
+from platform_sdk.deploy.manifest.releases import TrafficShift
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan import plan_service
 from platform_sdk.deploy.plan.cost import CostBasis
 from platform_sdk.deploy.plan.decisions import CostPlan

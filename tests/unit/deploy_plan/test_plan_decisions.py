@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_services, load_spec
+from platform_sdk.deploy.manifest import load_services, load_spec
 from platform_sdk.deploy.manifest.reference import reference
-from platform_sdk.deploy.manifest.types import ScheduledScaling
+from platform_sdk.deploy.manifest.scaling import ScheduledScaling
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan import plan_service
 from platform_sdk.deploy.plan.decisions import ExistingRevision, NewRevision, Plan
 from platform_sdk.deploy.render.task_definition import render_task_definition

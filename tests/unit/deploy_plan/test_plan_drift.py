@@ -7,7 +7,7 @@ import pytest
 
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
-from platform_sdk.deploy.manifest.types import ScheduledScaling
+from platform_sdk.deploy.manifest.scaling import ScheduledScaling
 from platform_sdk.deploy.plan import plan_service
 from platform_sdk.deploy.plan.drift import drift_of
 from platform_sdk.deploy.state import ServiceState, Suspended

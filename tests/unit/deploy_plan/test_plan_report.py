@@ -9,7 +9,8 @@ import pytest
 
 from platform_sdk.cli.plan import wants_colour
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_services
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.output.plan import as_markdown, as_text, coloured
 from platform_sdk.deploy.output.plan_words import shown
 from platform_sdk.deploy.output.records import as_document

@@ -10,9 +10,10 @@ import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_services, load_spec
+from platform_sdk.deploy.manifest import load_services, load_spec
 from platform_sdk.deploy.manifest.reference import reference
-from platform_sdk.deploy.manifest.types import TrafficShift
+from platform_sdk.deploy.manifest.releases import TrafficShift
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan import plan_service
 from platform_sdk.deploy.plan.decisions import Plan
 from platform_sdk.deploy.plan.stack import CREATE_ONLY, live_of, planned

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from aws_simulator import Behaviour
-from platform_sdk.deploy.manifest.types import StandaloneTask
+from platform_sdk.deploy.manifest.tasks import StandaloneTask
 from platform_sdk.deploy.release.context import Interrupts
 from platform_sdk.deploy.release.events import (
     Checked,

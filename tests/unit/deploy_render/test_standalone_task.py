@@ -8,8 +8,9 @@ from botocore.session import get_session
 from botocore.validate import ParamValidator
 
 from platform_sdk.deploy.environment import load_environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_spec
+from platform_sdk.deploy.manifest import load_spec
 from platform_sdk.deploy.manifest.reference import reference
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.task_definition import render_standalone_task
 from tests.support.repository import FIXTURES

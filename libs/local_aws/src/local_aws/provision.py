@@ -15,7 +15,8 @@ from local_aws.tasks.process import AppContainer, ParameterReference, SecretsMan
 from platform_sdk.contract import dead_letter_queue_name, queue_name
 from platform_sdk.deploy.aws import AwsCallFailed, call
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest import Queue, ServiceSpec
+from platform_sdk.deploy.manifest.resources import Queue
+from platform_sdk.deploy.manifest.types import ServiceSpec
 
 # The shared database: for each service a role with its own schema, and no way into any other's.
 

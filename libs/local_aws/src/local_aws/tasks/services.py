@@ -10,7 +10,8 @@ from local_aws.tasks.process import AppContainer, app_container
 from local_aws.tasks.scheduling import Role, Slot
 from platform_sdk.contract import READINESS_PATH
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest import ServiceSpec, load_services
+from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.task_definition import render_task_definition
 
 IMAGE_TAG = "dev"

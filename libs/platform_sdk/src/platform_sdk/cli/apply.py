@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from platform_sdk.deploy.apply.context import Tools
     from platform_sdk.deploy.apply.events import ApplyEvent, Question, StackOutcome
     from platform_sdk.deploy.environment import Environment
-    from platform_sdk.deploy.manifest import ServiceSpec
+    from platform_sdk.deploy.manifest.types import ServiceSpec
     from platform_sdk.deploy.release.context import Interrupted, Interrupts
 
 

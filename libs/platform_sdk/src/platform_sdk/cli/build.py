@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from platform_sdk.deploy.build.publish import PublishedImage, Source
     from platform_sdk.deploy.build.scan import FailOn
     from platform_sdk.deploy.environment import Environment
-    from platform_sdk.deploy.manifest.types import Architecture
+    from platform_sdk.deploy.manifest.tasks import Architecture
 
 SHOWN_REASONS: Final = 5
 """Of a service, on a terminal; JSON has all."""

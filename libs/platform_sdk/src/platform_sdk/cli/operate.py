@@ -26,7 +26,7 @@ from platform_sdk.errors import PlatformError
 if TYPE_CHECKING:
     from platform_sdk.deploy.aws.session import Aws
     from platform_sdk.deploy.environment import Environment
-    from platform_sdk.deploy.manifest import ServiceSpec
+    from platform_sdk.deploy.manifest.types import ServiceSpec
     from platform_sdk.deploy.output.status import Status
     from platform_sdk.deploy.release.history import Entry
     from platform_sdk.deploy.state import LogLine

@@ -14,7 +14,7 @@ from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.environment import Environment
-    from platform_sdk.deploy.manifest import ServiceSpec
+    from platform_sdk.deploy.manifest.types import ServiceSpec
 
 
 def root() -> Path:
@@ -50,7 +50,7 @@ def complete_environments(_context: click.Context, _parameter: click.Parameter, 
 
 
 def complete_keys(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    from platform_sdk.deploy.manifest.keys import BY_PATH
+    from platform_sdk.deploy.manifest.reference import BY_PATH
 
     return starting_with(incomplete, lambda: BY_PATH)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from platform_sdk.deploy.aws.session import Aws
     from platform_sdk.deploy.environment import Environment
-    from platform_sdk.deploy.manifest import ServiceSpec
+    from platform_sdk.deploy.manifest.types import ServiceSpec
     from platform_sdk.deploy.plan.cost import CostBasis
     from platform_sdk.deploy.plan.decisions import Plan, SharedPlan
 
@@ -196,7 +196,7 @@ def cost(services: tuple[str, ...], environment_name: str, with_comparison: bool
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.environment import Environment
-    from platform_sdk.deploy.manifest import ServiceSpec
+    from platform_sdk.deploy.manifest.types import ServiceSpec
     from platform_sdk.deploy.render.names import Role
 
 Document = Literal["task-definition", "appspec", "stack"]

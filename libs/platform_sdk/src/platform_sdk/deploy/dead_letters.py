@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from platform_sdk.contract import DeadLetterAttribute, dead_letter_queue_name, queue_name
 from platform_sdk.deploy.aws.sqs import BATCH, Depth, QueueMessage
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest import ServiceSpec
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.errors import PlatformError
 
 HOLD_SECONDS: Final = 30

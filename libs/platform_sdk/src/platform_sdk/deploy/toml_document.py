@@ -203,6 +203,14 @@ class Table:
     def are_sound(self, *keys: str) -> bool:
         return not self.absent and all(self.document.is_sound(*self.path, key) for key in keys)
 
+    def is_sound(self) -> bool:
+        return self.document.is_sound(*self.path)
+
+    def is_overridden(self, key: str) -> bool:
+        """Whether the value that counts is in a part of the file that was laid over the rest."""
+        path = (*self.path, key)
+        return self.document.place_of(path) != path
+
     def integer(self, key: str, *, legal: range | None = None, default: D | Required = REQUIRED) -> int | D:
         value = self._value(key, int, default)
         if value is None:

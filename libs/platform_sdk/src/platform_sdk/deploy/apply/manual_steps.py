@@ -8,7 +8,8 @@ from platform_sdk.deploy.apply.context import Tools
 from platform_sdk.deploy.apply.events import StackOutcome
 from platform_sdk.deploy.aws import AccessDenied
 from platform_sdk.deploy.environment import FOLDER, Environment
-from platform_sdk.deploy.manifest.types import SecretStore, ServiceSpec
+from platform_sdk.deploy.manifest.types import ServiceSpec
+from platform_sdk.deploy.manifest.variables import SecretStore
 from platform_sdk.deploy.render.variables import secrets_of
 from platform_sdk.deploy.shared import SharedParameter, shared_parameter
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
-from platform_sdk.deploy.manifest.types import Architecture
+from platform_sdk.deploy.manifest.tasks import Architecture
 from platform_sdk.errors import PlatformError
 
 # What a Dockerfile says of its inputs: the paths that it copies from the build context, and its base image.

@@ -20,7 +20,7 @@ from platform_sdk.deploy.build.image_inputs import (
 from platform_sdk.deploy.build.scan import Gate, judge
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.environment import Environment, service_names
-from platform_sdk.deploy.manifest.types import Architecture
+from platform_sdk.deploy.manifest.tasks import Architecture
 from platform_sdk.deploy.render.names import repository_address
 from platform_sdk.deploy.state import Image, Scan
 from platform_sdk.errors import PlatformError

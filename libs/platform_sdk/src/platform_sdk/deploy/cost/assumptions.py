@@ -13,7 +13,9 @@ from typing import Final
 from platform_sdk.deploy.config_errors import did_you_mean, listed
 from platform_sdk.deploy.environment import FOLDER as ENVIRONMENTS
 from platform_sdk.deploy.environment import InvalidEnvironment
-from platform_sdk.deploy.manifest.types import Scaling, ServiceSpec, StandaloneTask, TaskSize, Worker
+from platform_sdk.deploy.manifest.scaling import Scaling, Worker
+from platform_sdk.deploy.manifest.tasks import StandaloneTask, TaskSize
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.toml_document import Form, Table, read_document
 
 TABLE: Final = "cost"

@@ -15,7 +15,9 @@ from platform_sdk.deploy.cost.assumptions import (
 )
 from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Charge, Line
 from platform_sdk.deploy.cost.prices import PriceTable
-from platform_sdk.deploy.manifest.types import SecretStore, ServiceSpec, TrafficShift
+from platform_sdk.deploy.manifest.releases import TrafficShift
+from platform_sdk.deploy.manifest.types import ServiceSpec
+from platform_sdk.deploy.manifest.variables import SecretStore
 
 # What is billed by number in the rendered stack of a service: alarms, and dashboards.
 

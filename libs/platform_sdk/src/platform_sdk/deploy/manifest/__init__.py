@@ -4,68 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from platform_sdk.deploy.config_errors import ConfigError, InvalidManifest, did_you_mean, listed
-from platform_sdk.deploy.environment import environment_names
-from platform_sdk.deploy.manifest.keys import ENVIRONMENTS
+from platform_sdk.deploy.environment import ENVIRONMENT_NAME, environment_names
 from platform_sdk.deploy.manifest.load import read_service
 from platform_sdk.deploy.manifest.topology import Source, check_topology
-from platform_sdk.deploy.manifest.types import (
-    SMOKE_TEST,
-    Alarm,
-    AlarmKind,
-    Architecture,
-    CacheNeeds,
-    Commands,
-    DatabaseNeeds,
-    HealthCheck,
-    LifecycleEvent,
-    Permission,
-    Queue,
-    Scaling,
-    ScheduledScaling,
-    SecretReference,
-    SecretStore,
-    ServiceSpec,
-    Sidecar,
-    Sidecars,
-    StandaloneTask,
-    TaskSize,
-    TrafficShift,
-    TrafficShiftType,
-    Worker,
-)
+from platform_sdk.deploy.manifest.types import ENVIRONMENT_OVERRIDES, ENVIRONMENTS, ServiceSpec
 from platform_sdk.deploy.toml_document import Document, read_document
-
-__all__ = [
-    "SMOKE_TEST",
-    "Alarm",
-    "AlarmKind",
-    "Architecture",
-    "CacheNeeds",
-    "Commands",
-    "ConfigError",
-    "DatabaseNeeds",
-    "HealthCheck",
-    "InvalidManifest",
-    "LifecycleEvent",
-    "Permission",
-    "Queue",
-    "Scaling",
-    "ScheduledScaling",
-    "SecretReference",
-    "SecretStore",
-    "ServiceSpec",
-    "Sidecar",
-    "Sidecars",
-    "StandaloneTask",
-    "TaskSize",
-    "TrafficShift",
-    "TrafficShiftType",
-    "Worker",
-    "load_services",
-    "load_spec",
-    "read_files",
-    "sources_in",
-]
 
 
 def load_spec(path: Path, environment: str | None = None, *, root: Path | None = None) -> ServiceSpec:
@@ -118,14 +61,14 @@ def read_file(path: Path, root: Path | None) -> tuple[Path, Document]:
 def check_environments(document: Document, known: Iterable[str]) -> None:
     """The heads of `[environments.…]`; what is below them is read with the environment."""
     known = list(known)
-    table = document.root().optional_table(ENVIRONMENTS.name)
-    if table is None or ENVIRONMENTS.names is None:
+    table = document.root().optional_table(ENVIRONMENTS)
+    if table is None:
         return
-    table.examples = {"*": f"[{ENVIRONMENTS.name}.{ENVIRONMENTS.example}.scaling]"}
-    for name in table.names(ENVIRONMENTS.names):
+    table.examples = {"*": f"[{ENVIRONMENTS}.{ENVIRONMENT_OVERRIDES.example}.scaling]"}
+    for name in table.names(ENVIRONMENT_NAME):
         layer = table.optional_table(name)
-        if layer is not None and ENVIRONMENTS.name in layer.values:
-            layer.error(ENVIRONMENTS.name, "an environment does not hold others", "write it by itself")
+        if layer is not None and ENVIRONMENTS in layer.values:
+            layer.error(ENVIRONMENTS, "an environment does not hold others", "write it by itself")
         if known and name not in known:
             suggestion = did_you_mean(name, known) or f"the environments are {listed(known)}"
             table.error(name, "there is no such environment", suggestion)
@@ -140,5 +83,5 @@ def sources_in(environment: str | None, files: Iterable[tuple[Path, Document]]) 
 
 def source_in(environment: str | None, file: tuple[Path, Document]) -> Source:
     folder, document = file
-    merged = document.overlaid((ENVIRONMENTS.name, environment or ""))
+    merged = document.overlaid((ENVIRONMENTS, environment or ""))
     return Source(spec=read_service(merged, folder), document=merged)

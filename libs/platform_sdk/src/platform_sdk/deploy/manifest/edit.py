@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from platform_sdk.deploy.environment import FOLDER, environment_names
-from platform_sdk.deploy.manifest import ServiceSpec, load_spec
+from platform_sdk.deploy.manifest import load_spec
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.errors import PlatformError
 
 Role = Literal["api", "worker"]

@@ -1,17 +1,25 @@
-"""`platform reference`: a platform.toml that uses every key there is, each explained above it."""
+"""What people and editors read about platform.toml: `platform reference`, `platform explain KEY`, `platform schema`.
 
+All three are printed from the fields that declare the keys, and from their docstrings.
+"""
+
+import ast
+import inspect
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from types import ModuleType
+from typing import Any, Final
 
 from platform_sdk.deploy.config_errors import did_you_mean
-from platform_sdk.deploy.manifest.keys import ANY_NAME, BY_PATH, ENVIRONMENTS, ROOT
-from platform_sdk.deploy.manifest.keys.key import (
+from platform_sdk.deploy.manifest.keys import (
+    ANY_NAME,
     Boolean,
     Choice,
-    Default,
     Group,
     Integer,
     Key,
@@ -19,9 +27,55 @@ from platform_sdk.deploy.manifest.keys.key import (
     Number,
     Text,
     Texts,
+    written,
 )
-from platform_sdk.deploy.toml_document import Form, Required
+from platform_sdk.deploy.manifest.types import ENVIRONMENT_OVERRIDES, ENVIRONMENTS, ROOT
+from platform_sdk.deploy.toml_document import Form
 from platform_sdk.errors import PlatformError
+
+
+def documented(group: Group) -> Group:
+    """The same table, in which every key and table has its meaning."""
+    meanings = {} if group.type is None else docstrings_of(group.type)
+    keys: dict[str, Key | Group] = {}
+    for name, member in group.keys.items():
+        known = replace(member, meaning=member.meaning or meanings[name])
+        keys[name] = documented(known) if isinstance(known, Group) else known
+    return replace(group, keys=keys)
+
+
+def docstrings_of(type: Callable[..., Any]) -> Mapping[str, str]:
+    """The docstrings of the fields of a class, each on one line. Python itself throws them away."""
+    found = {}
+    for field, below in pairwise(class_body(inspect.getmodule(type), type.__name__)):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = " ".join(text.split())
+    return found
+
+
+def class_body(module: ModuleType | None, name: str) -> list[ast.stmt]:
+    assert module is not None, f"{name} is declared in a module"
+    return next(node.body for node in parsed(module).body if isinstance(node, ast.ClassDef) and node.name == name)
+
+
+@cache
+def parsed(module: ModuleType) -> ast.Module:
+    return ast.parse(inspect.getsource(module))
+
+
+def walk(group: Group, path: str = "") -> Iterator[tuple[str, Key | Group]]:
+    """Every key and table by its dotted path, such as `queues.*.consumes`, in the order of the table."""
+    for name, member in group.keys.items():
+        own = f"{path}.{name}" if path else name
+        yield own, member
+        if isinstance(member, Group):
+            yield from walk(member, f"{own}.{ANY_NAME}" if member.form == "named" else own)
+
+
+DOCUMENTED: Final = documented(ROOT)
+BY_PATH: Final[Mapping[str, Key | Group]] = {**dict(walk(DOCUMENTED)), ENVIRONMENTS: ENVIRONMENT_OVERRIDES}
+"""Dotted path, with `*` where the team chooses a name and without the numbers of lists, to the key or table."""
 
 HEAD = """\
 # Every key of platform.toml. A key is required unless a default is given; what is written here is an example.
@@ -38,70 +92,55 @@ WIDTH = 118
 
 
 def reference() -> str:
-    lines = (HEAD, *tables(ROOT, ""), *heading(ENVIRONMENTS, ENVIRONMENTS.name), OVERRIDES_HEAD)
+    lines = (HEAD, *tables(DOCUMENTED, ""), *heading(ENVIRONMENT_OVERRIDES, ENVIRONMENTS), OVERRIDES_HEAD)
     return "\n".join(lines).rstrip() + "\n"
 
 
 def tables(group: Group, path: str) -> Iterator[str]:
     """Each table with its keys; tables below it come after its last key, as TOML wants it."""
-    for member in group.keys:
-        if isinstance(member, Group) and member is not ENVIRONMENTS:
-            own = f"{path}.{member.name}" if path else member.name
+    for name, member in group.keys.items():
+        if isinstance(member, Group):
+            own = f"{path}.{name}" if path else name
             yield from reference_table(member, f"{own}.{member.example}" if member.form == "named" else own)
 
 
 def reference_table(group: Group, path: str) -> Iterator[str]:
     yield from heading(group, path)
-    keys = [key for key in group.keys if isinstance(key, Key)]
+    keys = {name: key for name, key in group.keys.items() if isinstance(key, Key)}
     if keys or not group.keys:
-        yield f"[[{path}]]\n" if group.form == "list" else f"[{path}]\n"
-    for key in keys:
-        yield "\n".join(commented(key.meaning) + commented(limits_of(key)))
-        yield f"{group.example if key.name == ANY_NAME else key.name} = {key.example}\n"
+        yield f"{head_of(group, path)}\n"
+    for name, key in keys.items():
+        yield "\n".join(commented(key.meaning) + commented(limits_of(name, key)))
+        yield f"{group.example if name == ANY_NAME else name} = {key.example}\n"
     yield from tables(group, path)
 
 
 def heading(group: Group, path: str) -> Iterator[str]:
-    needed = " (required)" if group.required else ""
-    head = f"[[{path}]]" if group.form == "list" else f"[{path}]"
-    yield "\n" + "\n".join(commented(f"{head}: {group.meaning}{needed}"))
+    needed = " (required)" if group.is_required else ""
+    yield "\n" + "\n".join(commented(f"{head_of(group, path)}: {group.meaning}{needed}"))
+
+
+def head_of(group: Group, path: str) -> str:
+    return f"[[{path}]]" if group.form == "list" else f"[{path}]"
 
 
 def commented(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
 
 
-def about(key: Key) -> str:
-    """What a key does, what it may hold, its default, and what becomes of it."""
-    return f"{key.meaning} {limits_of(key)}"
-
-
-def limits_of(key: Key) -> str:
+def limits_of(name: str, key: Key) -> str:
+    """What a key may hold, its default, and what becomes of it."""
     becomes = f"Becomes: {key.becomes}." if key.becomes else ""
-    return " ".join(part for part in (said_of(key.kind), default_of(key), becomes) if part)
+    return " ".join(part for part in (range_of(key.kind), default_of(name, key), becomes) if part)
 
 
-def default_of(key: Key) -> str:
-    if key.name == ANY_NAME:
+def default_of(name: str, key: Key) -> str:
+    if name == ANY_NAME:
         return ""
-    if isinstance(key.default, Required):
-        return "Required."
-    return f"Default: {key.default_text or written(key.default)}."
+    return "Required." if key.is_required else f"Default: {key.default_text or written(key.default)}."
 
 
-def written(value: Default) -> str:
-    """As TOML."""
-    match value:
-        case None:
-            return "none"
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return f'"{value}"'
-    return str(value)
-
-
-def said_of(kind: Kind) -> str:
+def range_of(kind: Kind) -> str:
     match kind:
         case Integer(legal=legal) if legal and len(legal) <= 30:
             return f"One of {', '.join(map(str, legal))}."
@@ -130,40 +169,40 @@ class UnknownKey(PlatformError):
     """platform.toml has no such key."""
 
 
-def explain(asked: str) -> str:
+def explain(path: str) -> str:
     """Text for people.
 
     Args:
-        asked: a dotted path as one would write it, such as `scaling.max_tasks` or `queues.orders.consumes`, or only
+        path: a dotted path as one would write it, such as `scaling.max_tasks` or `queues.orders.consumes`, or only
             its last part, where that is enough.
 
     Raises:
         UnknownKey: with the closest key there is, or with all that it may mean.
     """
-    path = find(asked)
-    found = BY_PATH[path]
-    return "\n".join(lines_of_key(path, found) if isinstance(found, Key) else lines_of_table(path, found)) + "\n"
+    own = find(path)
+    found = BY_PATH[own]
+    return "\n".join(lines_of_key(own, found) if isinstance(found, Key) else lines_of_table(own, found)) + "\n"
 
 
-def find(asked: str) -> str:
-    steps = without_environment(asked.strip("[] ").replace('"', "").split("."))
+def find(name: str) -> str:
+    steps = without_environment(name.strip("[] ").replace('"', "").split("."))
     for path in BY_PATH:
         if matches(steps, path.split(".")):
             return path
-    ends = [path for path in BY_PATH if path.rpartition(".")[2] == asked]
+    ends = [path for path in BY_PATH if path.rpartition(".")[2] == name]
     if len(ends) == 1:
         return ends[0]
     if ends:
-        raise UnknownKey(f"`{asked}` is more than one key", hint=f"say which: {', '.join(ends)}")
-    close = did_you_mean(".".join(steps), BY_PATH) or did_you_mean(asked, {path.rpartition(".")[2] for path in BY_PATH})
+        raise UnknownKey(f"`{name}` is more than one key", hint=f"say which: {', '.join(ends)}")
+    close = did_you_mean(".".join(steps), BY_PATH) or did_you_mean(name, {path.rpartition(".")[2] for path in BY_PATH})
     raise UnknownKey(
-        f"platform.toml has no key `{asked}`", hint=close or "`platform reference` prints every key that there is"
+        f"platform.toml has no key `{name}`", hint=close or "`platform reference` prints every key that there is"
     )
 
 
 def without_environment(steps: list[str]) -> list[str]:
     """Any key may stand below an environment, and means the same there."""
-    return steps[2:] if steps[0] == ENVIRONMENTS.name and len(steps) > 2 else steps
+    return steps[2:] if steps[0] == ENVIRONMENTS and len(steps) > 2 else steps
 
 
 def matches(steps: list[str], path: list[str]) -> bool:
@@ -178,24 +217,23 @@ def lines_of_key(path: str, key: Key) -> Iterator[str]:
     yield ""
     yield from textwrap.wrap(key.meaning, 100)
     yield ""
-    yield f"range:    {said_of(key.kind)}"
-    if isinstance(key.default, Required):
-        yield "default:  none: it must be given"
-    elif key.name != ANY_NAME:
-        yield f"default:  {default_of(key).removeprefix('Default: ').removesuffix('.')}"
+    yield f"range:    {range_of(key.kind)}"
+    if not path.endswith(ANY_NAME):
+        default = key.default_text or written(key.default)
+        yield f"default:  {'none: it must be given' if key.is_required else default}"
     yield f"becomes:  {key.becomes or 'nothing on AWS'}"
 
 
 def lines_of_table(path: str, group: Group) -> Iterator[str]:
-    yield f"[[{path}]]" if group.form == "list" else f"[{path}]"
+    yield head_of(group, path)
     yield ""
     yield from textwrap.wrap(f"{capitalised(group.meaning)}.", 100)
     if group.keys:
         yield ""
     below = f"{path}.{ANY_NAME}" if group.form == "named" else path
-    for member in group.keys:
+    for name, member in group.keys.items():
         what = member.meaning.partition(". ")[0].rstrip(".")
-        yield f"  {below}.{member.name}" + ("" if isinstance(member, Key) else " (table)") + f": {what}"
+        yield f"  {below}.{name}" + ("" if isinstance(member, Key) else " (table)") + f": {what}"
 
 
 # `platform schema`: the JSON Schema of platform.toml, by which an editor completes keys and marks mistakes.
@@ -214,19 +252,19 @@ OVERRIDES: Final = "overrides"
 def schema() -> Json:
     environments = {
         "type": "object",
-        "description": ENVIRONMENTS.meaning,
-        "propertyNames": names_of(ENVIRONMENTS),
+        "description": ENVIRONMENT_OVERRIDES.meaning,
+        "propertyNames": names_of(ENVIRONMENT_OVERRIDES),
         "additionalProperties": {"$ref": f"#/definitions/{OVERRIDES}"},
     }
-    whole = schema_table(ROOT, needs=True)
+    whole = schema_table(DOCUMENTED, needs=True)
     properties = whole["properties"]
     assert isinstance(properties, dict), "the outermost table has keys"
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "platform.toml",
         **whole,
-        "properties": {**properties, ENVIRONMENTS.name: environments},
-        "definitions": {OVERRIDES: schema_table(ROOT, needs=False)},
+        "properties": {**properties, ENVIRONMENTS: environments},
+        "definitions": {OVERRIDES: schema_table(DOCUMENTED, needs=False)},
     }
 
 
@@ -234,43 +272,39 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=2) + "\n"
 
 
-def member(key: Key | Group, *, needs: bool) -> Json:
-    if isinstance(key, Key):
-        default = {} if key.default is None or isinstance(key.default, Required) else {"default": key.default}
-        return {**value(key.kind), **default, "description": about(key)}
-    described = {"description": key.meaning}
-    if key.form == "list":
+def property_of(name: str, member: Key | Group, *, needs: bool) -> Json:
+    """Args:
+    needs: whether keys may be required; not below `[environments]`.
+    """
+    if isinstance(member, Key):
+        has_default = not member.is_required and not callable(member.default) and member.default is not None
+        default = {"default": member.default} if has_default else {}
+        return {**value(member.kind), **default, "description": f"{member.meaning} {limits_of(name, member)}"}
+    described = {"description": member.meaning}
+    if member.form == "list":
         # A list replaces the whole list, so what is required of an entry is required everywhere.
-        return {"type": "array", "items": schema_table(key, needs=True), **described}
-    if key.form == "named":
-        entries = {"propertyNames": names_of(key), "additionalProperties": schema_table(key, needs=needs)}
+        return {"type": "array", "items": schema_table(member, needs=True), **described}
+    if member.form == "named":
+        entries = {"propertyNames": names_of(member), "additionalProperties": schema_table(member, needs=needs)}
         return {"type": "object", **entries, **described}
-    return {**schema_table(key, needs=needs), **described}
+    return {**schema_table(member, needs=needs), **described}
 
 
 def schema_table(group: Group, *, needs: bool) -> Json:
-    members = {name: key for name, key in group.members().items() if key is not ENVIRONMENTS}
-    if set(members) == {ANY_NAME}:
-        return {
-            "type": "object",
-            "propertyNames": names_of(group),
-            "additionalProperties": member(members[ANY_NAME], needs=needs),
-        }
-    required = [name for name, key in members.items() if is_required(key)]
+    properties = {name: property_of(name, member, needs=needs) for name, member in group.keys.items()}
+    if ANY_NAME in properties:
+        return {"type": "object", "propertyNames": names_of(group), "additionalProperties": properties[ANY_NAME]}
+    required = [name for name, member in group.keys.items() if member.is_required]
     return {
         "type": "object",
-        "properties": {name: member(key, needs=needs) for name, key in members.items()},
+        "properties": properties,
         **({"required": required} if needs and required else {}),
         "additionalProperties": False,
     }
 
 
-def is_required(key: Key | Group) -> bool:
-    return isinstance(key.default, Required) if isinstance(key, Key) else key.required
-
-
 def names_of(group: Group) -> Json:
-    assert group.names is not None, f"the names in {group.name} are the team's"
+    assert group.names is not None, "the team chooses the names"
     return text(group.names)
 
 

@@ -1,239 +1,127 @@
-"""What a service asks of the platform in one environment, in typed values that nothing can change."""
+"""The whole platform.toml as it is written (`Manifest`), and what a service asks of the platform (`ServiceSpec`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final
 
-Architecture = Literal["x86_64", "arm64"]
-ARCHITECTURES: Final[tuple[Architecture, ...]] = ("x86_64", "arm64")
-
-TrafficShiftType = Literal["canary", "linear", "all_at_once"]
-TRAFFIC_SHIFTS: Final[tuple[TrafficShiftType, ...]] = ("canary", "linear", "all_at_once")
-
-AlarmKind = Literal["error_rate", "latency_p99", "unhealthy_tasks", "dead_letters", "queue_age"]
-ALARMS_OF_QUEUES: Final[tuple[AlarmKind, ...]] = ("dead_letters", "queue_age")
-
-LifecycleEvent = Literal[
-    "BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"
-]
-LIFECYCLE_EVENTS: Final[Mapping[str, LifecycleEvent]] = {
-    "before_install": "BeforeInstall",
-    "after_install": "AfterInstall",
-    "after_allow_test_traffic": "AfterAllowTestTraffic",
-    "before_allow_traffic": "BeforeAllowTraffic",
-    "after_allow_traffic": "AfterAllowTraffic",
-}
-"""Keys of `[hooks]` to the lifecycle events of CodeDeploy that may carry a hook, in the order in which they happen."""
-
-SMOKE_TEST: Final = "smoke_test"
-"""In place of a function's name: the hook function that the platform brings."""
-
-
-class SecretStore(StrEnum):
-    SECRETS_MANAGER = "secrets_manager"
-    PARAMETER_STORE = "parameter_store"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretReference:
-    """Where a secret is kept, below `platform/<environment>/<service>/`; `json_key` picks one value out of JSON."""
-
-    store: SecretStore
-    name: str
-    json_key: str | None = None
+from platform_sdk.deploy.environment import ENVIRONMENT_NAME
+from platform_sdk.deploy.manifest import forms
+from platform_sdk.deploy.manifest.keys import Group, Text, Texts, declared, keys_of, mapping, table
+from platform_sdk.deploy.manifest.releases import (
+    ALARMS,
+    HOOKS,
+    Alarm,
+    AlarmKind,
+    HealthCheck,
+    LifecycleEvent,
+    TrafficShift,
+    refuse_events_of_aws,
+    refuse_steps_in_percent,
+)
+from platform_sdk.deploy.manifest.resources import (
+    CacheNeeds,
+    DatabaseNeeds,
+    Logs,
+    Permission,
+    Queue,
+    refuse_wildcards,
+)
+from platform_sdk.deploy.manifest.scaling import Scaling, Worker
+from platform_sdk.deploy.manifest.tasks import Commands, Service, Sidecars, StandaloneTask, TaskSize
+from platform_sdk.deploy.manifest.variables import (
+    SecretReference,
+    check_environment,
+    check_secrets,
+    refuse_arns,
+    refuse_reserved,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSize:
-    """A Fargate task: CPU units (1024 are one vCPU), MiB, and how it ends.
+class Manifest:
+    """Every table of platform.toml, in the order in which they are read and documented."""
 
-    `stop_timeout_seconds` are between SIGTERM and SIGKILL; `deregistration_delay_seconds`, never more than those, are
-    what the load balancer leaves to requests under way.
-    """
-
-    cpu: int
-    memory_mib: int
-    architecture: Architecture
-    stop_timeout_seconds: int
-    deregistration_delay_seconds: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sidecar:
-    """One of the two containers beside the app; a size that is None follows from the task's."""
-
-    enabled: bool
-    cpu: int | None
-    memory_mib: int | None
-
-    def cpu_in(self, task_cpu: int) -> int:
-        """CPU units: an eighth of the task and at most 64. A share under contention, not a limit."""
-        if not self.enabled:
-            return 0
-        return min(64, task_cpu // 8) if self.cpu is None else self.cpu
-
-    def memory_mib_in(self, task_memory_mib: int) -> int:
-        """Hard limit: a quarter of the smallest task, which leaves the app 256 MiB; 256 MiB is ample anywhere."""
-        if not self.enabled:
-            return 0
-        return min(256, task_memory_mib // 4) if self.memory_mib is None else self.memory_mib
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sidecars:
-    cloudwatch_agent: Sidecar
-    log_router: Sidecar
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduledScaling:
-    """From the moments of `schedule` (cron, rate or at, in `timezone`) on, these are the bounds."""
-
-    name: str
-    schedule: str
-    timezone: str
-    min_tasks: int
-    max_tasks: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scaling:
-    """How many tasks answer requests. A target that is None is not tracked."""
-
-    min_tasks: int
-    max_tasks: int
-    target_cpu_percent: int | None
-    target_memory_percent: int | None
-    target_requests_per_task: int | None
-    """Per minute."""
-    scale_out_cooldown_seconds: int
-    scale_in_cooldown_seconds: int
-    scheduled: tuple[ScheduledScaling, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commands:
-    """What the image runs, each in exec form; `migrate` before the tasks of a version start, `demo` on the laptop."""
-
-    api: tuple[str, ...]
-    migrate: tuple[str, ...] | None
-    demo: tuple[str, ...] | None
+    service: Service = table(Service, is_required=True)
+    """what the service is called, and where it listens"""
+    task: TaskSize = table(TaskSize, is_required=True)
+    """one container of yours, with the CloudWatch agent and the log router beside it"""
+    scaling: Scaling = table(Scaling, is_required=True)
+    """how many tasks answer requests; more as soon as one target is exceeded, fewer when all allow it"""
+    commands: Commands = table(Commands, is_required=True)
+    """what the image runs; each a list of the program and its arguments, without a shell"""
+    worker: Worker | None = table(Worker, is_optional=True)
+    """the tasks that consume the queues below. Required if there is a queue, optional without"""
+    tasks: tuple[StandaloneTask, ...] = table(StandaloneTask, form="list")
+    """commands that run to their end in a task of their own, with the variables and secrets of the service"""
+    traffic_shift: TrafficShift = table(TrafficShift, before=refuse_steps_in_percent)
+    """how requests move from the tasks of the old version to those of the new one. Workers have no requests: ECS
+    replaces them in turn"""
+    alarms: Mapping[AlarmKind, Mapping[str, Any]] = declared(Group(keys=ALARMS))
+    """what is watched; CodeDeploy takes a release back as soon as one of its alarms goes off"""
+    hooks: Mapping[str, str | None] = declared(Group(keys=HOOKS, before=refuse_events_of_aws))
+    """functions that CodeDeploy asks during a release, each an hour at most; one that says no takes it back"""
+    health_check: HealthCheck = table(HealthCheck)
+    """how the load balancer finds out which tasks can serve"""
+    environment: Mapping[str, str] = mapping(
+        forms.VARIABLE_NAME,
+        Text(forms.VARIABLE_VALUE),
+        example=("GREETING", '"hello"'),
+        becomes="`environment[]` of the container",
+        meaning="Capital letters, digits and underscores. What the platform sets (`platform render` shows it) cannot "
+        'be set here, with one exception: LOG_LEVEL is "debug", "info", "warning" or "error", and overrides the '
+        "environment's.",
+        before=refuse_reserved,
+        check=check_environment,
+    )
+    """variables of your own: NAME = "value", the value always in quotes"""
+    secrets: Mapping[str, str] = mapping(
+        forms.VARIABLE_NAME,
+        Text(forms.SECRET_NAME),
+        example=("PAYMENT_KEY", '"payment:api_key"'),
+        becomes="`secrets[]` of the container",
+        meaning='"name" of Secrets Manager, below platform/<environment>/<service>/; "name:json_key" for one value of '
+        'a secret that is a JSON object; or "/path" of Parameter Store, below /platform/<environment>/<service>. Read '
+        "when a task starts: a changed secret reaches tasks that start after the change.",
+        before=refuse_arns,
+        check=check_secrets,
+    )
+    """variables whose values nobody sees: NAME = where the secret is kept"""
+    database: DatabaseNeeds | None = table(DatabaseNeeds, is_optional=True)
+    """its presence asks for a schema and a role in PostgreSQL, both with the service's name"""
+    cache: CacheNeeds | None = table(CacheNeeds, is_optional=True)
+    """its presence asks for Redis: the variables REDIS_URL and REDIS_PASSWORD. No keys yet"""
+    queues: tuple[Queue, ...] = table(Queue, form="named", names=forms.QUEUE_NAME, example="orders")
+    """a queue that this service owns, by name; each has a dead-letter queue"""
+    publishes: Mapping[str, tuple[str, ...]] = mapping(
+        forms.EVENT_TYPE,
+        Texts(forms.QUEUE_NAME, may_be_empty=True, unique=True),
+        example=('"order.placed"', '["inventory"]'),
+        becomes="the variable EVENT_ROUTES, and `sqs:SendMessage` of the task role",
+        meaning="The owner of the queue lists the event in `consumes`. An empty list is an event that nobody listens "
+        "to yet.",
+    )
+    """event types that this service publishes, and the queues that receive each"""
+    permissions: tuple[Permission, ...] = table(Permission, form="list", before=refuse_wildcards)
+    """what the app may do on AWS beyond its queues, secrets and telemetry, which need no entry"""
+    logs: Logs = table(Logs)
+    """what the containers write"""
+    sidecars: Sidecars = table(Sidecars)
+    """the two containers beside yours"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
-    """The tasks that consume the service's queues; `backlog_per_task` are messages waiting, of all queues together."""
+ROOT: Final = Group(keys=keys_of(Manifest), type=Manifest, meaning="Every key of platform.toml.")
 
-    command: tuple[str, ...]
-    min_tasks: int
-    max_tasks: int
-    backlog_per_task: int
-    scale_out_cooldown_seconds: int
-    scale_in_cooldown_seconds: int
-    scheduled: tuple[ScheduledScaling, ...]
-    cpu: int
-    memory_mib: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandaloneTask:
-    """A command that runs to its end in a task of its own: by its schedule, or where that is None, when asked."""
-
-    name: str
-    command: tuple[str, ...]
-    schedule: str | None
-    timezone: str
-    cpu: int
-    memory_mib: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrafficShift:
-    """How production traffic moves to a new version, and for how long the old one stays beside it.
-
-    A canary takes `percent`, waits `interval_minutes`, and takes the rest; linear takes `percent` at every interval.
-    All at once has neither: both are 100 and 0.
-    """
-
-    type: TrafficShiftType
-    percent: int
-    interval_minutes: int
-    bake_minutes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
-    """A CloudWatch alarm: at `threshold` or above for `minutes` minutes in a row.
-
-    The threshold counts percent (error_rate), milliseconds (latency_p99), tasks, messages or seconds (queue_age).
-    `queue` is a name of platform.toml for the alarms of queues, which exist once for each.
-    """
-
-    kind: AlarmKind
-    threshold: float
-    minutes: int
-    roll_back: bool
-    queue: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthCheck:
-    """How the load balancer asks a task, and what time a new task has: in the container and in the ECS service.
-
-    `path` is below the service's own.
-    """
-
-    path: str
-    interval_seconds: int
-    timeout_seconds: int
-    healthy_threshold: int
-    unhealthy_threshold: int
-    start_period_seconds: int
-    grace_period_seconds: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseNeeds:
-    """A schema and a role of the service's name; `max_connections` is per process."""
-
-    max_connections: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheNeeds:
-    """Redis. Nothing to choose yet."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
-    """A queue that the service owns, with the event types that its worker consumes from it."""
-
-    name: str
-    consumes: tuple[str, ...]
-    visibility_timeout_seconds: int
-    max_receive_count: int
-    delay_seconds: int
-    retention_days: int
-    dead_letter_retention_days: int
-    alarm_age_seconds: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Permission:
-    """What the app may do on AWS beyond its own queues and secrets.
-
-    Resources are ARNs in which `{environment}`, `{region}` and `{account_id}` stand for the environment's own, or `*`
-    for actions that know no resource.
-    """
-
-    actions: tuple[str, ...]
-    resources: tuple[str, ...]
-
-    def resources_in(self, *, environment: str, region: str, account_id: str) -> tuple[str, ...]:
-        values = {"environment": environment, "region": region, "account_id": account_id}
-        return tuple(resource.format_map(values) for resource in self.resources)
+ENVIRONMENTS: Final = "environments"
+ENVIRONMENT_OVERRIDES: Final = Group(
+    keys={},
+    form="named",
+    names=ENVIRONMENT_NAME,
+    example="production",
+    meaning="what is different in one environment; any key of this file, below the environment's name. A list replaces "
+    "the whole list",
+)
+"""`[environments]`, which is laid over the rest before the file is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

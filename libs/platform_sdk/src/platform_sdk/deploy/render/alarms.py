@@ -5,7 +5,9 @@ from typing import Final
 
 from platform_sdk.contract import dead_letter_queue_name, queue_name
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest.types import Alarm, Scaling, ServiceSpec, Worker
+from platform_sdk.deploy.manifest.releases import Alarm
+from platform_sdk.deploy.manifest.scaling import Scaling, Worker
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.cloudformation import Json, dimensions, ref, resource
 from platform_sdk.deploy.render.names import (
     COLOURS,

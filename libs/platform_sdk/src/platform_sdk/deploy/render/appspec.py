@@ -7,7 +7,8 @@ from string import Template
 from typing import Final
 
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest.types import LIFECYCLE_EVENTS, ServiceSpec
+from platform_sdk.deploy.manifest.releases import LIFECYCLE_EVENTS
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.cloudformation import Json
 from platform_sdk.deploy.render.names import PLATFORM_VERSION, hook_function_name, service_name
 from platform_sdk.deploy.render.task_definition import APP

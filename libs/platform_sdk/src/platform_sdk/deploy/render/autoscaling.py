@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest.types import Scaling, ScheduledScaling, ServiceSpec, Worker
+from platform_sdk.deploy.manifest.scaling import Scaling, ScheduledScaling, Worker
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.alarms import backlog_per_task, requests_per_task
 from platform_sdk.deploy.render.cloudformation import Json, ref, resource, sub
 

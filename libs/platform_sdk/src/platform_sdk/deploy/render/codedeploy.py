@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest.types import ServiceSpec, TrafficShift, TrafficShiftType
+from platform_sdk.deploy.manifest.releases import TrafficShift, TrafficShiftType
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.alarms import alarm_id
 from platform_sdk.deploy.render.cloudformation import Json, get, ref, resource
 from platform_sdk.deploy.render.names import COLOURS, service_name, target_group

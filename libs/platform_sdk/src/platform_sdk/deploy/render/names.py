@@ -5,7 +5,8 @@ from typing import Final, Literal
 
 from platform_sdk.contract import dead_letter_queue_name
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest.types import SMOKE_TEST, ServiceSpec
+from platform_sdk.deploy.manifest.releases import SMOKE_TEST
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.cloudformation import Json, get, ref
 
 # What things are called on AWS, where more than one part of the deploy half has to know, and how long names may be.

@@ -1,7 +1,8 @@
 """Tasks that run on a schedule (EventBridge Scheduler), with the role that starts them."""
 
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest.types import ServiceSpec, StandaloneTask
+from platform_sdk.deploy.manifest.tasks import StandaloneTask
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.cloudformation import Json, allow, checkov_skip, get, ref, resource
 from platform_sdk.deploy.render.names import PLATFORM_VERSION, arn, logical, network, schedule_name
 from platform_sdk.deploy.render.roles import attached, pass_roles, role

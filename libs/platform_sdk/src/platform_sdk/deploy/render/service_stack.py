@@ -10,7 +10,8 @@ from typing import Final
 
 from platform_sdk.contract import RECEIVE_WAIT_SECONDS, dead_letter_queue_name, queue_name
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest.types import Queue, ServiceSpec
+from platform_sdk.deploy.manifest.resources import Queue
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.alarms import alarms
 from platform_sdk.deploy.render.autoscaling import autoscaling
 from platform_sdk.deploy.render.cloudformation import Json, checkov_skip, get, kept, policy, ref, resource

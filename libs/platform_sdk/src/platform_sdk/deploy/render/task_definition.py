@@ -10,7 +10,8 @@ from typing import Final, Literal
 
 from platform_sdk.contract import LIVENESS_PATH
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest.types import ServiceSpec, StandaloneTask
+from platform_sdk.deploy.manifest.tasks import StandaloneTask
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.names import Role, family_of, schedule_name
 from platform_sdk.deploy.render.variables import app_environment, app_secrets
 from platform_sdk.errors import PlatformError

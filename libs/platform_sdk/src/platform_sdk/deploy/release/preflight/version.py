@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from platform_sdk.deploy.config_errors import listed
-from platform_sdk.deploy.manifest.types import SecretReference, SecretStore
+from platform_sdk.deploy.manifest.variables import SecretReference, SecretStore
 from platform_sdk.deploy.plan.diff import COMMIT_TAG
 from platform_sdk.deploy.release.options import ExistingRevisions, NewImage
 from platform_sdk.deploy.release.preflight.stack import Answer, Asked, fail, ok, skip

@@ -1,0 +1,128 @@
+"""Reads a table of platform.toml into the type that declares its keys.
+
+Like `Table`, the reader never raises: it notes an error in the document and puts a placeholder where a value is wrong.
+"""
+
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from platform_sdk.deploy.config_errors import listed
+from platform_sdk.deploy.manifest.keys import ANY_NAME, Boolean, Choice, Group, Integer, Key, Kind, Number, Text, Texts
+from platform_sdk.deploy.toml_document import Table, dotted
+
+
+def read_group(table: Table, group: Group, file: Mapping[str, Any]) -> Any:
+    """Read one table, and check what several keys together can break.
+
+    Args:
+        file: the outermost tables that are read already, from which defaults may follow.
+    """
+    table.examples = examples_of(group, dotted(step for step in table.path if isinstance(step, str)))
+    if group.before is not None:
+        group.before(table)
+    if group.names is not None and group.form != "named":
+        only = group.keys[ANY_NAME]
+        assert isinstance(only, Key), "the team chooses names of keys here"
+        values = {name: read_key(table, name, only, {}) for name in table.names(group.names)}
+    else:
+        values = {"name": table.path[-1]} if group.form == "named" else {}
+        known = ChainMap(values, dict(file))
+        for name, member in group.keys.items():
+            values[name] = read_member(table, name, member, known)
+    value = MappingProxyType(values) if group.type is None else group.type(**values)
+    if group.check is not None:
+        group.check(value, table)
+    return value
+
+
+def read_member(table: Table, name: str, member: Key | Group, known: Mapping[str, Any]) -> Any:
+    return read_key(table, name, member, known) if isinstance(member, Key) else read_tables(table, name, member, known)
+
+
+def read_tables(table: Table, name: str, group: Group, file: Mapping[str, Any]) -> Any:
+    """Read the table of the name, all of a list, or all of a table with names of the team's."""
+    if group.form != "table":
+        tables = table.tables(name) if group.form == "list" else named_tables(table, name, group)
+        entries = list(tables)
+        values = tuple(read_group(entry, group, file) for entry in entries)
+        if group.form == "list" and "name" in group.keys:
+            refuse_same_names(entries, [value.name for value in values])
+        return values
+    if group.is_required:
+        return read_group(table.table(name), group, file)
+    found = table.optional_table(name)
+    if found is None and group.is_optional:
+        return None
+    return read_group(found or table.absent_table(name), group, file)
+
+
+def named_tables(table: Table, name: str, group: Group) -> Iterator[Table]:
+    found = table.optional_table(name)
+    if found is None or group.names is None:
+        return
+    found.examples = {ANY_NAME: f"[{name}.{group.example}]"}
+    for own in found.names(group.names):
+        entry = found.optional_table(own)
+        if entry is not None:
+            yield entry
+
+
+def refuse_same_names(tables: list[Table], names: list[str]) -> None:
+    for index, (table, name) in enumerate(zip(tables, names, strict=True)):
+        if name in names[:index] and table.are_sound("name"):
+            table.error("name", f'"{name}" is the name of an entry above as well', f"for example {name}-2")
+
+
+def read_key(table: Table, name: str, key: Key, known: Mapping[str, Any]) -> Any:
+    value = read_value(table, name, key.kind, None if callable(key.default) else key.default)
+    return key.default(known) if value is None and callable(key.default) else value
+
+
+def read_value(table: Table, name: str, kind: Kind, default: Any) -> Any:
+    match kind:
+        case Integer():
+            return read_integer(table, name, kind, default)
+        case Number(low=low, high=high):
+            return table.number(name, low, high, default=default)
+        case Boolean():
+            return table.boolean(name, default=default)
+        case Text(form=form):
+            return table.text(name, form, default=default)
+        case Choice(values=legal):
+            return table.choice(name, legal, default=default)
+        case Texts():
+            return read_texts(table, name, kind, default)
+
+
+def read_integer(table: Table, name: str, kind: Integer, default: Any) -> int | None:
+    is_off = kind.or_zero and table.values.get(name, default) == 0
+    legal = None if kind.legal or is_off else range(kind.low, kind.high + 1)
+    value = table.integer(name, legal=legal, default=default)
+    return None if is_off else value
+
+
+def read_texts(table: Table, name: str, kind: Texts, default: Any) -> tuple[str, ...] | None:
+    values: tuple[str, ...] | None = table.texts(name, kind.form, may_be_empty=kind.may_be_empty, default=default)
+    if kind.unique and values:
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            table.error(name, f"{listed(twice)} is listed twice", "remove one")
+    return values
+
+
+@cache
+def examples_of(group: Group, path: str) -> dict[str, str]:
+    """An assignment, or the head of a table, for each key of the group, which is at the path."""
+    return {name: example_of(name, member, group, path) for name, member in group.keys.items()}
+
+
+def example_of(name: str, member: Key | Group, group: Group, path: str) -> str:
+    if isinstance(member, Key):
+        return f"{group.example if name == ANY_NAME else name} = {member.example}"
+    own = f"{path}.{name}" if path else name
+    head = f"[[{own}]]" if member.form == "list" else f"[{own}]"
+    required = [name for name, key in member.keys.items() if isinstance(key, Key) and key.is_required]
+    return f"{head} with {listed(required)}" if required else head

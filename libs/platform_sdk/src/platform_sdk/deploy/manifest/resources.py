@@ -1,0 +1,173 @@
+"""The tables that say what the tasks are given: data stores, queues, permissions and logs."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from platform_sdk.deploy.config_errors import counted
+from platform_sdk.deploy.manifest import forms
+from platform_sdk.deploy.manifest.keys import Integer, Texts, key
+from platform_sdk.deploy.manifest.tasks import nearest
+from platform_sdk.deploy.toml_document import Table
+
+ALARM_AGE_SECONDS: Final = 300
+DAY_SECONDS: Final = 86_400
+
+LOG_RETENTION_DAYS: Final = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+"""What CloudWatch Logs offers (docs.aws.amazon.com/AmazonCloudWatchLogs, PutRetentionPolicy)."""
+
+WITHOUT_RESOURCES: Final = frozenset(
+    {
+        "cloudwatch:GetMetricData",
+        "cloudwatch:PutMetricData",
+        "ecr:GetAuthorizationToken",
+        "ses:GetSendQuota",
+        "sts:GetCallerIdentity",
+        "textract:AnalyzeDocument",
+        "textract:DetectDocumentText",
+        "translate:TranslateText",
+        "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
+    }
+)
+"""Actions that AWS knows no resource for (Service Authorization Reference), among those that services use."""
+
+PLACEHOLDER: Final = re.compile(r"\{(environment|region|account_id)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseNeeds:
+    """A schema and a role of the service's name."""
+
+    max_connections: int = key(
+        Integer(1, 100),
+        default=10,
+        becomes="the variable DATABASE_MAX_CONNECTIONS, beside DATABASE_URL and the secret DATABASE_PASSWORD",
+    )
+    """Connections that one process opens at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheNeeds:
+    """Redis. Nothing to choose yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """A queue that the service owns, with the event types that its worker consumes from it."""
+
+    name: str
+    consumes: tuple[str, ...] = key(
+        Texts(forms.EVENT_TYPE, unique=True),
+        example='["inventory.reserved", "inventory.rejected"]',
+        becomes="the variable CONSUMED_QUEUES of the worker",
+    )
+    """Event types that the worker handles. For each, some service lists this queue in its [publishes]."""
+    visibility_timeout_seconds: int = key(Integer(1, 43_200), default=60, becomes="`VisibilityTimeout` of the queue")
+    """Seconds that a received message is hidden from other workers. A worker that takes longer prolongs it."""
+    max_receive_count: int = key(Integer(1, 1000), default=5, becomes="`RedrivePolicy.maxReceiveCount` of the queue")
+    """How often a message is tried before it goes to the dead-letter queue."""
+    delay_seconds: int = key(Integer(0, 900), default=0, becomes="`DelaySeconds` of the queue")
+    """Seconds before a new message can be received."""
+    retention_days: int = key(Integer(1, 13), default=4, becomes="`MessageRetentionPeriod` of the queue, in seconds")
+    """Days after which a message that nobody has handled is gone."""
+    dead_letter_retention_days: int = key(
+        Integer(2, 14), default=14, becomes="`MessageRetentionPeriod` of the dead-letter queue, in seconds"
+    )
+    """The same of the dead-letter queue, counted from when the message was first sent: more than retention_days."""
+    alarm_age_seconds: int = key(
+        Integer(60, 1_123_200),
+        default=lambda values: max(ALARM_AGE_SECONDS, 5 * values["visibility_timeout_seconds"]),
+        default_text="300, or five times the visibility timeout where that is more",
+        example="300",
+        becomes="`Threshold` of an alarm on ApproximateAgeOfOldestMessage",
+    )
+    """How long a message may wait before the alarm queue_age goes off; more than the visibility timeout, or one message
+    that is tried twice would do it."""
+
+    def check(self, table: Table) -> None:
+        if self.name.endswith("-dead-letter"):
+            reason = "ends as the names of dead-letter queues do, of which every queue has one"
+            table.error((), reason, "choose another name")
+        if not table.is_sound():
+            return
+        days, kept = self.retention_days, self.dead_letter_retention_days
+        if kept <= days:
+            reason = f"{kept} is not above retention_days, which is {days}: a message keeps its age when it is moved"
+            table.error("dead_letter_retention_days", reason, f"did you mean {min(14, days + 10)}?")
+        age, visibility = self.alarm_age_seconds, self.visibility_timeout_seconds
+        if visibility >= days * DAY_SECONDS or "alarm_age_seconds" not in table.values:
+            return
+        if age <= visibility:
+            reason = f"{age} is not above visibility_timeout_seconds, which is {visibility}"
+            hint = f"did you mean {5 * visibility}?"
+            table.error("alarm_age_seconds", f"{reason}: a second try would set it off", hint)
+        elif age >= days * DAY_SECONDS:
+            reason = f"{age} is not below retention_days, {counted(days, 'day')}: the message is gone before"
+            table.error("alarm_age_seconds", reason, f"did you mean {ALARM_AGE_SECONDS}?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """What the app may do on AWS beyond its own queues and secrets."""
+
+    actions: tuple[str, ...] = key(
+        Texts(forms.ACTION, unique=True),
+        example='["s3:GetObject", "s3:PutObject"]',
+        becomes="`Action` of a statement of the task role",
+    )
+    """Actions of IAM, each by its whole name."""
+    resources: tuple[str, ...] = key(
+        Texts(forms.RESOURCE, unique=True),
+        example='["arn:aws:s3:::receipts-{environment}/*"]',
+        becomes="`Resource` of a statement of the task role",
+    )
+    """ARNs; {environment}, {region} and {account_id} stand for the environment's own. A * only behind a name; "*" alone
+    only for actions for which AWS knows no resource."""
+
+    def resources_in(self, *, environment: str, region: str, account_id: str) -> tuple[str, ...]:
+        values = {"environment": environment, "region": region, "account_id": account_id}
+        return tuple(resource.format_map(values) for resource in self.resources)
+
+    def check(self, table: Table) -> None:
+        if not table.are_sound("actions", "resources"):
+            return
+        for index, resource in enumerate(self.resources):
+            key = ("resources", index)
+            if resource == "*":
+                nameable = [action for action in self.actions if action not in WITHOUT_RESOURCES]
+                if nameable:
+                    table.error(key, f'"*" is every resource, and {nameable[0]} can name one', "give its ARN")
+                continue
+            left = PLACEHOLDER.sub("", resource)
+            if "{" in left or "}" in left:
+                known = "{environment}, {region} and {account_id}"
+                table.error(key, f"holds a placeholder that is not known: there are {known}", "write one of these")
+            elif resource.split(":", 5)[5].startswith("*"):
+                table.error(key, "a * stands where a name can stand", "put the name before it, as in orders-*")
+
+
+def refuse_wildcards(table: Table) -> None:
+    """In actions; their form alone would only say that they have none."""
+    actions = table.values.get("actions")
+    for index, action in enumerate(actions if isinstance(actions, list) else ()):
+        if isinstance(action, str) and "*" in action:
+            hint = f"name the actions of {action.partition(':')[0]} that the app calls"
+            table.error(("actions", index), "a wildcard allows more than anybody has read", hint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs:
+    retention_days: int = key(
+        Integer(1, 3653, legal=LOG_RETENTION_DAYS), default=30, becomes="`RetentionInDays` of the log groups"
+    )
+    """Days for which CloudWatch Logs keeps it."""
+
+    def check(self, table: Table) -> None:
+        days = self.retention_days
+        if days not in LOG_RETENTION_DAYS and table.are_sound("retention_days"):
+            reason = f"CloudWatch Logs does not offer {days} days"
+            table.error("retention_days", reason, nearest(days, LOG_RETENTION_DAYS))

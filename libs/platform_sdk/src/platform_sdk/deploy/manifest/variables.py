@@ -1,0 +1,76 @@
+"""The tables that become variables of the app: `[environment]` in plain sight, `[secrets]` by reference."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from platform_sdk.contract import LOG_LEVELS, Variable
+from platform_sdk.deploy.manifest import forms
+from platform_sdk.deploy.toml_document import Table
+
+LOOKS_LIKE_A_SECRET: Final = re.compile(
+    r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|(API|PRIVATE|SECRET|SIGNING|ENCRYPTION|ACCESS)_?KEY)$"
+)
+MADE_BY_CHANCE: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9]{20,}|[0-9a-f]{32,}")
+"""No name that a person would choose."""
+
+SET_BY_THE_PLATFORM: Final = frozenset(
+    value for name, value in vars(Variable).items() if not name.startswith("_") and isinstance(value, str)
+)
+RESERVED_PREFIXES: Final = ("AWS_", "ECS_", "FLUENT_")
+"""What Fargate and FireLens put into a container themselves."""
+
+
+class SecretStore(StrEnum):
+    SECRETS_MANAGER = "secrets_manager"
+    PARAMETER_STORE = "parameter_store"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretReference:
+    """Where a secret is kept, below `platform/<environment>/<service>/`; `json_key` picks one value out of JSON."""
+
+    store: SecretStore
+    name: str
+    json_key: str | None = None
+
+
+def secret_reference(text: str) -> SecretReference:
+    if text.startswith("/"):
+        return SecretReference(store=SecretStore.PARAMETER_STORE, name=text.removeprefix("/"))
+    name, _, json_key = text.partition(":")
+    return SecretReference(store=SecretStore.SECRETS_MANAGER, name=name, json_key=json_key or None)
+
+
+def refuse_reserved(table: Table, allowed: frozenset[str] = frozenset({Variable.LOG_LEVEL})) -> None:
+    """LOG_LEVEL is the one variable of the platform's own that a team may set in `[environment]`."""
+    for name in table.values:
+        if name in SET_BY_THE_PLATFORM - allowed:
+            table.error(name, "is set by the platform", "remove it, or choose another name")
+        elif name.startswith(RESERVED_PREFIXES) and name not in allowed:
+            table.error(name, "is reserved: AWS sets variables of this prefix in every task", "choose another name")
+
+
+def refuse_arns(table: Table) -> None:
+    """In `[secrets]`, where reserved names are refused, too."""
+    refuse_reserved(table, frozenset())
+    for name, value in table.values.items():
+        if isinstance(value, str) and value.startswith("arn:"):
+            table.error(name, "must be a name, not an ARN", "the environment adds account, region and prefix")
+
+
+def check_environment(values: Mapping[str, str], table: Table) -> None:
+    for name, value in values.items():
+        if LOOKS_LIKE_A_SECRET.search(name) or forms.CONTAINS_A_SECRET.search(value):
+            table.error(name, "looks like a secret, which plain variables do not keep", "move it to [secrets]")
+    if Variable.LOG_LEVEL in values:
+        table.choice(Variable.LOG_LEVEL, LOG_LEVELS)
+
+
+def check_secrets(values: Mapping[str, str], table: Table) -> None:
+    """Refuse what looks like the value of a secret: platform.toml holds names only."""
+    for name, value in values.items():
+        if forms.CONTAINS_A_SECRET.search(value) or MADE_BY_CHANCE.fullmatch(value):
+            table.error(name, "looks like the secret itself", "give the name under which Secrets Manager keeps it")
