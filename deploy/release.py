@@ -1,12 +1,12 @@
-"""What CodeBuild runs on merge: for each changed service build, push, apply its stack, deploy, in order.
+"""Build, push, apply and deploy each changed service. CodeBuild runs this on merge.
 
-    release.py build     the image, for the tests, unless the registry has it
-    release.py push      the image into the registry, let through by its scan
-    release.py deploy    the service's stack, then the image to all users
+    release.py build     build the image for the tests, unless the registry has it
+    release.py push      push the image to the registry and wait for its scan
+    release.py deploy    update the service's stack, then release the image
 
-ENVIRONMENT says where to. SERVICE says which service, as a pipeline of one service does; without it, those that the
-commits since SINCE touch, or all: for a service that nothing touched there is nothing to do. What happened is told in
-reports/. Ends with the exit code of the first command that failed, after which nothing else is begun.
+ENVIRONMENT names the environment, and SERVICE the service of the pipeline. Without SERVICE, the script takes the
+services that the commits since SINCE touch, or all; an untouched service has nothing to do. It writes reports/, stops at
+the first command that fails, and exits with its code.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""GET /orders: one's own, newest first, in pages; any for an administrator."""
+"""GET /orders: your own, newest first, in pages; administrators see all."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

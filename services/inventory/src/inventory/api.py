@@ -1,7 +1,7 @@
 """The HTTP interface of inventory: thin routes over use cases (writes) and model (reads).
 
-The catalogue is public to read; changing it, and its ledger, are an administrator's; reservations are for other
-services and administrators. Writes commit before the answer is sent.
+Everyone may read the catalogue. Administrators change it and read its ledger. Other services and administrators use
+reservations. Writes commit before the answer is sent.
 """
 
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ _LOCATION = {"Location": {"description": "The new resource", "schema": {"type": 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What routes need beside their transaction."""
+    """What routes need in addition to their transaction."""
 
     terms: Terms
     items: ItemCache
@@ -76,7 +76,7 @@ InventoryDesk = Annotated[Desk, Depends(desk)]
 
 @router.get("/items", dependencies=[Public], tags=["catalogue"], responses=problem_responses(422, 503))
 async def list_items(read: Read, query: SearchText = None, limit: Limit = 20, cursor: Cursor = None) -> Page[ItemOut]:
-    """Items in order of SKU."""
+    """Return items in order of SKU."""
     after = decode_cursor(cursor, str)[0] if cursor else ""
     items = await model.list_items(read, query=query, after=after, limit=limit + 1)
     page = items[:limit]
@@ -86,7 +86,7 @@ async def list_items(read: Read, query: SearchText = None, limit: Limit = 20, cu
 
 @router.get("/items:batchGet", dependencies=[Public], tags=["catalogue"], responses=problem_responses(422, 503))
 async def batch_get_items(read: Read, sku: Skus) -> ItemsOut:
-    """Up to 100 items by SKU."""
+    """Return up to 100 items by SKU."""
     return items_out(await model.fetch_items(read, sku), sku)
 
 
@@ -98,7 +98,7 @@ async def batch_get_items(read: Read, sku: Skus) -> ItemsOut:
     responses={200: {"headers": _ETAG}, **problem_responses(404, 422, 503)},
 )
 async def get_item(sku: SkuPath, read: Read, desk: InventoryDesk) -> Response:
-    """One item. Not to be stored by caches on the way: the stock moves without the ETag."""
+    """Return one item. Caches must not store it: the stock changes without the ETag."""
     cached = await desk.items.find(sku)
     body = cached.body
     if body is None:
@@ -167,7 +167,7 @@ async def change_item(
     openapi_extra=documented_match(required=False),
 )
 async def archive_item(sku: SkuPath, request: Request, uow: Uow, desk: InventoryDesk) -> None:
-    """Take an item out of the catalogue for good; refused while stock is held for orders.
+    """Archive an item permanently. Refused while orders hold stock of it.
 
     Its SKU stays taken, and its ledger stays in the database.
     """
@@ -186,7 +186,7 @@ async def archive_item(sku: SkuPath, request: Request, uow: Uow, desk: Inventory
 async def adjust_stock(
     sku: SkuPath, body: Adjustment, key: OptionalIdempotencyKey, uow: Uow, desk: InventoryDesk
 ) -> Response:
-    """Book a delivery, a loss or a count; answers with the ledger entry."""
+    """Record a delivery, a loss or a count. Return the ledger entry."""
 
     async def produce() -> Reply:
         movement = await use_cases.adjust_stock(uow, desk.terms, sku, delta=body.delta, reason=body.reason)
@@ -203,7 +203,7 @@ async def adjust_stock(
     responses=problem_responses(401, 403, 404, 422, 503),
 )
 async def list_movements(sku: SkuPath, read: Read, limit: Limit = 20, cursor: Cursor = None) -> Page[MovementOut]:
-    """The item's ledger, newest entry first."""
+    """Return the item's ledger, newest entry first."""
     before = decode_cursor(cursor, int)[0] if cursor else INT8_MAX
     movements = await model.list_movements(read, sku, before=before, limit=limit + 1)
     if not movements and not await model.is_in_catalogue(read, sku):
@@ -251,7 +251,7 @@ async def make_reservation(
     responses=problem_responses(401, 403, 404, 422, 503),
 )
 async def get_reservation(reservation_id: UUID, read: Read) -> ReservationOut:
-    """One reservation with its lines."""
+    """Return one reservation with its lines."""
     reservation = await reservations.fetch_reservation(read, reservation_id=reservation_id)
     if reservation is None:
         raise UnknownReservation(reservation_id)
@@ -268,7 +268,7 @@ async def get_reservation(reservation_id: UUID, read: Read) -> ReservationOut:
 async def commit_reservation(
     reservation_id: UUID, key: OptionalIdempotencyKey, uow: Uow, desk: InventoryDesk
 ) -> Response:
-    """Sell what is held; repeating it is no error."""
+    """Commit a hold: its units are sold. Safe to repeat."""
 
     async def produce() -> Reply:
         reservation = await use_cases.commit_reservation(uow, desk.terms, reservation_id)
@@ -287,7 +287,7 @@ async def commit_reservation(
 async def release_reservation(
     reservation_id: UUID, key: OptionalIdempotencyKey, uow: Uow, desk: InventoryDesk
 ) -> Response:
-    """Give back what is held; repeating it is no error."""
+    """Release a hold: its units return to the stock. Safe to repeat."""
 
     async def produce() -> Reply:
         reservation = await use_cases.release_reservation(uow, desk.terms, reservation_id)

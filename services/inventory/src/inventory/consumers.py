@@ -1,7 +1,7 @@
-"""Messages of orders that inventory handles, and the use case that each leads to.
+"""Map each message that inventory consumes to its use case.
 
-The worker claims a message's id in the same transaction as the use case. That covers redeliveries; a fact that is told
-twice, late or out of order is covered by the use cases themselves.
+The worker claims a message's id in the same transaction as the use case. That covers redeliveries; the use cases
+themselves handle an event that arrives twice, late or out of order.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from platform_sdk.runtime.messaging.messages import Event, Message
 
 
 def handlers(terms: Terms) -> Mapping[type[Event], Handler]:
-    """What the worker does with each type of message, on these terms."""
+    """Return the handler of each type of message."""
 
     async def on_placed(uow: UnitOfWork, event: OrderPlaced, _: Message) -> None:
         await use_cases.reserve_for_order(uow, terms, event)

@@ -1,4 +1,4 @@
-"""Puts a catalogue with stock into an empty schema: `python -m inventory.demo`. Items that are there are left alone."""
+"""Add a demo catalogue with stock: `python -m inventory.demo`. Existing items are left unchanged."""
 
 import asyncio
 import sys
@@ -69,7 +69,7 @@ CATALOGUE: Final = (
 
 
 async def fill(uow: UnitOfWork) -> int:
-    """Adds the items that are missing, with their stock booked in the ledger; returns how many there were."""
+    """Add missing items, with their stock in the ledger. Return how many were missing."""
     added = 0
     for item in CATALOGUE:
         created = await model.insert_item(uow, sku=item.sku, name=item.name, price=item.price, currency=CURRENCY)

@@ -1,4 +1,4 @@
-"""Business errors of inventory, as the client is told about them; consumers decide without raising any of these.
+"""Business errors of inventory, as clients receive them. Consumers never raise them.
 
 Problem (platform_sdk.runtime.http.problems)
 ├── 404  UnknownItem · UnknownReservation · UnknownSkus
@@ -60,7 +60,7 @@ class CurrencyMismatch(Problem):
 
 
 class ReservationExists(Problem):
-    """An order has one reservation for ever."""
+    """An order has at most one reservation."""
 
     def __init__(self, order_id: UUID, reservation_id: UUID) -> None:
         detail = f"order {order_id} has a reservation of other items"

@@ -1,4 +1,4 @@
-"""Messages that inventory publishes, and its own copies of those of orders that it consumes.
+"""Events that inventory publishes, and its own classes for the events of orders that it consumes.
 
 Samples in tests/contracts/events bind both sides. A message about a reservation has the reservation's id and version
 as its aggregate; one about stock or an item has the SKU.
@@ -22,7 +22,7 @@ class OrderedItem(BaseModel, frozen=True):
 
 
 class OrderPlaced(Event):
-    """Asks for all items of an order, or none of them; without a currency, any single one will do."""
+    """Asks for all items of an order, or none. Without a currency, all items must have the same one."""
 
     type: ClassVar[str] = "order.placed"
     order_id: UUID
@@ -31,7 +31,7 @@ class OrderPlaced(Event):
 
 
 class OrderReserved(Event):
-    """The order knows of its hold and asks to commit it."""
+    """The order asks to commit its hold."""
 
     type: ClassVar[str] = "order.reserved"
     order_id: UUID
@@ -61,7 +61,7 @@ class ReservedItem(BaseModel, frozen=True):
 
 
 class Shortage(BaseModel, frozen=True):
-    """A SKU that kept an order from being reserved; `available` is 0 for a SKU that is not in the catalogue."""
+    """A SKU that prevented a reservation; `available` is 0 for a SKU that is not in the catalogue."""
 
     sku: str
     requested: int
@@ -98,7 +98,7 @@ class InventoryCommitted(Event):
 
 
 class InventoryReleased(Event):
-    """Nothing is held or sold for the order any more, and nothing will be. `reason`: `cancelled`, `expired` …"""
+    """Nothing is or will be held or sold for the order. `reason`: `cancelled`, `expired` …"""
 
     type: ClassVar[str] = "inventory.released"
     order_id: UUID
@@ -107,7 +107,7 @@ class InventoryReleased(Event):
 
 
 class StockLow(Event):
-    """What is available of an item has fallen to its threshold, or below."""
+    """The available units of an item fell to its threshold or below."""
 
     type: ClassVar[str] = "stock.low"
     sku: str

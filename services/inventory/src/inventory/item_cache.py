@@ -1,9 +1,9 @@
-"""Items in Redis: answers that spare the database a read, and are right all the same.
+"""Cache items in Redis, to save database reads.
 
-An entry lives for a couple of seconds. A change of an item, its price or its stock, puts a mark in the entry's place;
-while the mark is there readers go to the database, and a reader that read before the change cannot put its old answer
-back, because entries are only ever set where there is nothing. Redis away costs a database read; a mark that is lost
-with it costs at most the few seconds that an entry lives.
+An entry lives for a few seconds. A change of an item, its price or its stock replaces the entry with a mark. While the
+mark is there, readers use the database. A reader that read before the change cannot store its old answer, because
+entries are only set where there is none. Without Redis, each read uses the database. A lost mark can cause old answers
+only for the few seconds that an entry lives.
 """
 
 import asyncio
@@ -43,17 +43,17 @@ class ItemCache:
         await self.cache.set_json(_key(sku), body, self.entry_seconds, only_if_absent=True)
 
     async def mark_changing(self, skus: Collection[str]) -> None:
-        """To be awaited before a change whose author may read the item right after its commit."""
+        """Await this before a change whose author may read the item right after the commit."""
         await asyncio.gather(*(self.cache.set_json(_key(sku), _MARK, MARK_SECONDS) for sku in skus))
 
     def items_changed(self, skus: Collection[str]) -> None:
-        """Marks the items soon; for `UnitOfWork.on_commit`, which cannot wait."""
+        """Mark the items soon. For `UnitOfWork.on_commit`, which cannot wait."""
         task = asyncio.get_running_loop().create_task(self.mark_changing(skus))
         _marking.add(task)
         task.add_done_callback(_marking.discard)
 
     async def close(self) -> None:
-        """Sets the marks that are on their way, and closes the connection."""
+        """Wait for pending marks and close the connection."""
         await asyncio.gather(*_marking, return_exceptions=True)
         await self.cache.close()
 

@@ -1,4 +1,4 @@
-"""Starts an API process of inventory: `python -m inventory.main`."""
+"""Start an API process of inventory: `python -m inventory.main`."""
 
 from fastapi import FastAPI
 

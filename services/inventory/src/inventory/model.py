@@ -1,7 +1,7 @@
-"""Items, stock and the ledger: values, and the SQL that reads and changes them. Reservations stand in reservations.py.
+"""Items, stock and the ledger: values, and the SQL that reads and changes them. Reservations are in reservations.py.
 
-Every change of a stock row goes with a row in `stock_movements` in the same statement, so the two cannot part. Amounts
-are integers in minor units.
+The statement that changes a stock row also adds a row to `stock_movements`, so the two always agree. Amounts are
+integers in minor units.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class Movement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockLevel:
-    """What is available of an item after a change of `delta` units, and the version of its stock row."""
+    """The available units after a change of `delta` units, and the version of the stock row."""
 
     sku: str
     available: int
@@ -62,7 +62,7 @@ class StockLevel:
     version: int
 
     def fell_to(self, threshold: int) -> bool:
-        """Whether this change, and no earlier one, brought the stock to the threshold or below."""
+        """Return whether this change, and no earlier one, brought the stock to the threshold or below."""
         return self.available <= threshold < self.available - self.delta
 
 
@@ -122,35 +122,35 @@ async def fetch_item(reader: Reader, sku: str) -> Item | None:
 
 
 async def fetch_items(reader: Reader, skus: Sequence[str]) -> list[Item]:
-    """Those of the SKUs that are in the catalogue, in order of SKU."""
+    """Return which of the SKUs are in the catalogue, in order of SKU."""
     return [_item(row) for row in await reader.fetch(_FETCH_ITEMS, skus)]
 
 
 async def list_items(reader: Reader, *, query: str | None, after: str, limit: int) -> list[Item]:
-    """Items whose name or SKU contains `query`, whatever the case, in order of SKU, after the SKU `after`."""
+    """Return items whose name or SKU contains `query`, ignoring case, by SKU, after the SKU `after`."""
     return [_item(row) for row in await reader.fetch(_LIST_ITEMS, after, query, limit)]
 
 
 async def insert_item(uow: UnitOfWork, *, sku: str, name: str, price: int, currency: str) -> Item | None:
-    """A new item without stock; None if the SKU is taken."""
+    """Insert an item without stock. Return None if the SKU is taken."""
     row = await uow.fetch_row(_INSERT_ITEM, sku, name, price, currency)
     return _item(row) if row else None
 
 
 async def lock_item(uow: UnitOfWork, sku: str) -> Item | None:
-    """The item, which nobody else changes until the unit of work ends; its stock goes on moving."""
+    """Lock the item until the unit of work ends. Its stock may still change."""
     row = await uow.fetch_row(_LOCK_ITEM, sku)
     return _item(row) if row else None
 
 
 async def lock_item_and_stock(uow: UnitOfWork, sku: str) -> Item | None:
-    """The item, after reservations that are under way have ended; later ones wait, and see what became of it."""
+    """Lock the item and its stock. Wait for running reservations; later ones wait for this unit of work."""
     row = await uow.fetch_row(_LOCK_ITEM_AND_STOCK, sku)
     return _item(row) if row else None
 
 
 async def update_item(uow: UnitOfWork, sku: str, *, name: str, price: int) -> tuple[int, datetime]:
-    """The new version and its time."""
+    """Update the item. Return its new version and time."""
     row = await uow.fetch_row(_UPDATE_ITEM, sku, name, price)
     assert row is not None
     return row["version"], row["updated_at"]
@@ -187,7 +187,7 @@ _LEDGER_DISCREPANCIES = "SELECT * FROM ledger_discrepancies ORDER BY sku"
 
 
 async def adjust_stock(uow: UnitOfWork, sku: str, *, delta: int, reason: str) -> tuple[Movement, StockLevel] | None:
-    """Changes what is available by `delta`; None if the item is unknown or the result is outside 0 to MAX_AVAILABLE."""
+    """Change the available units by `delta`. Return None if unknown, or if the result is outside 0 to MAX_AVAILABLE."""
     row = await uow.fetch_row(_ADJUST_STOCK, sku, delta, reason, MAX_AVAILABLE)
     if row is None:
         return None
@@ -199,7 +199,7 @@ async def adjust_stock(uow: UnitOfWork, sku: str, *, delta: int, reason: str) ->
 
 
 async def list_movements(reader: Reader, sku: str, *, before: int, limit: int) -> list[Movement]:
-    """The ledger of an item, newest first, below the movement id `before`."""
+    """Return the ledger of an item, newest first, below the movement id `before`."""
     return [_movement(row) for row in await reader.fetch(_LIST_MOVEMENTS, sku, before, limit)]
 
 
@@ -208,5 +208,5 @@ async def is_in_catalogue(reader: Reader, sku: str) -> bool:
 
 
 async def ledger_discrepancies(reader: Reader) -> list[Record]:
-    """Stock rows that ledger and reservations do not explain: none, ever."""
+    """Return stock rows that differ from ledger and reservations. There are none."""
     return await reader.fetch(_LEDGER_DISCREPANCIES)

@@ -1,11 +1,11 @@
-"""Reservations: what is held, sold and given back for an order; values, and the SQL that moves them.
+"""Reservations: stock that is held, sold and returned for an order; values and SQL.
 
     held ─▶ committed ─▶ returned          rejected (order.placed could not be served)
     held ─▶ released                       released without lines: the order ended before order.placed arrived
 
-Locks are taken in one order everywhere, so that transactions wait for each other but never in a circle: first the
-reservation, by inserting or updating its row, then stock rows by SKU. An order has one reservation for ever
-(`order_id` is unique), which is what makes late, duplicate and reordered messages harmless.
+Every transaction takes its locks in the same order, so there is no deadlock: first the reservation, by inserting or
+updating its row, then stock rows by SKU. An order has at most one reservation (`order_id` is unique), so late,
+duplicate and reordered messages are harmless.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class NothingTaken:
-    """The reservation's row is there, but at least one SKU could not be had, so none was taken."""
+    """The reservation's row exists, but at least one SKU was not available, so none was taken."""
 
     reservation_id: UUID
 
@@ -113,7 +113,7 @@ RETURN: Final = Transition(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """A reservation that has made a transition."""
+    """A reservation after a transition."""
 
     reservation_id: UUID
     order_id: UUID
@@ -122,7 +122,7 @@ class Moved:
 
 
 # One round trip while a hot stock row is locked. `locked` filters before it locks, so an order that cannot be served
-# waits for nobody, and PostgreSQL filters again after a wait, on the row as it is then. `deal` has its one row only if
+# never waits, and PostgreSQL filters again after a wait, on the current row. `deal` has its one row only if
 # every SKU passed and all have one currency, the wanted one; without it nothing below happens.
 _RESERVE = """
 WITH claim AS (
@@ -197,7 +197,7 @@ ON CONFLICT (order_id) DO NOTHING
 
 _LOCK_STATUS = "SELECT status FROM reservations WHERE order_id = $1 FOR UPDATE"
 
-# A hold that another sweeper or a commit is working on is left to it.
+# Skip a hold that another sweeper or a commit has locked.
 _EXPIRED_HOLDS = """
 SELECT order_id FROM reservations WHERE status = 'held' AND expires_at <= now()
 ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
@@ -217,10 +217,10 @@ WHERE reservation_id = $1 OR order_id = $2 GROUP BY reservation_id
 async def reserve(
     uow: UnitOfWork, order_id: UUID, quantities: Mapping[str, int], *, currency: str | None, hold: timedelta
 ) -> Hold | NothingTaken | None:
-    """Claims the order's reservation and takes all of the stock or none of it.
+    """Claim the order's reservation and take all of the stock or none of it.
 
     Returns:
-        None if the order has a reservation already, whatever became of it.
+        None if the order already has a reservation, in any state.
     """
     skus = sorted(quantities)
     amounts = [quantities[sku] for sku in skus]
@@ -242,20 +242,20 @@ async def reserve(
 
 
 async def offers(reader: Reader, quantities: Mapping[str, int]) -> list[Offer]:
-    """What the catalogue has of each wanted SKU, as of now."""
+    """Return what the catalogue has of each wanted SKU, as of now."""
     rows = await reader.fetch(_OFFERS, list(quantities), list(quantities.values()))
     return [Offer(**dict(row)) for row in rows]
 
 
 async def reject(uow: UnitOfWork, reservation_id: UUID, reason: str) -> None:
-    """Keeps the order's reservation as rejected, so that a duplicate of the order is not served later."""
+    """Record the rejection, so that a duplicate of the order is not reserved later."""
     await uow.execute(_REJECT, reservation_id, reason)
 
 
 async def move(
     uow: UnitOfWork, transition: Transition, order_ids: Sequence[UUID], *, reason: str | None = None
 ) -> list[Moved]:
-    """Moves those of the orders' reservations that are in the transition's source state, with their stock."""
+    """Move reservations in the transition's source state, and their stock. Skip the others."""
     step = transition
     rows = await uow.fetch(
         _MOVE, order_ids, step.source, step.target, step.kind, reason, step.available, step.reserved, step.sold
@@ -272,26 +272,26 @@ async def move(
 
 
 async def insert_tombstone(uow: UnitOfWork, order_id: UUID, reason: str) -> UUID | None:
-    """Bars an order that has no reservation from ever getting one; None if it has one, which is then left alone."""
+    """Block an order without a reservation from ever getting one. Return None if it has one, unchanged."""
     reservation_id = new_id()
     inserted = await uow.execute(_INSERT_TOMBSTONE, reservation_id, order_id, reason)
     return reservation_id if inserted == "INSERT 0 1" else None
 
 
 async def lock_status(uow: UnitOfWork, order_id: UUID) -> Status:
-    """The state of the order's reservation, which nobody else changes until the unit of work ends."""
+    """Lock the order's reservation until the unit of work ends. Return its state."""
     return Status(await uow.fetch_value(_LOCK_STATUS, order_id))
 
 
 async def lock_expired_holds(uow: UnitOfWork, *, limit: int) -> list[UUID]:
-    """The orders whose holds have expired, locked."""
+    """Return the orders whose holds have expired, locked."""
     return [row["order_id"] for row in await uow.fetch(_EXPIRED_HOLDS, limit)]
 
 
 async def fetch_reservation(
     reader: Reader, *, reservation_id: UUID | None = None, order_id: UUID | None = None
 ) -> Reservation | None:
-    """The reservation with that id, or of that order."""
+    """Return the reservation with that id, or of that order."""
     row = await reader.fetch_row(_FETCH, reservation_id, order_id)
     if row is None:
         return None

@@ -28,7 +28,7 @@ def _not_zero(delta: int) -> int:
 
 
 class NewItem(RequestModel):
-    """Starts without stock; book what there is with an adjustment."""
+    """A new item has no stock; add it with an adjustment."""
 
     sku: Sku
     name: Annotated[str, Text(200)]
@@ -37,7 +37,7 @@ class NewItem(RequestModel):
 
 
 class ItemChange(RequestModel):
-    """Only what is given changes."""
+    """Fields that are left out stay unchanged."""
 
     name: Annotated[str, Text(200)] | None = None
     price: Price | None = None
@@ -127,7 +127,7 @@ def item_out(item: Item) -> ItemOut:
 
 
 def item_body(item: Item) -> dict[str, Any]:
-    """The item as JSON values, as the cache keeps it."""
+    """Return the item as JSON values, as the cache keeps it."""
     return item_out(item).model_dump(mode="json")
 
 

@@ -1,4 +1,4 @@
-"""What the worker does by the clock. Safe in several processes: each batch passes by rows that another holds."""
+"""Periodic work of the worker. Several processes may run it: a batch skips rows that another has locked."""
 
 from typing import Final
 

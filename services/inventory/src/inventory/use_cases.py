@@ -1,8 +1,8 @@
-"""What inventory does. Each function works in the unit of work of its edge (a request, a message, a sweep), which
-commits at its clean end; none commits here. HTTP and consumers meet in the same functions below.
+"""Use cases of inventory. Each runs in the unit of work of its edge (request, message, sweep), which commits. HTTP
+and consumers share the functions below.
 
-The rules of the saga: a reservation's row is claimed, or locked, before stock moves; whatever state a message finds, it
-either makes the one transition that is still open or changes nothing; each transition publishes exactly one event.
+The rules of the saga: a reservation's row is claimed or locked before stock moves. A message makes the one possible
+transition, or changes nothing. Each transition publishes exactly one event.
 """
 
 from collections import Counter
@@ -23,12 +23,12 @@ EXPIRED: Final = "expired"
 
 
 def _nobody(_: Collection[str]) -> None:
-    """Where no cache is to be told."""
+    """Do nothing: there is no cache to update."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What the business leaves to its surroundings; `items_changed` is called with SKUs after their change commits."""
+    """Settings of the use cases. `items_changed` is called with SKUs after their change commits."""
 
     hold: timedelta = timedelta(minutes=15)
     low_stock_threshold: int = 5
@@ -47,7 +47,7 @@ class Terms:
 
 
 async def create_item(uow: UnitOfWork, *, sku: str, name: str, price: int, currency: str) -> Item:
-    """A new item without stock. Raises SkuExists."""
+    """Add an item without stock. Raises SkuExists."""
     item = await model.insert_item(uow, sku=sku, name=name, price=price, currency=currency)
     if item is None:
         raise errors.SkuExists(sku)
@@ -57,7 +57,7 @@ async def create_item(uow: UnitOfWork, *, sku: str, name: str, price: int, curre
 async def change_item(
     uow: UnitOfWork, terms: Terms, sku: str, *, name: str | None, price: int | None, guard: Callable[[Item], None]
 ) -> Item:
-    """Changes what is given; `guard` sees the locked item and may raise. Raises UnknownItem."""
+    """Change the given fields; `guard` sees the locked item and may raise. Raises UnknownItem."""
     item = await model.lock_item(uow, sku)
     if item is None:
         raise errors.UnknownItem(sku)
@@ -74,7 +74,7 @@ async def change_item(
 
 
 async def archive_item(uow: UnitOfWork, terms: Terms, sku: str, *, guard: Callable[[Item], None]) -> None:
-    """Takes the item out of the catalogue; its ledger stays. Raises UnknownItem, HasActiveHolds."""
+    """Archive the item; its ledger stays. Raises UnknownItem, HasActiveHolds."""
     item = await model.lock_item_and_stock(uow, sku)
     if item is None:
         raise errors.UnknownItem(sku)
@@ -86,7 +86,7 @@ async def archive_item(uow: UnitOfWork, terms: Terms, sku: str, *, guard: Callab
 
 
 async def adjust_stock(uow: UnitOfWork, terms: Terms, sku: str, *, delta: int, reason: str) -> Movement:
-    """Books a delivery, a loss or a count. Raises UnknownItem, InsufficientStock, TooMuchStock."""
+    """Record a delivery, a loss or a count. Raises UnknownItem, InsufficientStock, TooMuchStock."""
     adjusted = await model.adjust_stock(uow, sku, delta=delta, reason=reason)
     if adjusted is None:
         item = await model.fetch_item(uow, sku)
@@ -101,11 +101,11 @@ async def adjust_stock(uow: UnitOfWork, terms: Terms, sku: str, *, delta: int, r
     return movement
 
 
-# ── the saga: what messages of orders ask for ────────────────────────────────────────────────────────────────────────
+# ── the saga: messages of orders ────────────────────────────────────────────────────────────────────────────────────
 
 
 async def reserve_for_order(uow: UnitOfWork, terms: Terms, placed: events.OrderPlaced) -> None:
-    """Holds all items of an order, or rejects it; an order that has been answered before changes nothing."""
+    """Hold all items of an order, or reject it. A repeated order changes nothing."""
     quantities = merge_quantities((item.sku, item.quantity) for item in placed.items)
     taken = await reservations.reserve(uow, placed.order_id, quantities, currency=placed.currency, hold=terms.hold)
     if isinstance(taken, Hold):
@@ -117,13 +117,13 @@ async def reserve_for_order(uow: UnitOfWork, terms: Terms, placed: events.OrderP
 
 
 async def commit_for_order(uow: UnitOfWork, terms: Terms, order_id: UUID) -> None:
-    """Sells what is held. Without a hold there is nothing to do: its release has been published, or will be."""
+    """Commit the hold of an order. Without a hold, do nothing: its release has been or will be published."""
     for moved in await reservations.move(uow, COMMIT, [order_id]):
         _publish_commit(uow, terms, moved)
 
 
 async def give_back_for_order(uow: UnitOfWork, terms: Terms, order_id: UUID, *, reason: str) -> None:
-    """Releases a hold, restocks what was sold, or bars an order whose placing has not arrived yet."""
+    """Release a hold, restock sold units, or block an order whose `order.placed` has not arrived yet."""
     barred = await reservations.insert_tombstone(uow, order_id, reason)
     if barred is not None:
         event = InventoryReleased(order_id=order_id, reservation_id=barred, reason=reason)
@@ -141,7 +141,7 @@ async def give_back_for_order(uow: UnitOfWork, terms: Terms, order_id: UUID, *, 
 
 
 async def release_expired_holds(uow: UnitOfWork, terms: Terms, *, limit: int) -> int:
-    """Releases up to `limit` holds that have expired; returns how many. Holds in other hands are left to them."""
+    """Release up to `limit` expired holds. Skip locked ones. Return the count."""
     expired = await reservations.lock_expired_holds(uow, limit=limit)
     if not expired:
         return 0
@@ -151,15 +151,15 @@ async def release_expired_holds(uow: UnitOfWork, terms: Terms, *, limit: int) ->
     return len(released)
 
 
-# ── reservations over HTTP: the same transitions, but with an answer ─────────────────────────────────────────────────
+# ── reservations over HTTP ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def make_reservation(
     uow: UnitOfWork, terms: Terms, order_id: UUID, quantities: Mapping[str, int], *, hold_seconds: int | None = None
 ) -> tuple[Reservation, bool]:
-    """Holds all items or none; also whether the reservation is new.
+    """Hold all items or none. Return the reservation, and whether it is new.
 
-    A repetition finds the reservation that it made before, as long as that stands.
+    A repeated request returns the same reservation while it is active.
 
     Raises:
         UnknownSkus, InsufficientStock, CurrencyMismatch: nothing is held.
@@ -182,7 +182,7 @@ async def make_reservation(
 
 
 async def commit_reservation(uow: UnitOfWork, terms: Terms, reservation_id: UUID) -> Reservation:
-    """Sells what is held; again is no error. Raises UnknownReservation, HoldExpired, IllegalState."""
+    """Commit a hold; safe to repeat. Raises UnknownReservation, HoldExpired, IllegalState."""
     reservation = await _reservation(uow, reservation_id)
     await commit_for_order(uow, terms, reservation.order_id)
     reservation = await _reservation(uow, reservation_id)
@@ -194,7 +194,7 @@ async def commit_reservation(uow: UnitOfWork, terms: Terms, reservation_id: UUID
 
 
 async def release_reservation(uow: UnitOfWork, terms: Terms, reservation_id: UUID) -> Reservation:
-    """Gives back what is held; again is no error. Raises UnknownReservation, IllegalState."""
+    """Release a hold; safe to repeat. Raises UnknownReservation, IllegalState."""
     reservation = await _reservation(uow, reservation_id)
     for moved in await reservations.move(uow, RELEASE, [reservation.order_id], reason="requested"):
         _publish_release(uow, terms, moved, "requested")
@@ -215,7 +215,7 @@ async def _reservation(uow: UnitOfWork, reservation_id: UUID) -> Reservation:
 
 
 def merge_quantities(items: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Total quantity of each SKU."""
+    """Return the total quantity of each SKU."""
     total: Counter[str] = Counter()
     for sku, quantity in items:
         total[sku] += quantity
@@ -223,9 +223,9 @@ def merge_quantities(items: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 
 def rejection(order_id: UUID, offers: Iterable[Offer], currency: str | None) -> InventoryRejected:
-    """Why an order could not be had, the reason that waiting cannot mend first.
+    """Return why an order was rejected; permanent reasons come first.
 
-    The offers were read after the attempt, so stock that came back meanwhile may show in them.
+    The offers were read after the attempt, so they may include stock that was released in between.
     """
     offers = list(offers)
     unknown = [offer for offer in offers if offer.currency is None]
@@ -251,7 +251,7 @@ def _refusal(rejected: InventoryRejected) -> Exception:
             return errors.InsufficientStock(rejected.shortages)
 
 
-# ── what is told to whom ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── published events ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _publish_hold(uow: UnitOfWork, terms: Terms, order_id: UUID, hold: Hold) -> None:

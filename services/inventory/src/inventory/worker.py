@@ -1,4 +1,4 @@
-"""Starts a worker process, which handles messages and releases expired holds: `python -m inventory.worker`."""
+"""Start a worker process, which handles messages and releases expired holds: `python -m inventory.worker`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

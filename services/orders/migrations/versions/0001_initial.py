@@ -1,4 +1,4 @@
-"""Orders, their items, their history, and what users has told about who may order.
+"""Create orders, their items, their history, and which users may not order.
 
 Revision ID: 0001
 """

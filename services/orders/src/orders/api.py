@@ -1,7 +1,7 @@
 """The HTTP interface of orders: thin routes over use cases (writes) and model (reads).
 
-Ownership is a predicate of every statement: another customer's order is a 404, like one that does not exist. Writes
-commit before the answer is sent; what waits for a decision waits after the commit, and holds no connection meanwhile.
+Every statement checks the owner: another customer's order is a 404, like one that does not exist. Writes commit before
+the answer is sent. A request that waits for a decision waits after its commit and holds no connection.
 """
 
 from typing import Annotated, Any
@@ -73,7 +73,7 @@ _IF_MATCH = documented_match(required=False)
 async def place_order(
     body: PlaceOrderRequest, user: CurrentUser, key: RequiredIdempotencyKey, request: Request
 ) -> Response:
-    """Place an order. Inventory reserves all of its items, or none, and so decides it."""
+    """Place an order. Inventory decides it: it reserves all items, or none."""
     live = live_of(request)
     wait_seconds = preferred_wait_seconds(request.headers.getlist("prefer"), live.settings.order_max_wait_seconds)
     draft = Draft(
@@ -100,7 +100,7 @@ async def place_order(
     try:
         await key.replace(live.database, reply)
     except DatabaseUnavailable:
-        # What is sent must be what a replay will send.
+        # Send the same bytes that a replay sends.
         return response
     return reply.response()
 
@@ -121,7 +121,7 @@ async def list_orders(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response:
-    """Orders, newest first: one's own, or any for an administrator."""
+    """List your own orders, newest first; administrators see all."""
     if user_id not in (None, user.user_id) and not user.is_admin:
         raise OtherUsersOrders
     orders = await model.page(
@@ -148,7 +148,7 @@ async def list_orders(
     response_model=OrderOut,
 )
 async def get_order(order_id: UUID, user: CurrentUser, read: Read, request: Request, wait: WaitSeconds = 0) -> Response:
-    """One order. With `wait`, the answer comes once it is decided, or, given `If-None-Match`, once it has changed."""
+    """Return one order. With `wait`, wait for its decision or, with `If-None-Match`, for its next version."""
     owner = _owner(user)
     order = await _find(read, order_id, owner)
     if wait and await _has_news(request, order, wait):
@@ -177,7 +177,7 @@ async def get_order_events(
     request: Request,
     last_event_id: Annotated[str | None, Header(description="resume after this event id")] = None,
 ) -> Response:
-    """Live status of one order, until it is final."""
+    """Stream the status of one order until it is final."""
     order = await _find(read, order_id, _owner(user))
     after = resume_after(last_event_id, order.version)
     if after == order.version and order.status in FINAL:
@@ -199,13 +199,13 @@ async def cancel_order(
 
 @router.post("/{order_id}/pay", responses=_ACTION, response_model=OrderOut, openapi_extra=_IF_MATCH)
 async def pay_order(order_id: UUID, admin: Admin, uow: Uow, key: OptionalIdempotencyKey, request: Request) -> Response:
-    """Note that a confirmed order is paid."""
+    """Mark a confirmed order as paid."""
     return await _move(order_id, Status.PAID, admin, uow, key, request)
 
 
 @router.post("/{order_id}/ship", responses=_ACTION, response_model=OrderOut, openapi_extra=_IF_MATCH)
 async def ship_order(order_id: UUID, admin: Admin, uow: Uow, key: OptionalIdempotencyKey, request: Request) -> Response:
-    """Note that a paid order has left."""
+    """Mark a paid order as shipped."""
     return await _move(order_id, Status.SHIPPED, admin, uow, key, request)
 
 
@@ -213,7 +213,7 @@ async def ship_order(order_id: UUID, admin: Admin, uow: Uow, key: OptionalIdempo
 async def deliver_order(
     order_id: UUID, admin: Admin, uow: Uow, key: OptionalIdempotencyKey, request: Request
 ) -> Response:
-    """Note that a shipped order has arrived."""
+    """Mark a shipped order as delivered."""
     return await _move(order_id, Status.DELIVERED, admin, uow, key, request)
 
 
@@ -221,7 +221,7 @@ async def deliver_order(
 async def refund_order(
     order_id: UUID, admin: Admin, uow: Uow, key: OptionalIdempotencyKey, request: Request
 ) -> Response:
-    """Give a paid order's money back; its items go back into stock."""
+    """Refund a paid order. Its items return to the stock."""
     return await _move(order_id, Status.REFUNDED, admin, uow, key, request)
 
 
@@ -261,7 +261,7 @@ async def _find(read: Reader, order_id: UUID, owner: UUID | None) -> Order:
 
 
 async def _has_news(request: Request, order: Order, wait_seconds: float) -> bool:
-    """Waits for another version than that of `If-None-Match`, or, without one, for the decision."""
+    """Wait for a version other than that of `If-None-Match` or, without one, for the decision."""
     live, known = live_of(request), order.version
     if "if-none-match" not in request.headers:
         is_awaited, is_enough = order.status in UNDECIDED, is_decided

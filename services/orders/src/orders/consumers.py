@@ -1,7 +1,7 @@
-"""Messages that orders handles, as orders understands them, and the use case that each leads to.
+"""Map each message that orders consumes to its use case.
 
-The worker claims a message's id in the same transaction as the use case, so a duplicate changes nothing; messages that
-come late or in another order than they were sent are held off by the guards of the state machine.
+The worker claims a message's id in the same transaction as the use case, so a duplicate changes nothing. The state
+machine refuses transitions from late or reordered messages.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ class Shortage(BaseModel, frozen=True):
 
 
 class InventoryRejected(Event):
-    """`reason` is out_of_stock, unknown_sku or currency_mismatch; later ones are taken over as they come."""
+    """`reason` is out_of_stock, unknown_sku or currency_mismatch; other values are stored unchanged."""
 
     type: ClassVar[str] = "inventory.rejected"
     order_id: UUID

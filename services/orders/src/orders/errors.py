@@ -1,4 +1,4 @@
-"""What can be wrong with a request to orders. Each becomes problem+json with the slug as its type."""
+"""Errors of orders. Each becomes a problem with its slug as type."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from platform_sdk.runtime.http.problems import Problem, unavailable
 
 
 class OrderNotFound(Problem):
-    """No such order, or another customer's: the two must not be told apart."""
+    """No such order, or another customer's. Both get the same answer, so that nobody can probe for ids."""
 
     def __init__(self) -> None:
         super().__init__(404, "not-found", detail="there is no such order")
@@ -19,7 +19,7 @@ class UserDisabled(Problem):
 
 
 class IllegalTransition(Problem):
-    """The order stands where the wanted status cannot follow; extension members `from` and `to` name both."""
+    """The order cannot move to this status. The extension members `from` and `to` name both statuses."""
 
     def __init__(self, current: Status, target: Status) -> None:
         # Not keyword arguments: `from` is a keyword of Python's.

@@ -15,7 +15,7 @@ from platform_sdk.runtime.messaging.messages import Event
 
 
 class OrderEvent(Event):
-    """What all of them carry."""
+    """The fields of every event of orders."""
 
     order_id: UUID
     user_id: UUID
@@ -27,7 +27,7 @@ class PlacedItem(BaseModel, frozen=True):
 
 
 class OrderPlaced(OrderEvent):
-    """Asks inventory to reserve all items, or none. SKUs are distinct; `expires_at` is when a pending order lapses."""
+    """Asks inventory to reserve all items, or none. SKUs are distinct; `expires_at` is when a pending order expires."""
 
     type: ClassVar[str] = "order.placed"
     items: tuple[PlacedItem, ...]
@@ -58,7 +58,7 @@ class OrderCancelled(OrderEvent):
 
 
 class OrderExpired(OrderEvent):
-    """Asks inventory to release the hold, should there be one."""
+    """Asks inventory to release the hold, if there is one."""
 
     type: ClassVar[str] = "order.expired"
 
@@ -93,7 +93,7 @@ _WITHOUT_REASON: dict[Status, type[OrderEvent]] = {
 
 
 def transition_event(status: Status, *, order_id: UUID, user_id: UUID, reason: str | None) -> OrderEvent:
-    """The message that tells that an order has reached `status` (any but pending, which OrderPlaced tells)."""
+    """Return the event for a new status. Pending has none here: see OrderPlaced."""
     if status is Status.REJECTED:
         return OrderRejected(order_id=order_id, user_id=user_id, reason=reason or "unknown")
     if status is Status.CANCELLED:

@@ -1,4 +1,4 @@
-"""What the API process of orders holds beside the resources of every service: one watcher, and the live streams."""
+"""The watcher and the live streams of an API process."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,7 +25,7 @@ class Live:
     """How long an order may stay pending."""
 
     async def decided(self, order_id: UUID, seconds: float) -> Order | None:
-        """The order once inventory has decided it; None if that takes longer, or the database is away by then."""
+        """Wait until inventory has decided the order. Return None if that takes longer or the database fails."""
         if await self.watcher.wait(order_id, is_decided, seconds) is None:
             return None
         try:
@@ -36,7 +36,7 @@ class Live:
 
 
 def live_of(request: Request) -> Live:
-    """The process's one `Live`, made when the first request needs it: only then are the resources open."""
+    """Return the `Live` of this process. The first request creates it, because only then are the resources open."""
     state = request.app.state
     if not hasattr(state, "live"):
         state.live = _live(state.resources)

@@ -1,8 +1,8 @@
 """Orders as values, and every SQL statement that reads or writes them.
 
-Called by use_cases inside a unit of work, and by the reading routes with a reader. Every write that moves an order is
-one statement: the guarded UPDATE (which status may be left is the state machine's word), the version one higher, and
-the row of history. So no order moves without its history, and a late or doubled wish changes nothing.
+Use cases call it inside a unit of work, and reading routes with a reader. One statement moves an order: it updates the
+status if the state machine allows it, raises the version, and adds a row of history. So no order moves without its
+history, and a late or repeated request changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from platform_sdk.runtime.database.pool import Reader, Record
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 
 UserState = Literal["disabled", "enabled", "deleted"]
-"""What users has last told about a user. Nothing is told of most, who may order; nothing follows on deleted."""
+"""The last state of a user that the users service published. Most users have none and may order; `deleted` is final."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a customer asks for, before it is an order."""
+    """A requested order, before it is stored."""
 
     order_id: UUID
     user_id: UUID
@@ -73,7 +73,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """A transition that has taken place."""
+    """A completed transition."""
 
     order_id: UUID
     user_id: UUID
@@ -82,7 +82,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Inventory's answer that everything is reserved, with the prices of that moment (minor units)."""
+    """Inventory's reservation of all items, with prices in minor units."""
 
     reservation_id: UUID
     currency: str
@@ -158,7 +158,7 @@ WITH due AS (
 SELECT order_id, user_id, version FROM moved
 """
 
-# The row is there for good, so that a message that was overtaken finds the version that has overtaken it.
+# The row stays, so that a late message finds the later version.
 _NOTE_USER: Final = """
 INSERT INTO disabled_users AS known (user_id, version, state) VALUES ($1, $2, $3)
 ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, state = excluded.state, since = now()
@@ -215,7 +215,7 @@ SELECT version, status, at, reason FROM order_history WHERE order_id = $1 AND ve
 
 
 async def insert(uow: UnitOfWork, draft: Draft, lifetime: timedelta) -> Order | None:
-    """Writes a pending order with its items and its first step of history; None when its user is disabled."""
+    """Insert a pending order with items and history. Return None if the user is disabled."""
     moments = await uow.fetch_row(
         _PLACE,
         draft.order_id,
@@ -257,15 +257,15 @@ async def advance(
     reason: str | None = None,
     shortages: Sequence[Mapping[str, Any]] | None = None,
 ) -> Moved | None:
-    """Moves an order to `target`; None when there is no such order or `target` cannot follow its status."""
+    """Move an order to `target`. Return None if there is no such order, or `target` cannot follow its status."""
     row = await uow.fetch_row(_ADVANCE, order_id, target, reason, shortages, sources_of(target))
     return None if row is None else _moved(row)
 
 
 async def reserve(uow: UnitOfWork, order_id: UUID, hold: Hold) -> tuple[Moved, bool, bool] | None:
-    """Moves a pending order to reserved and snapshots its prices; None when it is not pending.
+    """Move a pending order to reserved and store its prices. Return None if it is not pending.
 
-    The two flags: whether the hold is known to be committed already, and whether the order's user is disabled.
+    The two flags say whether the hold is already committed, and whether the user is disabled.
     """
     row = await uow.fetch_row(
         _RESERVE,
@@ -280,33 +280,33 @@ async def reserve(uow: UnitOfWork, order_id: UUID, hold: Hold) -> tuple[Moved, b
 
 
 async def remember_committed(uow: UnitOfWork, order_id: UUID) -> None:
-    """Notes on a pending order that its hold is committed already, for when the reservation's message arrives."""
+    """Record on a pending order that its hold is already committed, until the reservation's message arrives."""
     await uow.execute(_REMEMBER_COMMITTED, order_id)
 
 
 async def expire_due(uow: UnitOfWork, limit: int) -> list[Moved]:
-    """Expires at most `limit` pending orders whose time is over, passing by those that another process holds."""
+    """Expire at most `limit` overdue pending orders. Skip rows that another process has locked."""
     return [_moved(row) for row in await uow.fetch(_EXPIRE_DUE, limit)]
 
 
 async def note_user(uow: UnitOfWork, user_id: UUID, version: int, state: UserState) -> bool:
-    """Takes over the state that a user has with `version`; False if a later one is known, or the user is deleted."""
+    """Store the state of a user at `version`. Return False if a later one is known, or the user is deleted."""
     return await uow.fetch_value(_NOTE_USER, user_id, version, state) is not None
 
 
 async def cancel_of_user(uow: UnitOfWork, user_id: UUID, reason: str) -> list[Moved]:
-    """Cancels every order of a user that is not decided yet."""
+    """Cancel all undecided orders of a user."""
     return [_moved(row) for row in await uow.fetch(_CANCEL_OF_USER, user_id, reason, list(UNDECIDED))]
 
 
 async def lock(uow: UnitOfWork, order_id: UUID, owner: UUID | None) -> tuple[Status, int] | None:
-    """Status and version of an order, locked until the transaction ends; None if not of `owner` (None: anyone)."""
+    """Lock an order until the transaction ends. Return status and version; None if `owner` (None: any) has none."""
     row = await uow.fetch_row(_LOCK, order_id, owner)
     return None if row is None else (Status(row["status"]), row["version"])
 
 
 async def find(reader: Reader, order_id: UUID, owner: UUID | None) -> Order | None:
-    """The order, unless it belongs to another than `owner` (None: anyone's)."""
+    """Return the order if `owner` (None: any) owns it."""
     row = await reader.fetch_row(_ONE, order_id, owner)
     return None if row is None else _order(row)
 
@@ -321,19 +321,19 @@ async def page(
     before: UUID | None,
     limit: int,
 ) -> list[Order]:
-    """At most `limit` orders, newest first, older than the order `before`; None for a filter means any."""
+    """Return at most `limit` orders, newest first, older than the order `before`; None for a filter means any."""
     rows = await reader.fetch(_PAGE, user_id, status, created_from, created_before, before, limit)
     return [_order(row) for row in rows]
 
 
 async def versions(reader: Reader, order_ids: Sequence[UUID]) -> dict[UUID, tuple[int, Status]]:
-    """Version and status of each of these orders, in one query."""
+    """Return version and status of each of these orders, in one query."""
     rows = await reader.fetch(_VERSIONS, order_ids)
     return {row["order_id"]: (row["version"], Status(row["status"])) for row in rows}
 
 
 async def steps_after(reader: Reader, order_id: UUID, version: int) -> list[Step]:
-    """The steps of an order's history that follow `version`, oldest first."""
+    """Return the steps of an order's history that follow `version`, oldest first."""
     rows = await reader.fetch(_STEPS_AFTER, order_id, version)
     return [
         Step(version=row["version"], status=Status(row["status"]), at=row["at"], reason=row["reason"]) for row in rows

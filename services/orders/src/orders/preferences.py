@@ -1,4 +1,4 @@
-"""The `Prefer` header (RFC 7240) and what else a request may say about waiting and resuming."""
+"""Read how long a request waits (`Prefer`, RFC 7240) and where a stream resumes."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ _WAIT: Final = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re
 
 
 def preferred_wait_seconds(values: Iterable[str], at_most: float) -> float | None:
-    """The `wait=N` of these header values, shortened to `at_most`; None if there is none. The first one counts."""
+    """Return the first `wait=N` of these header values, at most `at_most`; None if there is none."""
     for value in values:
         if found := _WAIT.search(value):
             return min(float(found[1]), at_most)
@@ -17,9 +17,9 @@ def preferred_wait_seconds(values: Iterable[str], at_most: float) -> float | Non
 
 
 def resume_after(last_event_id: str | None, version: int) -> int:
-    """The version after which a live stream goes on: the client's, or just before the current one.
+    """Return the version after which a stream resumes: the client's, or just before the current one.
 
-    An id that this order has not reached did not come from us and is ignored.
+    An id that this order has not reached is ignored: we never sent it.
     """
     if last_event_id is not None and re.fullmatch(r"[0-9]{1,9}", last_event_id) and 0 < int(last_event_id) <= version:
         return int(last_event_id)

@@ -1,7 +1,7 @@
-"""The bodies of the HTTP interface: what api accepts, and the bytes it answers with.
+"""Request and response bodies of the HTTP interface.
 
-Requests are validated here once. Responses are built once, straight to bytes, from values that this service has made
-itself; the response models document them in OpenAPI, and tests hold the bytes against the models.
+Requests are validated once. Responses are encoded directly to bytes from our own values. The response models document
+them in OpenAPI, and tests compare the bytes with the models.
 """
 
 from datetime import datetime
@@ -26,7 +26,7 @@ class OrderedItem(RequestModel):
 
 
 class PlaceOrderRequest(RequestModel):
-    """Lines with the same SKU become one. Without a currency the order takes that of its items."""
+    """Lines with the same SKU become one. Without a currency, the order uses that of its items."""
 
     items: Annotated[list[OrderedItem], Field(min_length=1, max_length=100)]
     currency: CurrencyCode | None = None
@@ -34,7 +34,7 @@ class PlaceOrderRequest(RequestModel):
     note: Annotated[str, Text(500)] | None = None
 
     def lines(self) -> tuple[Item, ...]:
-        """The items with distinct SKUs, in the order in which each SKU comes first."""
+        """Return the items with distinct SKUs, in order of first appearance."""
         quantities: dict[str, int] = {}
         for item in self.items:
             quantities[item.sku] = quantities.get(item.sku, 0) + item.quantity
@@ -109,7 +109,7 @@ def order_body(order: Order) -> dict[str, Any]:
 
 
 def encode(body: dict[str, Any]) -> bytes:
-    """JSON bytes; moments as RFC 3339 in UTC with `Z`."""
+    """Encode JSON; times are RFC 3339 in UTC with `Z`."""
     return orjson.dumps(body, option=orjson.OPT_UTC_Z)
 
 
@@ -118,5 +118,5 @@ def location_of(order_id: UUID) -> str:
 
 
 def step_body(order_id: UUID, step: Step) -> dict[str, Any]:
-    """The data of one message of a live stream."""
+    """Return the data of one server-sent event."""
     return {"order_id": order_id, "status": step.status, "version": step.version, "at": step.at, "reason": step.reason}

@@ -1,6 +1,6 @@
-"""The order's state machine, as plain values: which status may follow which.
+"""The state machine of an order: which status may follow which.
 
-Everything that moves an order asks here (use_cases, model); nothing here knows of databases, clocks or messages.
+use_cases and model use it; it knows no database, clock or message.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class Status(StrEnum):
-    """Where an order stands. The values are part of the HTTP interface and of the table's check constraint."""
+    """The status of an order. The values are part of the HTTP interface and of the table's check constraint."""
 
     PENDING = "pending"
     RESERVED = "reserved"
@@ -48,5 +48,5 @@ def can_move(current: Status, target: Status) -> bool:
 
 
 def sources_of(target: Status) -> tuple[Status, ...]:
-    """Every status from which `target` may be reached: the guard of the UPDATE that moves an order there."""
+    """Return every status that `target` may follow. The UPDATE that moves an order checks it."""
     return tuple(status for status in Status if can_move(status, target))

@@ -1,6 +1,6 @@
-"""Live status of one order as server-sent events (WHATWG HTML, section 9.2): what `GET /orders/{id}/events` answers.
+"""Stream the status of an order as server-sent events (WHATWG HTML, section 9.2).
 
-First where the order stands, then each step of its history as it is committed, until a final status. The event id is
+A stream sends the current status, then each later step, until a final status. The event id is
 the order's version, so a client that reconnects with `Last-Event-ID` misses no step and sees none twice.
 """
 
@@ -33,10 +33,10 @@ class Streams:
         self._open = 0
 
     def response(self, order: Order, after_version: int) -> StreamingResponse:
-        """A stream of the steps of `order` that follow `after_version`.
+        """Return a stream of the steps of `order` that follow `after_version`.
 
         Raises:
-            Problem: 503, if this process serves as many as it may.
+            Problem: 503, this process has the maximum number of streams.
         """
         if self._open >= self._settings.order_max_streams:
             raise too_many_streams()
@@ -59,7 +59,7 @@ class Streams:
                 yield _event(order, step)
 
     async def _next_steps(self, order: Order, version: int) -> list[Step]:
-        """The steps after `version`, once there are any; none after the heartbeat's time."""
+        """Wait for steps after `version`. Return none when the heartbeat is due."""
         heartbeat_seconds = self._settings.order_stream_heartbeat_seconds
         seen = await self._watcher.wait(order.order_id, lambda now: now.version > version, heartbeat_seconds)
         if seen is None:
@@ -73,10 +73,10 @@ class Streams:
 
 
 class _StreamResponse(StreamingResponse):
-    """Counts as open from its first byte until it ends, however it ends."""
+    """A response that counts as open from its first byte until it ends in any way."""
 
     def __init__(self, streams: Streams, content: AsyncIterator[bytes]) -> None:
-        # no-transform and X-Accel-Buffering: a proxy that collects bytes would make the live stream a late one.
+        # no-transform and X-Accel-Buffering: a buffering proxy would delay the stream.
         headers = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
         super().__init__(content, media_type="text/event-stream", headers=headers)
         self._streams = streams

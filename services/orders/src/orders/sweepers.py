@@ -1,4 +1,4 @@
-"""What the worker does by the clock. Safe in several processes at once: a batch passes by rows that another holds."""
+"""Periodic work of the worker. Several processes may run it: a batch skips rows that another has locked."""
 
 from orders import use_cases
 from orders.settings import OrdersSettings
@@ -7,7 +7,7 @@ from platform_sdk.runtime.lifecycle import Periodic
 
 
 async def expire_overdue_orders(database: Database) -> None:
-    """Expires pending orders that inventory has not answered in time, batch by batch until none is left."""
+    """Expire pending orders that inventory has not answered in time, in batches."""
     while True:
         async with database.unit_of_work() as uow:
             expired = await use_cases.expire_overdue(uow)

@@ -1,6 +1,6 @@
-"""What can be done with an order, each inside a unit of work that its edge (api, consumers, sweepers) opens and ends.
+"""Use cases of orders. Each runs in a unit of work that its edge (api, consumers, sweepers) opens and ends.
 
-Whatever moves an order publishes exactly one message, in the same transaction, with the order's new version.
+Each transition publishes exactly one event in the same transaction, with the new version of the order.
 """
 
 import logging
@@ -22,10 +22,10 @@ EXPIRE_BATCH_ORDERS = 100
 
 
 async def place_order(uow: UnitOfWork, draft: Draft, lifetime: timedelta) -> Order:
-    """Accepts an order as pending and asks inventory to reserve it; it expires unless reserved within `lifetime`.
+    """Accept an order as pending and ask inventory to reserve it. It expires unless reserved within `lifetime`.
 
     Raises:
-        UserDisabled: the users service has told that this user is disabled or deleted.
+        UserDisabled: the user is disabled or deleted.
     """
     order = await model.insert(uow, draft, lifetime)
     if order is None:
@@ -50,7 +50,7 @@ async def move_order(
     reason: str | None = None,
     check_version: Callable[[int], None] = lambda version: None,
 ) -> Order:
-    """Moves an order on a person's wish. Cancelling a cancelled order changes nothing and succeeds.
+    """Move an order for a user. Cancelling a cancelled order changes nothing and succeeds.
 
     Args:
         owner: the customer whose order it must be; None for an administrator.
@@ -76,7 +76,7 @@ async def move_order(
 
 
 async def reserve_order(uow: UnitOfWork, order_id: UUID, hold: Hold) -> None:
-    """Takes over the prices that inventory has reserved at, and asks it to commit the hold."""
+    """Store the reserved prices and ask inventory to commit the hold."""
     reserved = await model.reserve(uow, order_id, hold)
     if reserved is None:
         _log_ignored(order_id, Status.RESERVED)
@@ -84,7 +84,7 @@ async def reserve_order(uow: UnitOfWork, order_id: UUID, hold: Hold) -> None:
     moved, hold_committed, user_disabled = reserved
     _publish(uow, moved, Status.RESERVED)
     if user_disabled:
-        # The order was placed while the message about its user was being handled, so that neither saw the other.
+        # The order was placed while the message about its user was handled, so neither saw the other.
         await _advance(uow, order_id, Status.CANCELLED, reason="user_disabled")
     elif hold_committed:
         await _advance(uow, order_id, Status.CONFIRMED)
@@ -97,13 +97,13 @@ async def reject_order(
 
 
 async def confirm_order(uow: UnitOfWork, order_id: UUID) -> None:
-    """The hold is committed. A pending order only remembers it: the reservation's message is still on its way."""
+    """Confirm an order whose hold is committed. A pending order records it until the reservation arrives."""
     if not await _advance(uow, order_id, Status.CONFIRMED):
         await model.remember_committed(uow, order_id)
 
 
 async def release_order(uow: UnitOfWork, order_id: UUID, reason: str) -> None:
-    """The hold is gone: the order has expired with it, or has been cancelled by whoever released it."""
+    """Expire or cancel the order whose hold inventory released."""
     if reason == "expired":
         await _advance(uow, order_id, Status.EXPIRED, reason="reservation_expired")
     else:
@@ -111,9 +111,9 @@ async def release_order(uow: UnitOfWork, order_id: UUID, reason: str) -> None:
 
 
 async def note_user(uow: UnitOfWork, user_id: UUID, version: int, state: UserState) -> None:
-    """Takes over what users tells about a user, unless something later is known already.
+    """Store the state of a user, unless a later one is known.
 
-    A user who is disabled or deleted may not order, and those of their orders that are not decided yet are cancelled.
+    A disabled or deleted user may not order, and their undecided orders are cancelled.
     """
     is_news = await model.note_user(uow, user_id, version, state)
     if not is_news or state == "enabled":
@@ -124,7 +124,7 @@ async def note_user(uow: UnitOfWork, user_id: UUID, version: int, state: UserSta
 
 
 async def expire_overdue(uow: UnitOfWork) -> int:
-    """Expires one batch of pending orders that inventory has not answered in time; returns how many."""
+    """Expire one batch of pending orders that inventory has not answered in time. Return the count."""
     expired = await model.expire_due(uow, EXPIRE_BATCH_ORDERS)
     for moved in expired:
         _publish(uow, moved, Status.EXPIRED)
@@ -153,5 +153,5 @@ def _publish(uow: UnitOfWork, moved: Moved, status: Status, reason: str | None =
 
 
 def _log_ignored(order_id: UUID, target: Status) -> None:
-    # Late, doubled and overtaken messages are everyday; the order stands where it should.
+    # Late, duplicate and reordered messages are normal; the status is already correct.
     log.debug("transition ignored", extra={"action": "transition_ignored", "order_id": order_id, "target": target})

@@ -1,7 +1,7 @@
-"""Waiting for orders to change, for `Prefer: wait`, `?wait=` and live streams.
+"""Wait for orders to change, for `Prefer: wait`, `?wait=` and live streams.
 
-Orders change in the worker processes, so an API process has to ask the database. One loop per process asks for all
-watched orders in one query, as long as somebody waits and no longer; the number of waiters costs no further queries.
+Worker processes change orders, so an API process must query the database. One loop per process reads all watched orders
+in one query, while somebody waits. More waiting requests cause no more queries.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class OrderWatcher:
 
     Args:
         interval_seconds: the pause between two queries while somebody waits.
-        stopping: set when the process stops; everybody who waits is then sent away.
+        stopping: set when the process stops; every wait then ends.
     """
 
     def __init__(self, database: Database, interval_seconds: float, stopping: asyncio.Event) -> None:
@@ -60,9 +60,9 @@ class OrderWatcher:
         return self._stopping.is_set()
 
     async def wait(self, order_id: UUID, is_enough: Callable[[Glimpse], bool], seconds: float) -> Glimpse | None:
-        """The first glimpse of the order that `is_enough`; None after `seconds`, or when the process stops.
+        """Return the first glimpse of the order that `is_enough`; None after `seconds`, or when the process stops.
 
-        A database that is away meanwhile is waited for like anything else.
+        If the database fails in between, the wait continues.
         """
         if self.is_stopping:
             return None
@@ -88,13 +88,13 @@ class OrderWatcher:
             except DatabaseUnavailable:
                 pause = RETRY_SECONDS
             except Exception:
-                # Whatever it is, those who wait get their answer by timeout, and the next look may succeed.
+                # On any error, waiting requests end by their timeout, and the next query may succeed.
                 log.exception("watched orders could not be read", extra={"action": "order_watch_failed"})
                 pause = RETRY_SECONDS
             await asyncio.sleep(pause)
 
     async def _send_away(self) -> None:
-        """Beside the looks and not between them: a stop must not wait for a database that does not answer."""
+        """End all waits. Runs beside the query loop, so that a stop never waits for a database."""
         await self._stopping.wait()
         for waiter in self._waiters:
             if not waiter.seen.done():

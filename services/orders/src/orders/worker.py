@@ -1,4 +1,4 @@
-"""The worker process of orders, which consumes its queue and sweeps: `python -m orders.worker`."""
+"""The worker process of orders, which consumes its queue and runs the sweeper: `python -m orders.worker`."""
 
 from orders.consumers import HANDLERS
 from orders.settings import OrdersSettings

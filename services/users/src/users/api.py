@@ -1,4 +1,4 @@
-"""Routes of the account: sign-up, one's own profile and password, and the keys that verify access tokens.
+"""Routes of the account: sign-up, your own profile and password, and the keys that verify access tokens.
 
 First in the flow of a request: checks its form, asks the use cases, shapes the answer. Sessions, addresses and
 administration have routes in api_sessions, api_addresses and api_administration.
@@ -54,7 +54,7 @@ class KeySet(ResponseModel):
     responses=problem_responses(409, 422, 429, 503),
 )
 async def post_user(body: SignUp, response: Response, uow: Uow, tools: ToolsOfProcess) -> User:
-    """Signs up. The password needs 15 characters; there are no other rules but that it is not a common one."""
+    """Sign up. The password needs 15 characters; there are no other rules but that it is not a common one."""
     require_strong(body.password, email=body.email)
     # The transaction takes its connection with its first statement, so none waits while the password is hashed.
     password_hash = await tools.passwords.hash(body.password)
@@ -66,7 +66,7 @@ async def post_user(body: SignUp, response: Response, uow: Uow, tools: ToolsOfPr
 
 @router.get("/me", response_model=UserOut, responses=problem_responses(401))
 async def get_me(caller: LiveUser, uow: Uow, response: Response) -> User:
-    """The caller's account."""
+    """Return the caller's account."""
     return _tagged(await model.find_user(uow, caller.user_id), response)
 
 
@@ -77,7 +77,7 @@ async def get_me(caller: LiveUser, uow: Uow, response: Response) -> User:
     openapi_extra=documented_match(required=False),
 )
 async def patch_me(body: ProfileChanges, caller: LiveUser, uow: Uow, request: Request, response: Response) -> User:
-    """Changes the caller's name. With `If-Match`, only if the account is still that version."""
+    """Change the caller's name. With `If-Match`, only if the account is still that version."""
     user = await model.lock_user(uow, caller.user_id)
     if user is None:
         raise session_ended()
@@ -87,7 +87,7 @@ async def patch_me(body: ProfileChanges, caller: LiveUser, uow: Uow, request: Re
 
 @router.delete("/me", status_code=HTTP_204_NO_CONTENT, responses=problem_responses(401))
 async def delete_me(caller: LiveUser, uow: Uow) -> None:
-    """Deletes the caller's account with its addresses and sessions, at once and for good."""
+    """Delete the caller's account with its addresses and sessions, permanently."""
     await use_cases.delete_user(uow, caller.user_id)
 
 
@@ -100,7 +100,7 @@ async def delete_me(caller: LiveUser, uow: Uow) -> None:
 async def put_password(
     body: PasswordChange, principal: CurrentUser, read: Read, uow: Uow, tools: ToolsOfProcess
 ) -> Response:
-    """Changes the caller's password, and ends all their other sessions."""
+    """Change the caller's password, and ends all their other sessions."""
     session_id = principal.session_id
     user = await model.find_user(read, principal.user_id)
     if user is None or session_id is None or not await sessions.is_live(read, session_id, user.id):
@@ -127,7 +127,7 @@ async def put_password(
     responses={304: {"description": "Not Modified"}},
 )
 async def get_jwks(request: Request, tools: ToolsOfProcess) -> Response:
-    """The public keys that verify access tokens (RFC 7517), the current one first."""
+    """Return the public keys that verify access tokens (RFC 7517), the current one first."""
     content = orjson.dumps(tools.signer.jwks)
     headers = {
         "Cache-Control": f"public, max-age={JWKS_MAX_AGE_SECONDS}",

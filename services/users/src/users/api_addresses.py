@@ -1,4 +1,4 @@
-"""Routes of a user's own addresses. The owner is in every statement: somebody else's address is not found."""
+"""Routes of a user's own addresses. Every statement checks the owner: another user's address is not found."""
 
 from datetime import datetime
 from typing import Annotated
@@ -69,7 +69,7 @@ class AddressOut(ResponseModel):
 
 @router.get("", response_model=Page[AddressOut], responses=problem_responses(401))
 async def get_addresses(caller: LiveUser, uow: Uow) -> Page[Address]:
-    """All addresses of the caller, on one page: their number is limited."""
+    """Return all addresses of the caller, on one page: their number is limited."""
     return Page(data=await model.list_addresses(uow, caller.user_id))
 
 
@@ -77,7 +77,7 @@ async def get_addresses(caller: LiveUser, uow: Uow) -> Page[Address]:
 async def post_address(
     body: AddressIn, caller: LiveUser, uow: Uow, tools: ToolsOfProcess, response: Response
 ) -> Address:
-    """Stores another address of the caller."""
+    """Store another address of the caller."""
     content = PostalAddress(**body.model_dump())
     address = await use_cases.add_address(uow, caller.user_id, content, limit=tools.settings.addresses_per_user)
     response.headers["Location"] = f"/users/me/addresses/{address.id}"
@@ -86,7 +86,7 @@ async def post_address(
 
 @router.get("/{address_id}", response_model=AddressOut, responses=problem_responses(401, 404, 422))
 async def get_address(address_id: UUID, caller: LiveUser, uow: Uow, response: Response) -> Address:
-    """One address of the caller."""
+    """Return one address of the caller."""
     return _tagged(_found(await model.find_address(uow, caller.user_id, address_id)), response)
 
 
@@ -99,7 +99,7 @@ async def get_address(address_id: UUID, caller: LiveUser, uow: Uow, response: Re
 async def patch_address(
     address_id: UUID, body: AddressChanges, caller: LiveUser, uow: Uow, request: Request, response: Response
 ) -> Address:
-    """Changes the given fields of one address. With `If-Match`, only if the address is still that version."""
+    """Change the given fields of one address. With `If-Match`, only if the address is still that version."""
     address = _found(await model.lock_address(uow, caller.user_id, address_id))
     honour_match(request, address.version)
     changes = body.model_dump(exclude_unset=True)
@@ -108,7 +108,7 @@ async def patch_address(
 
 @router.delete("/{address_id}", status_code=HTTP_204_NO_CONTENT, responses=problem_responses(401, 404, 422))
 async def delete_address(address_id: UUID, caller: LiveUser, uow: Uow) -> None:
-    """Removes one address of the caller."""
+    """Remove one address of the caller."""
     if not await model.delete_address(uow, caller.user_id, address_id):
         raise _no_such_address()
 

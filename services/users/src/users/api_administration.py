@@ -45,7 +45,7 @@ class Administration(RequestModel):
 async def get_users(
     caller: LiveAdministrator, uow: Uow, query: SearchText = None, limit: Limit = 20, cursor: Cursor = None
 ) -> Page[User]:
-    """Users in the order in which they signed up."""
+    """Return users in the order in which they signed up."""
     after: UUID | None = decode_cursor(cursor, UUID)[0] if cursor is not None else None
     found = await model.list_users(uow, query=query, after=after, limit=limit + 1)
     page = found[:limit]
@@ -54,7 +54,7 @@ async def get_users(
 
 @router.get("/{user_id:uuid}", response_model=UserOut, responses=problem_responses(401, 403, 404, 422))
 async def get_user(user_id: UUID, caller: LiveOwnerOrAdministrator, uow: Uow, response: Response) -> User:
-    """One user, for an administrator or that user."""
+    """Return one user, for an administrator or that user."""
     return _tagged(_found(await model.find_user(uow, user_id)), response)
 
 
@@ -67,7 +67,7 @@ async def get_user(user_id: UUID, caller: LiveOwnerOrAdministrator, uow: Uow, re
 async def patch_user(
     user_id: UUID, body: Administration, caller: LiveAdministrator, uow: Uow, request: Request, response: Response
 ) -> User:
-    """Gives a user another role (`service` for the account of a program), disables or enables them.
+    """Give a user another role (`service` for the account of a program), disables or enables them.
 
     Disabling ends the user's sessions. With `If-Match`, only if the user is still that version.
     """

@@ -47,7 +47,7 @@ class TokensOut(ResponseModel):
     responses=problem_responses(401, 422, 429, 503),
 )
 async def post_session(body: LogIn, read: Read, uow: Uow, tools: ToolsOfProcess) -> Response:
-    """Logs in. Refuses an unknown address, a wrong password and a disabled account with the same answer."""
+    """Log in. Refuses an unknown address, a wrong password and a disabled account with the same answer."""
     candidate = await sessions.find_candidate(read, body.email)
     if candidate.locked_seconds > 0:
         raise log_in_locked(candidate.locked_seconds)
@@ -77,7 +77,7 @@ async def post_session(body: LogIn, read: Read, uow: Uow, tools: ToolsOfProcess)
     responses=problem_responses(401, 422, 429),
 )
 async def post_refresh(body: Refresh, uow: Uow, tools: ToolsOfProcess) -> Response:
-    """Exchanges a refresh token, which is good for one use, for new tokens. A second use ends the session."""
+    """Exchange a refresh token, which is good for one use, for new tokens. A second use ends the session."""
     opened = await authentication.refresh(uow, body.refresh_token)
     if opened is None:
         # Returned and not raised: the session of a token that was used twice has ended, which must be committed.
@@ -87,13 +87,13 @@ async def post_refresh(body: Refresh, uow: Uow, tools: ToolsOfProcess) -> Respon
 
 @router.delete("/current", status_code=HTTP_204_NO_CONTENT, responses=problem_responses(401))
 async def delete_current_session(caller: LiveUser, uow: Uow) -> None:
-    """Logs out."""
+    """Log out."""
     await sessions.end_session(uow, caller.session_id)
 
 
 @router.delete("", status_code=HTTP_204_NO_CONTENT, responses=problem_responses(401))
 async def delete_sessions(caller: LiveUser, uow: Uow) -> None:
-    """Logs out everywhere."""
+    """Log out everywhere."""
     await sessions.end_sessions(uow, caller.user_id)
 
 

@@ -1,4 +1,4 @@
-"""Logging in, staying logged in, and what is refused. Use cases, like use_cases.py, about sessions.
+"""Use cases of sessions: log in, refresh, refuse.
 
 A password is checked between two short pieces of database work, never inside a transaction: hashing takes long, and a
 connection must not wait for it.
@@ -23,14 +23,14 @@ class LockPolicy:
 
     Args:
         free_failures: so many failures in a row cost nothing.
-        longest_seconds: a lock never lasts longer, so that nobody can lock a user out for good.
+        longest_seconds: a lock never lasts longer, so that nobody can lock a user out permanently.
     """
 
     free_failures: int
     longest_seconds: int
 
     def seconds(self, failures: int) -> int:
-        """0 for the free failures, then 1, 2, 4, 8 … seconds."""
+        """Return 0 for the free failures, then 1, 2, 4, 8 … seconds."""
         beyond = failures - self.free_failures
         if beyond <= 0:
             return 0
@@ -46,7 +46,7 @@ class OpenSession:
 
 
 async def reject_log_in(uow: UnitOfWork, email: str, policy: LockPolicy) -> None:
-    """Counts a failed log-in, and locks the address if there were too many. Commit this, then refuse."""
+    """Count a failed log-in, and locks the address if there were too many. Commit this, then refuse."""
     failures = await sessions.count_failure(uow, email)
     if seconds := policy.seconds(failures):
         await sessions.lock_log_in(uow, email, seconds)
@@ -57,7 +57,7 @@ async def reject_log_in(uow: UnitOfWork, email: str, policy: LockPolicy) -> None
 async def accept_log_in(
     uow: UnitOfWork, email: str, candidate: Candidate, *, lifetime: timedelta, better_hash: str | None
 ) -> OpenSession | None:
-    """Starts a session after the password was found right; None if the user may no longer log in.
+    """Start a session after the password was found right; None if the user may no longer log in.
 
     Args:
         candidate: against whose hash the password was checked.
@@ -83,7 +83,7 @@ async def accept_log_in(
 
 
 async def refresh(uow: UnitOfWork, refresh_token: str) -> OpenSession | None:
-    """Exchanges a refresh token for the next one; None if it is not good. Commit in both cases.
+    """Exchange a refresh token for the next one; None if it is not good. Commit in both cases.
 
     A token that is used a second time was stolen, by the first user or the second: the session ends for both
     (RFC 9700, section 4.14.2).

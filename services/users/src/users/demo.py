@@ -1,6 +1,6 @@
 """Demo data for the laptop: an administrator and two customers with addresses. `python -m users.demo`.
 
-Runs after the migrations, with the same variables; a user who is there already stays as they are, so it can run often.
+Runs after the migrations, with the same variables; existing users stay unchanged, so it is safe to repeat.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ USERS: Final = (
 
 
 async def add_demo_users(database: Database, passwords: Passwords) -> list[str]:
-    """Adds those who are missing; returns their email addresses."""
+    """Add missing users. Return their email addresses."""
     added = []
     for user in USERS:
         password_hash = await passwords.hash(PASSWORD)
@@ -85,7 +85,7 @@ async def add_demo_users(database: Database, passwords: Passwords) -> list[str]:
 
 
 async def run() -> None:
-    """Adds the demo data to the database of the environment.
+    """Add the demo data to the database of the environment.
 
     Raises:
         PlatformError: no database is named, or it is away.

@@ -1,7 +1,7 @@
-"""What the routes of this service depend on beside the SDK's transaction: the process's tools, and a live session.
+"""Dependencies of the routes: the tools of the process, and a live session.
 
 An access token is good until it expires; other services cannot know that its session has ended. This service can, and
-asks its database each time: who logs out, is disabled or loses a role has done so at once here.
+checks its database each time, so a log-out, a disabled account or a lost role takes effect at once here.
 """
 
 from collections.abc import Callable
@@ -48,17 +48,17 @@ class Caller:
 
 
 async def live_session(principal: CurrentUser, uow: Uow) -> Caller:
-    """The caller, in the transaction of the request; 401 if the session has ended."""
+    """Return the caller, in the transaction of the request; 401 if the session has ended."""
     return await _live(principal, uow, role=None)
 
 
 async def live_administrator(principal: Annotated[Principal, Depends(administrator)], uow: Uow) -> Caller:
-    """As `live_session`, for a user who still is an administrator."""
+    """Return the caller like `live_session`, if they are still an administrator."""
     return await _live(principal, uow, role=ADMIN)
 
 
 async def live_owner_or_administrator(user_id: UUID, principal: CurrentUser, uow: Uow) -> Caller:
-    """As `live_session`, for the user whom the path names, or an administrator; 403 for others."""
+    """Return the caller like `live_session`, if they are the user in the path or an administrator; else 403."""
     if user_id == principal.user_id:
         return await _live(principal, uow, role=None)
     if not principal.is_admin:
@@ -79,11 +79,11 @@ LiveAdministrator = Annotated[Caller, Depends(live_administrator)]
 
 
 def per_minute(policy: str, limit: Callable[[UsersSettings], int]) -> Any:  # what Depends gives
-    """A dependency that counts each call of a client address, which has so many a minute as the environment says."""
+    """Return a dependency that limits the calls of a client address per minute."""
     return rate_limit(policy, limit=limit, window_seconds=60)
 
 
 def lock_policy(tools: Tools) -> LockPolicy:
-    """When failed log-ins lock an account, as the environment says."""
+    """Return when failed log-ins lock an account, from the settings."""
     settings = tools.settings
     return LockPolicy(free_failures=settings.free_log_in_failures, longest_seconds=settings.longest_lock_seconds)

@@ -14,7 +14,7 @@ def weak_password(detail: str) -> Problem:
 
 
 def invalid_credentials() -> Problem:
-    """One answer for an unknown address, a wrong password and a disabled account: it must not tell which."""
+    """Return the same answer for an unknown address, a wrong password and a disabled account, to reveal nothing."""
     return _refused("invalid-credentials", "Invalid Credentials", "email address or password is wrong")
 
 
@@ -23,7 +23,7 @@ def wrong_old_password() -> Problem:
 
 
 def invalid_refresh_token() -> Problem:
-    """One answer for an unknown, an expired and a used refresh token."""
+    """Return one answer for an unknown, an expired and a used refresh token."""
     detail = "the refresh token is unknown, expired or already used; log in again"
     return _refused("invalid-refresh-token", "Invalid Refresh Token", detail)
 
@@ -38,7 +38,7 @@ def session_ended() -> Problem:
 
 
 def log_in_locked(seconds: float) -> Problem:
-    """After repeated failures; the wait doubles with each further one.
+    """Return the problem for too many failed log-ins. The wait doubles with each further failure.
 
     Args:
         seconds: how much longer the account stays locked.

@@ -1,7 +1,7 @@
-"""What this service tells the others. Between model and use cases; published through the unit of work.
+"""Events that this service publishes through the unit of work.
 
-An event carries ids only: who wants a name or an address asks for it, so that no queue has to be searched
-when a user is deleted.
+An event carries ids only. Consumers request names and addresses, so no queue contains personal data when a user is
+deleted.
 """
 
 from typing import ClassVar

@@ -40,7 +40,7 @@ AbsentNotNull: TypeAlias = SkipJsonSchema[None]
 
 
 def absent() -> Any:
-    """The default of a field that may be left out; the OpenAPI document shows none."""
+    """Return the default of a field that may be left out; the OpenAPI document shows none."""
     return Field(default=None, json_schema_extra=_without_default)
 
 
@@ -49,7 +49,7 @@ def _without_default(schema: dict[str, Any]) -> None:
 
 
 def refuse_null(value: object) -> object:
-    """For a `field_validator(…, mode="before")` of the fields that are `AbsentNotNull`."""
+    """Refuse null. Use in a `field_validator(…, mode="before")` of `AbsentNotNull` fields."""
     if value is None:
         raise ValueError("leave the field out instead of setting it to null")
     return value

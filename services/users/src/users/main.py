@@ -17,7 +17,7 @@ ROUTERS = (api.router, api_sessions.router, api_addresses.router, api_administra
 
 
 def build_app(settings: UsersSettings | None = None) -> FastAPI:
-    """The service as an ASGI application.
+    """Return the service as an ASGI application.
 
     Args:
         settings: those of the environment, unless given.
@@ -30,7 +30,7 @@ def build_app(settings: UsersSettings | None = None) -> FastAPI:
         yield
         tools.passwords.close()
 
-    # This service holds the keys itself: it must not have to ask itself over HTTP, least of all to start.
+    # This service has the keys itself: it must not request them from itself over HTTP, especially at start.
     tokens = TokenVerifier.from_public_keys(
         public_keys_of(tools.signer.jwks), issuer=settings.token_issuer, audience=settings.token_audience
     )

@@ -1,7 +1,7 @@
 """Users and their addresses: the values, and the SQL that reads and writes them. Below use_cases, above the database.
 
-Sessions and failed log-ins stand in sessions.py. Every statement about something that a user owns has the owner in its
-predicate: what belongs to somebody else is not found.
+Sessions and failed log-ins are in sessions.py. Every statement about an owned row checks the owner: another user's row
+is not found.
 """
 
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class Address(PostalAddress):
 
 
 def normalise_email(text: str) -> str:
-    """The form in which an address is stored and compared: without surrounding white space, in lower case."""
+    """Return the form in which an address is stored and compared: without surrounding white space, in lower case."""
     return text.strip().lower()
 
 
@@ -77,7 +77,7 @@ def _address(row: Record) -> Address:
 async def insert_user(
     uow: UnitOfWork, *, user_id: UUID, email: str, name: str, password_hash: str, role: Role = "customer"
 ) -> User | None:
-    """Adds a user; None if the email address is taken, also by a transaction that commits meanwhile."""
+    """Add a user; None if the email address is taken, also by a transaction that commits meanwhile."""
     row = await uow.fetch_row(
         """
         INSERT INTO users (id, email, name, password_hash, role) VALUES ($1, $2, $3, $4, $5)
@@ -101,7 +101,7 @@ async def find_user(reader: Reader, user_id: UUID) -> User | None:
 
 
 async def lock_user(uow: UnitOfWork, user_id: UUID) -> User | None:
-    """The user, whom no other transaction changes until this one ends."""
+    """Lock the user until the transaction ends."""
     row = await uow.fetch_row(
         """
         SELECT id, email, name, role, disabled, version, created_at, updated_at FROM users WHERE id = $1
@@ -113,7 +113,7 @@ async def lock_user(uow: UnitOfWork, user_id: UUID) -> User | None:
 
 
 async def list_users(reader: Reader, *, query: str | None, after: UUID | None, limit: int) -> list[User]:
-    """Users by id, which is by time of sign-up; `query` is a part of the email address or the name."""
+    """Return users by id, which is by time of sign-up; `query` is a part of the email address or the name."""
     rows = await reader.fetch(
         """
         SELECT id, email, name, role, disabled, version, created_at, updated_at FROM users
@@ -129,7 +129,7 @@ async def list_users(reader: Reader, *, query: str | None, after: UUID | None, l
 
 
 async def update_user(uow: UnitOfWork, user: User) -> User:
-    """Writes name, role and disabled of a locked user, as the next version."""
+    """Write name, role and disabled of a locked user, as the next version."""
     row = await uow.fetch_row(
         """
         UPDATE users SET name = $2, role = $3, disabled = $4, version = version + 1, updated_at = now()
@@ -146,7 +146,7 @@ async def update_user(uow: UnitOfWork, user: User) -> User:
 
 
 async def replace_password(uow: UnitOfWork, user_id: UUID, *, old: Password, new_hash: str) -> bool:
-    """Whether it was done: not if the password is no longer the one that was checked."""
+    """Replace the password. Return False if it is no longer the one that was checked."""
     done = await uow.execute(
         """
         UPDATE users SET password_hash = $3, password_version = password_version + 1, updated_at = now()
@@ -160,14 +160,14 @@ async def replace_password(uow: UnitOfWork, user_id: UUID, *, old: Password, new
 
 
 async def rehash_password(uow: UnitOfWork, user_id: UUID, *, old: Password, new_hash: str) -> None:
-    """Stores another hash of the same password, unless the password has been changed meanwhile."""
+    """Store another hash of the same password, unless the password has been changed meanwhile."""
     await uow.execute(
         "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_version = $2", user_id, old.version, new_hash
     )
 
 
 async def delete_user(uow: UnitOfWork, user_id: UUID) -> int | None:
-    """Removes the user with sessions and addresses; returns the last version, None if there is no such user."""
+    """Remove the user with sessions and addresses; returns the last version, None if there is no such user."""
     version: int | None = await uow.fetch_value("DELETE FROM users WHERE id = $1 RETURNING version", user_id)
     return version
 
@@ -196,7 +196,7 @@ async def find_address(reader: Reader, user_id: UUID, address_id: UUID) -> Addre
 
 
 async def lock_address(uow: UnitOfWork, user_id: UUID, address_id: UUID) -> Address | None:
-    """The user's address, which no other transaction changes until this one ends."""
+    """Lock the user's address until the transaction ends."""
     row = await uow.fetch_row(
         """
         SELECT id, label, recipient, line1, line2, city, region, postal_code, country, version, created_at, updated_at
@@ -230,7 +230,7 @@ async def insert_address(uow: UnitOfWork, user_id: UUID, address_id: UUID, conte
 
 
 async def update_address(uow: UnitOfWork, user_id: UUID, address_id: UUID, content: PostalAddress) -> Address:
-    """Writes the content of a locked address, as the next version."""
+    """Write the content of a locked address, as the next version."""
     row = await uow.fetch_row(
         """
         UPDATE addresses SET label = $3, recipient = $4, line1 = $5, line2 = $6, city = $7, region = $8,
@@ -248,7 +248,7 @@ async def update_address(uow: UnitOfWork, user_id: UUID, address_id: UUID, conte
 
 
 def _values(content: PostalAddress) -> tuple[str | None, ...]:
-    """The content in the order in which the statements above number it."""
+    """Return the content in the order in which the statements above number it."""
     return (
         content.label,
         content.recipient,
@@ -262,6 +262,6 @@ def _values(content: PostalAddress) -> tuple[str | None, ...]:
 
 
 async def delete_address(uow: UnitOfWork, user_id: UUID, address_id: UUID) -> bool:
-    """Whether the user had such an address."""
+    """Delete an address. Return whether the user had it."""
     done = await uow.execute("DELETE FROM addresses WHERE user_id = $1 AND id = $2", user_id, address_id)
     return done == "DELETE 1"

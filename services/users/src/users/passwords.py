@@ -1,4 +1,4 @@
-"""Passwords: which are accepted, and how they are hashed. Beside the model; used by the routes outside transactions.
+"""Accept and hash passwords. Routes use this outside transactions.
 
 Hashing costs about 32 ms of CPU and 19 MiB of memory each time, on purpose. It runs in a small pool of threads behind a
 short queue, so that a flood of log-ins slows log-ins down and nothing else.
@@ -29,7 +29,7 @@ COMMON: Final = frozenset((files("users") / "common_passwords.txt").read_text(en
 
 
 def require_strong(password: str, *, email: str) -> None:
-    """Refuses a password that is easily guessed. There are no rules of composition: they make passwords worse.
+    """Refuse a password that is easy to guess. There are no composition rules: they make passwords worse.
 
     Raises:
         Problem: 422 weak-password.
@@ -59,7 +59,7 @@ class Passwords:
         self._dummy_hash = _hash_of_nothing(self._hasher)
 
     async def hash(self, password: str) -> str:
-        """The hash in PHC string format.
+        """Return the hash in PHC string format.
 
         Raises:
             Problem: 503 when too many hashes are under way.
@@ -67,7 +67,7 @@ class Passwords:
         return await self._run(lambda: self._hasher.hash(_normalised(password)))
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Whether the password belongs to the hash. Without a hash it takes as long, and is false.
+        """Return whether the password belongs to the hash. Without a hash it takes as long, and is false.
 
         Raises:
             Problem: 503 when too many hashes are under way.
@@ -75,7 +75,7 @@ class Passwords:
         return await self._run(lambda: self._verify(password_hash or self._dummy_hash, password))
 
     def is_outdated(self, password_hash: str) -> bool:
-        """Whether the hash was made with other parameters than today's."""
+        """Return whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(password_hash)
 
     def close(self) -> None:
@@ -102,12 +102,12 @@ class Passwords:
 
 
 def _normalised(password: str) -> str:
-    """NFKC, so that one password typed on two keyboards is one password (NIST SP 800-63B-4, 3.1.1.2)."""
+    """Apply NFKC, so that two keyboards give the same password (NIST SP 800-63B-4, 3.1.1.2)."""
     return unicodedata.normalize("NFKC", password)
 
 
 def _hash_of_nothing(hasher: argon2.PasswordHasher) -> str:
-    """A hash that no password has, with the hasher's own parameters: verifying against it takes the usual time."""
+    """Return a hash that no password has. Its parameters make verification take the usual time."""
 
     def encoded(length: int) -> str:
         return base64.b64encode(os.urandom(length)).decode().rstrip("=")

@@ -60,7 +60,7 @@ async def find_candidate(reader: Reader, email: str) -> Candidate:
 
 
 async def count_failure(uow: UnitOfWork, email: str) -> int:
-    """Counts one more failed log-in in a row; returns how many there are now."""
+    """Count one more failed log-in in a row; returns how many there are now."""
     failures: int = await uow.fetch_value(
         """
         INSERT INTO failed_log_ins AS failed (email_digest, failures) VALUES ($1, 1)
@@ -88,7 +88,7 @@ async def forget_failures(uow: UnitOfWork, email: str) -> None:
 
 
 async def forget_old_failures(uow: UnitOfWork) -> None:
-    """Removes a few rows that no longer count. Each failure adds one row at most and removes up to ten."""
+    """Remove a few rows that no longer count. Each failure adds one row at most and removes up to ten."""
     await uow.execute(
         """
         DELETE FROM failed_log_ins WHERE email_digest IN (
@@ -103,7 +103,7 @@ async def forget_old_failures(uow: UnitOfWork) -> None:
 async def insert_session(
     uow: UnitOfWork, *, session_id: UUID, user_id: UUID, password: Password, lifetime: timedelta
 ) -> Session | None:
-    """Starts a session; None if the user was disabled, deleted or given another password meanwhile."""
+    """Start a session; None if the user was disabled, deleted or given another password meanwhile."""
     row = await uow.fetch_row(
         """
         WITH account AS (
@@ -124,7 +124,7 @@ async def insert_session(
 
 
 async def is_live(reader: Reader, session_id: UUID, user_id: UUID, role: str | None = None) -> bool:
-    """Whether the session still is, and its user is enabled and, if asked, has the role."""
+    """Return whether the session still is, and its user is enabled and, if asked, has the role."""
     live: bool = await reader.fetch_value(
         """
         SELECT EXISTS (
@@ -145,7 +145,7 @@ async def insert_refresh_token(uow: UnitOfWork, session_id: UUID, digest: bytes)
 
 
 async def lock_session_of(uow: UnitOfWork, digest: bytes) -> Session | None:
-    """The live session that a refresh token belongs to, used or not; others with the same session wait."""
+    """Return the live session that a refresh token belongs to, used or not; others with the same session wait."""
     row = await uow.fetch_row(
         """
         SELECT sessions.id, sessions.user_id, users.role
@@ -161,7 +161,7 @@ async def lock_session_of(uow: UnitOfWork, digest: bytes) -> Session | None:
 
 
 async def use_refresh_token(uow: UnitOfWork, digest: bytes) -> bool:
-    """Whether this was the token's first use."""
+    """Return whether this was the token's first use."""
     done = await uow.execute("UPDATE refresh_tokens SET used_at = now() WHERE digest = $1 AND used_at IS NULL", digest)
     return done == "UPDATE 1"
 
@@ -171,7 +171,7 @@ async def end_session(uow: UnitOfWork, session_id: UUID) -> None:
 
 
 async def end_sessions(uow: UnitOfWork, user_id: UUID, *, but: UUID | None = None) -> None:
-    """Ends all sessions of a user, or all but one."""
+    """End all sessions of a user, or all but one."""
     await uow.execute("DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2", user_id, but)
 
 

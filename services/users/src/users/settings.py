@@ -53,7 +53,7 @@ class UsersSettings(ServiceSettings):
 
 
 def token_signer(settings: UsersSettings) -> TokenSigner:
-    """The signer with the keys of the environment."""
+    """Return the signer with the keys of the environment."""
     previous = settings.token_previous_keys
     return TokenSigner(
         load_private_key(settings.token_signing_key.get_secret_value()),
@@ -65,5 +65,5 @@ def token_signer(settings: UsersSettings) -> TokenSigner:
 
 
 def password_pool(settings: UsersSettings) -> Passwords:
-    """The pool that hashes passwords, as large as the environment says."""
+    """Return the pool that hashes passwords, as large as the environment says."""
     return Passwords(threads=settings.password_threads, queue_limit=settings.password_queue_limit)

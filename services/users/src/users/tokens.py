@@ -28,7 +28,7 @@ _PEM_BLOCK: Final = re.compile(r"-----BEGIN (?P<label>[A-Z ]+)-----.+?-----END (
 
 
 def load_private_key(pem: str) -> Ed25519PrivateKey:
-    """Reads an Ed25519 private key in PEM (PKCS #8).
+    """Read an Ed25519 private key in PEM (PKCS #8).
 
     Raises:
         ValueError: it is not one. The message does not show the key.
@@ -43,7 +43,7 @@ def load_private_key(pem: str) -> Ed25519PrivateKey:
 
 
 def load_public_keys(pem: str) -> tuple[Ed25519PublicKey, ...]:
-    """Reads one or more Ed25519 keys, public or private, in PEM, one after the other.
+    """Read one or more Ed25519 keys, public or private, in PEM, one after the other.
 
     Raises:
         ValueError: a block is not an Ed25519 key, or there is none.
@@ -67,7 +67,7 @@ def _public_key(block: str) -> Ed25519PublicKey:
 
 
 def public_jwk(key: Ed25519PublicKey) -> dict[str, str]:
-    """The public key as a JSON Web Key (RFC 8037, 2), with its thumbprint as key id."""
+    """Return the public key as a JSON Web Key (RFC 8037, 2), with its thumbprint as key id."""
     x = _base64url(key.public_bytes_raw())
     required = {"crv": "Ed25519", "kty": "OKP", "x": x}
     # RFC 7638, 3: the required members only, in lexicographic order, without white space.
@@ -114,7 +114,7 @@ class TokenSigner:
         """The JSON Web Key Set (RFC 7517, 5), current key first."""
 
     def issue(self, *, user_id: UUID, role: str, session_id: UUID) -> AccessToken:
-        """A new access token of one user's session."""
+        """Return a new access token of one user's session."""
         now = int(time.time())
         claims = {
             "iss": self._issuer,
@@ -132,10 +132,10 @@ class TokenSigner:
 
 
 def new_refresh_token() -> str:
-    """256 random bits, base64url."""
+    """Return 256 random bits, base64url."""
     return secrets.token_urlsafe(REFRESH_TOKEN_BYTES)
 
 
 def refresh_token_digest(token: str) -> bytes:
-    """What is stored of a refresh token. A fast hash is enough for 256 random bits."""
+    """Return what is stored of a refresh token. A fast hash is enough for 256 random bits."""
     return hashlib.sha256(token.encode()).digest()

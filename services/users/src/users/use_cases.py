@@ -1,6 +1,6 @@
-"""What can be done with users and addresses. Called by the routes with a transaction that the edge commits.
+"""Use cases of users and addresses. Routes call them with a transaction that the edge commits.
 
-The use cases of sessions stand in authentication.py.
+Use cases of sessions are in authentication.py.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from users.model import Address, Password, PostalAddress, Role, User
 
 
 async def sign_up(uow: UnitOfWork, *, email: str, name: str, password_hash: str, role: Role = "customer") -> User:
-    """Adds a user.
+    """Add a user.
 
     Raises:
         Problem: 409 email-taken.
@@ -32,7 +32,7 @@ async def sign_up(uow: UnitOfWork, *, email: str, name: str, password_hash: str,
 
 
 async def rename_user(uow: UnitOfWork, user: User, name: str) -> User:
-    """Gives a locked user another name."""
+    """Give a locked user another name."""
     if name == user.name:
         return user
     return await _update(uow, replace(user, name=name), UserUpdated)
@@ -41,7 +41,7 @@ async def rename_user(uow: UnitOfWork, user: User, name: str) -> User:
 async def administer_user(
     uow: UnitOfWork, user: User, *, administrator_id: UUID, role: Role | None, disabled: bool | None
 ) -> User:
-    """Changes the role of a locked user, disables or enables them. A disabled user's sessions end.
+    """Change the role of a locked user, disables or enables them. A disabled user's sessions end.
 
     Raises:
         Problem: 409 own-account, so that the last administrator cannot lock everybody out.
@@ -72,7 +72,7 @@ async def _update(
 
 
 async def change_password(uow: UnitOfWork, *, user_id: UUID, session_id: UUID, old: Password, new_hash: str) -> None:
-    """Replaces the password that was checked, and ends all sessions but this one.
+    """Replace the password that was checked, and ends all sessions but this one.
 
     Raises:
         Problem: 401 invalid-credentials, if another request has changed the password meanwhile.
@@ -83,7 +83,7 @@ async def change_password(uow: UnitOfWork, *, user_id: UUID, session_id: UUID, o
 
 
 async def delete_user(uow: UnitOfWork, user_id: UUID) -> None:
-    """Removes the user with all that this service stores about them.
+    """Remove the user with all that this service stores about them.
 
     Raises:
         Problem: 401, if the user is gone already.
@@ -95,7 +95,7 @@ async def delete_user(uow: UnitOfWork, user_id: UUID) -> None:
 
 
 async def add_address(uow: UnitOfWork, user_id: UUID, content: PostalAddress, *, limit: int) -> Address:
-    """Stores another address.
+    """Store another address.
 
     Raises:
         Problem: 409 address-limit.
@@ -108,7 +108,7 @@ async def add_address(uow: UnitOfWork, user_id: UUID, content: PostalAddress, *,
 
 
 async def change_address(uow: UnitOfWork, user_id: UUID, address: Address, changes: Mapping[str, Any]) -> Address:
-    """Changes the given fields of a locked address."""
+    """Change the given fields of a locked address."""
     changed = replace(address, **changes)
     if changed == address:
         return address
