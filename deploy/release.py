@@ -5,8 +5,8 @@
     release.py deploy    update the service's stack, then release the image
 
 ENVIRONMENT names the environment, and SERVICE the service of the pipeline. Without SERVICE, the script takes the
-services that the commits since SINCE touch, or all; an untouched service has nothing to do. It writes reports/, stops at
-the first command that fails, and exits with its code.
+services that the commits since SINCE touch, or all; an untouched service has nothing to do. It writes reports/, stops
+at the first command that fails, and exits with its code.
 """
 
 import os
