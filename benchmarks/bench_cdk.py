@@ -70,7 +70,7 @@ def compared(folder: Path) -> list[Row]:
 
 
 def for_cdk(priority: int, spec: ServiceSpec) -> dict[str, object]:
-    """What the CDK's program asks of a service."""
+    """Return what the CDK's program asks of a service."""
     assert spec.worker is not None
     return {
         "name": spec.name,

@@ -99,7 +99,7 @@ async def _empty(url: str) -> None:
 
 
 async def _raw_per_second(url: str) -> float:
-    """What asyncpg does with the statements of one order, nothing around them."""
+    """Return what asyncpg does with the statements of one order, nothing around them."""
     pool = await asyncpg.create_pool(url, password="orders", min_size=CONNECTIONS, max_size=CONNECTIONS)
     left = iter(range(ORDERS))
 

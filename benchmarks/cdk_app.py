@@ -255,7 +255,7 @@ def scale_worker(service: Service, worker: Any, queue: Any) -> None:
 
 
 def release_alarms(group: Any, queue: Any, dead_letters: Any, stack: Any) -> list[Any]:
-    """Those that take a release back."""
+    """Return those that take a release back."""
     rate = cloudwatch.MathExpression(
         expression="100 * FILL(failed, 0) / FILL(all, 1)",
         using_metrics={

@@ -29,7 +29,7 @@ async def _connection(host: str, port: int, requests: Callable[[], bytes | None]
 async def requests_per_second(
     host: str, port: int, build: Callable[[int], bytes], *, count: int, connections: int, expected_status: int
 ) -> float:
-    """Sends `count` requests over `connections` connections, closed loop.
+    """Send `count` requests over `connections` connections, closed loop.
 
     Args:
         build: the bytes of the request with that number.

@@ -44,7 +44,7 @@ class Bench:
     endpoint_url: str
 
     async def queue(self, name: str, messages: int = 0) -> str:
-        """Creates a queue holding that many messages; returns its URL."""
+        """Create a queue holding that many messages; return its URL."""
         async with get_session().create_client("sqs", region_name=REGION, endpoint_url=self.endpoint_url) as client:
             url: str = (await client.create_queue(QueueName=name))["QueueUrl"]
         outgoing = [OutgoingMessage(body=body()) for _ in range(messages)]
@@ -76,7 +76,7 @@ class Bench:
 
 
 def body() -> str:
-    """A message as it is on the wire."""
+    """Return a message as it is on the wire."""
     return encode_message(
         Message(
             id=new_id(),

@@ -46,7 +46,7 @@ class Row:
 
 
 def render(rows: Iterable[Row]) -> str:
-    """The rows as a table for people."""
+    """Return the rows as a table for people."""
     table = [("figure", "median", "spread", "ratio", "aim"), *(row.cells() for row in rows)]
     widths = [max(len(line[column]) for line in table) for column in range(5)]
     return "\n".join(

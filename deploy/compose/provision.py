@@ -28,7 +28,7 @@ SUPERUSER: Final = Path("postgres/POSTGRES_PASSWORD")
 
 
 def make_up_secrets(specs: list[ServiceSpec], environment: Environment, root: Path = SECRETS) -> list[Path]:
-    """Writes every secret that a task definition names and that is not there yet; returns the new files."""
+    """Write every secret that a task definition names and that is not there yet; return the new files."""
     kinds = {SUPERUSER: "password"}
     for spec in specs:
         for variable, reference in secrets_of(spec, environment):
@@ -48,7 +48,7 @@ def write_secret(path: Path, kind: str) -> None:
 
 
 def provision(specs: list[ServiceSpec], environment: Environment, variables: Mapping[str, str]) -> None:
-    """Creates roles, schemas and queues, or corrects what is there.
+    """Create roles, schemas and queues, or correct what is there.
 
     Raises:
         PlatformError: the database or the AWS endpoint did not take it.

@@ -73,7 +73,7 @@ def assemble(target: Path) -> None:
 
 
 def packages_linked_to(files: Iterable[Path]) -> frozenset[str]:
-    """The Debian packages of all libraries that the dynamic linker would load."""
+    """Return the Debian packages of all libraries that the dynamic linker would load."""
     owners = {
         os.path.realpath(line): listed.stem.partition(":")[0]
         for listed in (PACKAGE_RECORDS / "info").glob("*.list")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def register(group: click.Group) -> None:
-    """Adds the commands to `platform`."""
+    """Add the commands to `platform`."""
     for command in (up, down, status, logs, reset):
         group.add_command(command)
 
@@ -117,7 +117,7 @@ def _prefixed(line: Line, sources: int) -> str:
 
 
 def status_text(document: dict[str, Any]) -> str:
-    """The document as a table for people."""
+    """Return the document as a table for people."""
     if document["state"] == "stopped":
         return f"The platform is not running (state folder {document['state_folder']})."
     head = [f"The platform is {document['state']} (pid {document['pid']}) since {document['since']}", ""]
@@ -141,7 +141,7 @@ TIMEOUT_SECONDS: Final = 130.0
 
 
 def take_down(folder: StateFolder, *, say: Tell) -> None:
-    """Returns when nothing runs any more."""
+    """Return when nothing runs any more."""
     state = folder.read(STATE_FILE)
     supervisor = ProcessRecord(**state["supervisor"]) if "supervisor" in state else None
     if supervisor is None or not supervisor.is_alive():

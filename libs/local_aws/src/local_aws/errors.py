@@ -46,7 +46,7 @@ class AlreadyRunning(PlatformError):
 
 
 def did_not_start(name: str, log: Path, why: str) -> PlatformError:
-    """Describes a failed start by the end of its log; a full disk is called by its name."""
+    """Return the error of a failed start, with the end of its log; DiskFull if the log says so."""
     lines = last_lines(log, 15)
     if any("No space left on device" in line for line in lines):
         return disk_full(log.parent)
@@ -65,7 +65,7 @@ def disk_full(folder: Path) -> DiskFull:
 
 
 def last_lines(log: Path, count: int) -> list[str]:
-    """The last `count` lines of a log that may be large or absent."""
+    """Return the last `count` lines of a log that may be large or absent."""
     try:
         with log.open("rb") as file:
             file.seek(0, 2)

@@ -98,14 +98,14 @@ class LocalStack:
         await self._migrate(self.services.values())
 
     async def start_tasks(self, *, demo: bool) -> None:
-        """Asks the cluster, whose loop must be running, for all tasks; creates the demo data meanwhile."""
+        """Ask the cluster, whose loop must be running, for all tasks; create the demo data meanwhile."""
         self._tell("starting tasks")
         self.cluster.want(self._slots(self.services.values()))
         if demo:
             await self._create_demo_data()
 
     async def until_healthy(self) -> None:
-        """Waits for every task, then for the way to each service through the load balancer."""
+        """Wait until every task is healthy and every service answers through the load balancer."""
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         told: set[str] = set()
         while not self.cluster.is_healthy():
@@ -145,7 +145,7 @@ class LocalStack:
         )
 
     async def replace_services(self, names: Iterable[str], *, migrate: bool) -> None:
-        """Reads the services' files again and replaces their tasks. Raises InvalidSpec, and then nothing changes."""
+        """Read the services' files again and replace their tasks. Raises InvalidSpec, and then nothing changes."""
         services = load_local_services(self.settings.root, self.environment)
         changed = [services[name] for name in names if name in services and name in self.services]
         self.services = {**self.services, **{service.name: service for service in changed}}
@@ -172,7 +172,7 @@ class LocalStack:
             server.stop()
 
     def kill(self) -> None:
-        """Everything at once, without a goodbye."""
+        """Kill everything at once."""
         for task in self._one_off:
             task.kill()
         self.cluster.kill()

@@ -18,7 +18,7 @@ _TAIL_BYTES_PER_LINE: Final = 600
 
 
 def limit_size(folder: Path, max_bytes: int = MAX_BYTES) -> None:
-    """Copies a log that has grown too large to `<name>.log.1` and empties it.
+    """Copy a log that has grown too large to `<name>.log.1` and empty it.
 
     The writers hold the file open in append mode, so they go on at its new end.
     """
@@ -39,7 +39,7 @@ class Line:
 
 
 def logs_of(folder: Path, name: str) -> list[Path]:
-    """The logs of all tasks of a service, or the one of that name. Raises UnknownLog."""
+    """Return the logs of all tasks of a service, or the one of that name. Raises UnknownLog."""
     found = sorted(folder.glob("*.log"))
     chosen = [log for log in found if log.stem == name] or [log for log in found if _service_of(log.stem) == name]
     if not chosen:
@@ -58,7 +58,7 @@ def _service_of(stem: str) -> str:
 
 
 def last_lines(logs: Sequence[Path], count: int) -> list[Line]:
-    """The last lines of each log, merged in the order of their time stamps where they have one."""
+    """Return the last lines of each log, merged in the order of their time stamps where they have one."""
     dated = [(moment, Line(log.stem, text)) for log in logs for moment, text in _dated(_tail(log, count))]
     dated.sort(key=lambda pair: pair[0])
     return [line for _, line in dated][-count:] if count else []
@@ -111,7 +111,7 @@ def _dated(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _moment_of(line: str) -> str | None:
-    """The time stamp of a JSON or a plain line: ISO 8601 in UTC, so that the order of texts is that of times."""
+    """Return the time stamp of a JSON or a plain line: ISO 8601 in UTC, so that the order of texts is that of times."""
     if line.startswith("{"):
         try:
             document = json.loads(line)

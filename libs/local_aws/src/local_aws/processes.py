@@ -34,7 +34,7 @@ def spawn(
     prepare: Preparation | None = None,
     user: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Starts a command as leader of its own session, its output appended to `log`.
+    """Start a command as leader of its own session, its output appended to `log`.
 
     When the calling *thread* ends, Linux sends the child `death_signal`; so call this from a thread that lives as long
     as the child should.
@@ -57,7 +57,7 @@ def spawn(
 
 
 def die_with_parent(death_signal: signal.Signals, prepare: Preparation | None = None) -> Preparation:
-    """A preparation that binds the child's life to ours, then runs `prepare`."""
+    """Return a preparation that binds the child's life to ours, and then runs `prepare`."""
     parent = os.getpid()
 
     def in_child() -> None:
@@ -86,7 +86,7 @@ def enter_user_namespace() -> None:
 
 
 def user_namespaces_work() -> bool:
-    """Tries it: a container with a strict seccomp profile says no."""
+    """Return whether this system allows user namespaces; a strict seccomp profile forbids them."""
     try:
         return subprocess.run(["true"], preexec_fn=enter_user_namespace, check=False).returncode == 0
     except (subprocess.SubprocessError, OSError):
@@ -100,7 +100,7 @@ def stop(
     timeout_seconds: float,
     whole_group: bool = False,
 ) -> None:
-    """Asks the process (or its whole group) to stop; whatever is left of the group after the timeout is killed."""
+    """Ask the process (or its whole group) to stop; whatever is left of the group after the timeout is killed."""
     if process.poll() is None:
         if whole_group:
             signal_group(process.pid, stop_signal)
@@ -113,7 +113,7 @@ def stop(
 
 
 def signal_group(leader: int, number: signal.Signals) -> None:
-    """Signals every process of the group that `spawn` created; a group that is gone is fine."""
+    """Signal every process of the group that `spawn` created; a group that is gone is fine."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, number)
 
@@ -124,7 +124,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on at this moment."""
+    """Return a TCP port that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -132,7 +132,7 @@ def free_port() -> int:
 
 
 def require_free(port: int, *, purpose: str, variable: str) -> None:
-    """Raises PortTaken, naming the holder and the variable that moves us elsewhere, if the port cannot be bound."""
+    """Raise PortTaken, naming the holder and the variable that moves us elsewhere, if the port cannot be bound."""
     with socket.socket() as probe:
         # As servers do: a port in TIME_WAIT is free, one with a listener is not.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -155,7 +155,7 @@ def _port_taken(port: int, error: OSError, purpose: str, variable: str) -> PortT
 
 
 def holder_of(port: int) -> str | None:
-    """The process that listens on the port, as `python3 (pid 42)`; None where the system does not tell us."""
+    """Return the process that listens on the port, as `python3 (pid 42)`; None where the system does not say."""
     try:
         connections = psutil.net_connections("tcp")
     except (psutil.AccessDenied, OSError):

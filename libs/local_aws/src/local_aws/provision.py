@@ -32,7 +32,7 @@ async def prepare_database(
     passwords: Mapping[str, str],
     create: bool,
 ) -> None:
-    """Creates what is missing; passwords and rights are set anew each time.
+    """Create what is missing; passwords and rights are set anew each time.
 
     Args:
         url: of a superuser, or of a role that owns the database and may create roles.
@@ -101,7 +101,7 @@ _LONG_POLL_SECONDS = 20
 
 
 def create_queues(aws: AwsClients, specs: Iterable[ServiceSpec], environment: Environment) -> None:
-    """Creates what is missing and corrects the attributes of what is there."""
+    """Create what is missing and correct the attributes of what is there."""
     for spec in specs:
         for queue in spec.queues:
             _create(aws, queue, environment)
@@ -156,7 +156,7 @@ class SecretStore:
     def complete(
         self, containers: Iterable[AppContainer], *, kinds: Mapping[str, str], given: Mapping[str, str]
     ) -> None:
-        """Makes up every value that a container refers to and that is not there yet.
+        """Generate every value that a container refers to and that is not there yet.
 
         Args:
             kinds: secret name without `platform/<environment>/` to `password` or `ed25519_private_key`.
@@ -171,7 +171,7 @@ class SecretStore:
         return str(json.loads(self._values[name])[json_key])
 
     def put(self, aws: AwsClients) -> None:
-        """Creates or corrects every secret and parameter at the AWS endpoint."""
+        """Create or correct every secret and parameter at the AWS endpoint."""
         for name, value in self._values.items():
             if name.startswith("/"):
                 request = {"Name": name, "Value": value, "Type": "SecureString", "Overwrite": True}
@@ -203,7 +203,7 @@ def _make_up(kind: str) -> str:
 
 
 def ed25519_private_key() -> str:
-    """A new private key, PKCS #8 in PEM."""
+    """Return a new private key, PKCS #8 in PEM."""
     # Needed once in the life of a state folder, so not at every start.
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat

@@ -45,7 +45,7 @@ class Wishes:
 
 
 def load_local_settings(variables: Mapping[str, str] = os.environ) -> LocalSettings:
-    """Raises InvalidVariable, or NotInRepository."""
+    """Raise InvalidVariable, or NotInRepository."""
     root = find_root(Path.cwd())
     return LocalSettings(
         root=root,
@@ -91,7 +91,7 @@ def _outside_cache(text: str) -> Cache:
 
 
 def outside_cache_password(settings: LocalSettings) -> str | None:
-    """The password in REDIS_URL: tasks get it as a secret, as they do on AWS."""
+    """Return the password in REDIS_URL: tasks get it as a secret, as they do on AWS."""
     password = urlsplit(settings.outside_redis_url or "").password
     return None if password is None else unquote(password)
 

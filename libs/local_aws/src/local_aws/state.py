@@ -59,7 +59,7 @@ class StateFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the lock that one supervisor at a time may hold; the system frees it however the process ends."""
+        """Hold the lock that one supervisor at a time may hold; the system frees it however the process ends."""
         self.create()
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -80,7 +80,7 @@ class StateFolder:
             return True
 
     def read(self, name: str) -> dict[str, Any]:
-        """One of our JSON documents; empty if it is not there, or was lost in a power cut."""
+        """Return one of our JSON documents; empty if it is not there, or was lost in a power cut."""
         try:
             document: dict[str, Any] = json.loads((self.path / name).read_text())
         except (FileNotFoundError, ValueError):
@@ -88,7 +88,7 @@ class StateFolder:
         return document
 
     def write(self, name: str, document: Mapping[str, Any], *, durable: bool = True) -> None:
-        """Replaces a document as a whole, readable by us alone: nobody ever sees half of it."""
+        """Replace a document as a whole, readable by us alone: nobody ever sees half of it."""
         new = self.path / f"{name}.new"
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -99,7 +99,7 @@ class StateFolder:
         new.replace(self.path / name)
 
     def empty(self) -> None:
-        """Removes all that we put there. Nothing may run."""
+        """Remove all that we put there. Nothing may run."""
         for name in _CONTENTS:
             target = self.path / name
             if target.is_dir():
@@ -117,7 +117,7 @@ def record_processes(pids: Iterable[int]) -> list[dict[str, Any]]:
 
 
 def end_leftovers(state: Mapping[str, Any], *, timeout_seconds: float = 5) -> int:
-    """Ends what a killed run has left: process groups are asked to stop, then killed. Returns how many there were."""
+    """End what a killed run has left: process groups are asked to stop, then killed. Returns how many there were."""
     records = [ProcessRecord(**record) for record in state.get("processes", ())]
     alive = [record for record in records if record.is_alive()]
     for record in alive:

@@ -26,7 +26,7 @@ Phase = Literal["starting", "running", "stopping"]
 
 
 def stack_document(local_stack: LocalStack, *, phase: Phase, supervisor: ProcessRecord, since: float) -> dict[str, Any]:
-    """The whole record; `processes` is what a later run must recognise if this one is killed."""
+    """Return the whole record; `processes` is what a later run must recognise if this one is killed."""
     environment, database = local_stack.environment, local_stack.environment.database
     return {
         "state": phase,
@@ -63,7 +63,7 @@ def _servers(local_stack: LocalStack) -> list[dict[str, Any]]:
 
 
 def _tasks(local_stack: LocalStack) -> list[dict[str, Any]]:
-    """Every task, and every slot that waits for one."""
+    """Return every task, and every slot that waits for one."""
     cluster = local_stack.cluster
     tasks: list[tuple[Slot, RunningTask | None]] = [(task.slot, task) for task in cluster.tasks]
     tasks += [(slot, None) for slot in set(cluster.desired) - {task.slot for task in cluster.tasks}]
@@ -168,7 +168,7 @@ class _Supervisor:
         return tuple(loops)
 
     async def _until_first_failure(self, stop: asyncio.Task[Any], work: list[asyncio.Task[None]]) -> None:
-        """Returns when asked to stop; raises what any part of the work raises."""
+        """Return when asked to stop; raise what any part of the work raises."""
         pending: set[asyncio.Task[Any]] = {stop, *work}
         while stop in pending:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)

@@ -39,7 +39,7 @@ Place an order, in another terminal:
 
 
 def welcome_text(url: str, *, seconds: float, detached: bool, demo: bool) -> str:
-    """The whole text.
+    """Return the whole text.
 
     Args:
         seconds: how long it took to come up.

@@ -33,7 +33,7 @@ class SourceWatch:
         self._next = asyncio.ensure_future(anext(self._changes))
 
     async def run(self) -> None:
-        """Replaces the tasks of every service whose sources change; ends only when cancelled, or if it cannot watch."""
+        """Replace the tasks of every service whose sources change; end only when cancelled, or if it cannot watch."""
         try:
             while True:
                 batch = await self._next
@@ -57,7 +57,7 @@ class SourceWatch:
 
 
 def affected_services(paths: Iterable[Path], directories: dict[str, Path], sdk: Path) -> list[str]:
-    """The services whose tasks run any of the changed files, by name."""
+    """Return the services whose tasks run any of the changed files, by name."""
     affected: set[str] = set()
     for path in paths:
         if path.is_relative_to(sdk):

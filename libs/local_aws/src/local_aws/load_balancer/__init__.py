@@ -57,14 +57,14 @@ class LoadBalancer(BackingServer):
         return self._targets
 
     def set_targets(self, target_group: str, ports: Iterable[int]) -> None:
-        """Replaces the registered targets of a group. Requests in flight to one taken out are completed."""
+        """Replace the registered targets of a group. Requests in flight to one taken out are completed."""
         wanted = frozenset(ports)
         if wanted != self._targets[target_group]:
             self._write_endpoints(target_group, wanted)
             self._targets[target_group] = wanted
 
     def set_rules(self, rules: Sequence[Rule]) -> None:
-        """Replaces all listener rules at once."""
+        """Replace all listener rules at once."""
         self._rules = tuple(rules)
         replace_document(routes_file(self.directory), routes_document(self._rules))
 
@@ -97,7 +97,7 @@ class LoadBalancer(BackingServer):
 
 
 def replace_document(path: Path, document: Mapping[str, Any]) -> None:
-    """Writes beside the file and renames: Envoy notices renames only, and never reads a half-written file."""
+    """Write beside the file and rename: Envoy notices renames only, and never reads a half-written file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     new.write_text(json.dumps(document))

@@ -66,7 +66,7 @@ def bootstrap_document(*, port: int, directory: Path, target_groups: Iterable[Ta
 
 
 def routes_document(rules: Sequence[Rule]) -> Document:
-    """All rules of the listener, and the fixed answer for whatever matches none."""
+    """Return all rules of the listener, and the fixed answer for whatever matches none."""
     routes = [
         {
             "match": {"path_separated_prefix": rule.path},
@@ -89,7 +89,7 @@ def routes_document(rules: Sequence[Rule]) -> Document:
 
 
 def endpoints_document(target_group: str, ports: Iterable[int]) -> Document:
-    """The registered targets; which of them get requests, the health checks decide."""
+    """Return the registered targets; which of them get requests, the health checks decide."""
     endpoints = [{"endpoint": {"address": _address(port)}} for port in sorted(ports)]
     return {
         "version_info": "1",

@@ -152,7 +152,7 @@ def _account_for_this_machine() -> Account:
 
 
 def _end_orphans(cluster: Path) -> None:
-    """Clears the way after a postmaster that was killed: its children, and its lock if it is a zombie.
+    """Clean up after a postmaster that was killed: its children, and its lock if it is a zombie.
 
     PostgreSQL takes a zombie for a running server, and in a container without an init nobody ever reaps it.
     """

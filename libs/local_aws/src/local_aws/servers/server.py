@@ -42,23 +42,23 @@ class BackingServer(ABC):
 
     @abstractmethod
     def _launch(self) -> subprocess.Popen[bytes]:
-        """Starts the process; the directory exists and the port is free."""
+        """Start the process; the directory exists and the port is free."""
 
     @abstractmethod
     def is_ready(self) -> bool:
-        """Asks the server itself."""
+        """Ask the server itself."""
 
     @property
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Raises PortTaken, DiskFull or ServerDidNotStart."""
+        """Raise PortTaken, DiskFull or ServerDidNotStart."""
         self.launch()
         self.wait_until_ready()
 
     def launch(self) -> None:
-        """Starts the process without waiting for it."""
+        """Start the process without waiting for it."""
         if self.is_running():
             return
         require_free(self.port, purpose=self.title, variable=self.port_variable)
@@ -68,7 +68,7 @@ class BackingServer(ABC):
         self._process = self._launch()
 
     def wait_until_ready(self) -> None:
-        """Returns as soon as the server answers."""
+        """Return as soon as the server answers."""
         deadline = time.monotonic() + self.start_timeout_seconds
         while not self.is_ready():
             if not self.is_running():
@@ -83,7 +83,7 @@ class BackingServer(ABC):
         return self._process is not None and self._process.poll() is None
 
     def request_stop(self) -> None:
-        """Asks the server to stop without waiting, so that several stop side by side."""
+        """Ask the server to stop without waiting, so that several stop side by side."""
         if self._process is not None and self.is_running():
             self._process.send_signal(self.stop_signal)
 
@@ -92,7 +92,7 @@ class BackingServer(ABC):
             processes.signal_group(self._process.pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        """Stops the server cleanly, or kills it after the timeout; afterwards it can be started again."""
+        """Stop the server cleanly, or kill it after the timeout; afterwards it can be started again."""
         if self._process is not None:
             processes.stop(self._process, stop_signal=self.stop_signal, timeout_seconds=self.stop_timeout_seconds)
             self._process = None
@@ -133,7 +133,7 @@ class ServerWatch:
     tell: Callable[[str], None]
 
     async def run(self) -> None:
-        """Acts until cancelled."""
+        """Act until cancelled."""
         while True:
             for watched in self.servers:
                 await self._look_at(watched)

@@ -28,7 +28,7 @@ TIMEOUT_SECONDS: Final = 2.0
 
 
 async def http_status(port: int, path: str) -> int | None:
-    """The status of one GET; None if there is no answer in time."""
+    """Return the status of one GET; None if there is no answer in time."""
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             reader, writer = await asyncio.open_connection(LOOPBACK, port)
@@ -108,7 +108,7 @@ class Cluster:
     _stopping: set[asyncio.Task[None]] = field(default_factory=set)
 
     def want(self, slots: Mapping[Slot, int]) -> None:
-        """Replaces the desired revisions of the slots' services; changed slots are started without back-off."""
+        """Replace the desired revisions of the slots' services; changed slots are started without back-off."""
         services = {slot.service for slot in slots}
         kept = {slot: revision for slot, revision in self.desired.items() if slot.service not in services}
         for slot, revision in slots.items():
@@ -117,13 +117,13 @@ class Cluster:
         self.desired = {**kept, **slots}
 
     async def run(self) -> None:
-        """Acts until cancelled."""
+        """Act until cancelled."""
         while True:
             await self.act()
             await asyncio.sleep(LOOP_SECONDS)
 
     async def act(self) -> None:
-        """One turn: observe, decide, act."""
+        """Run one round: observe, decide, act."""
         self._observe()
         now = time.monotonic()
         for action in decide(self.desired, [task.view() for task in self.tasks], self.records, now):
@@ -135,12 +135,12 @@ class Cluster:
         self._publish_targets()
 
     def is_healthy(self) -> bool:
-        """Whether every slot has a healthy task of the desired revision, and no other."""
+        """Return whether every slot has a healthy task of the desired revision, and no other."""
         healthy = {(task.slot, task.revision) for task in self.tasks if task.health is Health.HEALTHY}
         return set(self.desired.items()) <= healthy and len(self.tasks) == len(self.desired)
 
     async def stop(self) -> None:
-        """Stops all tasks: out of the load balancer, SIGTERM, SIGKILL after each one's stop timeout."""
+        """Stop all tasks: out of the load balancer, SIGTERM, SIGKILL after each one's stop timeout."""
         self.desired = {}
         for task in self.tasks:
             if task.health is not Health.STOPPING:
@@ -180,7 +180,7 @@ class Cluster:
         task.process.request_stop()
 
     def _observe(self) -> None:
-        """Takes note of ended tasks, sees to overdue ones and sends out health checks."""
+        """Take note of ended tasks, see to overdue ones and send out health checks."""
         for task in list(self.tasks):
             exit_code = task.process.exit_code
             if exit_code is not None:
@@ -260,7 +260,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def running(cluster: Cluster) -> Iterator[asyncio.Task[None]]:
-    """Runs the cluster's loop beside the block."""
+    """Run the cluster's loop beside the block."""
     loop = asyncio.create_task(cluster.run())
     try:
         yield loop

@@ -37,7 +37,7 @@ class AppContainer:
 
 
 def app_container(task_definition: Mapping[str, Any]) -> AppContainer:
-    """The container named "app" of an ECS task definition document."""
+    """Return the container named "app" of an ECS task definition document."""
     container = next(c for c in task_definition["containerDefinitions"] if c["name"] == APP_CONTAINER)
     return AppContainer(
         command=tuple(container["command"]),
@@ -94,7 +94,7 @@ def start_task(
     log: Path,
     command: Sequence[str] | None = None,
 ) -> ProcessTask:
-    """Starts the container's command, or another one in its place (as RunTask's override does for migrations).
+    """Start the container's command, or another one in its place (as RunTask's override does for migrations).
 
     Args:
         port: replaces the container's own; every task listens on a different one.
@@ -115,7 +115,7 @@ def start_task(
 
 
 def base_environment() -> dict[str, str]:
-    """What an image would bring. Nothing else of the developer's shell reaches a task, as on AWS."""
+    """Return what an image would bring. Nothing else of the developer's shell reaches a task, as on AWS."""
     interpreter = Path(sys.executable).parent
     inherited = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", "USER") if name in os.environ}
     return {
@@ -155,7 +155,7 @@ class ParameterReference:
 
 
 def parse_reference(value_from: str) -> SecretsManagerReference | ParameterReference:
-    """Reads the `valueFrom` of a container's secret."""
+    """Read the `valueFrom` of a container's secret."""
     parts = value_from.split(":")
     if parts[0] != "arn":
         return ParameterReference(name=value_from)

@@ -109,7 +109,7 @@ def _decide_slot(
 def after_exit(
     record: SlotRecord, *, exit_code: int, healthy_seconds: float, was_stopped: bool, now: float
 ) -> SlotRecord:
-    """The record after a task of the slot ended; one that we stopped ourselves is no failure."""
+    """Return the record after a task of the slot ended; one that we stopped ourselves is no failure."""
     if was_stopped:
         return replace(record, last_exit_code=exit_code)
     failures = 1 if healthy_seconds >= WELL_AFTER_SECONDS else record.failures_in_a_row + 1

@@ -52,7 +52,7 @@ class LocalService:
 
 
 def load_local_services(root: Path, environment: Environment) -> Mapping[str, LocalService]:
-    """All services of the repository by name. Raises InvalidSpec with every fault."""
+    """Return all services of the repository by name. Raises InvalidSpec with every fault."""
     specs = load_services(root, environment.name)
     return MappingProxyType({spec.name: _local_service(spec, environment) for spec in specs})
 

@@ -78,7 +78,7 @@ class Cache:
             await self._run(lambda redis: redis.delete(*(self._prefix + key for key in keys)), None)
 
     async def take_token(self, name: str, *, limit: int, window_seconds: int) -> RateLimitDecision:
-        """Counts one call against `limit` in the current window (fixed windows, aligned to the clock)."""
+        """Count one call against `limit` in the current window (fixed windows, aligned to the clock)."""
         window, into_window = divmod(time.time(), window_seconds)
         count = await self._run(lambda redis: self._count_in_redis(redis, name, int(window), window_seconds), None)
         if count is None:

@@ -53,7 +53,7 @@ class StopRequest:
         self._stop_timeout_seconds = stop_timeout_seconds
 
     def listen(self) -> None:
-        """Takes SIGTERM and SIGINT over from whoever had them."""
+        """Handle SIGTERM and SIGINT from now on."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.receive, number)
@@ -72,7 +72,7 @@ class StopRequest:
             self.forced.set()
 
     async def wait_for_drain(self, seconds: float) -> None:
-        """Returns after `seconds`, or as soon as somebody is in a hurry."""
+        """Return after `seconds`, or as soon as `hurried` is set."""
         try:
             async with asyncio.timeout(seconds):
                 await self.hurried.wait()
@@ -143,7 +143,7 @@ class Worker:
 
 
 def serve_api(build: Callable[[], FastAPI]) -> None:
-    """Serves the app that `build` makes (with `create_app`) until the process is asked to stop; then returns.
+    """Serve the app that `build` makes (with `create_app`) until the process is asked to stop; then return.
 
     Raises:
         SystemExit: the settings or the routes are wrong, told on stderr; or the port is taken, or the app did not
@@ -156,7 +156,7 @@ def serve_api(build: Callable[[], FastAPI]) -> None:
 
 
 def run_worker(build: Callable[[], Worker]) -> None:
-    """Runs the worker that `build` makes until the process is asked to stop; then returns.
+    """Run the worker that `build` makes until the process is asked to stop; then return.
 
     Raises:
         SystemExit: the settings are wrong or name no database, told on stderr; or a consumer failed, which is logged.
@@ -231,7 +231,7 @@ async def _stop_server(server: uvicorn.Server, stop: StopRequest, resources: Ser
 
 
 def _grace_seconds(settings: ServiceSettings) -> int:
-    """How long requests in flight may take once the listener is closed."""
+    """Return how long requests in flight may take once the listener is closed."""
     return max(1, int(settings.stop_timeout_seconds - settings.drain_delay_seconds - CLOSING_SECONDS))
 
 
@@ -261,7 +261,7 @@ async def _work(worker: Worker) -> None:
 
 
 async def _consume(worker: Worker, database: Database, sqs: "Sqs", stop: StopRequest) -> None:
-    """Runs a consumer for each queue until the stop; one that fails ends the process, so that ECS starts another."""
+    """Run a consumer for each queue until the stop; one that fails ends the process, so that ECS starts another."""
     from platform_sdk.runtime.messaging.consumer import Consumer
 
     settings = worker.settings

@@ -56,11 +56,11 @@ class RecordedEvents(list[RecordedEvent]):
         return [event.type for event in self]
 
     def of(self, event_class: type[E]) -> list[E]:
-        """The events of one class, read from what was written."""
+        """Return the events of one class, read from what was written."""
         return [event_class.model_validate(each.data) for each in self if each.type == event_class.type]
 
     def only(self, event_class: type[E]) -> E:
-        """The one event of that class; AssertionError if there are none or several."""
+        """Return the one event of that class; AssertionError if there are none or several."""
         events = self.of(event_class)
         assert len(events) == 1, f"expected one {event_class.type}, published were {self.types}"
         return events[0]
@@ -114,7 +114,7 @@ class HandlerHarness:
         return await self._deliver(self._last[-back])
 
     async def rows(self, sql: str, *arguments: object) -> list[Record]:
-        """What is in the database now."""
+        """Return what is in the database now."""
         async with self._database.reader() as reader:
             return await reader.fetch(sql, *arguments)
 
@@ -127,7 +127,7 @@ class HandlerHarness:
 
 
 async def recorded_events(database: Database, *, after_seq: int = 0) -> RecordedEvents:
-    """What is in the outbox; for tests of routes and use cases, in a process without a relay."""
+    """Return what is in the outbox; for tests of routes and use cases, in a process without a relay."""
     async with database.reader() as reader:
         rows = await reader.fetch(_OUTBOX, after_seq)
     return RecordedEvents(
@@ -185,7 +185,7 @@ class InMemorySqs:
         dead_letter_queue: str | None = None,
         max_receive_count: int = 5,
     ) -> str:
-        """Returns the URL, which is the name."""
+        """Return the URL, which is the name."""
         attributes = {"VisibilityTimeout": str(visibility_seconds)}
         if dead_letter_queue is not None:
             policy = {
@@ -201,7 +201,7 @@ class InMemorySqs:
         self._failures[operation] = list(failed)
 
     def bodies(self, queue_url: str) -> list[str]:
-        """All messages in the queue, visible or not."""
+        """Return all messages in the queue, visible or not."""
         return [message.body for message in self._queue(queue_url).messages]
 
     async def queue_url(self, name: str) -> str:

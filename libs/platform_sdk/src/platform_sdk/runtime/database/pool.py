@@ -124,7 +124,7 @@ class Database:
 
     @classmethod
     def from_settings(cls, settings: DatabaseSettings) -> "Database":
-        """Raises PlatformError if the settings name no database."""
+        """Raise PlatformError if the settings name no database."""
         if settings.database_url is None:
             raise PlatformError(
                 f"{settings.service_name} uses a database, but DATABASE_URL is not set",

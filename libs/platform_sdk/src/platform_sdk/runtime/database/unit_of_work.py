@@ -54,7 +54,7 @@ connection_errors: Final = _ConnectionErrors()
 
 
 def is_connection_error(error: BaseException) -> bool:
-    """Whether the connection, and not the statement, is at fault (a timeout counts as a lost connection)."""
+    """Return whether the connection, and not the statement, is at fault (a timeout counts as a lost connection)."""
     match error:
         case (
             OSError()  # includes TimeoutError
@@ -81,7 +81,7 @@ class Reader:
         self._pool = pool
 
     async def fetch(self, sql: str, *arguments: object) -> list[Record]:
-        """All rows.
+        """Return all rows.
 
         Raises:
             DatabaseUnavailable: there is no connection, or it was lost.
@@ -90,11 +90,11 @@ class Reader:
         return await self._run(lambda connection: connection.fetch(sql, *arguments))
 
     async def fetch_row(self, sql: str, *arguments: object) -> Record | None:
-        """The first row, or None. Raises as `fetch`."""
+        """Return the first row, or None. Raises as `fetch`."""
         return await self._run(lambda connection: connection.fetchrow(sql, *arguments))
 
     async def fetch_value(self, sql: str, *arguments: object) -> Any:
-        """The first column of the first row, or None. Raises as `fetch`."""
+        """Return the first column of the first row, or None. Raises as `fetch`."""
         return await self._run(lambda connection: connection.fetchval(sql, *arguments))
 
     async def _run(self, statement: "Callable[[Connection], Awaitable[Result]]") -> "Result":

@@ -43,7 +43,7 @@ _WITH_BODY = (408, 413, 415)
 
 
 def openapi_document(routes: Sequence[BaseRoute], *, title: str, version: str, description: str) -> dict[str, Any]:
-    """Builds the document of all routes that are in the schema."""
+    """Build the document of all routes that are in the schema."""
     document = get_openapi(title=title, version=version, description=description, routes=routes)
     for route, operation in _operations(routes, document):
         _document_problems(route, operation)
@@ -132,7 +132,7 @@ class ServiceApp(FastAPI):
         )
 
     def allowed_methods(self, scope: Scope) -> frozenset[str]:
-        """What `Allow` says about the path of `scope`; empty where there is no route."""
+        """Return what `Allow` says about the path of `scope`; empty where there is no route."""
         methods: set[str] = set()
         for route in self.routes:
             if route.matches(scope)[0] is not Match.NONE:
@@ -159,7 +159,7 @@ def create_app(
     tokens: TokenVerifier | None = None,
     lifespan: Lifespan | None = None,
 ) -> ServiceApp:
-    """Builds the app: the service's routers, health, OpenAPI and docs under the service's path.
+    """Build the app: the service's routers, health, OpenAPI and docs under the service's path.
 
     Args:
         version: of the API, in the OpenAPI document; defaults to the service's version.

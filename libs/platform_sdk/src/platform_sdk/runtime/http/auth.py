@@ -72,10 +72,10 @@ class KeySource(Protocol):
     """Where public keys come from."""
 
     async def find(self, key_id: str) -> "Ed25519PublicKey | None":
-        """The key of that id, or None if there is none; raises a Problem (503) if that cannot be told now."""
+        """Return the key of that id, or None if there is none; raise a Problem (503) if that is unknown now."""
 
     async def prepare(self) -> None:
-        """Gets the keys before the first token does."""
+        """Get the keys before the first token does."""
 
     async def close(self) -> None: ...
 
@@ -120,7 +120,7 @@ class PublishedKeys:
         return self._keys.get(key_id)
 
     async def prepare(self) -> None:
-        """Fetches the key set, unless that was tried a moment ago; concurrent callers share one attempt."""
+        """Fetch the key set, unless that was tried a moment ago; concurrent callers share one attempt."""
         self._start_refresh()
         if self._refreshing is not None:
             await asyncio.shield(self._refreshing)
@@ -192,7 +192,7 @@ class TokenVerifier:
         return cls(OwnKeys(keys), issuer=issuer, audience=audience)
 
     async def verify(self, token: str) -> Principal:
-        """Checks signature, type, issuer, audience and times.
+        """Check signature, type, issuer, audience and times.
 
         Raises:
             Problem: 401 `invalid_token`; 503 while no key is known and the users service is away.
@@ -209,7 +209,7 @@ class TokenVerifier:
         return principal
 
     async def prepare(self) -> None:
-        """Gets the keys before the first token does; a users service that is away is logged, not raised."""
+        """Get the keys before the first token does; a users service that is away is logged, not raised."""
         await self._keys.prepare()
 
     async def close(self) -> None:
@@ -245,7 +245,7 @@ class TokenVerifier:
 
 
 def public_keys_of(document: Any) -> "dict[str, Ed25519PublicKey]":
-    """The Ed25519 signature keys of a JSON Web Key Set by key id (RFC 8037); other keys are not ours to use.
+    """Return the Ed25519 signature keys of a JSON Web Key Set by key id (RFC 8037); other keys are not ours to use.
 
     Raises:
         ValueError: this is no key set, or it holds no key for us.
@@ -350,7 +350,7 @@ async def authenticated(request: Request) -> Principal:
 
 
 def require_role(*roles: str) -> Callable[[Request], Awaitable[Principal]]:
-    """A policy: only callers whose token carries one of `roles`; 403 for the others."""
+    """Return a policy: only callers whose token carries one of `roles`; 403 for the others."""
 
     @_policy
     async def has_role(request: Request) -> Principal:

@@ -15,7 +15,7 @@ def etag_of(version: int) -> str:
 
 
 def require_match(request: Request, version: int) -> None:
-    """Lets the request go on only if it was made for this version.
+    """Let the request go on only if it was made for this version.
 
     Raises:
         Problem: 428 without `If-Match` (RFC 6585), 412 if none of its tags is this version's.
@@ -57,7 +57,7 @@ def documented_match(*, required: bool) -> dict[str, Any]:
 
 
 def is_not_modified(request: Request, version: int) -> bool:
-    """Whether a GET may be answered by 304: `If-None-Match` names this version (weak comparison)."""
+    """Return whether a GET may be answered by 304: `If-None-Match` names this version (weak comparison)."""
     return _matches(request, "if-none-match", version, weak=True)
 
 

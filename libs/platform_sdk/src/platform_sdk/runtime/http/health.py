@@ -49,7 +49,7 @@ class Health:
         self._lock = asyncio.Lock()
 
     async def readiness(self) -> tuple[int, dict[str, Any]]:
-        """The HTTP status and the body of readyz."""
+        """Return the HTTP status and the body of readyz."""
         await self._probe()
         status, output = self._status()
         body: dict[str, Any] = {"status": status}
@@ -98,7 +98,7 @@ class Health:
 
 
 def health_router(settings: ServiceSettings, health: Health) -> APIRouter:
-    """The three routes under the service's path; public, and left out of the OpenAPI document."""
+    """Return the three routes under the service's path; public, and left out of the OpenAPI document."""
     router = APIRouter(prefix=settings.service_path, dependencies=[Public], include_in_schema=False)
 
     @router.get(contract.LIVENESS_PATH)

@@ -81,7 +81,7 @@ class Idempotency:
     fingerprint: bytes
 
     async def once(self, uow: UnitOfWork, produce: Callable[[], Awaitable[Reply]]) -> Response:
-        """The reply of `produce`, or the stored one if this request has been answered before.
+        """Return the reply of `produce`, or the stored one if this request has been answered before.
 
         A `Problem` with status 409 or 422 that `produce` raises undoes the whole unit of work, and is stored and
         answered. Every other exception goes on up and rolls the claim back with the rest: the client may retry.

@@ -125,13 +125,13 @@ class Page(ResponseModel, Generic[T]):
 
 
 def encode_cursor(*key: str | int | UUID | datetime) -> str:
-    """Turns a row's sort key into an opaque, URL-safe string."""
+    """Turn a row's sort key into an opaque, URL-safe string."""
     # asyncpg's ids are a subclass of UUID, which orjson does not know.
     return base64.urlsafe_b64encode(orjson.dumps(key, default=str)).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str, *kinds: type) -> tuple[Any, ...]:
-    """Gives back the sort key; `kinds` are its types in order: str, int, UUID or datetime.
+    """Return the sort key; `kinds` are its types in order: str, int, UUID or datetime.
 
     Raises:
         Problem: 422, if the cursor is not one that `encode_cursor` made for these types.

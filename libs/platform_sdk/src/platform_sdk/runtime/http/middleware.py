@@ -105,14 +105,14 @@ class Exchange:
         self.request_id = ""
 
     def identify(self, trace_id: int) -> str:
-        """The caller's request id if it is a decent one; otherwise the trace's, so that one word finds both."""
+        """Return the caller's request id if it is well-formed; otherwise the trace's, so that one id finds both."""
         given = self.request_headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"{trace_id:032x}"
         self.scope["request_id"] = self.request_id
         return self.request_id
 
     def check(self) -> None:
-        """Refuses what no route could want.
+        """Refuse what no route accepts.
 
         Raises:
             Problem: 400, 404 or 413.
@@ -248,7 +248,7 @@ class RequestMiddleware:
             span.end()
 
     async def _answer(self, exchange: Exchange) -> None:
-        """Lets the app answer; whatever it raises before its response has started becomes a problem."""
+        """Let the app answer; whatever it raises before its response has started becomes a problem."""
         try:
             await self._run(exchange)
         except asyncio.CancelledError:

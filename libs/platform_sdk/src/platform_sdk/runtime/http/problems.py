@@ -133,7 +133,7 @@ def too_many_requests(policy: str, retry_after_seconds: int) -> Problem:
 
 
 def internal_error() -> Problem:
-    """The answer to any unexpected exception; what happened stands in the log, under the request's id."""
+    """Return the answer to any unexpected exception; what happened stands in the log, under the request's id."""
     return Problem(500, "internal-error", detail="the error has been logged under this response's X-Request-Id")
 
 
@@ -214,7 +214,7 @@ class ClientGone(Exception):
 
 
 def problem_of(error: Exception, allowed_methods: Iterable[str]) -> Problem:
-    """The problem to answer with; unexpected errors are logged here, with their traceback.
+    """Return the problem to answer with; unexpected errors are logged here, with their traceback.
 
     Raises:
         ClientGone: nobody is waiting for an answer.

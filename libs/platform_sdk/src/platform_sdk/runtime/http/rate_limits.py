@@ -18,7 +18,7 @@ Limit = int | Callable[[Any], int]
 
 
 def client_network(request: Request) -> str:
-    """The client's address; of an IPv6 address the /64 network, since one client has all of it.
+    """Return the client's address; of an IPv6 address the /64 network, since one client has all of it.
 
     Behind the load balancer the server has already put the client that it saw in the place of its own address.
     """
@@ -33,7 +33,7 @@ def client_network(request: Request) -> str:
 
 
 def caller(request: Request) -> str:
-    """The authenticated user; for routes with another policy than `public`."""
+    """Return the authenticated user; for routes with another policy than `public`."""
     principal: Principal = request.scope["principal"]
     return str(principal.user_id)
 
@@ -41,7 +41,7 @@ def caller(request: Request) -> str:
 def rate_limit(
     name: str, *, limit: Limit, window_seconds: int, key: Callable[[Request], str] = client_network
 ) -> Any:  # what Depends gives
-    """A dependency that counts each call.
+    """Return a dependency that counts each call.
 
     Args:
         name: of the policy, as clients see it; routes with the same name share their counts.

@@ -59,7 +59,7 @@ def policies_of(route: APIRoute) -> list[Policy]:
 
 
 def dependencies_of(route: APIRoute) -> list[Callable[..., Any]]:
-    """Every function that FastAPI calls for a route, however deep."""
+    """Return every function that FastAPI calls for a route, however deep."""
     return [dependant.call for dependant in _all_dependants(route.dependant) if dependant.call is not None]
 
 

@@ -177,7 +177,7 @@ class Consumer:
                 return
 
     async def _room(self) -> int:
-        """Waits until a receive is worth its call; how many messages it may bring, or 0 when stopping."""
+        """Wait until a receive is worth its call; return how many messages it may bring, or 0 when stopping."""
         while not self._stopping.is_set():
             if self._workers.is_probing:
                 capacity, worthwhile = 1, 1

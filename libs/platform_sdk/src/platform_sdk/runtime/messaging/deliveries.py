@@ -248,7 +248,7 @@ class DeadLetters:
 
 
 def _valid_text(text: str) -> str:
-    """What SQS takes as an attribute: not empty, and none of the characters that XML forbids."""
+    """Return what SQS takes as an attribute: not empty, and none of the characters that XML forbids."""
     return (
         "".join(c if c in "\t\n\r" or (c >= " " and c not in "\ufffe\uffff") else "?" for c in text)[:_MAX_TEXT] or "-"
     )

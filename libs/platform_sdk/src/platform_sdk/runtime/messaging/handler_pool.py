@@ -121,7 +121,7 @@ class Workers:
         _prefetched.set(len(self._ready))
 
     def _next_unit(self) -> list[Delivery]:
-        """What goes into the next transaction: in order, but nothing whose aggregate is being handled."""
+        """Return what goes into the next transaction: in order, but nothing whose aggregate is being handled."""
         size = 1 if self.is_probing else self._limits.messages_per_transaction
         self._ready = [delivery for delivery in self._ready if not delivery.lost]
         blocked = set(self._busy_aggregates)

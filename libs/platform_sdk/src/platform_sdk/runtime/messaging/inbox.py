@@ -64,7 +64,7 @@ class Dispatcher:
         self._handlers = {(event.type, event.version): (event, handler) for event, handler in handlers.items()}
 
     def prepare(self, received: ReceivedMessage) -> Work:
-        """Raises PermanentFailure: the message can never be handled (UnknownMessage: not by this version of us)."""
+        """Raise PermanentFailure: the message can never be handled (UnknownMessage: not by this version of us)."""
         try:
             message = decode_message(received.body, dict(received.attributes))
             event_class, handler = self._handlers[message.type, message.version]
@@ -125,7 +125,7 @@ _CLAIM: Final = """
 
 
 async def claim(uow: UnitOfWork, consumer: str, message_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of `message_ids` that `consumer` has not handled yet; they are handled if this transaction commits.
+    """Return those of `message_ids` that `consumer` has not handled yet; they are handled if this transaction commits.
 
     Waits for another transaction that claims the same message. Message ids are the publisher's, never SQS's: a message
     that is sent again gets a new id from SQS.

@@ -58,7 +58,7 @@ _ENVELOPE = TypeAdapter(Message)
 
 
 def encode_message(message: Message) -> str:
-    """The envelope as JSON text that SQS accepts.
+    """Return the envelope as JSON text that SQS accepts.
 
     SQS refuses characters outside `#x9 | #xA | #xD | #x20-#xD7FF | #xE000-#xFFFD | #x10000-#x10FFFF`
     (SendMessage API reference). JSON escapes the control characters; the two non-characters are escaped here.

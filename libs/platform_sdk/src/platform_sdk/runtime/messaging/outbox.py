@@ -111,7 +111,7 @@ class Backlog(NamedTuple):
 
 
 def insert_statement(rows: Sequence[NewRow]) -> tuple[Any, ...]:
-    """One multi-row INSERT, as the arguments of `execute`."""
+    """Return one multi-row INSERT, as the arguments of `execute`."""
     return (_INSERT, *map(list, zip(*rows, strict=True)))
 
 
@@ -147,7 +147,7 @@ async def settle(
 
 
 async def backlog(reader: "Reader") -> Backlog:
-    """What waits, for the metrics."""
+    """Return how many rows wait and since when, for the metrics."""
     row = await reader.fetch_row(_BACKLOG)
     return Backlog(*row) if row else Backlog(0, 0.0)
 

@@ -43,7 +43,7 @@ class CredentialChain:
         self._lock = asyncio.Lock()
 
     async def current(self) -> Credentials:
-        """Raises NoAwsCredentials."""
+        """Raise NoAwsCredentials."""
         if self._known is not None and time.monotonic() < self._fresh_until:
             return self._known
         async with self._lock:
@@ -76,7 +76,7 @@ class CredentialChain:
 
 
 def _from_environment() -> Credentials | None:
-    """The first link of botocore's chain (`EnvProvider`), without botocore."""
+    """Return the first link of botocore's chain (`EnvProvider`), without botocore."""
     access_key, secret_key = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if not access_key or not secret_key:
         return None

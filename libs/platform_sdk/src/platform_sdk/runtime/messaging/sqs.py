@@ -153,13 +153,13 @@ class Sqs:
             self._session = None
 
     async def queue_url(self, name: str) -> str:
-        """Raises QueueDoesNotExist, SqsError."""
+        """Raise QueueDoesNotExist, SqsError."""
         if name not in self._queue_urls:
             self._queue_urls[name] = (await self._call("GetQueueUrl", {"QueueName": name}))["QueueUrl"]
         return self._queue_urls[name]
 
     async def queue_attributes(self, queue_url: str) -> Mapping[str, str]:
-        """All attributes, as SQS names them. Raises QueueDoesNotExist, SqsError."""
+        """Return all attributes, as SQS names them. Raises QueueDoesNotExist, SqsError."""
         answer = await self._call("GetQueueAttributes", {"QueueUrl": queue_url, "AttributeNames": ["All"]})
         attributes: dict[str, str] = answer.get("Attributes", {})
         return attributes

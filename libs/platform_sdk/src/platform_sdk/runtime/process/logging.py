@@ -39,7 +39,7 @@ _context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default={}) 
 
 
 def bind(**members: str) -> Token[Mapping[str, str]]:
-    """Adds members to every line that this task, and the tasks it starts, log from here on, or until `unbind`."""
+    """Add members to every line that this task, and the tasks it starts, log from here on, or until `unbind`."""
     return _context.set({**_context.get(), **members})
 
 
@@ -50,7 +50,7 @@ def unbind(token: Token[Mapping[str, str]]) -> None:
 
 @contextmanager
 def bound(**members: str) -> Iterator[None]:
-    """Adds members to every line that is logged inside the block."""
+    """Add members to every line that is logged inside the block."""
     token = bind(**members)
     try:
         yield
@@ -59,7 +59,7 @@ def bound(**members: str) -> Iterator[None]:
 
 
 def configure_logging(settings: ServiceSettings, stream: IO[str] | None = None) -> None:
-    """Sends all logs of the process, uvicorn's and the libraries' too, to `stream` (standard output) as JSON lines."""
+    """Send all logs of the process, uvicorn's and the libraries' too, to `stream` (standard output) as JSON lines."""
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter(settings))
     root = logging.getLogger()
@@ -165,6 +165,6 @@ def _encode_shortened(line: dict[str, Any]) -> bytes:
 
 
 def _cut(value: object, limit: int) -> object:
-    """The value itself, or the beginning and the end of its text: a traceback says at its end what happened."""
+    """Return the value itself, or the beginning and the end of its text: a traceback says at its end what happened."""
     text = value if isinstance(value, str) else str(value)
     return value if len(text) <= limit else f"{text[: limit // 2]} … {text[-(limit // 2) :]}"

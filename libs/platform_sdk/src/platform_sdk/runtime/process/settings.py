@@ -125,7 +125,7 @@ class ServiceSettings(BaseSettings):
 
 
 def load_settings(kind: type[S]) -> S:
-    """Reads the environment into `kind`.
+    """Read the environment into `kind`.
 
     Raises:
         InvalidSettings: names every variable at fault, the reason and a hint.

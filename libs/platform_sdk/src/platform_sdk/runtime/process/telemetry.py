@@ -52,7 +52,7 @@ def is_exporting() -> bool:
 
 
 def configure_telemetry(settings: ServiceSettings) -> None:
-    """Starts exporting if `settings.otlp_endpoint` is set; otherwise imports and costs nothing."""
+    """Start exporting if `settings.otlp_endpoint` is set; otherwise import nothing."""
     if settings.otlp_endpoint is None or _Export.is_on:
         return
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -86,7 +86,7 @@ def configure_telemetry(settings: ServiceSettings) -> None:
 
 
 def stop_telemetry() -> None:
-    """Sends what is left, for at most two seconds; then lets the rest go."""
+    """Send what is left, for at most two seconds; drop the rest."""
     # The exporters retry a missing collector for longer than a stop may take, so daemon threads do the waiting.
     threads = [threading.Thread(target=provider.shutdown, daemon=True) for provider in _Export.shutdowns]
     for thread in threads:
@@ -112,7 +112,7 @@ def extract(headers: Mapping[str, str]) -> SpanContext | None:
 
 
 def current_trace_headers() -> dict[str, str]:
-    """The current span as W3C headers, for an outgoing request or message; empty if there is none."""
+    """Return the current span as W3C headers, for an outgoing request or message; empty if there is none."""
     span = trace.get_current_span().get_span_context()
     if not span.is_valid:
         return {}
@@ -125,7 +125,7 @@ def current_trace_headers() -> dict[str, str]:
 def start_span(
     name: str, kind: SpanKind, parent: SpanContext | None, links: Sequence[SpanContext] = ()
 ) -> tuple[Span, otel_context.Context]:
-    """A span below `parent` (a new trace without one), and the context in which it is the current span.
+    """Return a span below `parent` (a new trace without one), and the context in which it is the current span.
 
     When nothing is exported it is only a pair of ids, yet a valid one. The caller ends the span.
     """
@@ -156,7 +156,7 @@ def consumer_span(
 
 
 def fail(span: Span, error: Exception) -> None:
-    """Marks a span as failed; the class of the error only, because messages may hold what must not leave."""
+    """Mark a span as failed; the class of the error only, because messages may hold what must not leave."""
     if _Export.is_on:
         span.set_attribute("error.type", type(error).__qualname__)
         span.set_status(Status(StatusCode.ERROR))
