@@ -27,7 +27,7 @@ SECRETS: Final = Path("/secrets")
 SUPERUSER: Final = Path("postgres/POSTGRES_PASSWORD")
 
 
-def make_up_secrets(specs: list[ServiceSpec], environment: Environment, root: Path = SECRETS) -> list[Path]:
+def generate_secrets(specs: list[ServiceSpec], environment: Environment, root: Path = SECRETS) -> list[Path]:
     """Write every secret that a task definition names and that is not there yet; return the new files."""
     kinds = {SUPERUSER: "password"}
     for spec in specs:
@@ -68,7 +68,7 @@ def main(job: str) -> None:
     specs = list(load_services(root, environment.name))
     match job:
         case "secrets":
-            made = [str(path) for path in make_up_secrets(specs, environment)]
+            made = [str(path) for path in generate_secrets(specs, environment)]
             sys.stderr.write(f"secrets: {'made up ' + ', '.join(made) if made else 'all there'}\n")
         case "provision":
             provision(specs, environment, os.environ)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from deploy.compose.load_balancer import PORT, envoy_document
-from deploy.compose.provision import make_up_secrets
+from deploy.compose.provision import generate_secrets
 from platform_sdk.contract import READINESS_PATH, Variable
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services
@@ -169,7 +169,7 @@ def test_a_service_finds_exactly_its_own_secrets(service: str, environment: Envi
     folders = [tmp_path / name for name in ("postgres", *SPECS)]
     for folder in folders:
         folder.mkdir()
-    make_up_secrets(list(SPECS.values()), environment, tmp_path)
+    generate_secrets(list(SPECS.values()), environment, tmp_path)
     named = {secret["name"] for secret in app(service, "api", environment)["secrets"]}
     assert {path.name for path in (tmp_path / service).iterdir()} == named
     assert containers()[service]["volumes"] == [f"{service}-secrets:/run/secrets:ro"]
@@ -178,11 +178,11 @@ def test_a_service_finds_exactly_its_own_secrets(service: str, environment: Envi
 def test_secrets_are_made_up_once_and_nobody_may_write_them(environment: Environment, tmp_path: Path) -> None:
     for name in ("postgres", *SPECS):
         (tmp_path / name).mkdir()
-    made = make_up_secrets(list(SPECS.values()), environment, tmp_path)
+    made = generate_secrets(list(SPECS.values()), environment, tmp_path)
     values = {path: (tmp_path / path).read_text() for path in made}
     assert len(set(values.values())) == len(made)
     assert all(stat.S_IMODE((tmp_path / path).stat().st_mode) == 0o444 for path in made)
-    assert make_up_secrets(list(SPECS.values()), environment, tmp_path) == []
+    assert generate_secrets(list(SPECS.values()), environment, tmp_path) == []
     assert {path: (tmp_path / path).read_text() for path in made} == values
 
 

@@ -5,13 +5,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from local_aws.processes import free_port
-from local_aws.tasks.cluster import Cluster, running
+from local_aws.tasks.cluster import Cluster
 from local_aws.tasks.process import AppContainer, ProcessTask, start_task
 from local_aws.tasks.scheduling import Health, Slot
 
@@ -28,6 +29,16 @@ API = [Slot("hello", "api", 1), Slot("hello", "api", 2)]
 WORKER = Slot("hello", "worker", 1)
 
 
+@contextmanager
+def running(cluster: Cluster) -> Iterator[asyncio.Task[None]]:
+    """Run the cluster's loop beside the block."""
+    loop = asyncio.create_task(cluster.run())
+    try:
+        yield loop
+    finally:
+        loop.cancel()
+
+
 class Hello:
     """A cluster of one service; `program` is what the next task runs."""
 
@@ -35,13 +46,13 @@ class Hello:
         self.folder = folder
         self.program = SERVER
         self.targets: list[frozenset[int]] = []
-        self.told: list[str] = []
+        self.reported: list[str] = []
         self.cluster = Cluster(
             start_process=self._start,
             health_paths={"hello": "/hello/readyz"},
             on_targets=lambda _, ports: self.targets.append(ports),
             on_change=lambda: None,
-            tell=self.told.append,
+            report=self.reported.append,
         )
 
     async def _start(self, slot: Slot, name: str) -> ProcessTask:
@@ -59,7 +70,7 @@ class Hello:
 async def hello(tmp_path: Path) -> AsyncIterator[Hello]:
     hello = Hello(tmp_path)
     with running(hello.cluster):
-        hello.cluster.want({slot: 1 for slot in [*API, WORKER]})
+        hello.cluster.set_desired({slot: 1 for slot in [*API, WORKER]})
         await until(hello.cluster.is_healthy)
         yield hello
     await hello.cluster.stop()
@@ -85,7 +96,7 @@ async def test_killed_task_is_taken_out_and_replaced(hello: Hello) -> None:
     await until(hello.cluster.is_healthy)
     record = hello.cluster.records[victim.slot]
     assert (record.restarts, record.last_exit_code) == (1, 137)
-    assert "ended with exit code 137" in hello.told[0]
+    assert "ended with exit code 137" in hello.reported[0]
 
 
 async def test_task_that_is_not_ready_for_a_while_is_not_restarted(hello: Hello) -> None:
@@ -99,7 +110,7 @@ async def test_task_that_is_not_ready_for_a_while_is_not_restarted(hello: Hello)
 
 async def test_new_revision_replaces_every_task_and_targets_never_run_out(hello: Hello) -> None:
     before, start = hello.processes(), len(hello.targets)
-    hello.cluster.want({slot: 2 for slot in [*API, WORKER]})
+    hello.cluster.set_desired({slot: 2 for slot in [*API, WORKER]})
     await until(hello.cluster.is_healthy)
     assert not hello.processes() & before
     assert min(len(ports) for ports in hello.targets[start:]) >= 2
@@ -108,11 +119,11 @@ async def test_new_revision_replaces_every_task_and_targets_never_run_out(hello:
 async def test_revision_that_does_not_start_leaves_the_old_tasks_in_service(hello: Hello) -> None:
     before = hello.targets[-1]
     hello.program = "raise SystemExit(3)"
-    hello.cluster.want({slot: 2 for slot in API})
+    hello.cluster.set_desired({slot: 2 for slot in API})
     await until(lambda: hello.cluster.records.get(API[0]) is not None and hello.cluster.records[API[0]].restarts >= 2)
     assert hello.targets[-1] == before
     hello.program = SERVER
-    hello.cluster.want({slot: 3 for slot in API})
+    hello.cluster.set_desired({slot: 3 for slot in API})
     await until(hello.cluster.is_healthy)
 
 

@@ -5,7 +5,7 @@ import pytest
 from local_aws.tasks.scheduling import (
     RESTART_DELAYS_SECONDS,
     SILENCE_LIMIT_SECONDS,
-    WELL_AFTER_SECONDS,
+    STABLE_AFTER_SECONDS,
     Health,
     Slot,
     SlotRecord,
@@ -87,7 +87,7 @@ def test_restarts_in_a_row_wait_longer_and_longer_up_to_a_limit() -> None:
 
 
 def test_task_that_was_well_for_a_while_is_restarted_at_once() -> None:
-    record = ended(ended(ended(SlotRecord())), healthy_seconds=WELL_AFTER_SECONDS)
+    record = ended(ended(ended(SlotRecord())), healthy_seconds=STABLE_AFTER_SECONDS)
     assert (record.failures_in_a_row, record.start_not_before) == (1, NOW)
 
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from local_aws.errors import DiskFull, ServerDidNotStart, did_not_start, last_lines
+from local_aws.errors import DiskFull, ServerDidNotStart, did_not_start
+from local_aws.logs import end_of
 
 
 def test_failed_start_shows_the_end_of_the_log_and_where_the_rest_is(tmp_path: Path) -> None:
@@ -24,5 +25,5 @@ def test_full_disk_is_called_by_its_name(tmp_path: Path) -> None:
     assert "PLATFORM_STATE" in str(error.hint)
 
 
-def test_log_that_was_never_written_has_no_last_lines(tmp_path: Path) -> None:
-    assert last_lines(tmp_path / "absent.log", 5) == []
+def test_log_that_was_never_written_has_no_end(tmp_path: Path) -> None:
+    assert end_of(tmp_path / "absent.log", 5) == []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from local_aws.settings import Tell
+from local_aws.settings import Report
 from local_aws.state import STATE_FILE, ProcessRecord, StateFolder, end_leftovers
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def register(group: click.Group) -> None:
         group.add_command(command)
 
 
-def say(line: str) -> None:
+def report(line: str) -> None:
     """Talk goes to stderr, so that stdout holds data only."""
     click.echo(line, err=True)
 
@@ -42,11 +42,11 @@ def up(*, detach: bool, no_watch: bool, no_demo: bool) -> None:
     Starts PostgreSQL, Redis, the AWS API and the load balancer, migrates the databases, starts the tasks of every
     service from its task definition, and waits until all are healthy. Stays in the foreground; Ctrl-C stops it.
     """
-    from local_aws.settings import Wishes, load_local_settings
-    from local_aws.up import up as bring_up
+    from local_aws.settings import UpOptions, load_local_settings
+    from local_aws.up import up as start
 
-    wishes = Wishes(watch=not no_watch, demo=not no_demo)
-    code = bring_up(load_local_settings(), wishes, detach=detach, say=say, show=click.echo)
+    options = UpOptions(watch=not no_watch, demo=not no_demo)
+    code = start(load_local_settings(), options, detach=detach, report=report, print_result=click.echo)
     raise SystemExit(code)
 
 
@@ -54,7 +54,7 @@ def up(*, detach: bool, no_watch: bool, no_demo: bool) -> None:
 def down() -> None:
     """Stop the platform. Its data stays; `platform reset` removes it."""
 
-    take_down(_folder(), say=say)
+    stop_local_stack(_folder(), report=report)
 
 
 @click.command()
@@ -100,9 +100,9 @@ def reset(*, yes: bool) -> None:
     folder = _folder()
     if not yes:
         click.confirm(f"Remove all data in {folder.path}?", abort=True, err=True)
-    take_down(folder, say=say)
+    stop_local_stack(folder, report=report)
     folder.empty()
-    say(f"removed all data in {folder.path}")
+    report(f"removed all data in {folder.path}")
 
 
 def _folder() -> StateFolder:
@@ -140,21 +140,21 @@ def _row(part: dict[str, Any]) -> tuple[str, str, str, str, str, str]:
 TIMEOUT_SECONDS: Final = 130.0
 
 
-def take_down(folder: StateFolder, *, say: Tell) -> None:
+def stop_local_stack(folder: StateFolder, *, report: Report) -> None:
     """Return when nothing runs any more."""
     state = folder.read(STATE_FILE)
     supervisor = ProcessRecord(**state["supervisor"]) if "supervisor" in state else None
     if supervisor is None or not supervisor.is_alive():
         count = end_leftovers(state)
-        say(f"ended {count} processes that a killed run had left" if count else "the platform is not running")
+        report(f"ended {count} processes that a killed run had left" if count else "the platform is not running")
         return
     started = time.monotonic()
-    say(f"stopping the platform (pid {supervisor.pid})")
+    report(f"stopping the platform (pid {supervisor.pid})")
     os.kill(supervisor.pid, signal.SIGTERM)
     while supervisor.is_alive() and time.monotonic() - started < TIMEOUT_SECONDS:
         time.sleep(0.05)
     if supervisor.is_alive():
-        say("it does not stop; ending it and all that it started")
+        report("it does not stop; ending it and all that it started")
         os.kill(supervisor.pid, signal.SIGKILL)
         end_leftovers(folder.read(STATE_FILE))
-    say(f"stopped after {time.monotonic() - started:.1f} s; the data stays in {folder.path}")
+    report(f"stopped after {time.monotonic() - started:.1f} s; the data stays in {folder.path}")

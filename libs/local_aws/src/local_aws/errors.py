@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from local_aws.logs import end_of
 from platform_sdk.errors import PlatformError
 
 
@@ -47,12 +48,12 @@ class AlreadyRunning(PlatformError):
 
 def did_not_start(name: str, log: Path, why: str) -> PlatformError:
     """Return the error of a failed start, with the end of its log; DiskFull if the log says so."""
-    lines = last_lines(log, 15)
+    lines = end_of(log, 15)
     if any("No space left on device" in line for line in lines):
         return disk_full(log.parent)
     return ServerDidNotStart(
         f"{name} did not start: {why}",
-        because="\n".join(["the end of its log says", *(f"  {line}" for line in lines)]) if lines else None,
+        because="\n".join(["the end of its log is", *(f"  {line}" for line in lines)]) if lines else None,
         hint=f"the whole log: {log}",
     )
 
@@ -62,14 +63,3 @@ def disk_full(folder: Path) -> DiskFull:
         f"no space left on the disk that holds {folder}",
         hint="make room, or set PLATFORM_STATE to a folder on another disk",
     )
-
-
-def last_lines(log: Path, count: int) -> list[str]:
-    """Return the last `count` lines of a log that may be large or absent."""
-    try:
-        with log.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - 16_384))
-            return file.read().decode(errors="replace").splitlines()[-count:]
-    except FileNotFoundError:
-        return []

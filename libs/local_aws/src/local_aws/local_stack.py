@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from local_aws import aws_clients, logs
-from local_aws.errors import OneOffTaskFailed, TaskDoesNotStart, last_lines
+from local_aws.errors import OneOffTaskFailed, TaskDoesNotStart
 from local_aws.load_balancer import LoadBalancer
 from local_aws.processes import free_port
 from local_aws.provision import SecretStore, create_queues, prepare_database
@@ -19,7 +19,7 @@ from local_aws.servers.ministack import AwsServer
 from local_aws.servers.postgres import PostgresServer
 from local_aws.servers.server import BackingServer, ServerWatch, WatchedServer
 from local_aws.servers.valkey import RedisServer
-from local_aws.settings import LocalSettings, Tell, local_environment, outside_cache_password
+from local_aws.settings import LocalSettings, Report, local_environment, outside_cache_password
 from local_aws.state import StateFolder
 from local_aws.tasks.cluster import Cluster, http_status
 from local_aws.tasks.process import ProcessTask, resolve_secrets, start_task
@@ -40,13 +40,13 @@ class LocalStack:
 
     _aws: asyncio.Task[aws_clients.AwsClients]
 
-    def __init__(self, settings: LocalSettings, *, tell: Tell, on_change: Callable[[], None]) -> None:
+    def __init__(self, settings: LocalSettings, *, report: Report, on_change: Callable[[], None]) -> None:
         self.settings = settings
         self.folder = StateFolder(settings.state)
         self.environment: Environment = local_environment(settings)
         self.services: Mapping[str, LocalService] = load_local_services(settings.root, self.environment)
         self.revisions = dict.fromkeys(self.services, 1)
-        self._tell = tell
+        self._report = report
         self._on_change = on_change
         self._one_off: set[ProcessTask] = set()
         self._secrets = SecretStore(self.folder)
@@ -56,10 +56,10 @@ class LocalStack:
             health_paths={service.name: service.health_path for service in self.services.values()},
             on_targets=lambda name, ports: self.load_balancer.set_targets(self.services[name].target_group.name, ports),
             on_change=on_change,
-            tell=tell,
+            report=report,
         )
         self.server_watch = ServerWatch(
-            servers=[], after_restart={AwsServer.name: self._prepare_aws}, on_change=on_change, tell=tell
+            servers=[], after_restart={AwsServer.name: self._prepare_aws}, on_change=on_change, report=report
         )
 
     def _create_servers(self) -> None:
@@ -94,53 +94,53 @@ class LocalStack:
         # Importing botocore takes half a second, in which the servers start.
         endpoint_url, region = str(self.environment.aws_endpoint_url), self.environment.region
         self._aws = asyncio.create_task(asyncio.to_thread(aws_clients.connect, endpoint_url, region))
-        await asyncio.gather(*map(self._bring_up, self.servers), *self._prepare_outside_servers())
+        await asyncio.gather(*map(self._start_up, self.servers), *self._prepare_outside_servers())
         await self._migrate(self.services.values())
 
     async def start_tasks(self, *, demo: bool) -> None:
         """Ask the cluster, whose loop must be running, for all tasks; create the demo data meanwhile."""
-        self._tell("starting tasks")
-        self.cluster.want(self._slots(self.services.values()))
+        self._report("starting tasks")
+        self.cluster.set_desired(self._slots(self.services.values()))
         if demo:
             await self._create_demo_data()
 
-    async def until_healthy(self) -> None:
+    async def wait_until_healthy(self) -> None:
         """Wait until every task is healthy and every service answers through the load balancer."""
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        told: set[str] = set()
+        reported: set[str] = set()
         while not self.cluster.is_healthy():
-            self._tell_new_healthy(told)
-            self._refuse_failing_task(deadline)
+            self._report_new_healthy(reported)
+            self._raise_if_a_task_fails(deadline)
             await asyncio.sleep(0.05)
-        self._tell_new_healthy(told)
+        self._report_new_healthy(reported)
         for service in self.services.values():
             while await http_status(self.load_balancer.port, service.health_path) != 200:
-                self._refuse_failing_task(deadline)
+                self._raise_if_a_task_fails(deadline)
                 await asyncio.sleep(0.02)
 
-    def _tell_new_healthy(self, told: set[str]) -> None:
+    def _report_new_healthy(self, reported: set[str]) -> None:
         for name, service in self.services.items():
             slots = set(service.slots())
             healthy = {task.slot for task in self.cluster.tasks if task.healthy_since is not None}
-            if name not in told and slots <= healthy:
-                told.add(name)
-                self._tell(f"{name}: {len(slots)} tasks healthy")
+            if name not in reported and slots <= healthy:
+                reported.add(name)
+                self._report(f"{name}: {len(slots)} tasks healthy")
 
-    def _refuse_failing_task(self, deadline: float) -> None:
+    def _raise_if_a_task_fails(self, deadline: float) -> None:
         for slot, record in self.cluster.records.items():
             if record.failures_in_a_row >= FAILURES_UNTIL_GIVING_UP:
-                raise self._does_not_start(slot, f"it ended {record.failures_in_a_row} times in a row")
+                raise self._start_failure(slot, f"it ended {record.failures_in_a_row} times in a row")
         if time.monotonic() > deadline:
             healthy = {task.slot for task in self.cluster.tasks if task.healthy_since is not None}
             slot = min(set(self.cluster.desired) - healthy, default=min(self.cluster.desired))
-            raise self._does_not_start(slot, f"it is not healthy after {START_TIMEOUT_SECONDS:.0f} s")
+            raise self._start_failure(slot, f"it is not healthy after {START_TIMEOUT_SECONDS:.0f} s")
 
-    def _does_not_start(self, slot: Slot, why: str) -> TaskDoesNotStart:
+    def _start_failure(self, slot: Slot, why: str) -> TaskDoesNotStart:
         log = self._log(slot.name)
-        end = "\n".join(f"  {line}" for line in last_lines(log, 12))
+        end = "\n".join(f"  {line}" for line in logs.end_of(log, 12))
         return TaskDoesNotStart(
             f"{slot.name} does not start: {why}",
-            because=f"the end of its log says\n{end}" if end else None,
+            because=f"the end of its log is\n{end}" if end else None,
             hint=f"the whole log: platform logs {slot.service}",
         )
 
@@ -155,7 +155,7 @@ class LocalStack:
             await self._migrate(changed)
         for service in changed:
             self.revisions[service.name] += 1
-        self.cluster.want(self._slots(changed))
+        self.cluster.set_desired(self._slots(changed))
 
     async def stop(self) -> None:
         """Tasks first, then the load balancer, then the servers that tasks need."""
@@ -201,10 +201,10 @@ class LocalStack:
             given={} if password is None else {Variable.REDIS_PASSWORD: password},
         )
 
-    async def _bring_up(self, server: BackingServer) -> None:
+    async def _start_up(self, server: BackingServer) -> None:
         started = time.monotonic()
         await asyncio.to_thread(server.wait_until_ready)
-        self._tell(f"{server.title} is ready ({time.monotonic() - started:.1f} s)")
+        self._report(f"{server.title} is ready ({time.monotonic() - started:.1f} s)")
         self.server_watch.servers.append(WatchedServer(server=server))
         self._on_change()
         if server is self._postgres:
@@ -284,7 +284,7 @@ class LocalStack:
             output = log.read_bytes()[before:].decode(errors="replace").rstrip()
             raise OneOffTaskFailed(
                 f"`{' '.join(command)}` of {service.name} ended with exit code {exit_code}",
-                because=f"it said\n{output}" if output else "it said nothing",
+                because=f"its output:\n{output}" if output else "it printed nothing",
                 hint=f"its folder: {service.directory}",
             )
 
@@ -309,5 +309,5 @@ class LocalStack:
     async def _timed(self, what: str, work: Awaitable[T]) -> T:
         started = time.monotonic()
         result = await work
-        self._tell(f"{what} ({time.monotonic() - started:.1f} s)")
+        self._report(f"{what} ({time.monotonic() - started:.1f} s)")
         return result

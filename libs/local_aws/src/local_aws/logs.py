@@ -59,7 +59,7 @@ def _service_of(stem: str) -> str:
 
 def last_lines(logs: Sequence[Path], count: int) -> list[Line]:
     """Return the last lines of each log, merged in the order of their time stamps where they have one."""
-    dated = [(moment, Line(log.stem, text)) for log in logs for moment, text in _dated(_tail(log, count))]
+    dated = [(moment, Line(log.stem, text)) for log in logs for moment, text in _dated(end_of(log, count))]
     dated.sort(key=lambda pair: pair[0])
     return [line for _, line in dated][-count:] if count else []
 
@@ -92,7 +92,8 @@ def _size(log: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def _tail(log: Path, count: int) -> list[str]:
+def end_of(log: Path, count: int) -> list[str]:
+    """Return the last `count` lines of a log that may be large or absent."""
     if not log.exists():
         return []
     with log.open("rb") as file:

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import errno
+import http.client
 import os
 import signal
 import socket
@@ -118,9 +119,21 @@ def signal_group(leader: int, number: signal.Signals) -> None:
         os.killpg(leader, number)
 
 
-# Ports: a free one to hand out, and who holds a taken one. Used by everything here that listens.
+# Ports: what listens on one, a free one, and the process that holds a taken one.
 
 LOOPBACK = "127.0.0.1"
+
+
+def http_status(port: int, path: str) -> int | None:
+    """Return the status of one GET on this machine; None if there is no answer within a second."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=1)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
 
 
 def free_port() -> int:

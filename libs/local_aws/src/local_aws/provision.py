@@ -190,15 +190,15 @@ class SecretStore:
         kind = kinds.get("/".join(name.strip("/").split("/")[2:]), "password")
         if isinstance(reference, ParameterReference) or reference.json_key is None:
             if variable in given or name not in self._values:
-                self._values[name] = given.get(variable) or _make_up(kind)
+                self._values[name] = given.get(variable) or _generate(kind)
             return
         document: dict[str, Any] = json.loads(self._values.get(name, "{}"))
         if variable in given or reference.json_key not in document:
-            document[reference.json_key] = given.get(variable) or _make_up(kind)
+            document[reference.json_key] = given.get(variable) or _generate(kind)
         self._values[name] = json.dumps(document)
 
 
-def _make_up(kind: str) -> str:
+def _generate(kind: str) -> str:
     return ed25519_private_key() if kind == "ed25519_private_key" else secrets.token_urlsafe(24)
 
 

@@ -13,8 +13,8 @@ from platform_sdk.errors import PlatformError
 
 ENVIRONMENT = "local"
 
-Tell = Callable[[str], None]
-"""Takes one line for people about what happens."""
+Report = Callable[[str], None]
+"""Takes one line of progress, for people."""
 
 
 class InvalidVariable(PlatformError):
@@ -37,8 +37,8 @@ class LocalSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What the options of `platform up` ask for: replace tasks when sources change, create demo data."""
+class UpOptions:
+    """The options of `platform up`: replace tasks when sources change, create demo data."""
 
     watch: bool = True
     demo: bool = True
@@ -61,7 +61,7 @@ def load_local_settings(variables: Mapping[str, str] = os.environ) -> LocalSetti
 
 
 def local_environment(settings: LocalSettings) -> Environment:
-    """deploy/environments/local.toml, with the ports and servers of this run in the place of its usual ones."""
+    """deploy/environments/local.toml, with the ports and servers of this run in place of its defaults."""
     environment = load_environment(settings.root, ENVIRONMENT)
     redis = settings.outside_redis_url
     return dataclasses.replace(
@@ -75,12 +75,12 @@ def local_environment(settings: LocalSettings) -> Environment:
     )
 
 
-def _database(settings: LocalSettings, usual: Database) -> Database:
+def _database(settings: LocalSettings, default: Database) -> Database:
     if settings.outside_database_url is None:
-        return dataclasses.replace(usual, host=LOOPBACK, port=settings.database_port)
+        return dataclasses.replace(default, host=LOOPBACK, port=settings.database_port)
     url = urlsplit(settings.outside_database_url)
     mode = parse_qs(url.query).get("sslmode", ["disable"])[0]
-    name = url.path.lstrip("/") or usual.name
+    name = url.path.lstrip("/") or default.name
     return Database(host=url.hostname or LOOPBACK, port=url.port or 5432, name=name, sslmode=mode)
 
 
@@ -96,10 +96,10 @@ def outside_cache_password(settings: LocalSettings) -> str | None:
     return None if password is None else unquote(password)
 
 
-def _port(variables: Mapping[str, str], name: str, usual: int) -> int:
-    text = variables.get(name) or str(usual)
+def _port(variables: Mapping[str, str], name: str, default: int) -> int:
+    text = variables.get(name) or str(default)
     if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise InvalidVariable(f"{name} is not a port", because=f"it is `{text}`", hint=f"for example {name}={usual}")
+        raise InvalidVariable(f"{name} is not a port", because=f"it is `{text}`", hint=f"for example {name}={default}")
     return int(text)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from local_aws.errors import disk_full
 from local_aws.local_stack import LocalStack
-from local_aws.settings import LocalSettings, Tell, Wishes
+from local_aws.settings import LocalSettings, Report, UpOptions
 from local_aws.state import STATE_FILE, ProcessRecord, StateFolder, end_leftovers, record_processes
 from local_aws.tasks.cluster import RunningTask
 from local_aws.tasks.scheduling import Health, Slot, SlotRecord
@@ -98,20 +98,23 @@ RECORD_SECONDS: Final = 0.05
 KILLED_EXIT_CODE: Final = 130
 
 
-def supervise(settings: LocalSettings, wishes: Wishes, *, tell: Tell, on_ready: Callable[[LocalStack], None]) -> int:
+def supervise(settings: LocalSettings, options: UpOptions, *, report: Report, on_ready: Callable[[str], None]) -> int:
     """Run the local stack until a signal asks it to stop; return the exit code.
 
+    Args:
+        on_ready: called with the load balancer's URL once every task is healthy.
+
     Raises:
-        AlreadyRunning: another supervisor has the state folder.
-        PlatformError: it could not come up; whatever had been started is stopped again.
+        AlreadyRunning: another supervisor holds the state folder.
+        PlatformError: the start failed; everything that was started is stopped again.
     """
     folder = StateFolder(settings.state)
     with folder.locked():
         count = end_leftovers(folder.read(STATE_FILE))
         if count:
-            tell(f"ended {count} processes that a killed run had left")
+            report(f"ended {count} processes that a killed run had left")
         try:
-            return asyncio.run(_run(settings, wishes, tell, on_ready))
+            return asyncio.run(_Supervisor(settings, options, report, on_ready).run())
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise disk_full(settings.state) from error
@@ -121,36 +124,32 @@ def supervise(settings: LocalSettings, wishes: Wishes, *, tell: Tell, on_ready: 
                 folder.write(STATE_FILE, {})
 
 
-async def _run(settings: LocalSettings, wishes: Wishes, tell: Tell, on_ready: Callable[[LocalStack], None]) -> int:
-    return await _Supervisor(settings, wishes, tell, on_ready).run()
-
-
 class _Supervisor:
-    """Made inside the event loop that it runs in."""
+    _watch: asyncio.Future["SourceWatch"]
 
     def __init__(
-        self, settings: LocalSettings, wishes: Wishes, tell: Tell, on_ready: Callable[[LocalStack], None]
+        self, settings: LocalSettings, options: UpOptions, report: Report, on_ready: Callable[[str], None]
     ) -> None:
-        self._wishes = wishes
-        self._tell = tell
+        self._options = options
+        self._report = report
         self._on_ready = on_ready
         self._phase: Phase = "starting"
         self._changed = asyncio.Event()
-        self._watch: asyncio.Future[SourceWatch] = asyncio.get_running_loop().create_future()
         self._stop_requested = asyncio.Event()
         self._since = time.time()
         self._identity = ProcessRecord.of(os.getpid()) or ProcessRecord(os.getpid(), self._since)
-        self._local_stack = LocalStack(settings, tell=tell, on_change=self._changed.set)
+        self._local_stack = LocalStack(settings, report=report, on_change=self._changed.set)
         self._exit_code = 0
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
+        self._watch = loop.create_future()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._on_signal)
         stop = asyncio.create_task(self._stop_requested.wait())
         # The record outlives the others: it also shows how the local stack stops.
         record = asyncio.create_task(self._keep_record())
-        work = [asyncio.create_task(part) for part in (self._bring_up(), *self._loops())]
+        work = [asyncio.create_task(part) for part in (self._start_up(), *self._loops())]
         try:
             await self._until_first_failure(stop, work)
         finally:
@@ -163,7 +162,7 @@ class _Supervisor:
 
     def _loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
         loops = [self._local_stack.cluster.run(), self._local_stack.server_watch.run(), self._limit_logs()]
-        if self._wishes.watch:
+        if self._options.watch:
             loops.append(self._follow_sources())
         return tuple(loops)
 
@@ -175,20 +174,20 @@ class _Supervisor:
             for task in done:
                 task.result()
 
-    async def _bring_up(self) -> None:
+    async def _start_up(self) -> None:
         await self._local_stack.prepare()
-        if self._wishes.watch:
+        if self._options.watch:
             self._watch.set_result(self._begin_watch())
-        await self._local_stack.start_tasks(demo=self._wishes.demo)
-        await self._local_stack.until_healthy()
+        await self._local_stack.start_tasks(demo=self._options.demo)
+        await self._local_stack.wait_until_healthy()
         self._phase = "running"
         self._write_record()
-        self._on_ready(self._local_stack)
+        self._on_ready(self._local_stack.load_balancer.url)
 
     def _begin_watch(self) -> "SourceWatch":
         from local_aws.watch import SourceWatch  # not before it is wanted: start-up is busy enough
 
-        return SourceWatch(self._local_stack, self._tell)
+        return SourceWatch(self._local_stack, self._report)
 
     async def _follow_sources(self) -> None:
         await (await self._watch).run()
@@ -203,7 +202,7 @@ class _Supervisor:
                 failed = False
             except OSError as error:
                 if not failed:
-                    self._tell(f"the record of what runs cannot be written: {error.strerror}")
+                    self._report(f"the record of what runs cannot be written: {error.strerror}")
                 failed = True
                 self._changed.set()
             await asyncio.sleep(RECORD_SECONDS)
@@ -220,11 +219,11 @@ class _Supervisor:
 
     def _on_signal(self) -> None:
         if self._stop_requested.is_set():
-            self._tell("stopping at once")
+            self._report("stopping at once")
             self._local_stack.kill()
             self._exit_code = KILLED_EXIT_CODE
         else:
-            self._tell("stopping (once more to stop at once)")
+            self._report("stopping (once more to stop at once)")
             self._stop_requested.set()
 
 

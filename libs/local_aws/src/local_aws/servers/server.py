@@ -130,32 +130,32 @@ class ServerWatch:
     servers: list[WatchedServer]
     after_restart: Mapping[str, Callable[[], Awaitable[None]]]
     on_change: Callable[[], None]
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
 
     async def run(self) -> None:
         """Act until cancelled."""
         while True:
             for watched in self.servers:
-                await self._look_at(watched)
+                await self._check(watched)
             await asyncio.sleep(LOOP_SECONDS)
 
-    async def _look_at(self, watched: WatchedServer) -> None:
+    async def _check(self, watched: WatchedServer) -> None:
         now = time.monotonic()
         if watched.server.is_running():
             if watched.health is Health.STARTING and await asyncio.to_thread(watched.server.is_ready):
-                await self._is_back(watched)
+                await self._mark_recovered(watched)
         elif watched.health is not Health.UNHEALTHY:
-            self._note_end(watched, now)
+            self._mark_ended(watched, now)
         elif now >= watched.record.start_not_before:
             self._start_again(watched)
 
-    def _note_end(self, watched: WatchedServer, now: float) -> None:
-        self.tell(f"{watched.server.title} ended; starting it again")
-        was_well = watched.health is Health.HEALTHY
+    def _mark_ended(self, watched: WatchedServer, now: float) -> None:
+        self.report(f"{watched.server.title} ended; starting it again")
+        was_healthy = watched.health is Health.HEALTHY
         watched.record = after_exit(
             watched.record,
             exit_code=1,
-            healthy_seconds=now - watched.healthy_at if was_well else 0.0,
+            healthy_seconds=now - watched.healthy_at if was_healthy else 0.0,
             was_stopped=False,
             now=now,
         )
@@ -167,14 +167,14 @@ class ServerWatch:
         try:
             watched.server.launch()
         except (PlatformError, OSError) as error:
-            self.tell(f"{watched.server.title} could not be started: {error}")
+            self.report(f"{watched.server.title} could not be started: {error}")
         watched.since = time.time()
         self.on_change()
 
-    async def _is_back(self, watched: WatchedServer) -> None:
+    async def _mark_recovered(self, watched: WatchedServer) -> None:
         again = self.after_restart.get(watched.server.name)
         if again is not None:
             await again()
         watched.health, watched.healthy_at = Health.HEALTHY, time.monotonic()
-        self.tell(f"{watched.server.title} is back")
+        self.report(f"{watched.server.title} is back")
         self.on_change()

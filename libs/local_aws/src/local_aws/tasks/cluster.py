@@ -1,9 +1,8 @@
 """The cluster: runs the loop that observes tasks, asks scheduling.py what to do, and does it."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -92,22 +91,22 @@ class Cluster:
         on_targets: called with a service's name and the ports of its targets whenever they change; again if it raises
             OSError.
         on_change: called whenever something changed that `platform status` shows.
-        tell: takes one line for people about a task that ended or did not start.
+        report: takes one line for people about a task that ended or did not start.
     """
 
     start_process: StartProcess
     health_paths: Mapping[str, str]
     on_targets: Callable[[str, frozenset[int]], None]
     on_change: Callable[[], None]
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     desired: dict[Slot, int] = field(default_factory=dict)
     tasks: list[RunningTask] = field(default_factory=list)
     records: dict[Slot, SlotRecord] = field(default_factory=dict)
     _targets: dict[str, frozenset[int]] = field(default_factory=dict)
-    _told_last: str | None = None
+    _last_reported: str | None = None
     _stopping: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def want(self, slots: Mapping[Slot, int]) -> None:
+    def set_desired(self, slots: Mapping[Slot, int]) -> None:
         """Replace the desired revisions of the slots' services; changed slots are started without back-off."""
         services = {slot.service for slot in slots}
         kept = {slot: revision for slot, revision in self.desired.items() if slot.service not in services}
@@ -158,8 +157,8 @@ class Cluster:
         try:
             process = await self.start_process(slot, slot.name)
         except (PlatformError, OSError) as error:
-            self.tell(f"{slot.name} could not be started: {error}")
-            self._remember_exit(slot, exit_code=1, healthy_seconds=0, was_stopped=False)
+            self.report(f"{slot.name} could not be started: {error}")
+            self._record_exit(slot, exit_code=1, healthy_seconds=0, was_stopped=False)
             return
         self.tasks.append(RunningTask(slot=slot, revision=revision, process=process, last_answer_at=time.monotonic()))
         self.on_change()
@@ -167,7 +166,7 @@ class Cluster:
     def _begin_stop(self, task: RunningTask, reason: str) -> None:
         task.health = Health.STOPPING
         if reason == "does not answer":
-            self.tell(f"{task.slot.name} (pid {task.process.pid}) does not answer any more; it is replaced")
+            self.report(f"{task.slot.name} (pid {task.process.pid}) does not answer any more; it is replaced")
         stopping = asyncio.create_task(self._stop(task))
         self._stopping.add(stopping)
         stopping.add_done_callback(self._stopping.discard)
@@ -184,7 +183,7 @@ class Cluster:
         for task in list(self.tasks):
             exit_code = task.process.exit_code
             if exit_code is not None:
-                self._take_out(task, exit_code)
+                self._remove(task, exit_code)
                 continue
             task.process.kill_if_overdue()
             if task.slot.role == "worker":
@@ -219,18 +218,19 @@ class Cluster:
         if task.health is not before:
             self.on_change()
 
-    def _take_out(self, task: RunningTask, exit_code: int) -> None:
+    def _remove(self, task: RunningTask, exit_code: int) -> None:
         task.process.kill()  # children that outlived the task's first process
         self.tasks.remove(task)
         was_stopped = task.health is Health.STOPPING
         if not was_stopped:
-            self.tell(f"{task.slot.name} (pid {task.process.pid}) ended with exit code {exit_code}; starting it again")
+            name = f"{task.slot.name} (pid {task.process.pid})"
+            self.report(f"{name} ended with exit code {exit_code}; starting it again")
         healthy_seconds = 0.0 if task.healthy_since is None else time.monotonic() - task.healthy_since
-        self._remember_exit(task.slot, exit_code=exit_code, healthy_seconds=healthy_seconds, was_stopped=was_stopped)
+        self._record_exit(task.slot, exit_code=exit_code, healthy_seconds=healthy_seconds, was_stopped=was_stopped)
         self._publish_targets()
         self.on_change()
 
-    def _remember_exit(self, slot: Slot, *, exit_code: int, healthy_seconds: float, was_stopped: bool) -> None:
+    def _record_exit(self, slot: Slot, *, exit_code: int, healthy_seconds: float, was_stopped: bool) -> None:
         self.records[slot] = after_exit(
             self.records.get(slot, SlotRecord()),
             exit_code=exit_code,
@@ -246,23 +246,15 @@ class Cluster:
                 continue
             try:
                 self.on_targets(service, ports)
-            except OSError as error:  # a full disk, say: tried again at every turn, while health checks do the work
-                self._tell_once(f"the load balancer could not be told about {service}: {error.strerror}")
+            except (
+                OSError
+            ) as error:  # a full disk, for example: tried again in every round, while health checks do the work
+                self._report_once(f"the load balancer does not know the targets of {service} yet: {error.strerror}")
             else:
                 self._targets[service] = ports
-                self._told_last = None
+                self._last_reported = None
 
-    def _tell_once(self, line: str) -> None:
-        if line != self._told_last:
-            self._told_last = line
-            self.tell(line)
-
-
-@contextlib.contextmanager
-def running(cluster: Cluster) -> Iterator[asyncio.Task[None]]:
-    """Run the cluster's loop beside the block."""
-    loop = asyncio.create_task(cluster.run())
-    try:
-        yield loop
-    finally:
-        loop.cancel()
+    def _report_once(self, line: str) -> None:
+        if line != self._last_reported:
+            self._last_reported = line
+            self.report(line)

@@ -15,7 +15,7 @@ Role = Literal["api", "worker"]
 RESTART_DELAYS_SECONDS: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Before the first restart in a row, the second, …; the last for all that follow."""
 
-WELL_AFTER_SECONDS: Final = 10.0
+STABLE_AFTER_SECONDS: Final = 10.0
 """A task that was healthy for this long has not failed to start: the next restart is the first of a new row."""
 
 SILENCE_LIMIT_SECONDS: Final = 30.0
@@ -112,7 +112,7 @@ def after_exit(
     """Return the record after a task of the slot ended; one that we stopped ourselves is no failure."""
     if was_stopped:
         return replace(record, last_exit_code=exit_code)
-    failures = 1 if healthy_seconds >= WELL_AFTER_SECONDS else record.failures_in_a_row + 1
+    failures = 1 if healthy_seconds >= STABLE_AFTER_SECONDS else record.failures_in_a_row + 1
     delay = RESTART_DELAYS_SECONDS[min(failures, len(RESTART_DELAYS_SECONDS)) - 1]
     return SlotRecord(
         failures_in_a_row=failures,
