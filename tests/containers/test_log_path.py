@@ -105,8 +105,8 @@ def test_every_line_of_a_service_arrives_whole_until_its_end(
     assert receiver.lines == expected
     assert {json.loads(line)["service"] for line in expected} == {"orders"}
     assert {event.tag for event in receiver.events} == {firelens_tag("app", "0123456789abcdef")}
-    told = {(event.record["container_name"], event.record["container_id"]) for event in receiver.events}
-    assert told == {(f"/{name}", identifier)}
+    recorded = {(event.record["container_name"], event.record["container_id"]) for event in receiver.events}
+    assert recorded == {(f"/{name}", identifier)}
     for event in receiver.events:
         logged = datetime.fromisoformat(json.loads(event.record["log"])["timestamp"]).timestamp()
         assert logged == pytest.approx(event.time, abs=5)

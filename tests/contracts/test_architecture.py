@@ -1,4 +1,4 @@
-"""docs/architecture.md against the files that it names: each row's property is there, with its value."""
+"""Compare docs/architecture.md with the files that it names: each property must have the value of its row."""
 
 import json
 import re
@@ -43,7 +43,7 @@ LINES = (
     "CloudFront",
     "WAF in front",
 )
-"""What the architecture asks for, in its own words."""
+"""The lines of the architecture."""
 
 
 def rows() -> list[dict[str, str]]:
@@ -61,7 +61,7 @@ def content(file: str) -> Any:
 
 
 def found(value: Any, path: str) -> Any:
-    """Follows a path such as `WebAcl.Rules[Name=rate].Priority`."""
+    """Follow a path such as `WebAcl.Rules[Name=rate].Priority`."""
     for step in STEP.finditer(path):
         if step["key"]:
             value = value[step["key"]]
@@ -73,7 +73,7 @@ def found(value: Any, path: str) -> Any:
 
 
 def written(value: Any) -> str:
-    """As the page writes it: of `!Ref` and the like, what they name."""
+    """Return a value as the page writes it: `!Ref` and similar functions become the name in them."""
     match value:
         case bool():
             return str(value).lower()
@@ -96,8 +96,8 @@ def test_the_property_of_a_row_is_there_with_its_value(row: dict[str, str]) -> N
 
 def test_every_row_of_the_page_is_read() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    told = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| line ")]
-    assert len(told) == len(rows())
+    written_rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| line ")]
+    assert len(written_rows) == len(rows())
 
 
 @pytest.mark.parametrize("line", LINES)

@@ -153,7 +153,7 @@ def test_each_role_is_passed_only_to_whom_it_is_for() -> None:
 
 
 BY_PEOPLE = {"PlanRole"}
-"""Roles that whoever of the account may take; what they may do is only to read."""
+"""Roles that everyone in the account may use. They only read."""
 
 
 def test_only_aws_services_assume_the_roles_and_only_for_this_account() -> None:

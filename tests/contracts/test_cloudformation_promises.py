@@ -51,7 +51,7 @@ def test_no_stack_touches_what_a_release_changes() -> None:
 
 
 def test_a_lock_is_kept_until_its_holder_or_the_next_one_ends_it() -> None:
-    """Nothing of it expires by itself: whoever takes an expired lock over finds in it what there is to restore."""
+    """No item expires by itself: the next holder of an expired lock finds in it what to restore."""
     table = named("Locks").properties
     assert table["KeySchema"] == [{"AttributeName": "name", "KeyType": "HASH"}]
     assert table["DeletionProtectionEnabled"]

@@ -96,8 +96,8 @@ def test_the_build_gets_a_clone_and_may_make_it() -> None:
 
 def test_the_build_is_told_service_and_environment_and_no_secret() -> None:
     environment = RESOURCES["Project"]["Properties"]["Environment"]
-    told = {variable["Name"]: variable["Value"] for variable in environment["EnvironmentVariables"]}
-    assert told == {"SERVICE": {"Ref": "Service"}, "ENVIRONMENT": {"Ref": "Environment"}}
+    variables = {variable["Name"]: variable["Value"] for variable in environment["EnvironmentVariables"]}
+    assert variables == {"SERVICE": {"Ref": "Service"}, "ENVIRONMENT": {"Ref": "Environment"}}
 
 
 def test_the_build_outlasts_a_release() -> None:

@@ -1,4 +1,4 @@
-"""What the sidecars are told is in their own words, and fits the task around them.
+"""The configurations of the sidecars follow their schemas and match the task.
 
 The agent and the router themselves do not run here: their images come from a registry alone. What their authors have
 written down stands in their place, and docs/howto/sidecars.md says what that leaves open.

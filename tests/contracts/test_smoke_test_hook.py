@@ -1,4 +1,4 @@
-"""The platform's lifecycle hook, which stands alone in a function: its verdict, and what it is told."""
+"""The platform's lifecycle event hook: its input and its result."""
 
 import json
 from collections.abc import Iterator

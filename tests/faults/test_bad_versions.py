@@ -1,4 +1,4 @@
-"""Versions that are no good, of every service: taken back, with the right exit code, and the reason is named.
+"""Bad versions of every service roll back, with the right exit code and a named reason.
 
 How each one ended is in tests/faults/releases/bad-versions.txt. After a change that is meant, write it anew and review
 the difference:

@@ -17,7 +17,7 @@ import yaml
 
 PHASES: Final = ("install", "pre_build", "build", "post_build")
 KNOWN: Final = {"install": {"runtime-versions", "commands"}, **{name: {"commands"} for name in PHASES[1:]}}
-"""What is played of a phase. `finally` and `on-failure` are not."""
+"""The supported keys of a phase. `finally` and `on-failure` are not supported."""
 
 RECORD: Final = "printf '%s\\n' {command} >> {log}"
 SCRIPT: Final = """
@@ -30,7 +30,7 @@ export CODEBUILD_BUILD_SUCCEEDING={succeeding}
 
 
 class UnknownKey(Exception):
-    """The buildspec uses what is not played here."""
+    """The buildspec uses an unsupported key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ class Project:
 
 def refuse_unknown(spec: Mapping[str, Any]) -> None:
     if str(spec["version"]) != "0.2" or spec.get("env", {}).get("shell") != "bash":
-        raise UnknownKey("only version 0.2 in bash is played")
+        raise UnknownKey("only version 0.2 in bash is supported")
     for name, phase in spec["phases"].items():
         if name not in PHASES or set(phase) - KNOWN[name]:
             raise UnknownKey(f"phases.{name}: {sorted(set(phase) - KNOWN.get(name, set()))}")

@@ -132,7 +132,7 @@ def container_environment() -> Environment:
     return replace(
         local,
         aws_endpoint_url=f"http://aws:{_AWS_PORT}",
-        # In the load balancer's place: whoever verifies a token asks users for the keys.
+        # In the load balancer's place: services that verify tokens fetch the keys from users.
         load_balancer_url="http://users:3000",
         database=Database(host="postgres", port=5432, name="platform", sslmode="disable"),
         cache=Cache(url="redis://redis:6379/0", authenticated=False),

@@ -13,7 +13,7 @@ from tests.support.shop import Shopper, log_in, sign_up
 
 @pytest.fixture(scope="session")
 def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """The whole platform, up once for all tests that ask for it. A test that breaks it mends it."""
+    """The whole platform, started once for all tests that use it. A test that breaks it repairs it."""
     state: Path = tmp_path_factory.mktemp("local_stack") / "state"
     running = LocalStack(environment(state))
     running.up()

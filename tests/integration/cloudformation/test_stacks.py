@@ -1,6 +1,6 @@
 """The stacks of every environment, created in their order on an emulator that refuses what it does not know.
 
-Of what it knows, everything must come into being. What it does not know is listed here by name, and a list that is
+It must create every type that it knows. Types that it does not know are listed here by name, and a list that is
 too long fails as one that is too short does.
 """
 

@@ -33,7 +33,7 @@ class Program:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.calls: list[ProgramCall] = []
-        self.told: list[str] = []
+        self.printed: list[str] = []
         self.prints, self.code = "", 0
 
     def answer(self, call: ProgramCall) -> int:
@@ -43,7 +43,7 @@ class Program:
 
     @property
     def docker(self) -> Docker:
-        return Docker(self.told.append, program=[str(self.place)])
+        return Docker(self.printed.append, program=[str(self.place)])
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_the_password_goes_by_stdin_and_nowhere_else(program: Program) -> None:
 def test_what_docker_says_is_told_line_by_line(program: Program) -> None:
     program.prints = "layer 1: pushed\nlayer 2: pushed\n"
     program.docker.push("registry.example.com/orders:1")
-    assert program.told == ["layer 1: pushed", "layer 2: pushed"]
+    assert program.printed == ["layer 1: pushed", "layer 2: pushed"]
 
 
 def test_a_refusal_is_an_error_with_dockers_own_words(program: Program) -> None:

@@ -1,4 +1,4 @@
-"""Cancelling, paying, shipping, delivering, refunding: what may follow what, and what a client is told otherwise."""
+"""Cancel, pay, ship, deliver and refund: which transitions are legal, and how the others are answered."""
 
 from uuid import UUID, uuid4
 

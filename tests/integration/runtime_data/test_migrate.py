@@ -1,4 +1,4 @@
-"""Migrations run once, in the service's own schema, whoever starts them."""
+"""Migrations run once, in the service's own schema, even if several processes start them."""
 
 import asyncio
 import os

@@ -70,7 +70,7 @@ async def test_a_missing_queue_has_an_error_of_its_own(sqs: Sqs) -> None:
 
 
 class Endpoint:
-    """Answers as told, then well; keeps the requests."""
+    """Answer as scripted, then normally; record the requests."""
 
     def __init__(self) -> None:
         self.answers: list[web.Response | float] = []
@@ -101,7 +101,7 @@ async def endpoint() -> AsyncIterator[tuple[Endpoint, Sqs]]:
 
 
 def error(status: int, code: str, **headers: str) -> web.Response:
-    body = {"__type": f"com.amazonaws.sqs#{code}", "message": "as told"}
+    body = {"__type": f"com.amazonaws.sqs#{code}", "message": "as scripted"}
     return web.json_response(body, status=status, headers=headers)
 
 

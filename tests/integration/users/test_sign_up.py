@@ -1,4 +1,4 @@
-"""Signing up: what is stored, what is told, what is refused."""
+"""Sign-up: what is stored, answered and refused."""
 
 import asyncio
 from typing import Any
