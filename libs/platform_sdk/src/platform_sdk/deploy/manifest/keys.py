@@ -8,10 +8,13 @@ That is all there is to write down. The reader (`reader.py`), the JSON Schema, `
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Final, Literal
+from dataclasses import KW_ONLY, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, Final, Literal, ParamSpec
 
 from platform_sdk.deploy.toml_document import REQUIRED, Form, Required, Table
+
+P = ParamSpec("P")
 
 ANY_NAME: Final = "*"
 """The one key of a table in which the team chooses the names, such as `[environment]`."""
@@ -62,7 +65,7 @@ class Texts:
 Kind = Integer | Number | Boolean | Text | Choice | Texts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Key:
     """One key.
 
@@ -76,6 +79,7 @@ class Key:
     """
 
     kind: Kind
+    _: KW_ONLY
     default: Any = REQUIRED
     default_text: str = ""
     example: str = ""
@@ -86,22 +90,27 @@ class Key:
     def is_required(self) -> bool:
         return isinstance(self.default, Required)
 
+    @property
+    def assigned(self) -> str:
+        """What the example assigns, as TOML."""
+        return self.example or written(self.default)
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Group:
     """A table: one, a list of them (`[[tasks]]`), or one for each name that the team chooses (`[queues.orders]`).
 
     Args:
-        keys: by name; of a table with names of the team's only `ANY_NAME`.
-        type: what the table is read into; without one, into a mapping.
-        before: notes mistakes before anything is read: what is better said than that a value has no legal form.
-        check: of the value that was read, notes what several keys together break.
+        of: the type that it is read into and that declares its keys; or, to read it into a mapping, its keys by name.
+            Of a mapping in which the team chooses the names, `ANY_NAME` is the only key.
         is_optional: the table is read as None where the file does not have it. Others are read with their defaults.
         names: what the team may choose as a name, and `example` the one that the reference chooses.
+        before: notes mistakes before anything is read: what is better said than that a value has no legal form.
+        check: notes what several keys together break. Of a type, the method `check` does.
     """
 
-    keys: "Mapping[str, Key | Group]"
-    type: Callable[..., Any] | None = None
+    of: "type[Any] | Mapping[str, Key | Group]"
+    _: KW_ONLY
     form: Literal["table", "list", "named"] = "table"
     is_required: bool = False
     is_optional: bool = False
@@ -111,72 +120,33 @@ class Group:
     check: Callable[[Any, Table], None] | None = None
     meaning: str = ""
 
+    @property
+    def keys(self) -> "Mapping[str, Key | Group]":
+        return keys_of(self.of) if isinstance(self.of, type) else self.of
 
-def key(kind: Kind, *, default: Any = REQUIRED, default_text: str = "", example: str = "", becomes: str = "") -> Any:
-    """Declare a field as a key; its docstring is the key's meaning."""
-    return declared(
-        Key(
-            kind=kind,
-            default=default,
-            default_text=default_text,
-            example=example or written(default),
-            becomes=becomes,
-        )
-    )
-
-
-def table(
-    type: type[Any],
-    *,
-    form: Literal["table", "list", "named"] = "table",
-    is_required: bool = False,
-    is_optional: bool = False,
-    names: Form | None = None,
-    example: str = "",
-    before: Callable[[Table], None] | None = None,
-) -> Any:
-    """Declare a field as a table with the keys of the type; its docstring is the table's meaning.
-
-    The method `check` of the type, if there is one, notes what several keys together break.
-    """
-    return declared(
-        Group(
-            keys=keys_of(type),
-            type=type,
-            form=form,
-            is_required=is_required,
-            is_optional=is_optional,
-            names=names,
-            example=example,
-            before=before,
-            check=getattr(type, "check", None),
-        )
-    )
-
-
-def mapping(
-    names: Form,
-    value: Kind,
-    *,
-    example: tuple[str, str],
-    becomes: str,
-    meaning: str,
-    before: Callable[[Table], None] | None = None,
-    check: Callable[[Any, Table], None] | None = None,
-) -> Any:
-    """Declare a field as a table in which the team chooses the names, all with values of one kind.
-
-    Args:
-        example: a name and its value as TOML.
-        meaning: of one key; the field's docstring is the table's.
-    """
-    name, text = example
-    only = Key(kind=value, example=text, becomes=becomes, meaning=meaning)
-    return declared(Group(keys={ANY_NAME: only}, names=names, example=name, before=before, check=check))
+    def checked(self, values: Mapping[str, Any], table: Table) -> Any:
+        """Return the values in the type, or as a mapping, after its check."""
+        value = self.of(**values) if isinstance(self.of, type) else MappingProxyType(values)
+        check = getattr(self.of, "check", self.check)
+        if check is not None:
+            check(value, table)
+        return value
 
 
 def declared(member: Key | Group) -> Any:
+    """Declare a field as the key or table."""
     return field(metadata={"member": member})
+
+
+def declaring(member: Callable[P, Key | Group]) -> Callable[P, Any]:
+    def declare(*args: P.args, **kwargs: P.kwargs) -> Any:
+        return declared(member(*args, **kwargs))
+
+    return declare
+
+
+key = declaring(Key)
+table = declaring(Group)
 
 
 def keys_of(type: type[Any]) -> Mapping[str, Key | Group]:

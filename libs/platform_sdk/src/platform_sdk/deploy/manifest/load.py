@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from platform_sdk.deploy.manifest.keys import keys_of
 from platform_sdk.deploy.manifest.reader import read_group
 from platform_sdk.deploy.manifest.releases import LIFECYCLE_EVENTS, LifecycleEvent, alarms_of, check_alarms
-from platform_sdk.deploy.manifest.tasks import Commands
+from platform_sdk.deploy.manifest.tasks import MIGRATE
 from platform_sdk.deploy.manifest.types import ROOT, Manifest, ServiceSpec
 from platform_sdk.deploy.manifest.variables import secret_reference
 from platform_sdk.deploy.toml_document import Document, Table
@@ -77,7 +76,7 @@ def check_presence(root: Table, manifest: Manifest) -> None:
     """What one table makes necessary in another."""
     document = root.document
     if "database" in root.values and manifest.commands.migrate is None and document.is_sound("commands", "migrate"):
-        hint = "for example migrate = " + keys_of(Commands)["migrate"].example
+        hint = "for example migrate = " + MIGRATE.assigned
         document.error(("commands", "migrate"), "is missing, though there is a [database]", hint)
     if manifest.queues and "worker" not in root.values:
         reason = "the table [worker] is missing, though queues are consumed"

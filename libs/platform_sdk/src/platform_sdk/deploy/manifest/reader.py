@@ -6,7 +6,6 @@ Like `Table`, the reader never raises: it notes an error in the document and put
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from functools import cache
-from types import MappingProxyType
 from typing import Any
 
 from platform_sdk.deploy.config_errors import listed
@@ -32,10 +31,7 @@ def read_group(table: Table, group: Group, file: Mapping[str, Any]) -> Any:
         known = ChainMap(values, dict(file))
         for name, member in group.keys.items():
             values[name] = read_member(table, name, member, known)
-    value = MappingProxyType(values) if group.type is None else group.type(**values)
-    if group.check is not None:
-        group.check(value, table)
-    return value
+    return group.checked(values, table)
 
 
 def read_member(table: Table, name: str, member: Key | Group, known: Mapping[str, Any]) -> Any:
@@ -121,7 +117,7 @@ def examples_of(group: Group, path: str) -> dict[str, str]:
 
 def example_of(name: str, member: Key | Group, group: Group, path: str) -> str:
     if isinstance(member, Key):
-        return f"{group.example if name == ANY_NAME else name} = {member.example}"
+        return f"{group.example if name == ANY_NAME else name} = {member.assigned}"
     own = f"{path}.{name}" if path else name
     head = f"[[{own}]]" if member.form == "list" else f"[{own}]"
     required = [name for name, key in member.keys.items() if isinstance(key, Key) and key.is_required]

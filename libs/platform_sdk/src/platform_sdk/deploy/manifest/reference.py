@@ -7,7 +7,7 @@ import ast
 import inspect
 import json
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -36,15 +36,15 @@ from platform_sdk.errors import PlatformError
 
 def documented(group: Group) -> Group:
     """The same table, in which every key and table has its meaning."""
-    meanings = {} if group.type is None else docstrings_of(group.type)
+    meanings = docstrings_of(group.of) if isinstance(group.of, type) else {}
     keys: dict[str, Key | Group] = {}
     for name, member in group.keys.items():
         known = replace(member, meaning=member.meaning or meanings[name])
         keys[name] = documented(known) if isinstance(known, Group) else known
-    return replace(group, keys=keys)
+    return replace(group, of=keys)
 
 
-def docstrings_of(type: Callable[..., Any]) -> Mapping[str, str]:
+def docstrings_of(type: type[Any]) -> Mapping[str, str]:
     """The docstrings of the fields of a class, each on one line. Python itself throws them away."""
     found = {}
     for field, below in pairwise(class_body(inspect.getmodule(type), type.__name__)):
@@ -111,7 +111,7 @@ def reference_table(group: Group, path: str) -> Iterator[str]:
         yield f"{head_of(group, path)}\n"
     for name, key in keys.items():
         yield "\n".join(commented(key.meaning) + commented(limits_of(name, key)))
-        yield f"{group.example if name == ANY_NAME else name} = {key.example}\n"
+        yield f"{group.example if name == ANY_NAME else name} = {key.assigned}\n"
     yield from tables(group, path)
 
 
@@ -213,7 +213,7 @@ def matches(steps: list[str], path: list[str]) -> bool:
 
 
 def lines_of_key(path: str, key: Key) -> Iterator[str]:
-    yield f"{path} = {key.example}"
+    yield f"{path} = {key.assigned}"
     yield ""
     yield from textwrap.wrap(key.meaning, 100)
     yield ""

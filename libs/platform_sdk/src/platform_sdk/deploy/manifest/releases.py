@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from platform_sdk.deploy.manifest import forms
-from platform_sdk.deploy.manifest.keys import Boolean, Choice, Group, Integer, Key, Number, Text, key, written
+from platform_sdk.deploy.manifest.keys import Boolean, Choice, Group, Integer, Key, Number, Text, key
 from platform_sdk.deploy.manifest.resources import Queue
 from platform_sdk.deploy.toml_document import Document, Table
 
@@ -113,37 +113,28 @@ class Alarm:
 def alarm(meaning: str, threshold: Mapping[str, Key], *, minutes: int, roll_back: bool = True) -> Group:
     """Declare `[alarms.<kind>]`. Its threshold has a key of its own, which names the unit."""
     enabled = Key(
-        kind=Boolean(),
+        Boolean(),
         default=True,
-        example="true",
         becomes="a resource AWS::CloudWatch::Alarm",
         meaning="Whether there is such an alarm.",
     )
     duration = Key(
-        kind=Integer(1, 60),
+        Integer(1, 60),
         default=minutes,
-        example=str(minutes),
         becomes="`EvaluationPeriods` and `DatapointsToAlarm` of the alarm, with a `Period` of 60",
         meaning="Minutes in a row for which it must be so.",
     )
     rolls_back = Key(
-        kind=Boolean(),
+        Boolean(),
         default=roll_back,
-        example=written(roll_back),
         becomes="`AlarmConfiguration` of the deployment group, `DeploymentConfiguration.Alarms` of the worker",
         meaning="Whether it takes back a release during which it goes off.",
     )
-    return Group(keys={"enabled": enabled, **threshold, "minutes": duration, "roll_back": rolls_back}, meaning=meaning)
+    return Group({"enabled": enabled, **threshold, "minutes": duration, "roll_back": rolls_back}, meaning=meaning)
 
 
-def threshold(kind: Integer | Number, meaning: str, default: float, becomes: str) -> Key:
-    return Key(
-        kind=kind,
-        default=default,
-        example=str(default),
-        becomes=f"`Threshold` of an alarm on {becomes}",
-        meaning=meaning,
-    )
+def threshold(kind: Integer | Number, meaning: str, default: int, becomes: str) -> Key:
+    return Key(kind, default=default, becomes=f"`Threshold` of an alarm on {becomes}", meaning=meaning)
 
 
 ALARMS: Final[Mapping[str, Group]] = {
@@ -220,9 +211,9 @@ MEANINGS_OF_HOOKS: Final = {
 }
 HOOKS: Final = {
     event: Key(
-        kind=Text(forms.FUNCTION_NAME),
+        Text(forms.FUNCTION_NAME),
         default=SMOKE_TEST if event == "after_allow_test_traffic" else None,
-        example=f'"{SMOKE_TEST}"' if event == "after_allow_test_traffic" else f'"orders-{event.replace("_", "-")}"',
+        example="" if event == "after_allow_test_traffic" else f'"orders-{event.replace("_", "-")}"',
         becomes=f"`Hooks[].{LIFECYCLE_EVENTS[event]}` of the AppSpec",
         meaning=f'{meaning} The name of a Lambda function; "{SMOKE_TEST}", the platform\'s own; or "none".',
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 from platform_sdk.deploy.config_errors import counted
 from platform_sdk.deploy.manifest import forms
-from platform_sdk.deploy.manifest.keys import Integer, Texts, key
+from platform_sdk.deploy.manifest.keys import Integer, Key, Texts, key
 from platform_sdk.deploy.manifest.tasks import nearest
 from platform_sdk.deploy.toml_document import Table
 
@@ -108,6 +108,15 @@ class Queue:
         elif age >= days * DAY_SECONDS:
             reason = f"{age} is not below retention_days, {counted(days, 'day')}: the message is gone before"
             table.error("alarm_age_seconds", reason, f"did you mean {ALARM_AGE_SECONDS}?")
+
+
+RECEIVING_QUEUES: Final = Key(
+    Texts(forms.QUEUE_NAME, may_be_empty=True, unique=True),
+    example='["inventory"]',
+    becomes="the variable EVENT_ROUTES, and `sqs:SendMessage` of the task role",
+    meaning="The owner of the queue lists the event in `consumes`. An empty list is an event that nobody listens "
+    "to yet.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,16 +14,14 @@ MIN_CAPACITY: Final = "`MinCapacity` of the scalable target, and the number that
 MAX_CAPACITY: Final = "`MaxCapacity` of the scalable target"
 
 SCALE_OUT_COOLDOWN: Final = Key(
-    kind=Integer(0, 3600),
+    Integer(0, 3600),
     default=60,
-    example="60",
     becomes="`ScaleOutCooldown` of the scaling policies",
     meaning="Seconds after tasks were added in which none is added for the same reason.",
 )
 SCALE_IN_COOLDOWN: Final = Key(
-    kind=Integer(0, 3600),
+    Integer(0, 3600),
     default=300,
-    example="300",
     becomes="`ScaleInCooldown` of the scaling policies",
     meaning="Seconds after a change in which no task is taken away.",
 )

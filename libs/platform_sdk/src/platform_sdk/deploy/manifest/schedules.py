@@ -11,7 +11,7 @@ from platform_sdk.deploy.manifest.keys import Key, Text
 from platform_sdk.deploy.toml_document import Table
 
 TIMEZONE: Final = Key(
-    kind=Text(forms.TIMEZONE),
+    Text(forms.TIMEZONE),
     default="UTC",
     example='"Europe/Berlin"',
     becomes="`Timezone`, or `ScheduleExpressionTimezone` of a scheduled task",

@@ -204,6 +204,15 @@ class Sidecars:
             yield (largest, "cpu"), reason, f"raise {of}.cpu, or lower this"
 
 
+MIGRATE: Final = Key(
+    Texts(forms.ARGUMENT),
+    default=None,
+    example='["python", "-m", "platform_sdk.runtime.database.migrate", "orders"]',
+    becomes="`overrides.containerOverrides[].command` of the task that migrates",
+    meaning="Brings the database schema up to date, before tasks of a new version start. Required with [database].",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commands:
     """What the image runs, each in exec form."""
@@ -212,13 +221,7 @@ class Commands:
         Texts(forms.ARGUMENT), example='["python", "-m", "orders.main"]', becomes="`command` of the container"
     )
     """Answers requests until it is stopped."""
-    migrate: tuple[str, ...] | None = key(
-        Texts(forms.ARGUMENT),
-        default=None,
-        example='["python", "-m", "platform_sdk.runtime.database.migrate", "orders"]',
-        becomes="`overrides.containerOverrides[].command` of the task that migrates",
-    )
-    """Brings the database schema up to date, before tasks of a new version start. Required with [database]."""
+    migrate: tuple[str, ...] | None = declared(MIGRATE)
     demo: tuple[str, ...] | None = key(Texts(forms.ARGUMENT), default=None, example='["python", "-m", "orders.demo"]')
     """Fills the database with demonstration data; on the laptop only, and run again at every start."""
 
@@ -232,7 +235,7 @@ class Commands:
 
 
 OWN_CPU: Final = Key(
-    kind=CPU,
+    CPU,
     default=lambda values: values["task"].cpu,
     default_text="that of [task]",
     example="256",
@@ -240,7 +243,7 @@ OWN_CPU: Final = Key(
     meaning="CPU units, as in [task].",
 )
 OWN_MEMORY: Final = Key(
-    kind=MEMORY,
+    MEMORY,
     default=lambda values: values["task"].memory_mib,
     default_text="that of [task]",
     example="512",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from platform_sdk.deploy.environment import ENVIRONMENT_NAME
 from platform_sdk.deploy.manifest import forms
-from platform_sdk.deploy.manifest.keys import Group, Text, Texts, declared, keys_of, mapping, table
+from platform_sdk.deploy.manifest.keys import ANY_NAME, Group, table
 from platform_sdk.deploy.manifest.releases import (
     ALARMS,
     HOOKS,
@@ -20,6 +20,7 @@ from platform_sdk.deploy.manifest.releases import (
     refuse_steps_in_percent,
 )
 from platform_sdk.deploy.manifest.resources import (
+    RECEIVING_QUEUES,
     CacheNeeds,
     DatabaseNeeds,
     Logs,
@@ -30,6 +31,8 @@ from platform_sdk.deploy.manifest.resources import (
 from platform_sdk.deploy.manifest.scaling import Scaling, Worker
 from platform_sdk.deploy.manifest.tasks import Commands, Service, Sidecars, StandaloneTask, TaskSize
 from platform_sdk.deploy.manifest.variables import (
+    SECRET,
+    VARIABLE,
     SecretReference,
     check_environment,
     check_secrets,
@@ -57,32 +60,24 @@ class Manifest:
     traffic_shift: TrafficShift = table(TrafficShift, before=refuse_steps_in_percent)
     """how requests move from the tasks of the old version to those of the new one. Workers have no requests: ECS
     replaces them in turn"""
-    alarms: Mapping[AlarmKind, Mapping[str, Any]] = declared(Group(keys=ALARMS))
+    alarms: Mapping[AlarmKind, Mapping[str, Any]] = table(ALARMS)
     """what is watched; CodeDeploy takes a release back as soon as one of its alarms goes off"""
-    hooks: Mapping[str, str | None] = declared(Group(keys=HOOKS, before=refuse_events_of_aws))
+    hooks: Mapping[str, str | None] = table(HOOKS, before=refuse_events_of_aws)
     """functions that CodeDeploy asks during a release, each an hour at most; one that says no takes it back"""
     health_check: HealthCheck = table(HealthCheck)
     """how the load balancer finds out which tasks can serve"""
-    environment: Mapping[str, str] = mapping(
-        forms.VARIABLE_NAME,
-        Text(forms.VARIABLE_VALUE),
-        example=("GREETING", '"hello"'),
-        becomes="`environment[]` of the container",
-        meaning="Capital letters, digits and underscores. What the platform sets (`platform render` shows it) cannot "
-        'be set here, with one exception: LOG_LEVEL is "debug", "info", "warning" or "error", and overrides the '
-        "environment's.",
+    environment: Mapping[str, str] = table(
+        {ANY_NAME: VARIABLE},
+        names=forms.VARIABLE_NAME,
+        example="GREETING",
         before=refuse_reserved,
         check=check_environment,
     )
     """variables of your own: NAME = "value", the value always in quotes"""
-    secrets: Mapping[str, str] = mapping(
-        forms.VARIABLE_NAME,
-        Text(forms.SECRET_NAME),
-        example=("PAYMENT_KEY", '"payment:api_key"'),
-        becomes="`secrets[]` of the container",
-        meaning='"name" of Secrets Manager, below platform/<environment>/<service>/; "name:json_key" for one value of '
-        'a secret that is a JSON object; or "/path" of Parameter Store, below /platform/<environment>/<service>. Read '
-        "when a task starts: a changed secret reaches tasks that start after the change.",
+    secrets: Mapping[str, str] = table(
+        {ANY_NAME: SECRET},
+        names=forms.VARIABLE_NAME,
+        example="PAYMENT_KEY",
         before=refuse_arns,
         check=check_secrets,
     )
@@ -93,13 +88,8 @@ class Manifest:
     """its presence asks for Redis: the variables REDIS_URL and REDIS_PASSWORD. No keys yet"""
     queues: tuple[Queue, ...] = table(Queue, form="named", names=forms.QUEUE_NAME, example="orders")
     """a queue that this service owns, by name; each has a dead-letter queue"""
-    publishes: Mapping[str, tuple[str, ...]] = mapping(
-        forms.EVENT_TYPE,
-        Texts(forms.QUEUE_NAME, may_be_empty=True, unique=True),
-        example=('"order.placed"', '["inventory"]'),
-        becomes="the variable EVENT_ROUTES, and `sqs:SendMessage` of the task role",
-        meaning="The owner of the queue lists the event in `consumes`. An empty list is an event that nobody listens "
-        "to yet.",
+    publishes: Mapping[str, tuple[str, ...]] = table(
+        {ANY_NAME: RECEIVING_QUEUES}, names=forms.EVENT_TYPE, example='"order.placed"'
     )
     """event types that this service publishes, and the queues that receive each"""
     permissions: tuple[Permission, ...] = table(Permission, form="list", before=refuse_wildcards)
@@ -110,11 +100,11 @@ class Manifest:
     """the two containers beside yours"""
 
 
-ROOT: Final = Group(keys=keys_of(Manifest), type=Manifest, meaning="Every key of platform.toml.")
+ROOT: Final = Group(Manifest, meaning="Every key of platform.toml.")
 
 ENVIRONMENTS: Final = "environments"
 ENVIRONMENT_OVERRIDES: Final = Group(
-    keys={},
+    {},
     form="named",
     names=ENVIRONMENT_NAME,
     example="production",

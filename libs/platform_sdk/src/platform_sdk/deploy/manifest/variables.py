@@ -8,6 +8,7 @@ from typing import Final
 
 from platform_sdk.contract import LOG_LEVELS, Variable
 from platform_sdk.deploy.manifest import forms
+from platform_sdk.deploy.manifest.keys import Key, Text
 from platform_sdk.deploy.toml_document import Table
 
 LOOKS_LIKE_A_SECRET: Final = re.compile(
@@ -42,6 +43,24 @@ def secret_reference(text: str) -> SecretReference:
         return SecretReference(store=SecretStore.PARAMETER_STORE, name=text.removeprefix("/"))
     name, _, json_key = text.partition(":")
     return SecretReference(store=SecretStore.SECRETS_MANAGER, name=name, json_key=json_key or None)
+
+
+VARIABLE: Final = Key(
+    Text(forms.VARIABLE_VALUE),
+    example='"hello"',
+    becomes="`environment[]` of the container",
+    meaning="Capital letters, digits and underscores. What the platform sets (`platform render` shows it) cannot be "
+    'set here, with one exception: LOG_LEVEL is "debug", "info", "warning" or "error", and overrides that of the '
+    "environment.",
+)
+SECRET: Final = Key(
+    Text(forms.SECRET_NAME),
+    example='"payment:api_key"',
+    becomes="`secrets[]` of the container",
+    meaning='"name" of Secrets Manager, below platform/<environment>/<service>/; "name:json_key" for one value of a '
+    'secret that is a JSON object; or "/path" of Parameter Store, below /platform/<environment>/<service>. Read when a '
+    "task starts: a changed secret reaches tasks that start after the change.",
+)
 
 
 def refuse_reserved(table: Table, allowed: frozenset[str] = frozenset({Variable.LOG_LEVEL})) -> None:
