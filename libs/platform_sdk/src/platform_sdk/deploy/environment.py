@@ -207,9 +207,7 @@ def load_environment(root: Path, name: str) -> Environment:
     if name not in names:
         closest = did_you_mean(name, names)
         raise UnknownEnvironment(
-            f"there is no environment `{name}`",
-            because=f"{FOLDER} holds {listed(names)}",
-            hint=closest,
+            f"there is no environment `{name}`", because=f"{FOLDER} holds {listed(names)}", hint=closest
         )
     document = read_document(root / FOLDER / f"{name}.toml", f"{FOLDER}/{name}.toml")
     outermost = document.root()

@@ -233,10 +233,7 @@ def refuse_large(settings: Table, carried: Carried) -> None:
 
 
 def network(table: Table) -> dict[str, str]:
-    return {
-        "Cidr": table.text("cidr", CIDR),
-        "Nat": table.choice("nat", ("none", "one", "per_zone")),
-    }
+    return {"Cidr": table.text("cidr", CIDR), "Nat": table.choice("nat", ("none", "one", "per_zone"))}
 
 
 def security(table: Table, environment: Environment) -> dict[str, str]:

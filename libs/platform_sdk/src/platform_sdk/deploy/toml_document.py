@@ -118,14 +118,6 @@ class Document:
         for table in self.tables:
             table.reject_unknown_keys()
 
-    def known_keys(self) -> set[str]:
-        """Every key that a reader has asked for, dotted, with `*` for names that the team chooses."""
-        return {
-            dotted((*table.path, key))
-            for table in self.tables
-            for key in ({"*"} if "*" in table.known else table.known)
-        }
-
     def overlaid(self, layer: TomlPath) -> "Document":
         """The same file read anew, with what its table `layer` says laid over the rest, and without that table."""
         values = {key: value for key, value in self.values.items() if key != layer[0]}
@@ -282,7 +274,7 @@ class Table:
         return self.document.open((*self.path, key), {}, absent=True)
 
     def knows(self, key: str) -> bool:
-        """Whether the file has the key; notes it as known in any case."""
+        """Note the key as known; return whether the file has it."""
         self.known.add(key)
         return key in self.values
 
@@ -371,16 +363,21 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 def read_document(path: Path, file: str) -> Document:
-    """Reads and parses a file; `file` is its name in errors. Whatever stands at the path, nothing is raised."""
+    """Read and parse a file; `file` is its name in errors. Whatever is at the path, nothing is raised."""
+    try:
+        return parse_document(path.read_bytes(), file)
+    except FileNotFoundError:
+        return _unreadable(Document(file), None, "there is no such file")
+    except OSError as error:
+        return _unreadable(Document(file), None, f"cannot be read: {error.strerror or error}")
+
+
+def parse_document(content: bytes, file: str) -> Document:
     document = Document(file)
     try:
-        text = path.read_bytes().decode()
+        text = content.decode()
         document.values = tomllib.loads(text)
         document.lines = line_index(text.replace("\r\n", "\n"))
-    except FileNotFoundError:
-        _unreadable(document, None, "there is no such file")
-    except OSError as error:
-        _unreadable(document, None, f"cannot be read: {error.strerror or error}")
     except UnicodeDecodeError as error:
         _unreadable(document, None, f"is not UTF-8 text: byte {error.start} cannot be decoded")
     except tomllib.TOMLDecodeError as error:
@@ -391,10 +388,11 @@ def read_document(path: Path, file: str) -> Document:
     return document
 
 
-def _unreadable(document: Document, line: int | None, reason: str) -> None:
+def _unreadable(document: Document, line: int | None, reason: str) -> Document:
     document.readable = False
     document.values = {}
     document.errors.append(ConfigError(file=document.file, line=line, key=None, reason=reason))
+    return document
 
 
 def _place_of(message: str) -> tuple[int | None, str]:

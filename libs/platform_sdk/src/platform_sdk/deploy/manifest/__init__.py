@@ -8,24 +8,29 @@ from platform_sdk.deploy.environment import ENVIRONMENT_NAME, environment_names
 from platform_sdk.deploy.manifest.load import read_service
 from platform_sdk.deploy.manifest.topology import Source, check_topology
 from platform_sdk.deploy.manifest.types import ENVIRONMENT_OVERRIDES, ENVIRONMENTS, ServiceSpec
-from platform_sdk.deploy.toml_document import Document, read_document
+from platform_sdk.deploy.toml_document import Document, parse_document, read_document
 
 
-def load_spec(path: Path, environment: str | None = None, *, root: Path | None = None) -> ServiceSpec:
-    """Reads one platform.toml by itself, as it is in the environment, or without regard to any.
+def load_spec(
+    path: Path, environment: str | None = None, *, root: Path | None = None, content: bytes | None = None
+) -> ServiceSpec:
+    """Read one platform.toml by itself, as it is in the environment, or without regard to any.
 
     Errors name the file by its path below `root`, and the line of the key that counts in the environment.
+
+    Args:
+        content: what the file could hold, instead of what it does hold.
 
     Raises:
         InvalidManifest: with every error of the file.
     """
-    source = source_in(environment, read_file(path, root))
+    source = source_in(environment, read_file(path, root, content))
     source.document.raise_errors(InvalidManifest)
     return source.spec
 
 
 def load_services(root: Path, environment: str | None = None) -> tuple[ServiceSpec, ...]:
-    """Reads services/*/platform.toml below the repository's root and checks them against each other, by name.
+    """Read services/*/platform.toml below the repository's root and checks them against each other, by name.
 
     Raises:
         InvalidManifest: with every error of every file.
@@ -38,7 +43,7 @@ def load_services(root: Path, environment: str | None = None) -> tuple[ServiceSp
 
 
 def read_files(root: Path) -> list[tuple[Path, Document]]:
-    """Every platform.toml as it is written, for whatever environment, with the folder that it is in.
+    """Read every platform.toml as it is written, for whatever environment, with the folder that it is in.
 
     Raises:
         InvalidManifest: there is none.
@@ -51,9 +56,9 @@ def read_files(root: Path) -> list[tuple[Path, Document]]:
     return files
 
 
-def read_file(path: Path, root: Path | None) -> tuple[Path, Document]:
-    named = path.relative_to(root) if root is not None and path.is_relative_to(root) else path
-    document = read_document(path, named.as_posix())
+def read_file(path: Path, root: Path | None, content: bytes | None = None) -> tuple[Path, Document]:
+    name = (path.relative_to(root) if root is not None and path.is_relative_to(root) else path).as_posix()
+    document = read_document(path, name) if content is None else parse_document(content, name)
     check_environments(document, environment_names(root) if root else [])
     return path.parent, document
 

@@ -4,14 +4,11 @@ An environment's bounds are written into its own table, `[environments.<name>.sc
 for all environments together, into `[scaling]`. The edit is refused unless the file, read again, means exactly that.
 """
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from platform_sdk.deploy.environment import FOLDER, environment_names
+from platform_sdk.deploy.environment import environment_names
 from platform_sdk.deploy.manifest import load_spec
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.errors import PlatformError
@@ -47,21 +44,25 @@ class Bounds:
 
 
 def edit(root: Path, service: str, bounds: Bounds) -> tuple[str, str]:
-    """The text of the service's platform.toml, and the text that it shall have. They are the same where it means that
-    already. Nothing is written.
+    """Return the text of the service's platform.toml before and after the edit. Nothing is written.
+
+    Both are the same where the file already means what is asked for.
 
     Raises:
         InvalidManifest: the service cannot have such bounds.
         NotEdited
     """
-    path = root / "services" / service / "platform.toml"
-    before = path.read_bytes().decode()
-    spec = load_spec(path, bounds.environment, root=root)
+    before = manifest_of(root, service).read_bytes().decode()
+    spec = load_spec(manifest_of(root, service), bounds.environment, root=root)
     if bounded(spec, bounds) == spec:
         return before, before
     after = edited(before, bounds)
-    refuse_other_meaning(root, service, before, after, bounds)
+    refuse_other_meaning(root, service, after, bounds)
     return before, after
+
+
+def manifest_of(root: Path, service: str) -> Path:
+    return root / "services" / service / "platform.toml"
 
 
 def edited(text: str, bounds: Bounds) -> str:
@@ -78,28 +79,30 @@ def edited(text: str, bounds: Bounds) -> str:
     return tomlkit.dumps(document)
 
 
-def refuse_other_meaning(root: Path, service: str, before: str, after: str, bounds: Bounds) -> None:
-    """
+def refuse_other_meaning(root: Path, service: str, after: str, bounds: Bounds) -> None:
+    """Refuse an edited text that does not mean what was asked for, or also means something else.
+
     Raises:
         InvalidManifest
         NotEdited
     """
-    environment = bounds.environment
-    wanted = bounded(spec_of(before, root, service, environment), bounds)
-    if spec_of(after, root, service, environment) != wanted:
+    path, environment = manifest_of(root, service), bounds.environment
+    wanted = bounded(load_spec(path, environment, root=root), bounds)
+    if load_spec(path, environment, root=root, content=after.encode()) != wanted:
         raise NotEdited(
             f"[{'.'.join(bounds.path)}] does not decide how many tasks {service} has in {environment}",
             because=f"{environment} has a table of its own",
             hint="leave out --all-environments",
         )
     for other in environment_names(root):
-        is_meant = bounds.everywhere or other == environment
-        if not is_meant and spec_of(after, root, service, other) != spec_of(before, root, service, other):
+        if bounds.everywhere or other == environment:
+            continue
+        if load_spec(path, other, root=root, content=after.encode()) != load_spec(path, other, root=root):
             raise NotEdited(f"the edit would change {service} in {other}, too", hint="edit platform.toml by hand")
 
 
 def bounded(spec: ServiceSpec, bounds: Bounds) -> ServiceSpec:
-    """The service as it shall be.
+    """Return the service with the bounds that are asked for.
 
     Raises:
         NotEdited: it has no worker.
@@ -112,30 +115,9 @@ def bounded(spec: ServiceSpec, bounds: Bounds) -> ServiceSpec:
     return replace(spec, worker=replace(spec.worker, **changes))
 
 
-def spec_of(text: str, root: Path, service: str, environment: str) -> ServiceSpec:
-    """What the text would mean in the place of the file; errors name the file."""
-    with copied(root, service, text) as (copy, path):
-        spec = load_spec(path, environment, root=copy)
-    return replace(spec, directory=root / "services" / service)
-
-
-@contextmanager
-def copied(root: Path, service: str, text: str) -> Iterator[tuple[Path, Path]]:
-    """A folder that looks like the repository to whoever reads this one file, and the file in it."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder)
-        (copy / FOLDER).mkdir(parents=True)
-        for name in environment_names(root):
-            (copy / FOLDER / f"{name}.toml").touch()
-        path = copy / "services" / service / "platform.toml"
-        path.parent.mkdir(parents=True)
-        path.write_bytes(text.encode())
-        yield copy, path
-
-
 def write(root: Path, service: str, text: str) -> None:
-    """All of it or nothing."""
-    path = root / "services" / service / "platform.toml"
+    """Write all of the text or nothing."""
+    path = manifest_of(root, service)
     new = path.with_suffix(".toml.new")
     new.write_bytes(text.encode())
     new.chmod(path.stat().st_mode)

@@ -50,9 +50,7 @@ class TrafficShift:
     """"canary" sends a part first, and after an interval all the rest; "linear" sends one part more at every interval;
     "all_at_once" does not divide."""
     percent: int = key(
-        Integer(1, 99),
-        default=10,
-        becomes="`CanaryPercentage` or `LinearPercentage` of the deployment configuration",
+        Integer(1, 99), default=10, becomes="`CanaryPercentage` or `LinearPercentage` of the deployment configuration"
     )
     """The part: of a canary the first, of linear each."""
     interval_minutes: int = key(
@@ -113,10 +111,7 @@ class Alarm:
 def alarm(meaning: str, threshold: Mapping[str, Key], *, minutes: int, roll_back: bool = True) -> Group:
     """Declare `[alarms.<kind>]`. Its threshold has a key of its own, which names the unit."""
     enabled = Key(
-        Boolean(),
-        default=True,
-        becomes="a resource AWS::CloudWatch::Alarm",
-        meaning="Whether there is such an alarm.",
+        Boolean(), default=True, becomes="a resource AWS::CloudWatch::Alarm", meaning="Whether there is such an alarm."
     )
     duration = Key(
         Integer(1, 60),

@@ -51,9 +51,7 @@ def priority_of(values: Mapping[str, Any]) -> int:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     name: str = key(
-        Text(forms.SERVICE_NAME),
-        example='"orders"',
-        becomes="`family` of the task definition, as <environment>-<name>",
+        Text(forms.SERVICE_NAME), example='"orders"', becomes="`family` of the task definition, as <environment>-<name>"
     )
     """What the service is called: in names of AWS resources, of its database role and schema, and on the command line.
     The same as its folder below services/."""
@@ -93,10 +91,7 @@ class TaskSize:
     times as many MiB in steps of 1024 (4096 units: 8192 to 30720); with 8192: 16384 to 61440 in steps of 4096; with
     16384: 32768 to 122880 in steps of 8192; with 32768: 61440, 122880 or 249856."""
     architecture: Architecture = key(
-        Choice(ARCHITECTURES),
-        default="x86_64",
-        example='"arm64"',
-        becomes="`runtimePlatform.cpuArchitecture`",
+        Choice(ARCHITECTURES), default="x86_64", example='"arm64"', becomes="`runtimePlatform.cpuArchitecture`"
     )
     """The processor that the image is built for. arm64 costs a fifth less."""
     stop_timeout_seconds: int = key(

@@ -75,11 +75,7 @@ class Manifest:
     )
     """variables of your own: NAME = "value", the value always in quotes"""
     secrets: Mapping[str, str] = table(
-        {ANY_NAME: SECRET},
-        names=forms.VARIABLE_NAME,
-        example="PAYMENT_KEY",
-        before=refuse_arns,
-        check=check_secrets,
+        {ANY_NAME: SECRET}, names=forms.VARIABLE_NAME, example="PAYMENT_KEY", before=refuse_arns, check=check_secrets
     )
     """variables whose values nobody sees: NAME = where the secret is kept"""
     database: DatabaseNeeds | None = table(DatabaseNeeds, is_optional=True)
