@@ -26,15 +26,15 @@ NOTHING_TO_DO: Final = 10
 
 
 def main(arguments: list[str], variables: Mapping[str, str], outside: Outside | None = None) -> int:
-    """The exit code. Runs the commands of `platform` in this process, below the current folder's repository.
+    """Run the commands of `platform` in this process, for the repository of the current folder. Return the exit code.
 
     Raises:
-        PlatformError: called wrongly, or after a part of the build has failed.
+        PlatformError: wrong arguments, or an earlier phase of the build failed.
     """
     if len(arguments) != 1 or arguments[0] not in ("build", "push", "deploy"):
-        raise PlatformError("say build, push or deploy", hint="release.py push")
+        raise PlatformError("name one of build, push and deploy", hint="for example `release.py push`")
     if variables.get("CODEBUILD_BUILD_SUCCEEDING") == "0":
-        raise PlatformError("nothing is released", because="a part of this build has failed")
+        raise PlatformError("nothing is released", because="an earlier phase of this build failed")
     root, environment = find_root(Path.cwd()), variables.get("ENVIRONMENT", "")
     for service in services(root, environment, variables):
         for command in commands(arguments[0], root, service):
@@ -49,7 +49,7 @@ def services(root: Path, environment: str, variables: Mapping[str, str]) -> list
     if variables.get("SERVICE"):
         return [variables["SERVICE"]]
     changes = changes_since(root, variables.get("SINCE") or None, environment)
-    return [touched.service for touched in changes.services]
+    return [one.service for one in changes.services]
 
 
 def commands(stage: str, root: Path, service: str) -> Iterator[list[str]]:
@@ -61,7 +61,7 @@ def commands(stage: str, root: Path, service: str) -> Iterator[list[str]]:
         case _:
             record = read_record(root, service)
             if record is None:
-                raise PlatformError(f"no image of {service} has been pushed", hint="release.py push")
+                raise PlatformError(f"no image of {service} was pushed", hint="run `release.py push` first")
             yield ["apply", service, "--yes"]
             report = str(root / REPORTS / f"release-{service}")
             reports = ["--record", f"{report}.json", "--summary", f"{report}.md", "--junit", f"{report}.xml"]

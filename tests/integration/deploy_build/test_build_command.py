@@ -40,7 +40,7 @@ class Desk:
 
     def docker(self, call: ProgramCall) -> int:
         self.calls.append(call.arguments)
-        sys.stdout.write("said by docker\n")
+        sys.stdout.write("printed by docker\n")
         if call.arguments[0] == "push":
             repository, _, tag = call.arguments[1].rpartition("/")[2].partition(":")
             self.simulator.service(Ecr).push(repository, tag, manifest="single", severities={"HIGH": 2})
@@ -66,7 +66,7 @@ def desk(committed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 def test_without_push_the_image_stays_here_and_its_tag_is_printed(desk: Desk) -> None:
     result = desk.build("users")
     assert (result.exit_code, result.stdout) == (0, f"{desk.tag('users')}\n")
-    assert result.stderr == "said by docker\n"
+    assert result.stderr == "printed by docker\n"
     (call,) = desk.calls
     assert f"--tag=users:{desk.tag('users')}" in call
     assert desk.simulator.calls == []

@@ -235,7 +235,7 @@ def test_without_a_service_all_those_are_built_that_the_commits_since_touch(mach
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "message"),
     [
         ({"ENVIRONMENT": "produktion"}, "there is no environment `produktion`"),
         ({"SERVICE": "order"}, "there is no service `order`"),
@@ -243,11 +243,11 @@ def test_without_a_service_all_those_are_built_that_the_commits_since_touch(mach
     ],
 )
 def test_a_wrong_variable_ends_the_build_before_anything_is_built(
-    machine: Machine, variables: dict[str, str], said: str
+    machine: Machine, variables: dict[str, str], message: str
 ) -> None:
     build = machine.build(**variables)
     assert [phase.succeeded for phase in build.phases] == [True, False]
-    assert said in build.output
+    assert message in build.output
     assert machine.said_to("docker") == []
 
 

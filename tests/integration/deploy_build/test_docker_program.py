@@ -53,7 +53,7 @@ def program(tmp_path: Path) -> Iterator[Program]:
         yield made
 
 
-def test_a_build_is_told_everything_and_gets_its_files_by_stdin(program: Program) -> None:
+def test_a_build_gets_all_arguments_and_its_files_by_stdin(program: Program) -> None:
     program.docker.build(REQUEST)
     (call,) = program.calls
     assert call.arguments == (
@@ -81,7 +81,7 @@ def test_the_password_goes_by_stdin_and_nowhere_else(program: Program) -> None:
     assert not [value for value in call.variables.values() if "a password" in value]
 
 
-def test_what_docker_says_is_told_line_by_line(program: Program) -> None:
+def test_output_of_docker_is_reported_line_by_line(program: Program) -> None:
     program.prints = "layer 1: pushed\nlayer 2: pushed\n"
     program.docker.push("registry.example.com/orders:1")
     assert program.printed == ["layer 1: pushed", "layer 2: pushed"]
@@ -95,7 +95,7 @@ def test_a_refusal_is_an_error_with_dockers_own_words(program: Program) -> None:
     assert raised.value.because == "layer 1: pushed\ndenied: no such repository"
 
 
-def test_an_engine_that_does_not_run_is_told_from_a_build_that_fails(program: Program) -> None:
+def test_an_engine_that_does_not_run_differs_from_a_build_that_fails(program: Program) -> None:
     program.prints = "ERROR: Cannot connect to the Docker daemon at unix:///var/run/docker.sock.\n"
     program.code = 1
     with pytest.raises(DockerMissing):

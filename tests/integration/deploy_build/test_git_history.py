@@ -1,4 +1,4 @@
-"""What git, and a folder without it, tell of a change and of an image's files."""
+"""Changes and the files of an image, from Git and from a folder without it."""
 
 import json
 import shutil
@@ -64,7 +64,7 @@ def test_a_page_or_a_test_touches_nothing(clone: Path, monkeypatch: pytest.Monke
     append(clone / "services/orders/README.md")
     result = changed(clone, monkeypatch, "--since", "HEAD")
     assert (result.stdout, result.exit_code) == ("", 0)
-    assert result.stderr == "no service is touched by what changed since HEAD\n"
+    assert result.stderr == "no service is affected by the changes since HEAD\n"
 
 
 def test_only_some_reasons_are_printed_and_the_others_counted(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_a_commit_with_changes_beside_it_is_called_so(clone: Path) -> None:
         ("/somewhere/on/this/machine", ""),
     ],
 )
-def test_the_origin_is_told_without_credentials(clone: Path, address: str, origin: str) -> None:
+def test_the_origin_has_no_credentials(clone: Path, address: str, origin: str) -> None:
     git(clone, "remote", "set-url", "origin", address)
     assert Git(clone).origin() == origin
 

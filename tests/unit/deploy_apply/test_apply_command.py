@@ -210,7 +210,7 @@ def test_a_signal_leaves_the_update_to_aws_and_says_how_to_follow_it() -> None:
         (["apply", "--env", "staging"], "name a service, or say --shared"),
         (["apply", "orders", "--shared", "--env", "staging"], "name a service, or say --shared"),
         (["apply", "ordres", "--env", "staging"], "orders"),
-        (["apply", "orders", "--env", "local"], "`platform up` runs everything on it"),
+        (["apply", "orders", "--env", "local"], "`platform up` runs all services on this machine"),
     ],
 )
 def test_what_cannot_be_applied_is_refused_before_any_call(arguments: list[str], told: str) -> None:

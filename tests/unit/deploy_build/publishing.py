@@ -30,13 +30,13 @@ class Clock:
 @dataclass
 class RegistryLogin:
     user: str = "AWS"
-    password: str = "not to be told"
+    password: str = "a secret"
     registry: str = ""
 
 
 @dataclass
 class Registry:
-    """As ECR with immutable tags. `late` answers pass before a pushed image is told of; the last scan stays."""
+    """As ECR with immutable tags. `late` answers pass before a pushed image appears; the last scan stays."""
 
     tags: dict[str, str] = field(default_factory=dict)
     scans: list[Scan] = field(default_factory=lambda: [scan_of()])

@@ -27,12 +27,12 @@ REFERENCE = f"{HOST}/orders:{SOURCE.tag}"
 
 
 class Run:
-    """One call of `build_and_push`, with all that it said."""
+    """One call of `build_and_push`, with all that it reported."""
 
     def __init__(self, registry: Registry, builder: Builder | None = None, gate: Gate | None = None) -> None:
         self.registry, self.builder, self.clock = registry, builder or Builder(registry), Clock()
         self.gate = gate or Gate()
-        self.said: list[str] = []
+        self.reported: list[str] = []
 
     def publish(self) -> PublishedImage:
         return build_and_push(
@@ -42,7 +42,7 @@ class Run:
             builder=self.builder,
             clock=self.clock,
             gate=self.gate,
-            tell=self.said.append,
+            report=self.reported.append,
         )
 
 
@@ -55,7 +55,7 @@ def test_what_is_not_there_is_built_and_pushed_and_known_by_its_digest() -> None
     assert image.commit == SOURCE.commit
 
 
-def test_the_build_is_told_architecture_version_commit_and_origin() -> None:
+def test_the_build_gets_architecture_version_commit_and_origin() -> None:
     run = Run(Registry())
     run.publish()
     (request,) = run.builder.requests
@@ -87,7 +87,7 @@ def test_who_loses_the_race_takes_the_winners_image() -> None:
     run = Run(registry, Builder(registry, rival=other))
     image = run.publish()
     assert (image.digest, image.reused) == (other, True)
-    assert "another build has pushed" in "\n".join(run.said)
+    assert "another build has pushed" in "\n".join(run.reported)
 
 
 def test_a_push_that_is_refused_is_an_error_where_nobody_else_has_pushed() -> None:

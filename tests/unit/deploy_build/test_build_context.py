@@ -41,10 +41,10 @@ def test_the_context_holds_the_files_and_nothing_about_who_made_it() -> None:
         (["docker: 'buildx' is not a docker command.", "See 'docker --help'"], DockerMissing, "'buildx' is not"),
         (["unknown flag: --provenance"], DockerMissing, "unknown flag"),
         (["#7 ERROR: pip failed", "", "failed to solve"], DockerFailed, "#7 ERROR: pip failed\nfailed to solve"),
-        ([], DockerFailed, "docker did not say why"),
+        ([], DockerFailed, "docker printed no reason"),
     ],
 )
-def test_a_refusal_is_told_from_a_docker_that_is_not_there(lines: list[str], kind: type, because: str) -> None:
+def test_a_refusal_differs_from_a_docker_that_is_not_there(lines: list[str], kind: type, because: str) -> None:
     error = refusal("the image orders:1 could not be built", lines)
     assert type(error) is kind
     assert because in str(error.because)

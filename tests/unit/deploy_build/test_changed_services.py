@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from platform_sdk.deploy.build.changed import Edge, Graph, Kind, load_graph, touched
+from platform_sdk.deploy.build.changed import Edge, Graph, Kind, affected_services, load_graph
 from tests.support.repository import ROOT
 
 SERVICES = ("inventory", "orders", "users")
@@ -19,7 +19,7 @@ def graph(environment: str | None = None) -> Graph:
 def why(path: str, environment: str | None = None) -> dict[str, set[tuple[Kind, Edge]]]:
     return {
         one.service: {(reason.kind, reason.edge) for reason in one.reasons}
-        for one in touched(graph(environment), [path])
+        for one in affected_services(graph(environment), [path])
     }
 
 
@@ -111,7 +111,9 @@ def test_what_is_neither_in_an_image_nor_rendered_touches_nothing(path: str) -> 
 
 
 def test_services_come_by_name_and_reasons_by_path() -> None:
-    found = touched(graph(), {"services/users/platform.toml", "requirements/users.txt", "requirements/orders.txt"})
+    found = affected_services(
+        graph(), {"services/users/platform.toml", "requirements/users.txt", "requirements/orders.txt"}
+    )
     assert [one.service for one in found] == ["orders", "users"]
     assert [reason.path for reason in found[1].reasons] == ["requirements/users.txt", "services/users/platform.toml"]
     assert found[1].kinds == ("image", "documents")

@@ -46,7 +46,7 @@ def test_a_file_more_or_less_is_another_tag() -> None:
 
 
 def test_what_moves_between_path_and_content_is_another_tag() -> None:
-    """The parts of a file are told apart: a path that ends as a content begins is not the same."""
+    """The parts of a file are kept apart: a path that ends as a content begins is not the same."""
     first = SourceFile(path="a", mode="100644", content=b"bc")
     second = SourceFile(path="ab", mode="100644", content=b"c")
     assert tag_of(first) != tag_of(second)

@@ -20,10 +20,10 @@ ZLIB = Finding(name="CVE-2023-45853", severity="HIGH", package="zlib", version="
 class Judged:
     def __init__(self, *scans: Scan, gate: Gate | None = None) -> None:
         self.registry, self.gate, self.clock = Registry(scans=list(scans)), gate or Gate(), Clock()
-        self.said: list[str] = []
+        self.reported: list[str] = []
 
     def judge(self) -> Scan | None:
-        return judge(self.registry, "orders", DIGEST, self.gate, self.clock, self.said.append)
+        return judge(self.registry, "orders", DIGEST, self.gate, self.clock, self.reported.append)
 
     @property
     def seconds(self) -> float:
@@ -33,14 +33,14 @@ class Judged:
 def test_an_image_without_findings_passes() -> None:
     judged = Judged(scan_of())
     assert judged.judge() == scan_of()
-    assert judged.said == ["orders: scanned, nothing found"]
+    assert judged.reported == ["orders: scanned, nothing found"]
 
 
-def test_a_result_is_awaited_and_the_wait_is_told_once_for_each_state() -> None:
+def test_the_wait_for_a_result_is_reported_once_for_each_state() -> None:
     judged = Judged(scan_of("NONE"), scan_of("PENDING"), scan_of("IN_PROGRESS"), scan_of("IN_PROGRESS"), scan_of())
     judged.judge()
     assert judged.seconds == 20
-    assert len([line for line in judged.said if "waiting" in line]) == 3
+    assert len([line for line in judged.reported if "waiting" in line]) == 3
 
 
 def test_a_continuous_scan_has_a_result() -> None:
@@ -78,7 +78,7 @@ def test_a_refusal_names_what_to_mend() -> None:
         "critical CVE-2026-1000: openssl 3.0.15, fixed in 3.0.16 https://example.com/CVE-2026-1000\n"
         "high CVE-2023-45853: zlib 1.2.13, not fixed yet"
     )
-    assert judged.said == ["orders: scanned, 1 critical, 1 high"]
+    assert judged.reported == ["orders: scanned, 1 critical, 1 high"]
 
 
 def test_findings_that_are_not_listed_are_counted() -> None:
@@ -100,7 +100,7 @@ def test_a_scan_that_failed_is_no_result() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "because"), [("NONE", "the registry knows of no scan"), ("PENDING", "its scan is PENDING")]
+    ("status", "because"), [("NONE", "the registry has no scan of it"), ("PENDING", "its scan is PENDING")]
 )
 def test_a_scan_without_an_end_is_given_up_at_the_deadline(status: str, because: str) -> None:
     judged = Judged(scan_of(status), gate=Gate(deadline_seconds=60))

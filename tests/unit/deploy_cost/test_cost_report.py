@@ -100,7 +100,7 @@ def test_command_says_which_average_it_uses_where_scaling_never_allows_the_assum
 def test_comparison_of_one_service_is_refused() -> None:
     result = run("--env", "staging", "--compare", "users")
     assert result.exit_code == 2
-    assert "for all services together" in result.stderr
+    assert "--compare does not go with services" in result.stderr
 
 
 def test_local_has_no_price() -> None:

@@ -60,16 +60,16 @@ def test_standalone_tasks_and_every_key_too(tmp_path: Path) -> None:
 
 
 def test_defaults_that_ecs_fills_in_are_no_difference() -> None:
-    told, untold = document(), document()
-    container = app(told)
+    explicit, implicit = document(), document()
+    container = app(explicit)
     container |= {"essential": True, "environmentFiles": [], "dockerLabels": {}, "versionConsistency": "enabled"}
     container["portMappings"][0] |= {"hostPort": 3000, "protocol": "tcp", "name": "http"}
     container["linuxParameters"] |= {"devices": [], "tmpfs": []}
     container["logConfiguration"]["secretOptions"] = []
-    app(untold).pop("essential")
-    app(untold)["portMappings"] = [{"containerPort": 3000}]
-    app(untold)["mountPoints"][0].pop("readOnly")
-    assert canonical_task_definition(told) == canonical_task_definition(untold)
+    app(implicit).pop("essential")
+    app(implicit)["portMappings"] = [{"containerPort": 3000}]
+    app(implicit)["mountPoints"][0].pop("readOnly")
+    assert canonical_task_definition(explicit) == canonical_task_definition(implicit)
 
 
 def test_tags_belong_to_the_form_and_not_to_the_digest() -> None:
@@ -145,23 +145,23 @@ def template() -> Any:
 
 
 def test_what_cloudformation_does_not_act_on_is_no_difference() -> None:
-    said = template()
-    said["Description"] = "another"
-    said["Parameters"]["ContainerPort"] |= {"Default": 3001, "Description": "another"}
-    said["Resources"]["BlueTargetGroup"] |= {"Metadata": {}, "DependsOn": ["Dashboard"]}
-    said["Resources"]["Service"]["Properties"]["Tags"].reverse()
-    assert canonical_template(said) == canonical_template(template())
+    other = template()
+    other["Description"] = "another"
+    other["Parameters"]["ContainerPort"] |= {"Default": 3001, "Description": "another"}
+    other["Resources"]["BlueTargetGroup"] |= {"Metadata": {}, "DependsOn": ["Dashboard"]}
+    other["Resources"]["Service"]["Properties"]["Tags"].reverse()
+    assert canonical_template(other) == canonical_template(template())
 
 
 @pytest.mark.parametrize("part", ["Properties", "DeletionPolicy", "UpdateReplacePolicy", "Type"])
 def test_what_cloudformation_acts_on_is_one(part: str) -> None:
-    said = template()
-    queue = said["Resources"]["OrdersQueue"]
+    other = template()
+    queue = other["Resources"]["OrdersQueue"]
     queue[part] = {**queue[part], "DelaySeconds": 5} if part == "Properties" else "Other"
-    assert canonical_template(said) != canonical_template(template())
+    assert canonical_template(other) != canonical_template(template())
 
 
 def test_a_parameter_that_is_looked_up_elsewhere_is_one() -> None:
-    said = template()
-    said["Parameters"]["VpcId"]["Default"] = "/platform/staging/network/vpc-id"
-    assert canonical_template(said) != canonical_template(template())
+    other = template()
+    other["Parameters"]["VpcId"]["Default"] = "/platform/staging/network/vpc-id"
+    assert canonical_template(other) != canonical_template(template())

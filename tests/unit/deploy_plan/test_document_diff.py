@@ -3,7 +3,7 @@
 from platform_sdk.deploy.plan.diff import Change, diff, diff_task_definitions
 
 
-def told(changes: tuple[Change, ...]) -> list[tuple[str, str, object, object]]:
+def rows(changes: tuple[Change, ...]) -> list[tuple[str, str, object, object]]:
     return [(change.kind, change.path, change.before, change.after) for change in changes]
 
 
@@ -19,17 +19,17 @@ def test_the_same_is_no_change() -> None:
     assert diff({"a": [1, {"b": 2}]}, {"a": [1, {"b": 2}]}) == ()
 
 
-def test_variables_are_told_by_their_names() -> None:
+def test_variables_are_shown_by_their_names() -> None:
     before = task(container(environment=[{"name": "LOG_LEVEL", "value": "info"}, {"name": "OLD", "value": "1"}]))
     after = task(container(environment=[{"name": "NEW", "value": ""}, {"name": "LOG_LEVEL", "value": "debug"}]))
-    assert told(diff_task_definitions("api", before, after)) == [
+    assert rows(diff_task_definitions("api", before, after)) == [
         ("change", "api · app · environment.LOG_LEVEL", "info", "debug"),
         ("add", "api · app · environment.NEW", None, ""),
         ("remove", "api · app · environment.OLD", "1", None),
     ]
 
 
-def test_secrets_are_told_by_their_references() -> None:
+def test_secrets_are_shown_by_their_references() -> None:
     place = "arn:aws:secretsmanager:us-east-1:111122223333:secret:platform/production/orders/payment:key::"
     after = task(container(secrets=[{"name": "PAYMENT_KEY", "valueFrom": place}]))
     (change,) = diff_task_definitions("worker", task(container()), after)
@@ -39,7 +39,7 @@ def test_secrets_are_told_by_their_references() -> None:
 def test_sizes_are_of_the_task_and_containers_come_and_go_by_name() -> None:
     before = task(container(), container("log-router"), cpu="256")
     after = task(container("cloudwatch-agent"), container())
-    assert told(diff_task_definitions("api", before, after)) == [
+    assert rows(diff_task_definitions("api", before, after)) == [
         ("change", "api · cpu", "256", "512"),
         ("add", "api · cloudwatch-agent", None, {"name": "cloudwatch-agent", "image": "orders:1"}),
         ("remove", "api · log-router", {"name": "log-router", "image": "orders:1"}, None),
@@ -53,14 +53,14 @@ def test_tags_of_revisions_are_no_change_of_what_runs() -> None:
 
 def test_order_counts_where_it_means_something() -> None:
     before, after = task(container(command=["a", "b"])), task(container(command=["b", "a"]))
-    assert told(diff_task_definitions("api", before, after)) == [
+    assert rows(diff_task_definitions("api", before, after)) == [
         ("change", "api · app · command", ["a", "b"], ["b", "a"])
     ]
 
 
 def test_objects_without_a_name_come_and_go_whole() -> None:
     one, two, three = ({"Action": action, "Effect": "Allow"} for action in "abc")
-    assert told(diff({"Statement": [one, two]}, {"Statement": [two, three]}, "Policy")) == [
+    assert rows(diff({"Statement": [one, two]}, {"Statement": [two, three]}, "Policy")) == [
         ("remove", "Policy · Statement", one, None),
         ("add", "Policy · Statement", None, three),
     ]
@@ -69,14 +69,14 @@ def test_objects_without_a_name_come_and_go_whole() -> None:
 def test_names_that_are_not_unique_tell_nothing_apart() -> None:
     before = [{"Name": "a", "Value": 1}, {"Name": "a", "Value": 3}]
     after = [{"Name": "a", "Value": 1}, {"Name": "a", "Value": 2}]
-    assert told(diff({"list": before}, {"list": after})) == [
+    assert rows(diff({"list": before}, {"list": after})) == [
         ("remove", "list", {"Name": "a", "Value": 3}, None),
         ("add", "list", None, {"Name": "a", "Value": 2}),
     ]
 
 
 def test_zero_and_false_are_values() -> None:
-    assert told(diff({"weight": 0, "on": False}, {"weight": 100, "on": True})) == [
+    assert rows(diff({"weight": 0, "on": False}, {"weight": 100, "on": True})) == [
         ("change", "on", False, True),
         ("change", "weight", 0, 100),
     ]

@@ -207,7 +207,7 @@ def alarm_deleted_in_the_console(live: AwsSimulator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("done", "told"),
+    ("done", "found"),
     [
         (bounds_in_the_console, "scaling.max_tasks"),
         (suspended_in_the_console, "suspended scaling"),
@@ -216,13 +216,13 @@ def alarm_deleted_in_the_console(live: AwsSimulator) -> None:
     ],
 )
 def test_what_was_done_in_the_console_is_drift(
-    live: AwsSimulator, done: Callable[[AwsSimulator], None], told: str
+    live: AwsSimulator, done: Callable[[AwsSimulator], None], found: str
 ) -> None:
     done(live)
-    assert [drift.what for drift in drift_of(observe_service(ORDERS, STAGING, gateways(live)))] == [told]
+    assert [drift.what for drift in drift_of(observe_service(ORDERS, STAGING, gateways(live)))] == [found]
     result = run(live, "orders")
     assert result.exit_code == 2
-    assert f"! {told}" in result.stdout
+    assert f"! {found}" in result.stdout
 
 
 def scaled(spec: ServiceSpec) -> ServiceSpec:
@@ -345,10 +345,10 @@ def test_a_service_that_cannot_be_planned_or_is_gone_does_not_silence_the_others
     assert result.stdout.startswith("users in staging: a stack to create")
     assert "returns: no plan\n    error: there is no service `returns`\n" in result.stdout
     assert "orders: no plan\n    error: the update would change Service\n    because: ECS refuses" in result.stdout
-    told = json.loads(run(live, "--json").stdout)
-    assert [each["service"] for each in told["services"]] == ["inventory", "users"]
-    assert (told["exit_code"], told["outcome"]) == (1, "error")
-    assert [(each["service"], each["kind"]) for each in told["errors"]] == [("orders", "FrozenService")]
+    found = json.loads(run(live, "--json").stdout)
+    assert [each["service"] for each in found["services"]] == ["inventory", "users"]
+    assert (found["exit_code"], found["outcome"]) == (1, "error")
+    assert [(each["service"], each["kind"]) for each in found["errors"]] == [("orders", "FrozenService")]
     assert "### orders: no plan\n\n> [!WARNING]\n> the update would" in run(live, "--markdown").stdout
 
 

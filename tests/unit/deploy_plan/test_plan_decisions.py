@@ -162,7 +162,7 @@ def test_an_edit_of_the_scaling_table_is_scaling_alone(
     assert (plan.releases, plan.traffic) == ((), None)
 
 
-def test_scaling_of_the_worker_is_told_in_its_own_table() -> None:
+def test_scaling_of_the_worker_is_in_its_own_table() -> None:
     assert ORDERS.worker is not None
     wanted = replace(ORDERS, worker=replace(ORDERS.worker, min_tasks=2, backlog_per_task=50))
     plan = planned(wanted, released(ORDERS, PRODUCTION))

@@ -59,7 +59,7 @@ def test_a_stack_that_is_not_there_is_created_with_its_parameters() -> None:
     assert {change.path: change.after for change in stack.parameters} == dict(NETWORK.parameters)
 
 
-def test_another_value_of_a_parameter_is_told_by_name() -> None:
+def test_another_value_of_a_parameter_is_shown_by_name() -> None:
     given = {**DEPLOYED.stack.parameters, "Nat": "per_zone"}
     stack, code = planned(replace(DEPLOYED, stack=replace(DEPLOYED.stack, parameters=given)))
     (change,) = stack.parameters
@@ -72,7 +72,7 @@ def test_a_parameter_that_is_new_comes() -> None:
     assert [(change.kind, change.path) for change in stack.parameters] == [("add", "Nat")]
 
 
-def test_another_template_is_told_line_by_line() -> None:
+def test_another_template_is_shown_line_by_line() -> None:
     stack, code = planned(DEPLOYED, TEMPLATE.replace("VPC", "Vpc2"))
     assert "-    Type: AWS::EC2::VPC" in stack.template
     assert "+    Type: AWS::EC2::Vpc2" in stack.template

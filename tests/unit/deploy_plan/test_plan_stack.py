@@ -72,7 +72,7 @@ def test_a_queue_leaves_the_stack_and_is_kept_and_its_policy_goes() -> None:
     assert found["OrdersQueuePolicy"] == "remove"
 
 
-def test_what_cannot_be_changed_is_replaced_and_losing_what_it_holds_is_told() -> None:
+def test_what_cannot_be_changed_is_replaced_and_the_loss_of_its_data_is_reported() -> None:
     body = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "a", "DelaySeconds": 0}}
     resource = planned("Queue", body, {**body, "Properties": {"QueueName": "b", "DelaySeconds": 0}})
     assert (resource.action, resource.create_only, resource.is_stateful) == ("replace", ("QueueName",), True)
@@ -90,14 +90,14 @@ def test_no_longer_keeping_what_a_queue_holds_is_a_change() -> None:
     assert [(change.path, change.before) for change in resource.changes] == [("DeletionPolicy", "Retain")]
 
 
-def test_another_shift_is_another_configuration_in_place_of_the_former() -> None:
+def test_another_shift_is_another_configuration_in_place_of_the_current() -> None:
     shift = TrafficShift(type="linear", percent=25, interval_minutes=2, bake_minutes=15)
     plan = plan_of(replace(USERS, traffic_shift=shift), USERS)
     assert actions(plan) == {"DeploymentConfiguration": "replace"}
     assert plan.traffic is None
 
 
-def test_a_rule_is_changed_only_after_cloudformation_was_told_what_is_live() -> None:
+def test_a_rule_is_changed_only_after_cloudformation_has_the_live_target_group() -> None:
     plan = plan_of(replace(ORDERS, path="/purchases"))
     synchronise, change = plan.stack.updates
     assert plan.stack.is_synchronised_first
@@ -120,7 +120,7 @@ def test_a_port_is_brought_by_a_release_and_changes_no_stack() -> None:
     assert "api · app · environment.PORT" in [change.path for change in plan.api.changes]
 
 
-def test_parameters_that_are_looked_up_elsewhere_are_told() -> None:
+def test_parameters_that_are_looked_up_elsewhere_are_shown() -> None:
     state = released(ORDERS, PRODUCTION)
     template: Any = state.template
     template["Parameters"]["VpcId"]["Default"] = "/platform/other/network/vpc-id"

@@ -49,4 +49,4 @@ def test_the_appspec_names_the_revision_that_is_asked_for() -> None:
 def test_a_role_is_of_a_task_definition_only() -> None:
     result = run("orders", "--document", "stack", "--role", "worker")
     assert result.exit_code == 2
-    assert "--role is of a task definition" in result.stderr
+    assert "--role does not go with --document" in result.stderr

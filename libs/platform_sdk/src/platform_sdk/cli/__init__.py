@@ -1,9 +1,10 @@
-"""`platform …`: the one composition root of the deploy half. Reads arguments, calls, prints; decides nothing.
+"""`platform …`: the one composition root of the deploy half. Commands read arguments, call the SDK and print.
 
-Data goes to stdout and talk to stderr. A PlatformError ends a command here and nowhere else. What a command needs is
-imported when it runs: `platform --help` must not wait for boto3, nor `platform check` for the plug-ins."""
+Data goes to stdout, everything else to stderr. A PlatformError ends a command here and nowhere else. A command imports
+what it needs when it runs: `platform --help` must not wait for boto3, nor `platform check` for plug-ins.
+"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import click
@@ -19,11 +20,21 @@ from platform_sdk.cli.scale import scale
 from platform_sdk.errors import PlatformError
 
 PLUGINS: Final = "platform.commands"
-"""Entry points, each a callable that adds its commands to the group that it is given."""
+"""Entry points: each is a function that adds commands to a group."""
+
+SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "This machine": ("up", "down", "reset"),
+    "Configuration": ("check", "explain", "reference", "schema", "render"),
+    "Stacks": ("plan", "cost", "apply", "scale"),
+    "Releases": ("changed", "build", "deploy", "wait", "rollback", "history", "unlock"),
+    "Operation": ("status", "logs", "dlq"),
+    "Shell": ("completion",),
+}
+"""The sections of `platform --help`. Commands without a section are listed last."""
 
 
 class PlatformGroup(click.Group):
-    """Loads plug-ins when a command is asked for that is not built in, and prints PlatformErrors."""
+    """Load plug-ins when a command is not built in, list commands by section, and print errors."""
 
     plugins_loaded = False
 
@@ -32,7 +43,7 @@ class PlatformGroup(click.Group):
         self.local_commands: dict[str, click.Command] = {}
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """A plug-in's command does not take the place of a built-in one: that one calls it for the laptop."""
+        """Keep a built-in command if a plug-in has one of the same name: it calls the plug-in's for this machine."""
         name = name or cmd.name or ""
         if self.plugins_loaded and name in self.commands:
             self.local_commands[name] = cmd
@@ -52,11 +63,21 @@ class PlatformGroup(click.Group):
             self.load_plugins()
         return super().get_command(ctx, cmd_name)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        left = self.list_commands(ctx)
+        sections = {title: [name for name in names if name in left] for title, names in SECTIONS.items()}
+        sections["Other"] = [name for name in left if not any(name in names for names in sections.values())]
+        width = formatter.width - 6 - max(map(len, left), default=0)
+        for title, names in sections.items():
+            if names:
+                with formatter.section(title):
+                    formatter.write_dl([(name, self.commands[name].get_short_help_str(width)) for name in names])
+
     def load_plugins(self) -> None:
         if self.plugins_loaded:
             return
         self.plugins_loaded = True
-        # Costs 30 ms, which the commands that are built in need not wait for.
+        # Takes 30 ms, for which built-in commands must not wait.
         from importlib.metadata import entry_points
 
         for plugin in entry_points(group=PLUGINS):
@@ -76,7 +97,7 @@ class PlatformGroup(click.Group):
 
 
 def print_error(error: PlatformError) -> None:
-    """The errors of files first, each on a line that an editor can follow; then what, why and what next."""
+    """Print mistakes in files first, one per line for editors; then what happened, why, and what to do next."""
     from platform_sdk.deploy.config_errors import InvalidConfiguration
 
     if isinstance(error, InvalidConfiguration):
@@ -91,22 +112,22 @@ def print_error(error: PlatformError) -> None:
 @click.group(cls=PlatformGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="platform-sdk", prog_name="platform")
 def platform() -> None:
-    """Run, check and look after the services of this repository.
+    """Run, release and operate the services of this repository.
 
-    Each service says what it needs in services/<name>/platform.toml: its size, how many tasks, its queues and secrets.
-    These commands read that file, tell you what is wrong with it, and show or run what comes of it. Start with
-    `platform up`, which runs everything on this machine, and `platform check`, which reads every platform.toml.
+    Each service has a services/<name>/platform.toml with its size, number of tasks, queues and secrets. The commands
+    check this file, show what it creates on AWS, and release the service. Start with `platform up`, which runs all
+    services on this machine, and `platform check`, which checks every platform.toml.
     """
 
 
 @platform.command()
 @click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=complete_services)
 def check(services: tuple[str, ...]) -> None:
-    """Find the mistakes in platform.toml, all at once.
+    """Find all mistakes in platform.toml.
 
-    Reads the platform.toml of every service and every environment file, and compares the services with each other: a
-    queue that nobody owns, two services on one path. Each mistake comes with its file, line and a suggestion. Name
-    services to hear about theirs alone. Changes nothing; exits with 1 if there is a mistake.
+    Checks the platform.toml of every service, every environment file, and the services together: for example, a queue
+    without an owner, or two services with the same path. Prints each mistake with its file, line and a suggestion.
+    Name services to check only those. Changes nothing. Exits with 1 if there is a mistake.
     """
     from platform_sdk.deploy import check as checking
     from platform_sdk.deploy.config_errors import counted, listed
@@ -117,9 +138,9 @@ def check(services: tuple[str, ...]) -> None:
 
 @platform.command("reference")
 def print_reference() -> None:
-    """Print a platform.toml that uses every key there is.
+    """Print a platform.toml with every key.
 
-    Each key is explained where it stands: what it means, its default, its range, and what it becomes on AWS.
+    A comment at each key explains its meaning, default, range, and the AWS property that it sets.
     """
     from platform_sdk.deploy.manifest.reference import reference
 
@@ -129,10 +150,10 @@ def print_reference() -> None:
 @platform.command("explain")
 @click.argument("key", shell_complete=complete_keys)
 def explain_key(key: str) -> None:
-    """Say what a key of platform.toml does.
+    """Explain a key of platform.toml.
 
-    KEY is written as in the file, such as scaling.max_tasks, or only its last part. Tells the range, the default, and
-    the property on AWS that the key becomes.
+    KEY is a path such as scaling.max_tasks, or only its last part. Prints its meaning, range, default, and the AWS
+    property that it sets.
     """
     from platform_sdk.deploy.manifest.reference import explain
 
@@ -143,8 +164,8 @@ def explain_key(key: str) -> None:
 def print_schema() -> None:
     """Print the JSON Schema of platform.toml.
 
-    An editor with Taplo or Even Better TOML reads it where the first line of a platform.toml is `#:schema` and the
-    place of this file: it then completes keys, explains them, and marks what cannot be. The repository keeps it in
+    Editors with Taplo or Even Better TOML use it to complete and explain keys and to mark mistakes. They find it by
+    the first line of a platform.toml: `#:schema` and the path of the schema. The repository keeps it in
     deploy/platform.schema.json.
     """
     from platform_sdk.deploy.manifest.reference import schema_text
@@ -155,7 +176,9 @@ def print_schema() -> None:
 @platform.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print a script that completes commands, services and queues in your shell.
+    """Print the completion script for your shell.
+
+    It completes commands, services, environments and queues.
 
     \b
     bash:  eval "$(platform completion bash)"           in ~/.bashrc
@@ -169,23 +192,26 @@ def completion(shell: str) -> None:
     click.echo(kind(platform, {}, "platform", "_PLATFORM_COMPLETE").source())
 
 
-platform.add_command(apply)
-platform.add_command(build)
-platform.add_command(changed)
-platform.add_command(cost)
-platform.add_command(deploy)
-platform.add_command(dlq)
-platform.add_command(history)
-platform.add_command(logs)
-platform.add_command(plan)
-platform.add_command(render)
-platform.add_command(rollback)
-platform.add_command(scale)
-platform.add_command(status)
-platform.add_command(unlock)
-platform.add_command(wait)
+for command in (
+    apply,
+    build,
+    changed,
+    cost,
+    deploy,
+    dlq,
+    history,
+    logs,
+    plan,
+    render,
+    rollback,
+    scale,
+    status,
+    unlock,
+    wait,
+):
+    platform.add_command(command)
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     platform(prog_name="platform")

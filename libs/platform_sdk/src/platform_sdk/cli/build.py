@@ -1,11 +1,19 @@
-"""`platform changed` and `platform build`: from files to images in the registry."""
+"""`platform changed` and `platform build`: which services to build, and their images."""
 
 import json
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from platform_sdk.cli.options import complete_environments, complete_services, environment_named, outside, root
+from platform_sdk.cli.options import (
+    complete_environments,
+    complete_services,
+    environment_named,
+    environment_option,
+    outside,
+    root,
+    spec_named,
+)
 
 if TYPE_CHECKING:
     from platform_sdk.deploy.build.publish import PublishedImage, Source
@@ -14,21 +22,21 @@ if TYPE_CHECKING:
     from platform_sdk.deploy.manifest.tasks import Architecture
 
 SHOWN_REASONS: Final = 5
-"""Of a service, on a terminal; JSON has all."""
+"""Per service, in the text; JSON has all."""
 
 
 @click.command()
-@click.option("--since", metavar="REVISION", help="A commit, branch or tag of git; all services if left out.")
+@click.option("--since", metavar="REVISION", help="Compare with this commit, branch or tag. Default: list all services")
 @click.option("--env", "environment_name", metavar="NAME", shell_complete=complete_environments,
-              help="Count documents of this environment alone; of every one if left out.")  # fmt: skip
+              help="Consider documents of this environment only.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every reason.")
 def changed(since: str | None, environment_name: str | None, as_json: bool) -> None:
-    """Name the services that a change touches, and why.
+    """List the services that a change affects, and why.
 
-    Compares the files as they are now, committed or not, with a revision. A service's image changes with what its
-    Dockerfile copies: its own sources, its lock, the half of the SDK that runs in it. Its documents change with its
-    platform.toml, the environment's file, the templates, and the half of the SDK that renders. Tests and pages touch
-    nothing. What is not named need not be built or released.
+    Compares the current files, committed or not, with a Git revision. The image of a service depends on what its
+    Dockerfile copies: its sources, its lock and the runtime half of the SDK. Its documents depend on its platform.toml,
+    the environment file, the templates and the SDK's renderers. Tests and documentation affect no service. Services
+    that are not listed need no build and no release.
     """
     from platform_sdk.deploy.build.publish import changes_of, changes_since
 
@@ -47,20 +55,19 @@ def changed(since: str | None, environment_name: str | None, as_json: bool) -> N
         if len(one.reasons) > SHOWN_REASONS:
             click.echo(f"  and {len(one.reasons) - SHOWN_REASONS} more; --json lists them")
     if not changes.services:
-        click.echo(f"no service is touched by what changed since {since}", err=True)
+        click.echo(f"no service is affected by the changes since {since}", err=True)
 
 
 @click.command()
 @click.argument("service", shell_complete=complete_services)
-@click.option("--env", "environment_name", default="local", show_default=True, metavar="NAME",
-              shell_complete=complete_environments, help="Whose architecture and registry are meant.")  # fmt: skip
-@click.option("--push", is_flag=True, help="Put it into the environment's registry, unless it is there.")
-@click.option("--if-missing", is_flag=True, help="Build only what the environment's registry does not have.")
-@click.option("--architecture", type=click.Choice(["x86_64", "arm64"]), help="Instead of the one in platform.toml.")
+@environment_option("The environment with the registry and the architecture.", default="local")
+@click.option("--push", is_flag=True, help="Push the image to the registry, unless the registry has it.")
+@click.option("--if-missing", is_flag=True, help="Build only if the registry does not have the image.")
+@click.option("--architecture", type=click.Choice(["x86_64", "arm64"]), help="Override platform.toml.")
 @click.option("--base-image", envvar="PLATFORM_BASE_IMAGE", metavar="IMAGE",
-              help="Instead of the Dockerfile's own, for example a mirror of it or a digest.")  # fmt: skip
+              help="Override the base image of the Dockerfile, for example with a mirror or a digest.")  # fmt: skip
 @click.option("--fail-on", type=click.Choice(["critical", "high", "never"]), default="critical", show_default=True,
-              help="The severity from which on the scan's findings refuse a pushed image.")  # fmt: skip
+              help="Refuse a pushed image if its scan finds this severity or above.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def build(
     service: str,
@@ -72,18 +79,20 @@ def build(
     fail_on: "FailOn",
     as_json: bool,
 ) -> None:
-    """Build a service's image, and push it where it is not there yet.
+    """Build the image of a service, and push it if it is new.
 
-    The tag is made from the content of all files in the image, so the same files have the same tag on every machine,
-    and a tag that is in the registry is not built again: then not even Docker is needed. After a push the registry's
-    scan is awaited; what it finds can refuse the image. Prints the image, and leaves its digest in
-    .platform/builds/SERVICE.json. Without --push, the image stays on this machine as SERVICE:TAG, and the tag is
-    printed.
+    The tag is a digest of all files in the image: the same files have the same tag on every machine. An image whose
+    tag is in the registry is not built again, and then needs no Docker. After a push, the command waits for the
+    registry's scan and refuses the image if --fail-on applies.
+
+    With --push, prints the address of the image and writes its digest to .platform/builds/SERVICE.json. Without it,
+    the image stays on this machine as SERVICE:TAG, and the command prints the tag.
     """
-    from platform_sdk.deploy.build.publish import record_of, write_record
+    from platform_sdk.deploy.build.publish import read_source, record_of, write_record
 
     environment = environment_named(environment_name)
-    source = source_of(service, environment, architecture, base_image)
+    architecture = architecture or spec_named(service, environment.name).task.architecture
+    source = read_source(root(), service, architecture, base_image)
     if push:
         image = push_to(environment, source, fail_on)
         write_record(root(), image)
@@ -91,23 +100,11 @@ def build(
         click.echo(f"next: platform deploy {service} --env {environment.name} --image {image.tag}", err=True)
         return
     if if_missing and outside().connect(environment).images.image(service, source.tag) is not None:
-        tell(f"{service}: {source.tag} is in the registry; nothing to build")
+        report(f"{service}: {source.tag} is in the registry; nothing to build")
         reference = None
     else:
         reference = build_here(source)
     click.echo(json.dumps({"service": service, "tag": source.tag, "image": reference}) if as_json else source.tag)
-
-
-def source_of(
-    service: str, environment: "Environment", architecture: "Architecture | None", base_image: str | None
-) -> "Source":
-    from platform_sdk.deploy.build.publish import read_source
-    from platform_sdk.deploy.environment import refuse_unknown, service_names
-    from platform_sdk.deploy.manifest import load_spec
-
-    refuse_unknown("service", [service], service_names(root()))
-    spec = load_spec(root() / "services" / service / "platform.toml", environment.name, root=root())
-    return read_source(root(), service, architecture or spec.task.architecture, base_image)
 
 
 def build_here(source: "Source") -> str:
@@ -115,7 +112,7 @@ def build_here(source: "Source") -> str:
     from platform_sdk.deploy.build.publish import build
 
     reference = f"{source.service}:{source.tag}"
-    build(source, reference, Docker(tell))
+    build(source, reference, Docker(report))
     return reference
 
 
@@ -128,12 +125,12 @@ def push_to(environment: "Environment", source: "Source", fail_on: "FailOn") -> 
         source,
         environment,
         registry=outside().connect(environment).images,
-        builder=Docker(tell),
+        builder=Docker(report),
         clock=outside().clock,
         gate=Gate(fail_on=fail_on),
-        tell=tell,
+        report=report,
     )
 
 
-def tell(line: str) -> None:
+def report(line: str) -> None:
     click.echo(line, err=True)

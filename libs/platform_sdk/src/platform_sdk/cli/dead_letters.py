@@ -46,7 +46,7 @@ def dead_letter_queue(queue: str, environment_name: str) -> tuple["DeadLetterQue
 
 
 @dlq.command("list")
-@environment_option
+@environment_option("The environment of the queues.", default="local")
 @json_option
 def list_queues(environment_name: str, as_json: bool) -> None:
     """List the dead-letter queue of every queue, and how many messages wait in it."""
@@ -80,7 +80,7 @@ def list_queues(environment_name: str, as_json: bool) -> None:
 
 @dlq.command()
 @queue_argument
-@environment_option
+@environment_option("The environment of the queues.", default="local")
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="Messages to show at most.")
 @json_option
 def show(queue: str, environment_name: str, limit: int, as_json: bool) -> None:
@@ -128,7 +128,7 @@ def print_message(message: "QueueMessage") -> None:
 @queue_argument
 @click.argument("message_id", required=False)
 @click.option("--all", "everything", is_flag=True, help="Every message that is there now.")
-@environment_option
+@environment_option("The environment of the queues.", default="local")
 def redrive(queue: str, message_id: str | None, everything: bool, environment_name: str) -> None:
     """Send messages from a dead-letter queue back to their queue.
 
@@ -159,7 +159,7 @@ def tell_redriven(done: "Redriven", dead: "DeadLetterQueue") -> None:
 
 @dlq.command()
 @queue_argument
-@environment_option
+@environment_option("The environment of the queues.", default="local")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def purge(queue: str, environment_name: str, yes: bool) -> None:
     """Delete all messages of a dead-letter queue, for good."""

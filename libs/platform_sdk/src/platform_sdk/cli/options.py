@@ -1,4 +1,7 @@
-"""What several commands ask for: the repository, the environment that is meant, and names for the shell to complete."""
+"""What commands share: the repository, the environment, names for shell completion, AWS and the time.
+
+A caller may give its own AWS and time as click's context object.
+"""
 
 import json
 import os
@@ -6,15 +9,19 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
+    from platform_sdk.deploy.aws.session import Aws
+    from platform_sdk.deploy.clock import Clock
     from platform_sdk.deploy.environment import Environment
     from platform_sdk.deploy.manifest.types import ServiceSpec
+
+AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 
 
 def root() -> Path:
@@ -63,37 +70,29 @@ def complete_queues(_context: click.Context, _parameter: click.Parameter, incomp
 
 
 def starting_with(incomplete: str, names: Callable[[], Iterable[str]]) -> list[str]:
-    """Nothing at all where the names cannot be read: a shell has no room for an error."""
+    """Return no names if they cannot be read: a shell cannot show an error."""
     try:
         return [name for name in names() if name.startswith(incomplete)]
     except PlatformError:
         return []
 
 
-def environment_option(command: Callable[..., None]) -> Callable[..., None]:
+def environment_option(help_text: str, default: str | None = None) -> Callable[[AnyCommand], AnyCommand]:
+    """Return the option --env. Without a default it is required."""
     return click.option(
         "--env",
         "environment_name",
-        default="local",
-        show_default=True,
+        default=default,
+        required=default is None,
+        show_default=default is not None,
         metavar="NAME",
         shell_complete=complete_environments,
-        help="The environment whose queues are meant.",
-    )(command)
-
-
-# What a command reaches outside of itself: AWS, the time, and whoever reads how it ended.
-#
-# A caller may bring its own AWS and time as click's context object.
-
-if TYPE_CHECKING:
-    from platform_sdk.deploy.aws.session import Aws
-    from platform_sdk.deploy.clock import Clock
-    from platform_sdk.deploy.environment import Environment
+        help=help_text,
+    )
 
 
 class NotOnAws(PlatformError):
-    """The environment is this machine."""
+    """The environment is this machine, not AWS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +102,7 @@ class Outside:
 
 
 def outside() -> Outside:
-    """That of the running command: what `platform(obj=Outside(…))` was given, or the real AWS and the real time."""
+    """Return what the caller gave as `platform(obj=Outside(…))`, or the real AWS and the real time."""
     given = click.get_current_context().find_object(Outside)
     if given is not None:
         return given
@@ -114,28 +113,24 @@ def outside() -> Outside:
 
 
 def on_aws(environment_name: str) -> "Environment":
-    """The environment of that name, for commands about stacks, releases and locks, which are on AWS alone.
+    """Return the environment, for commands that need stacks, releases or locks.
 
     Raises:
-        NotOnAws: it is this machine.
+        NotOnAws: the environment is this machine.
         UnknownEnvironment, InvalidEnvironment
     """
     environment = environment_named(environment_name)
     if environment.aws_endpoint_url is not None:
         raise NotOnAws(
-            f"{environment_name} is this machine: it has no stacks, and nothing is released to it",
-            hint="`platform up` runs everything on it",
+            f"the environment {environment_name} is this machine: it has no stacks and no releases",
+            hint="`platform up` runs all services on this machine; name another environment with --env",
         )
     return environment
 
 
 @contextmanager
 def errors_as_json(as_json: bool) -> Iterator[None]:
-    """Around what a command does: with --json, there is one document on stdout also where it ends with an error.
-
-    Raises:
-        PlatformError: as it came.
-    """
+    """Print an error as one JSON document on stdout if the command was called with --json, and raise it again."""
     from platform_sdk.deploy.config_errors import error_document
 
     try:

@@ -1,4 +1,4 @@
-"""`platform plan`: what would change on AWS and in dollars."""
+"""`platform plan`, `cost` and `render`: show what would change, its cost, and the documents. They write nothing."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal
 import click
 
 from platform_sdk.cli.options import (
-    complete_environments,
     complete_services,
     environment_named,
+    environment_option,
     errors_as_json,
     on_aws,
     outside,
@@ -29,15 +29,17 @@ if TYPE_CHECKING:
     from platform_sdk.deploy.manifest.types import ServiceSpec
     from platform_sdk.deploy.plan.cost import CostBasis
     from platform_sdk.deploy.plan.decisions import Plan, SharedPlan
+    from platform_sdk.deploy.render.names import Role
+
+Document = Literal["task-definition", "appspec", "stack"]
+DOCUMENTS: Final[tuple[Document, ...]] = ("task-definition", "appspec", "stack")
 
 
 @click.command()
 @click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=complete_services)
-@click.option("--shared", is_flag=True, help="Instead of services: the stacks that all of them share.")
-@click.option("--env", "environment_name", required=True, metavar="NAME", shell_complete=complete_environments,
-              help="The environment to look at.")  # fmt: skip
-@click.option("--image", "tag", metavar="TAG",
-              help="Plan the release of this image of one service; without it, each keeps its own.")  # fmt: skip
+@click.option("--shared", is_flag=True, help="Plan the shared stacks instead of services.")
+@environment_option("The environment to compare with.")
+@click.option("--image", "tag", metavar="TAG", help="Plan the release of this image. Needs one service.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print Markdown, for a pull request.")
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.pass_context
@@ -49,21 +51,23 @@ def plan(
     tag: str | None,
     form: Literal["markdown", "json"] | None,
 ) -> None:
-    """Say what would change on AWS, and what that costs a month.
+    """Show what would change on AWS, and its monthly cost.
 
     \b
-    Compares what platform.toml asks for with what is on AWS, of the named services or of all:
-      +  comes          -  goes, or leaves the stack and is kept
-      ~  changes        !  was changed past us, for example in the console
+    Compares platform.toml with AWS, for the named services or for all:
+      +  create         -  delete, or remove from the stack and keep on AWS
+      ~  update         !  changed outside this tool, for example in the console
 
-    Only reads. Which target group is live, which revision runs and how many tasks are for releases and scaling to say,
-    and no change. Exits with 0 if there is nothing to do, with 2 if there is, drift included, and with 1 on an error;
-    a service that cannot be planned is told after all the others.
+    Reads AWS and changes nothing. The live target group, the running revision and the number of tasks are no changes:
+    releases and scaling decide them.
+
+    Exits with 0 if everything is up to date, with 2 if there is something to do (drift included), and with 1 on an
+    error. Services that cannot be planned are listed last.
     """
     if shared and (services or tag):
-        raise click.UsageError("--shared is of no service: leave out the services and --image")
+        raise click.UsageError("--shared does not go with services or --image")
     if tag is not None and len(services) != 1:
-        raise click.UsageError("--image is of one service: name it")
+        raise click.UsageError("--image needs exactly one service")
     with errors_as_json(form == "json"):
         environment = on_aws(environment_name)
         aws = outside().connect(environment)
@@ -79,10 +83,10 @@ def plan(
 def service_plans(
     names: "Sequence[str]", environment: "Environment", tag: str | None, aws: "Aws"
 ) -> "tuple[tuple[Plan, ...], Mapping[str, PlatformError]]":
-    """And by service why it cannot be planned: that is no reason to say nothing of the others.
+    """Return the plans, and by service the errors of those that cannot be planned.
 
     Raises:
-        UnknownName: none of the services is here.
+        UnknownName: none of the named services exists.
     """
     from platform_sdk.deploy.config_errors import counted
     from platform_sdk.deploy.environment import unknown
@@ -110,14 +114,14 @@ def service_plans(
 
 
 def cost_basis(environment: "Environment", services: "Sequence[ServiceSpec]") -> "CostBasis | None":
-    """None where nobody has looked the region's prices up."""
+    """Return what to estimate costs with. None, with a warning, if there are no prices for the region."""
     from platform_sdk.deploy.cost import UnknownRegion, load_assumptions, load_prices
     from platform_sdk.deploy.plan.cost import CostBasis
 
     try:
         prices = load_prices(root(), environment.region)
     except UnknownRegion as error:
-        click.echo(f"warning: the plan says nothing about cost: {error.what}", err=True)
+        click.echo(f"warning: the plan has no costs: {error.what}", err=True)
         return None
     assumptions = load_assumptions(root(), environment.name, services)
     return CostBasis(assumptions=assumptions, prices=prices)
@@ -158,32 +162,27 @@ def reported(
 
 
 def wants_colour(stream: "TextIO", variables: "Mapping[str, str]") -> bool:
-    """A terminal whose owner has not said otherwise (no-color.org)."""
+    """Return whether the stream is a terminal and NO_COLOR is not set (no-color.org)."""
     return stream.isatty() and not variables.get("NO_COLOR")
-
-
-# `platform cost`: what an environment costs a month.
 
 
 @click.command()
 @click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=complete_services)
-@click.option("--env", "environment_name", required=True, metavar="NAME", shell_complete=complete_environments,
-              help="The environment, one that is on AWS.")  # fmt: skip
-@click.option("--compare", "with_comparison", is_flag=True,
-              help="Put the architecture's own estimate beside it, and say why they differ.")  # fmt: skip
+@environment_option("The environment, which must be on AWS.")
+@click.option("--compare", "with_comparison", is_flag=True, help="Compare with the architecture's own estimate.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every quantity, price, date and source.")
 def cost(services: tuple[str, ...], environment_name: str, with_comparison: bool, as_json: bool) -> None:
-    """Estimate what an environment costs a month, line by line.
+    """Estimate the monthly cost of an environment, line by line.
 
-    Counts what platform.toml and the environment's file ask for, with the assumptions of the table [cost] in that file
-    (how many tasks on average, how many requests), at the prices in deploy/prices. Name services to see their own
-    lines alone, without what all of them share. Asks nothing of AWS.
+    Reads platform.toml, the environment file with its assumptions (table [cost]: average tasks, requests and so on),
+    and the prices in deploy/prices. Name services to see only their own lines, without what all services share. Does
+    not call AWS.
     """
     from platform_sdk.deploy.cost import compare, load_estimate
     from platform_sdk.deploy.output import cost as report
 
     if services and with_comparison:
-        raise click.UsageError("--compare is for all services together: the architecture's estimate has no other lines")
+        raise click.UsageError("--compare does not go with services: the architecture's estimate is for all of them")
     estimate = load_estimate(root(), environment_name, services)
     comparison = compare(estimate) if with_comparison else None
     if as_json:
@@ -192,28 +191,15 @@ def cost(services: tuple[str, ...], environment_name: str, with_comparison: bool
         click.echo(report.as_text(estimate, comparison), nl=False)
 
 
-# `platform render`: the documents of a service, or of what all services share, as AWS takes them.
-
-if TYPE_CHECKING:
-    from platform_sdk.deploy.environment import Environment
-    from platform_sdk.deploy.manifest.types import ServiceSpec
-    from platform_sdk.deploy.render.names import Role
-
-Document = Literal["task-definition", "appspec", "stack"]
-DOCUMENTS: Final = ("task-definition", "appspec", "stack")
-
-
 @click.command()
 @click.argument("service", required=False, shell_complete=complete_services)
-@click.option("--shared", is_flag=True, help="Instead of a service's documents: the stacks that all services share.")
-@click.option("--env", "environment_name", default="local", show_default=True, metavar="NAME",
-              shell_complete=complete_environments, help="The environment to render for.")  # fmt: skip
-@click.option("--document", type=click.Choice(DOCUMENTS), help="This document alone; all of them if left out.")
-@click.option("--role", type=click.Choice(["api", "worker"]),
-              help="The task definition alone, of the API or of the worker.")  # fmt: skip
-@click.option("--image", metavar="IMAGE", help="The image to put in; SERVICE:dev if left out.")
+@click.option("--shared", is_flag=True, help="Print the shared stacks instead of a service.")
+@environment_option("The environment to render for.", default="local")
+@click.option("--document", type=click.Choice(DOCUMENTS), help="Print only this document.")
+@click.option("--role", type=click.Choice(["api", "worker"]), help="Print only this task definition.")
+@click.option("--image", metavar="IMAGE", help="The image of the app. Default: SERVICE:dev")
 @click.option("--revision", type=click.IntRange(1), default=1, show_default=True,
-              help="The revision of the task definition that the AppSpec names.")  # fmt: skip
+              help="The task definition revision in the AppSpec.")  # fmt: skip
 def render(
     service: str | None,
     shared: bool,
@@ -223,25 +209,27 @@ def render(
     image: str | None,
     revision: int,
 ) -> None:
-    """Print the task definitions, AppSpec and stack of a service, or the shared stacks.
+    """Print the AWS documents of a service, or the shared stacks.
 
     \b
-    task-definition   JSON, for `aws ecs register-task-definition --cli-input-json`; of --role worker, or of the API
+    task-definition   JSON, for `aws ecs register-task-definition --cli-input-json`; of the API, or of --role worker
     appspec           YAML, for `aws deploy create-deployment`
     stack             YAML, for `aws cloudformation deploy --capabilities CAPABILITY_NAMED_IAM`
 
-    Without --document or --role, all of them in one stream of YAML. They work without this tool; `platform up` starts
-    its tasks from the same ones. --shared prints network, data, cluster, edge, pipeline and the other shared stacks in
-    the order in which to create them, each with its parameters. Nothing is sent anywhere.
+    Without --document and --role, prints all of them as one YAML stream. The documents work without this tool.
+    `platform up` starts its tasks from the same documents.
+
+    --shared prints the shared stacks (network, data, cluster, edge, pipelines and so on) in the order in which to
+    create them, each with its parameters. Does not call AWS.
     """
     if service is None or shared:
         if service is not None or not shared or document or role:
-            raise click.UsageError("name a service, or say --shared and an environment alone")
+            raise click.UsageError("name a service, or use --shared, which goes with --env only")
         for text in shared_stacks(environment_named(environment_name)):
             click.echo(f"---\n{text}", nl=False)
         return
     if role is not None and document not in (None, "task-definition"):
-        raise click.UsageError(f"--role is of a task definition, and there is one {document} for both")
+        raise click.UsageError(f"--role does not go with --document {document}, which is the same for both roles")
     spec, environment = spec_named(service, environment_name), environment_named(environment_name)
     image = image or f"{service}:dev"
     match document or ("task-definition" if role else None):
@@ -257,7 +245,7 @@ def render(
 
 
 def shared_stacks(environment: "Environment") -> Iterator[str]:
-    """The template of each shared stack, below its name and parameters as comments."""
+    """Yield the template of each shared stack, below its name and parameters as comments."""
     from platform_sdk.deploy.manifest import load_services
     from platform_sdk.deploy.shared import load_shared_stacks
 

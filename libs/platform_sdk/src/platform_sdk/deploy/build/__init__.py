@@ -1,9 +1,9 @@
-"""From files to an image that may be released: what changed, what it is called, and whether the scan lets it through.
+"""From files to an image that may be released.
 
-    files ─▶ inputs ─▶ content_tag            one name for one content, on every machine
-    files ─▶ changed                          which services a change touches, and by which edge
-    tag ─▶ registry ─▶ docker ─▶ scan         built and pushed once, and gated by what the scan finds
+    files ─▶ image_inputs ─▶ content tag      the same files have the same tag on every machine
+    files ─▶ changed                          which services a change affects, and why
+    tag ─▶ registry ─▶ docker ─▶ scan         built and pushed once; the scan decides about the release
 
-`dockerfile`, `ignored`, `inputs`, `tag`, `imports` and `changed` turn files and values into values. Only `docker` and
-`git` start processes; the registry is a gateway that the caller brings.
+`image_inputs` and `changed` are pure apart from reading files. Only `docker` and `git` start processes. `publish` joins
+all parts; the caller brings the registry.
 """

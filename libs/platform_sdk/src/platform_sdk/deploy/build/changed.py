@@ -1,8 +1,8 @@
-"""Which services a change touches, and why: the dependency graph from files to images and documents.
+"""Which services a change affects, and why: the dependency graph from files to images and documents.
 
-An image follows from what its Dockerfile copies; a service's documents follow from its own platform.toml, the
-environment's file, the templates, and the modules of the SDK that render them. One service's platform.toml is no input
-of another's documents: who publishes an event says to which queues, and that alone is rendered.
+An image depends on what its Dockerfile copies. The documents of a service depend on its own platform.toml, the
+environment file, the templates, and the modules of the SDK that render them. They do not depend on the platform.toml of
+another service: the publisher of an event names its queues.
 """
 
 import ast
@@ -16,17 +16,17 @@ from platform_sdk.deploy.environment import FOLDER as ENVIRONMENTS
 from platform_sdk.deploy.environment import environment_names
 from platform_sdk.deploy.shared import SMOKE_TEST, TEMPLATES
 
-# Which modules of the SDK another one needs: edges of the graph that `platform changed` follows to the renderer.
+# The imports of the SDK: which of its modules the renderers need.
 
 PACKAGE: Final = "platform_sdk"
 
 
 def imported_files(source: Path, roots: Iterable[str]) -> set[Path]:
-    """Files below `source` of the modules named and of all that they import from the SDK, directly or not.
+    """Return the files of modules, and of all that they import from the SDK, directly or not.
 
     Args:
         source: the folder that holds the package `platform_sdk`.
-        roots: modules; of a package, all that is in it.
+        roots: names of modules. A package counts with everything in it.
     """
     waiting = [file for name in roots for file in files_of(source, name, whole=True)]
     seen: set[Path] = set()
@@ -39,7 +39,7 @@ def imported_files(source: Path, roots: Iterable[str]) -> set[Path]:
 
 
 def files_of(source: Path, name: str, *, whole: bool) -> Iterator[Path]:
-    """Of a module, and of the packages that Python imports on the way to it. Nothing for a name that is no module."""
+    """Yield the files of a module and of the packages above it. Nothing if the name is no module."""
     parts = name.split(".")
     for length in range(1, len(parts) + 1):
         place = source.joinpath(*parts[:length])
@@ -49,13 +49,13 @@ def files_of(source: Path, name: str, *, whole: bool) -> Iterator[Path]:
 
 
 def imports_of(file: Path) -> Iterator[str]:
-    """Of the SDK's modules, wherever in the file: what is imported late or for types only, too."""
+    """Yield the modules of the SDK that a file imports, also in functions and for types only."""
     for node in ast.walk(ast.parse(file.read_bytes())):
         match node:
             case ast.Import(names=names):
                 yield from (alias.name for alias in names if alias.name.split(".")[0] == PACKAGE)
             case ast.ImportFrom(module=str(module), names=names, level=0) if module.split(".")[0] == PACKAGE:
-                # `from package import name` may name a module as well as something in one.
+                # In `from package import name`, the name may be a module or something in one.
                 yield from (f"{module}.{alias.name}" for alias in names)
             case _:
                 pass
@@ -71,7 +71,7 @@ APPSPEC: Final = "appspec.yaml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """A changed file, what it is an input of, and by which edge of the graph."""
+    """A changed file, what depends on it, and by which edge of the graph."""
 
     path: str
     kind: Kind
@@ -79,8 +79,8 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Touched:
-    """A service with the reasons, by path; without any where there was nothing to compare with."""
+class AffectedService:
+    """A service with reasons by path. No reasons if there was nothing to compare with."""
 
     service: str
     reasons: tuple[Reason, ...]
@@ -93,14 +93,14 @@ class Touched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """What the services of a repository are made from. `renderer` holds paths of the SDK's modules."""
+    """The inputs of all services. `renderer` holds paths of the SDK's modules."""
 
     images: Mapping[str, ImageInputs]
     environments: tuple[str, ...]
     renderer: frozenset[str]
 
     def reasons(self, service: str, path: str) -> Iterator[Reason]:
-        """Why a change of the file touches the service; nothing if it does not."""
+        """Yield why a change of the file affects the service. Nothing if it does not."""
         edge = self.image_edge(self.images[service], path)
         if edge is not None:
             yield Reason(path=path, kind="image", edge=edge)
@@ -128,10 +128,10 @@ class Graph:
 
 
 def load_graph(root: Path, services: Sequence[str], environment: str | None) -> Graph:
-    """Reads the Dockerfiles and the SDK's imports below the repository's root.
+    """Read the Dockerfiles and the imports of the SDK, below the root of the repository.
 
     Args:
-        environment: the one whose documents count; of all, if None.
+        environment: consider only its documents; None for all environments.
 
     Raises:
         NoDockerfile, InvalidDockerfile
@@ -144,10 +144,10 @@ def load_graph(root: Path, services: Sequence[str], environment: str | None) -> 
     )
 
 
-def touched(graph: Graph, paths: Collection[str]) -> tuple[Touched, ...]:
-    """The services that the changed files touch, by name."""
+def affected_services(graph: Graph, paths: Collection[str]) -> tuple[AffectedService, ...]:
+    """Return the services that the changed files affect, by name."""
     found = [
-        Touched(
+        AffectedService(
             service=service, reasons=tuple(reason for path in sorted(paths) for reason in graph.reasons(service, path))
         )
         for service in sorted(graph.images)

@@ -1,4 +1,4 @@
-"""Docker, by its command line: build, log in, push. One of the two rooms of this package that start processes."""
+"""Docker through its command line: build, log in, push."""
 
 import io
 import subprocess
@@ -15,15 +15,15 @@ LAST_LINES: Final = 20
 
 
 class DockerMissing(PlatformError):
-    """There is no docker, or nobody answers it."""
+    """Docker is not installed, or its daemon does not answer."""
 
 
 class DockerFailed(PlatformError):
-    """docker refused, or the image could not be built."""
+    """Docker refused, or could not build the image."""
 
 
 class Login(Protocol):
-    """What a registry gives for an hour or more; the password must not be written anywhere."""
+    """Temporary credentials of a registry. Never write the password anywhere."""
 
     @property
     def user(self) -> str: ...
@@ -35,7 +35,7 @@ class Login(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """`platform` is Docker's, such as linux/arm64; `files` are the whole build context."""
+    """`platform` is a name of Docker, such as linux/arm64; `files` are the whole build context."""
 
     dockerfile: str
     files: tuple[SourceFile, ...]
@@ -45,16 +45,16 @@ class BuildRequest:
 
 
 class Docker:
-    """Every method raises DockerMissing or DockerFailed, and tells what docker says while it says it."""
+    """Run Docker, and report each line of its output. Every method raises DockerMissing or DockerFailed."""
 
-    def __init__(self, tell: Callable[[str], None], program: Sequence[str] = (PROGRAM,)) -> None:
-        self.tell = tell
+    def __init__(self, report: Callable[[str], None], program: Sequence[str] = (PROGRAM,)) -> None:
+        self.report = report
         self.program = tuple(program)
 
     def build(self, request: BuildRequest) -> None:
-        """The context goes by stdin, so that what is built is what the tag was made from and nothing beside it.
+        """Build an image. The context goes to stdin, so that the image has exactly the files of the tag.
 
-        Without attestations: they would make an index of what is pushed, and its digest another one at each build.
+        Leave out attestations: with them Docker pushes an index, whose digest differs at each build.
         """
         flags = [
             f"--platform={request.platform}",
@@ -70,7 +70,7 @@ class Docker:
         self.run(["buildx", "build", *flags, "-"], context_of(request.files), what)
 
     def login(self, login: Login) -> None:
-        """The password goes by stdin: what is in the arguments of a process, every process of the machine can read."""
+        """Log in. The password goes to stdin, as every process of the machine can read arguments."""
         command = ["login", f"--username={login.user}", "--password-stdin", login.registry]
         self.run(command, login.password.encode(), f"docker could not log in to {login.registry}")
 
@@ -78,7 +78,7 @@ class Docker:
         self.run(["push", reference], b"", f"the image {reference} could not be pushed")
 
     def run(self, arguments: list[str], given: bytes, what: str) -> None:
-        """Tells each line; the last ones are the reason in the error."""
+        """Report each line of output. The error has the last ones as its reason."""
         lines: list[str] = []
         try:
             process = subprocess.Popen(
@@ -87,23 +87,22 @@ class Docker:
         except OSError as error:
             raise missing(str(error)) from error
         with process:
-            hand_over(process, given)
+            write_input(process, given)
             assert process.stdout is not None
             for line in process.stdout:
-                said = line.decode(errors="replace").rstrip()
-                lines.append(said)
-                self.tell(said)
+                lines.append(line.decode(errors="replace").rstrip())
+                self.report(lines[-1])
         if process.returncode != 0:
             raise refusal(what, lines)
 
 
-def hand_over(process: subprocess.Popen[bytes], given: bytes) -> None:
+def write_input(process: subprocess.Popen[bytes], given: bytes) -> None:
     assert process.stdin is not None
     try:
         process.stdin.write(given)
         process.stdin.close()
     except BrokenPipeError:
-        pass  # it has ended, and says why
+        pass  # Docker has ended, and its output says why.
 
 
 def refusal(what: str, lines: Sequence[str]) -> PlatformError:
@@ -114,17 +113,17 @@ def refusal(what: str, lines: Sequence[str]) -> PlatformError:
         return DockerMissing(
             "docker cannot build with BuildKit", because=text.splitlines()[0], hint="install docker's buildx plugin"
         )
-    return DockerFailed(what, because="\n".join(text.splitlines()[-LAST_LINES:]) or "docker did not say why")
+    return DockerFailed(what, because="\n".join(text.splitlines()[-LAST_LINES:]) or "docker printed no reason")
 
 
 def missing(because: str) -> DockerMissing:
     return DockerMissing(
-        "docker does not answer", because=because, hint="install Docker, or start it; `docker info` tells"
+        "docker does not answer", because=because, hint="install Docker or start it, and check with `docker info`"
     )
 
 
 def context_of(files: Iterable[SourceFile]) -> bytes:
-    """A tar archive; nothing in it tells when, where or by whom it was made."""
+    """Return a tar archive without times, owners or absolute paths."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for file in files:

@@ -1,4 +1,4 @@
-"""What git knows of the repository. One of the two rooms of this package that start processes."""
+"""Git through its command line: files, commits and changes of the repository."""
 
 import subprocess
 from datetime import datetime
@@ -12,15 +12,15 @@ PROGRAM: Final = "git"
 
 
 class GitFailed(PlatformError):
-    """git is missing, or refused."""
+    """Git is not installed, or refused."""
 
 
 class NoHistory(PlatformError):
-    """Nothing to compare with: the folder is no clone."""
+    """The folder is no clone, so there is nothing to compare with."""
 
 
 class UnknownRevision(PlatformError):
-    """git has no such commit, branch or tag."""
+    """Git has no such commit, branch or tag."""
 
 
 class Git:
@@ -28,43 +28,45 @@ class Git:
         self.root = root
 
     def is_clone(self) -> bool:
-        """A source that comes as an archive is none."""
+        """Return whether the folder is a clone. An unpacked archive is none."""
         return (self.root / ".git").exists()
 
     def files(self) -> list[str]:
-        """Those that are committed and those that could be, as they are now; ignored ones are not.
+        """Return the paths of committed and of new files, without ignored ones.
 
         Raises:
-            GitFailed
+            GitFailed: Git refused.
         """
-        listed = self.ask("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        listed = self.output("ls-files", "-z", "--cached", "--others", "--exclude-standard")
         return sorted(set(listed.split("\0")) - {""})
 
     def commit(self) -> str:
-        """The commit that is checked out, in 40 digits; with `-dirty` where files differ from it.
+        """Return the current commit in 40 digits, with `-dirty` if files differ from it.
 
         Raises:
             GitFailed: there is no commit yet.
         """
-        changes = self.ask("status", "--porcelain")
-        return self.ask("rev-parse", "HEAD").strip() + ("-dirty" if changes else "")
+        changes = self.output("status", "--porcelain")
+        return self.output("rev-parse", "HEAD").strip() + ("-dirty" if changes else "")
 
     def committed_at(self, commit: str) -> datetime:
-        """
+        """Return the time of a commit.
+
         Raises:
-            GitFailed: git does not know it.
+            GitFailed: Git does not know the commit.
         """
-        return datetime.fromisoformat(self.ask("show", "--no-patch", "--format=%cI", commit).strip())
+        return datetime.fromisoformat(self.output("show", "--no-patch", "--format=%cI", commit).strip())
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
-        """Whether the one commit is in the history of the other; None where git does not know one of them, as in a
-        shallow clone.
+        """Return whether `older` is in the history of `newer`.
+
+        None if Git does not know one of them, as in a shallow clone.
         """
         known = {0: True, 1: False}
         return known.get(self.run("merge-base", "--is-ancestor", older, newer).returncode)
 
     def origin(self) -> str:
-        """Where the clone came from, as a page to look at, without anybody's credentials; empty where nobody said."""
+        """Return the web address of the origin, without credentials. Empty if there is no origin."""
         address = self.run("config", "--get", "remote.origin.url").stdout.strip()
         host, colon, path = address.rpartition("@")[2].partition(":")
         if "://" in address:
@@ -73,27 +75,27 @@ class Git:
         return f"https://{host}/{path.strip('/').removesuffix('.git')}" if colon and host else ""
 
     def changed_since(self, revision: str) -> list[str]:
-        """Paths that differ between the revision and the files as they are now; of what was moved, both.
+        """Return the paths that differ between the revision and the current files. A moved file counts with both paths.
 
         Raises:
             NoHistory, UnknownRevision, GitFailed
         """
         commit = self.resolved(revision)
-        changed = self.ask("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", "--relative", commit)
-        new = self.ask("ls-files", "-z", "--others", "--exclude-standard")
+        changed = self.output("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", "--relative", commit)
+        new = self.output("ls-files", "-z", "--others", "--exclude-standard")
         return sorted({*changed.split("\0"), *new.split("\0")} - {""})
 
     def resolved(self, revision: str) -> str:
-        """The commit's 40 digits.
+        """Return the commit of a revision, in 40 digits.
 
         Raises:
             NoHistory, UnknownRevision, GitFailed
         """
         if not self.is_clone():
             raise NoHistory(
-                f"what changed since {revision} cannot be known",
+                f"the changes since {revision} are unknown",
                 because=f"{self.root} is no git clone",
-                hint="let the pipeline's source hand over a clone (OutputArtifactFormat: CODEBUILD_CLONE_REF)",
+                hint="let the source of the pipeline provide a clone (OutputArtifactFormat: CODEBUILD_CLONE_REF)",
             )
         found = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         if found.returncode != 0:
@@ -105,10 +107,10 @@ class Git:
         return found.stdout.strip()
 
     def why_unknown(self) -> str | None:
-        is_shallow = self.ask("rev-parse", "--is-shallow-repository").strip() == "true"
-        return "the clone is shallow; `git fetch --unshallow` brings the rest" if is_shallow else None
+        is_shallow = self.output("rev-parse", "--is-shallow-repository").strip() == "true"
+        return "the clone is shallow; `git fetch --unshallow` fetches the rest" if is_shallow else None
 
-    def ask(self, *arguments: str) -> str:
+    def output(self, *arguments: str) -> str:
         answer = self.run(*arguments)
         if answer.returncode != 0:
             raise GitFailed(f"`git {arguments[0]}` failed in {self.root}", because=answer.stderr.strip() or None)

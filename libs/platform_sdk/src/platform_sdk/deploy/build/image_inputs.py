@@ -1,4 +1,4 @@
-"""Which files a service's image is made from: those that its Dockerfile copies and .dockerignore lets through."""
+"""The inputs of an image: what its Dockerfile copies and .dockerignore keeps, and the tag made from them. Pure."""
 
 import hashlib
 import re
@@ -11,27 +11,27 @@ from typing import Final, Literal
 from platform_sdk.deploy.manifest.tasks import Architecture
 from platform_sdk.errors import PlatformError
 
-# What a Dockerfile says of its inputs: the paths that it copies from the build context, and its base image.
-
 BASE_IMAGE_ARGUMENT: Final = "PYTHON_IMAGE"
 CONTINUED: Final = re.compile(r"\\[ \t]*\n")
 
 
 class InvalidDockerfile(PlatformError):
-    """A Dockerfile from which the inputs of its image do not follow."""
+    """The Dockerfile does not determine the inputs of its image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dockerfile:
-    """`sources` are paths or patterns below the build context, as COPY and ADD name them."""
+    """`sources` are paths or patterns below the build context, from COPY and ADD."""
 
     sources: tuple[str, ...]
     base_image: str
 
 
 def read_dockerfile(text: str, file: str) -> Dockerfile:
-    """Args:
-        file: what an error calls it.
+    """Return what a Dockerfile copies, and its base image.
+
+    Args:
+        file: the name of the file in errors.
 
     Raises:
         InvalidDockerfile: no default for the base image, or an instruction whose sources depend on arguments.
@@ -45,15 +45,15 @@ def read_dockerfile(text: str, file: str) -> Dockerfile:
             sources.update(dict.fromkeys(sources_of(rest, file)))
     if not base_image:
         raise InvalidDockerfile(
-            f"{file} does not say what its image is based on",
+            f"{file} has no base image",
             because=f"there is no `ARG {BASE_IMAGE_ARGUMENT}=…` with a default",
-            hint="start it as those of the other services start",
+            hint="begin it like the Dockerfiles of the other services",
         )
     return Dockerfile(sources=tuple(sources), base_image=base_image)
 
 
 def instructions(text: str) -> Iterator[tuple[str, str]]:
-    """Name and the rest of each; a comment within a continued line is left out, as the builder does."""
+    """Yield name and arguments of each instruction. Drop comments inside continued lines, as Docker does."""
     kept = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     for line in CONTINUED.sub(" ", kept).splitlines():
         name, _, rest = line.strip().partition(" ")
@@ -71,19 +71,19 @@ def sources_of(rest: str, file: str) -> Iterator[str]:
         if "$" in source or "://" in source or source.startswith("["):
             raise InvalidDockerfile(
                 f"{file} copies `{source}`",
-                because="which files that are is known only while the image is built",
+                because="its files are known only during the build",
                 hint="name a path of the repository",
             )
         yield PurePosixPath(source.lstrip("/")).as_posix()
 
 
-# Which files .dockerignore keeps out (docs.docker.com/build/concepts/context, ".dockerignore files").
+# .dockerignore (docs.docker.com/build/concepts/context, ".dockerignore files").
 # Libraries for .gitignore do not fit: there a pattern without a slash matches at every depth, here below the root only.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """`keeps` is a line that starts with an exclamation mark."""
+    """`keeps` is true for a line that starts with an exclamation mark."""
 
     pattern: re.Pattern[str]
     keeps: bool
@@ -104,7 +104,7 @@ def rules_of(text: str) -> Iterator[Rule]:
 
 
 def is_ignored(path: str, rules: tuple[Rule, ...]) -> bool:
-    """The last rule decides that names the path or a folder above it."""
+    """Return whether a path is ignored. The last rule that matches the path or a folder above it decides."""
     inside = [path, *(str(parent) for parent in PurePosixPath(path).parents if str(parent) != ".")]
     ignored = False
     for rule in rules:
@@ -114,29 +114,31 @@ def is_ignored(path: str, rules: tuple[Rule, ...]) -> bool:
 
 
 def expression(pattern: str) -> str:
-    """`*` and `?` stay within a folder, `**` stands for any number of folders, none included."""
-    said = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    """Return a regular expression. `*` and `?` match within a folder, `**` matches any number of folders."""
+    wildcards = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     parts = re.split(r"(\*\*/|\*\*|\*|\?|\[[^]]+\])", pattern)
-    return "".join(part if part.startswith("[") else said.get(part, re.escape(part)) for part in parts)
+    return "".join(part if part.startswith("[") else wildcards.get(part, re.escape(part)) for part in parts)
 
+
+# Both together.
 
 DOCKERIGNORE: Final = ".dockerignore"
 
 
 class NoDockerfile(PlatformError):
-    """The service has no image."""
+    """The service has no Dockerfile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInputs:
-    """`path` is that of the Dockerfile, below the repository's root, which is the build context."""
+    """`path` is the Dockerfile's, below the root of the repository, which is the build context."""
 
     path: str
     dockerfile: Dockerfile
     rules: tuple[Rule, ...]
 
     def source_of(self, path: str) -> str | None:
-        """What the Dockerfile copies the file by, or None if the file is not in the image."""
+        """Return the source of the Dockerfile that copies the file. None if the file is not in the image."""
         inside = [path, *(str(parent) for parent in PurePosixPath(path).parents)]
         for source in self.dockerfile.sources:
             if any(re.fullmatch(expression(source), place) for place in inside) and not is_ignored(path, self.rules):
@@ -152,7 +154,7 @@ def dockerfile_path(service: str) -> str:
 
 
 def load_inputs(root: Path, service: str) -> ImageInputs:
-    """Reads the service's Dockerfile and .dockerignore below the repository's root.
+    """Read the Dockerfile of a service and .dockerignore, below the root of the repository.
 
     Raises:
         NoDockerfile, InvalidDockerfile
@@ -168,18 +170,18 @@ def load_inputs(root: Path, service: str) -> ImageInputs:
     )
 
 
-# The name of an image: what it is made from, in 16 hexadecimal digits. Pure; the same on every machine.
+# The tag: a digest of all inputs, in 16 hexadecimal digits.
 
 DIGITS: Final = 16
-"""64 bits: among a million images of one service, two share a name with a probability of 1 in 37 million."""
+"""64 bits: among a million images of one service, two share a tag with a probability of 1 in 37 million."""
 
 Mode = Literal["100644", "100755", "120000"]
-"""Of git: a file, one that may be executed, a symbolic link (its content is where it leads)."""
+"""File modes of Git: a file, an executable file, a symbolic link (its content is the target)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """`path` is below the repository's root, with forward slashes."""
+    """`path` is below the root of the repository, with forward slashes."""
 
     path: str
     mode: Mode
@@ -187,13 +189,14 @@ class SourceFile:
 
 
 def content_tag(files: Iterable[SourceFile], *, architecture: Architecture, base_image: str) -> str:
-    """The base image counts without its registry: a mirror's copy is the same image."""
-    told = {"architecture": architecture, "base image": without_registry(base_image)}
-    return digest_of(files, told)[:DIGITS]
+    """Return the tag. The base image counts without its registry: a mirror has the same image."""
+    arguments = {"architecture": architecture, "base image": without_registry(base_image)}
+    return digest_of(files, arguments)[:DIGITS]
 
 
 def digest_of(files: Iterable[SourceFile], arguments: Mapping[str, str]) -> str:
-    """Nothing can move from one field to the next: no path or mode holds a zero byte, and contents are hashed."""
+    """Return the SHA-256 of all files and arguments, in hexadecimal."""
+    # Fields cannot be confused: no path or mode has a zero byte, and contents have a digest of fixed length.
     whole = hashlib.sha256()
     for name in sorted(arguments):
         whole.update(f"{name}\0{arguments[name]}\0".encode())
@@ -203,6 +206,6 @@ def digest_of(files: Iterable[SourceFile], arguments: Mapping[str, str]) -> str:
 
 
 def without_registry(image: str) -> str:
-    """`public.ecr.aws/docker/library/python:3.13-slim` to `python:3.13-slim`; a digest stays."""
+    """Turn `public.ecr.aws/docker/library/python:3.13-slim` into `python:3.13-slim`. Keep a digest."""
     name, at, digest = image.partition("@")
     return name.rpartition("/")[2] + at + digest

@@ -1,4 +1,4 @@
-"""One service's image: named by its content, built and pushed unless the registry has it, let through by its scan."""
+"""Build and push the image of one service unless the registry has it, and record the result."""
 
 import json
 import stat
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from platform_sdk.deploy.build.changed import Touched, load_graph, touched
+from platform_sdk.deploy.build.changed import AffectedService, affected_services, load_graph
 from platform_sdk.deploy.build.docker import BuildRequest, DockerFailed, Login
 from platform_sdk.deploy.build.git import Git
 from platform_sdk.deploy.build.image_inputs import (
@@ -25,14 +25,14 @@ from platform_sdk.deploy.render.names import repository_address
 from platform_sdk.deploy.state import Image, Scan
 from platform_sdk.errors import PlatformError
 
-# The files of an image as they are now, read once: what the tag is made from, and what is handed to Docker.
+# Reading the files of an image, once: the tag and the build context come from the same bytes.
 
 
 def read_inputs(root: Path, inputs: ImageInputs) -> tuple[SourceFile, ...]:
-    """The files as they are now, committed or not, by path. What git ignores is none of them.
+    """Return the current files of an image, committed or not, by path. Leave out what Git ignores.
 
     Raises:
-        GitFailed
+        GitFailed: Git refused.
     """
     git = Git(root)
     paths = git.files() if git.is_clone() else sorted(walked(root, inputs.dockerfile.sources, inputs.path))
@@ -40,7 +40,7 @@ def read_inputs(root: Path, inputs: ImageInputs) -> tuple[SourceFile, ...]:
 
 
 def walked(root: Path, sources: Iterable[str], dockerfile: str) -> set[str]:
-    """What is below the copied paths of a folder that is no clone."""
+    """Return the paths below the copied folders, for a folder that is no clone."""
     found = {dockerfile}
     for source in sources:
         for place in root.glob(source):
@@ -50,7 +50,7 @@ def walked(root: Path, sources: Iterable[str], dockerfile: str) -> set[str]:
 
 
 def read_file(root: Path, path: str) -> Iterator[SourceFile]:
-    """Nothing for a file that git knows and that is deleted."""
+    """Yield the file, or nothing if it is deleted but still in Git."""
     place = root / path
     if place.is_symlink():
         yield SourceFile(path=path, mode="120000", content=str(place.readlink()).encode())
@@ -60,22 +60,22 @@ def read_file(root: Path, path: str) -> Iterator[SourceFile]:
 
 
 PLATFORMS: Final[Mapping[Architecture, str]] = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
-"""Docker's names for ours."""
+"""Architectures by their names in Docker."""
 
 APPEAR_SECONDS: Final = 10
-"""How long a pushed image may take until the registry tells of it."""
+"""How long a pushed image may take to appear in the registry."""
 
 
 class ImageMissing(PlatformError):
-    """The registry does not have what was pushed."""
+    """The registry does not have the pushed image."""
 
 
 class NoRegistry(PlatformError):
-    """What answers for the registry is none to which an image can be pushed."""
+    """The registry of the environment accepts no images."""
 
 
 class Builder(Protocol):
-    """`docker.Docker`, or what stands for it in a test."""
+    """`docker.Docker`, or a fake."""
 
     def build(self, request: BuildRequest) -> None: ...
     def login(self, login: Login) -> None: ...
@@ -83,7 +83,7 @@ class Builder(Protocol):
 
 
 class Registry(Protocol):
-    """`aws.ecr.Ecr`, or what stands for it in a test. `repository` is its name, which is the service's."""
+    """`aws.ecr.Ecr`, or a fake. The name of a repository is that of its service."""
 
     def image(self, repository: str, tag: str) -> Image | None: ...
     def scan(self, repository: str, digest: str) -> Scan: ...
@@ -92,10 +92,7 @@ class Registry(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What an image is made from, read once: the same bytes give the tag and the build context.
-
-    `commit` and `origin`, the address of the repository, are empty in a folder that is no clone.
-    """
+    """The inputs of an image. `commit` and `origin`, an address, are empty in a folder that is no clone."""
 
     service: str
     dockerfile: str
@@ -112,7 +109,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedImage:
-    """In the registry. `repository` is its address; `reused` says that nothing was built or pushed."""
+    """An image in the registry. `repository` is an address; `reused` means that nothing was built or pushed."""
 
     service: str
     tag: str
@@ -124,15 +121,15 @@ class PublishedImage:
 
     @property
     def uri(self) -> str:
-        """What a task definition names: the digest decides, the tag is for who reads it."""
+        """The image in a task definition: the digest decides, the tag is for readers."""
         return f"{self.repository}:{self.tag}@{self.digest}"
 
 
 def read_source(root: Path, service: str, architecture: Architecture, base_image: str | None = None) -> Source:
-    """Reads the files of the service's image.
+    """Read the inputs of a service's image.
 
     Args:
-        base_image: instead of the Dockerfile's default; a mirror of it does not change the tag.
+        base_image: overrides the Dockerfile's default; a mirror of it does not change the tag.
 
     Raises:
         NoDockerfile, InvalidDockerfile, GitFailed
@@ -151,7 +148,11 @@ def read_source(root: Path, service: str, architecture: Architecture, base_image
 
 
 def build(source: Source, reference: str, builder: Builder) -> None:
-    """Raises DockerMissing or DockerFailed."""
+    """Build an image on this machine.
+
+    Raises:
+        DockerMissing, DockerFailed: see `Docker`.
+    """
     arguments = {"VERSION": source.tag, BASE_IMAGE_ARGUMENT: source.base_image}
     labels = {"REVISION": source.commit, "SOURCE": source.origin}
     arguments |= {name: value for name, value in labels.items() if value}
@@ -174,9 +175,9 @@ def build_and_push(
     builder: Builder,
     clock: Clock,
     gate: Gate,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> PublishedImage:
-    """Does again only what is missing: may be repeated, and run beside another that publishes the same content.
+    """Build and push what the registry lacks, and wait for its scan. Safe to repeat, and to run twice at once.
 
     Raises:
         DockerMissing, DockerFailed: the registry does not have the image, and it cannot be built or pushed.
@@ -186,10 +187,10 @@ def build_and_push(
     found = registry.image(source.service, source.tag)
     reused = found is not None
     if found is not None:
-        tell(f"{source.service}: {source.tag} is in the registry; nothing to build")
+        report(f"{source.service}: {source.tag} is in the registry; nothing to build")
     else:
-        found, reused = publish(source, f"{address}:{source.tag}", registry, builder, clock, tell)
-    scan = judge(registry, source.service, found.digest, gate, clock, tell)
+        found, reused = publish(source, f"{address}:{source.tag}", registry, builder, clock, report)
+    scan = judge(registry, source.service, found.digest, gate, clock, report)
     return PublishedImage(
         service=source.service,
         tag=source.tag,
@@ -207,28 +208,28 @@ def publish(
     registry: Registry,
     builder: Builder,
     clock: Clock,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> tuple[Image, bool]:
-    """The image in the registry, and whether somebody else pushed it. Who may not push hears so before the build."""
+    """Return the image in the registry, and whether another build pushed it. Log in before the build, to fail early."""
     login = registry.login()
     if login.registry != reference.partition("/")[0]:
         raise NoRegistry(
             f"{reference} cannot be pushed",
-            because=f"the registry that answers is at {login.registry}",
-            hint="name an environment that is on AWS, or leave out --push",
+            because=f"the registry of the environment is {login.registry}",
+            hint="name an environment on AWS, or leave out --push",
         )
     builder.login(login)
-    tell(f"{source.service}: building {source.tag} for {PLATFORMS[source.architecture]}")
+    report(f"{source.service}: building {source.tag} for {PLATFORMS[source.architecture]}")
     build(source, reference, builder)
-    tell(f"{source.service}: pushing {reference}")
+    report(f"{source.service}: pushing {reference}")
     try:
         builder.push(reference)
     except DockerFailed:
-        # Tags are immutable. Who loses the race is refused, and has what it wanted.
+        # Tags are immutable: if another build pushed the same content first, the registry refuses this push.
         winner = registry.image(source.service, source.tag)
         if winner is None:
             raise
-        tell(f"{source.service}: another build has pushed {source.tag} meanwhile; it is the same content")
+        report(f"{source.service}: another build has pushed {source.tag}, which has the same content")
         return winner, True
     return pushed(source, registry, clock), False
 
@@ -240,29 +241,29 @@ def pushed(source: Source, registry: Registry, clock: Clock) -> Image:
             return found
         clock.sleep(1)
     raise ImageMissing(
-        f"the registry does not know {source.service}:{source.tag}",
-        because="it was pushed, but cannot be found",
+        f"the registry does not have {source.service}:{source.tag}",
+        because=f"it did not appear within {APPEAR_SECONDS} s after the push",
         hint=f"run `platform build {source.service} --push` again",
     )
 
 
-# The services that what has happened since a revision touches; all of them, where there is none to compare with.
+# Services affected by the changes since a revision.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """`everything` says why every service is listed, where nothing could be compared; then they have no reasons."""
+    """`everything` says why all services are listed, without reasons: there was nothing to compare with."""
 
     since: str | None
-    services: tuple[Touched, ...]
+    services: tuple[AffectedService, ...]
     everything: str | None = None
 
 
 def changes_since(root: Path, revision: str | None, environment: str | None = None) -> Changes:
-    """Compares the files as they are now, committed or not, with the revision.
+    """Compare the current files, committed or not, with the revision.
 
     Args:
-        environment: the one whose documents count; of all, if None.
+        environment: consider only its documents; None for all environments.
 
     Raises:
         NoHistory, UnknownRevision, GitFailed, NoDockerfile, InvalidDockerfile
@@ -270,13 +271,13 @@ def changes_since(root: Path, revision: str | None, environment: str | None = No
     services, git = service_names(root), Git(root)
     if revision is None:
         why = "no revision was given to compare with" if git.is_clone() else "this folder has no history of git"
-        every = tuple(Touched(service=service, reasons=()) for service in services)
+        every = tuple(AffectedService(service=service, reasons=()) for service in services)
         return Changes(since=None, services=every, everything=why)
     paths = git.changed_since(revision)
-    return Changes(since=revision, services=touched(load_graph(root, services, environment), paths))
+    return Changes(since=revision, services=affected_services(load_graph(root, services, environment), paths))
 
 
-# What a build leaves behind for whoever comes next: a JSON document, on stdout or in a file.
+# The record of a build, as JSON: for stdout, and for the release that follows.
 
 FOLDER: Final = Path(".platform/builds")
 
@@ -296,7 +297,7 @@ def record_of(image: PublishedImage) -> Json:
 
 
 def write_record(root: Path, image: PublishedImage) -> Path:
-    """Replaces what the last build of the service has left, in one step."""
+    """Write the record of a build atomically, and return its path."""
     place = root / FOLDER / f"{image.service}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
     new = place.with_suffix(".new")
@@ -306,7 +307,7 @@ def write_record(root: Path, image: PublishedImage) -> Path:
 
 
 def read_record(root: Path, service: str) -> Json | None:
-    """What the last build of the service has left, if anything."""
+    """Return the record of the last build of a service, or None."""
     place = root / FOLDER / f"{service}.json"
     record: Json | None = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else None
     return record

@@ -1,4 +1,4 @@
-"""Whether the registry's scan lets an image through: its result is awaited, then gated by severity."""
+"""The scan of the registry: wait for its result, and refuse an image by the severity of its findings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ REFUSED: Final[dict[FailOn, tuple[str, ...]]] = {"critical": ("CRITICAL",), "hig
 
 HAS_RESULT: Final = frozenset({"COMPLETE", "ACTIVE"})
 WILL_HAVE_RESULT: Final = frozenset({"NONE", "PENDING", "IN_PROGRESS"})
-"""NONE too: for a moment after a push, ECR knows of no scan."""
+"""NONE too: for a moment after a push, ECR has no scan."""
 
 POLL_SECONDS: Final = 5
 DEADLINE_SECONDS: Final = 300
@@ -24,11 +24,11 @@ MAX_LISTED: Final = 20
 
 
 class ScanMissing(PlatformError):
-    """There is no result, and so no judgement."""
+    """The scan has no result."""
 
 
 class ImageRefused(PlatformError):
-    """The scan found what must not be released; `findings` are those."""
+    """The scan has findings that must not be released."""
 
     def __init__(self, what: str, findings: Sequence[Finding], because: str, hint: str) -> None:
         super().__init__(what, because=because, hint=hint)
@@ -41,37 +41,37 @@ class Scanner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """`deadline_seconds` is how long a result is awaited."""
+    """`deadline_seconds` is how long to wait for a result."""
 
     fail_on: FailOn = "critical"
     deadline_seconds: int = DEADLINE_SECONDS
 
 
 def judge(
-    scanner: Scanner, repository: str, digest: str, gate: Gate, clock: Clock, tell: Callable[[str], None]
+    scanner: Scanner, repository: str, digest: str, gate: Gate, clock: Clock, report: Callable[[str], None]
 ) -> Scan | None:
-    """The scan that let the image through, or None where nobody asked for one.
+    """Return the scan that accepts the image, or None if the gate asks for no scan.
 
     Raises:
-        ScanMissing: there is no result by the deadline, or there never will be.
-        ImageRefused: of the severity that refuses, or above it.
+        ScanMissing: there is no result at the deadline, or the scan failed.
+        ImageRefused: the scan has a finding of the severity of the gate, or above.
     """
     if gate.fail_on == "never":
         return None
-    scan = await_scan(scanner, repository, digest, gate, clock, tell)
+    scan = await_scan(scanner, repository, digest, gate, clock, report)
     refused = REFUSED[gate.fail_on]
     number = sum(scan.counts.get(severity, 0) for severity in refused)
-    tell(f"{repository}: scanned, {said(scan)}")
+    report(f"{repository}: scanned, {counts_of(scan)}")
     if number:
         raise refusal(f"{repository}@{digest}", scan, refused, number)
     return scan
 
 
 def await_scan(
-    scanner: Scanner, repository: str, digest: str, gate: Gate, clock: Clock, tell: Callable[[str], None]
+    scanner: Scanner, repository: str, digest: str, gate: Gate, clock: Clock, report: Callable[[str], None]
 ) -> Scan:
     deadline = clock.now() + timedelta(seconds=gate.deadline_seconds)
-    told = None
+    reported = None
     while True:
         scan = scanner.scan(repository, digest)
         if scan.status in HAS_RESULT:
@@ -80,22 +80,22 @@ def await_scan(
             raise ScanMissing(
                 f"the image {repository}@{digest} could not be scanned",
                 because=scan.description or f"the scan's status is {scan.status}",
-                hint="`--fail-on never` releases it without one",
+                hint="`--fail-on never` releases it without a scan",
             )
         if clock.now() >= deadline:
             raise ScanMissing(
                 f"the image {repository}@{digest} has no scan result after {gate.deadline_seconds} seconds",
-                because="the registry knows of no scan" if scan.status == "NONE" else f"its scan is {scan.status}",
-                hint="try again later; nothing is built or pushed twice",
+                because="the registry has no scan of it" if scan.status == "NONE" else f"its scan is {scan.status}",
+                hint="try again later; the image is not built or pushed twice",
             )
-        if scan.status != told:
-            told = scan.status
-            tell(f"{repository}: waiting for the scan of {digest[:19]}")
+        if scan.status != reported:
+            reported = scan.status
+            report(f"{repository}: waiting for the scan of {digest[:19]}")
         clock.sleep(POLL_SECONDS)
 
 
-def said(scan: Scan) -> str:
-    """`2 critical, 1 low`."""
+def counts_of(scan: Scan) -> str:
+    """Return a text such as `2 critical, 1 low`."""
     order = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
     counts = [f"{scan.counts[severity]} {severity.lower()}" for severity in order if scan.counts.get(severity)]
     return ", ".join(counts) or "nothing found"
@@ -111,7 +111,7 @@ def refusal(image: str, scan: Scan, refused: Sequence[str], number: int) -> Imag
         + " or ".join(severity.lower() for severity in refused),
         worst,
         because="\n".join(lines),
-        hint="take what is fixed: `make lock`, or a newer base image; `--fail-on never` releases it as it is",
+        hint="update with `make lock` or a newer base image; `--fail-on never` releases it as it is",
     )
 
 
