@@ -11,6 +11,8 @@ PACKAGES := libs/platform_sdk libs/aws_simulator libs/local_aws services/orders 
 DOCKERFILES := $(wildcard services/*/Dockerfile)
 VERSION ?= dev
 SOURCES := libs services tests benchmarks deploy
+# Set, it would make every process of a test run compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down reset test check format bench lock images clean
@@ -34,7 +36,7 @@ reset: $(STAMP) ## Stop the system and empty its data
 	@$(BIN)/platform reset --yes
 
 test: $(STAMP) ## Run all tests (T=path or PYTEST_ARGS="-k name" for some)
-	@$(BIN)/python -m pytest $(if $(T),$(T),--numprocesses=2 --dist=loadgroup) $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(T) $(if $(findstring .py,$(T)),,--numprocesses=$(if $(T),2,3) --dist=loadgroup) $(PYTEST_ARGS)
 
 # Apart: checkov pins a boto3 that is older than ours, and the CDK is only what we compare with (`make bench B=cdk`).
 .venv-%/.installed: requirements/%.txt

@@ -22,18 +22,25 @@ os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
 for variable in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
     os.environ.pop(variable, None)
 
-REAL_SERVERS = ("integration", "acceptance", "faults")
-IN_MEMORY = ("test_interrupted_releases.py", "test_interrupted_applies.py", "test_bad_versions.py")
+# Tests of one group run in one process, in their order, because they share servers or expensive cases.
+GROUPS = {
+    "tests/acceptance/test_up_and_down.py": "servers",
+    "tests/acceptance": "local stack",
+    "tests/faults/test_interrupted_releases.py": "interrupted releases",
+    "tests/faults/test_bad_versions.py": "bad versions",
+    "tests/faults": "local stack",
+    "tests/integration": "servers",
+    "tests/containers": "containers",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """When tests run in two processes (`make test`), what waits for servers goes to one of them, in its order, and
-    what computes to the other; the container tests follow as a whole.
-    """
+    """Assign tests to the groups that `make test` distributes over processes. The most tests go first."""
     for item in items:
-        kind = item.path.relative_to(item.config.rootpath).parts[1]
-        if kind == "containers" or (kind in REAL_SERVERS and item.path.name not in IN_MEMORY):
-            item.add_marker(pytest.mark.xdist_group("containers" if kind == "containers" else "servers"))
+        path = item.path.relative_to(item.config.rootpath).as_posix()
+        group = next((name for folder, name in GROUPS.items() if path.startswith(folder)), None)
+        if group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(wrapper=True)
