@@ -114,7 +114,7 @@ async def test_administrator_pays_ships_and_delivers(admin: Shopper, shopper: Sh
     assert (await shopper.request("POST", f"/orders/{order_id}/cancel")).status_code == 409
 
 
-async def test_live_status_tells_every_step(admin: Shopper, shopper: Shopper) -> None:
+async def test_live_status_reports_every_step(admin: Shopper, shopper: Shopper) -> None:
     sku = await stock_item(admin, 1)
     order_id = (await shopper.place({sku: 1})).json()["id"]
     seen: list[str] = []

@@ -104,6 +104,6 @@ def test_the_projects_variables_are_stronger_than_the_buildspecs(tmp_path: Path)
     assert run(tmp_path, text, TWO="c").output == "a c\n"
 
 
-def test_what_is_not_played_is_refused(tmp_path: Path) -> None:
+def test_what_is_not_supported_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownKey, match="finally"):
         run(tmp_path, "phases: {build: {commands: ['true'], finally: ['true']}}")

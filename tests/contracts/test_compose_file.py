@@ -123,7 +123,7 @@ def test_a_job_runs_a_command_of_platform_toml_as_its_service(
     assert (job["image"], job["volumes"], job["entrypoint"]) == (task["image"], task["volumes"], task["entrypoint"])
 
 
-def test_no_task_and_no_job_is_missing_and_none_is_left_over() -> None:
+def test_no_task_and_no_job_is_missing_and_none_is_extra() -> None:
     expected = {service if role == "api" else f"{service}-{role}" for service, role in TASKS}
     expected |= {f"{purpose}-{service}" for service, purpose, _ in JOBS}
     assert {name for name, container in containers().items() if container["image"].startswith(IMAGES)} == expected

@@ -94,7 +94,7 @@ def test_the_build_gets_a_clone_and_may_make_it() -> None:
     assert allowed == {"codeconnections:UseConnection", "codestar-connections:UseConnection"}
 
 
-def test_the_build_is_told_service_and_environment_and_no_secret() -> None:
+def test_the_build_gets_service_and_environment_and_no_secret() -> None:
     environment = RESOURCES["Project"]["Properties"]["Environment"]
     variables = {variable["Name"]: variable["Value"] for variable in environment["EnvironmentVariables"]}
     assert variables == {"SERVICE": {"Ref": "Service"}, "ENVIRONMENT": {"Ref": "Environment"}}

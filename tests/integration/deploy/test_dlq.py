@@ -64,7 +64,7 @@ def listed() -> dict[str, Any]:
     return {row["queue"]: row for row in json.loads(dlq("list", "--json").stdout)["queues"]}
 
 
-def test_list_counts_messages_and_tells_which_queues_are_missing(queues: Queues) -> None:
+def test_list_counts_messages_and_reports_which_queues_are_missing(queues: Queues) -> None:
     queues.bury("one")
     queues.bury("two")
     assert listed()["orders"] == {

@@ -215,7 +215,7 @@ def test_parameters_are_found_by_name_and_by_path(aws: Aws, name: str) -> None:
     assert set(aws.parameters.under(f"/{name}")) == set(names)
 
 
-def test_secrets_are_there_or_not_and_tell_their_keys(aws: Aws, name: str) -> None:
+def test_secrets_are_there_or_not_and_have_keys(aws: Aws, name: str) -> None:
     client = aws.client_of("secretsmanager")
     client.create_secret(Name=name, SecretString=json.dumps({"password": "p", "username": "u"}))
     client.close()
@@ -277,5 +277,5 @@ def test_rules_and_target_groups_that_are_not_there_are_left_out(aws: Aws, name:
     assert aws.load_balancing.health(found[name].arn) == ()
 
 
-def test_who_calls_is_told(aws: Aws) -> None:
+def test_the_caller_is_reported(aws: Aws) -> None:
     assert aws.identity.caller().arn.startswith("arn:aws:")

@@ -62,7 +62,7 @@ async def test_list_goes_page_by_page_and_finds_parts_of_names_in_any_case(api: 
     assert (await api.anybody.get("/items", params={"cursor": "x"})).status_code == 422
 
 
-async def test_batch_get_tells_what_is_missing(api: Api) -> None:
+async def test_batch_get_reports_what_is_missing(api: Api) -> None:
     await api.admin.stock_item("CUP", 3)
     await api.admin.stock_item("POT", 4)
 

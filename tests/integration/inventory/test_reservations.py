@@ -62,7 +62,7 @@ async def test_one_short_item_rejects_the_whole_order(warehouse: Warehouse) -> N
     await warehouse.assert_ledger_agrees()
 
 
-async def test_rejected_order_is_not_served_when_it_is_told_again_after_a_delivery(warehouse: Warehouse) -> None:
+async def test_rejected_order_is_not_served_when_it_arrives_again_after_a_delivery(warehouse: Warehouse) -> None:
     await warehouse.stock_item("CUP", 0)
     order = placed({"CUP": 1})
     await warehouse.handle(order)

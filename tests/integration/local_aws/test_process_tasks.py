@@ -89,7 +89,7 @@ def test_whole_group_is_ended_not_only_its_first_process(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("program", "code"), [("exit(3)", 3), ("import os; os.kill(os.getpid(), 9)", 137)])
-def test_exit_code_is_told_as_ecs_tells_it(tmp_path: Path, program: str, code: int) -> None:
+def test_exit_code_is_reported_as_ecs_reports_it(tmp_path: Path, program: str, code: int) -> None:
     assert wait_for_exit(start(tmp_path, program)) == code
 
 

@@ -61,7 +61,7 @@ async def test_committed_confirms_the_order(orders: OrdersDatabase) -> None:
     assert await assert_sound(orders, order_id) is Status.CONFIRMED
 
 
-async def test_rejected_tells_reason_and_shortages(orders: OrdersDatabase) -> None:
+async def test_rejected_reports_reason_and_shortages(orders: OrdersDatabase) -> None:
     order_id = await orders.place()
     await orders.deliver(rejected(order_id))
     order = await orders.order(order_id)

@@ -101,7 +101,7 @@ async def test_a_disabled_user_may_not_order_and_the_key_stays_free(api: Api, or
         ({**TEA, "currency": "euros"}, "#/currency"),
     ],
 )
-async def test_a_bad_body_is_told_where(api: Api, body: dict[str, Any], pointer: str) -> None:
+async def test_a_bad_body_is_reported_with_its_place(api: Api, body: dict[str, Any], pointer: str) -> None:
     response = await api.customer().place(body)
     assert response.status_code == 422
     assert [error["pointer"] for error in response.json()["errors"]] == [pointer]

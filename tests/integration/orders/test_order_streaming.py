@@ -27,7 +27,7 @@ async def messages(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
             fields[name] = value
 
 
-async def test_a_stream_tells_every_step_and_ends_with_the_last(api: Api, orders: OrdersDatabase) -> None:
+async def test_a_stream_reports_every_step_and_ends_with_the_last(api: Api, orders: OrdersDatabase) -> None:
     customer = api.customer()
     order_id = await customer.place_one()
     seen = []
@@ -53,9 +53,7 @@ async def test_a_stream_resumes_where_the_client_has_left_it(api: Api, orders: O
         assert [message["status"] async for message in messages(response)] == ["reserved", "cancelled"]
 
 
-async def test_a_stream_of_a_finished_order_ends_at_once_and_tells_a_client_not_to_come_back(
-    api: Api, orders: OrdersDatabase
-) -> None:
+async def test_a_stream_of_a_finished_order_ends_at_once_and_stops_the_client(api: Api, orders: OrdersDatabase) -> None:
     customer = api.customer()
     order_id = await customer.place_one()
     await orders.deliver(rejected(order_id))

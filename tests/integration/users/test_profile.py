@@ -1,4 +1,4 @@
-"""One's own account: read, rename, new password, delete."""
+"""Your own account: read, rename, new password, delete."""
 
 import asyncio
 from uuid import uuid4

@@ -6,7 +6,7 @@ from typing import Any
 from tests.integration.users.users_service import PASSWORD, StartUsers, Users, problem_of
 
 
-async def test_new_user_is_told_where_they_are_and_never_their_password(users: Users) -> None:
+async def test_new_user_gets_their_location_and_never_their_password(users: Users) -> None:
     created = await users.post_user(" Ada@Example.COM ", name="Ada Lovelace")
 
     assert created.status_code == 201
