@@ -8,7 +8,8 @@ import pytest
 from testcontainers.community.postgres import PostgresContainer
 
 from platform_sdk.runtime.database.migrate import MigrationFailed, migrate
-from platform_sdk.runtime.database.pool import Database, DatabaseUnavailable
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable
 from tests.support.certificates import new_authority
 from tests.support.repository import ROOT
 

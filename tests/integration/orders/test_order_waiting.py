@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 
 from orders.consumers import InventoryCommitted
 from orders.watching import OrderWatcher, is_decided
-from platform_sdk.runtime.database.pool import Database, Reader
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import Reader
 from tests.integration.orders.conftest import OrdersDatabase
 from tests.integration.orders.serving import Api
 from tests.integration.orders.test_order_messages import rejected, reserved

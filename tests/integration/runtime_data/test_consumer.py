@@ -15,7 +15,8 @@ from mypy_boto3_sqs import SQSClient
 from platform_sdk.contract import DeadLetterAttribute
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
-from platform_sdk.runtime.messaging.consumer import Consumer, PermanentFailure
+from platform_sdk.runtime.messaging.consumer import Consumer
+from platform_sdk.runtime.messaging.inbox import PermanentFailure
 from platform_sdk.runtime.messaging.messages import Event, Message, encode_message, new_id
 from platform_sdk.runtime.messaging.sqs import OutgoingMessage, ReceivedMessage, Sqs
 from platform_sdk.runtime.testing import recorded_events

@@ -12,9 +12,10 @@ from local_aws.processes import free_port
 from local_aws.servers.postgres import PostgresServer
 from platform_sdk.errors import PlatformError
 from platform_sdk.runtime.database import tables
-from platform_sdk.runtime.database.pool import Database, DatabaseUnavailable
-from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable, UnitOfWork
 from platform_sdk.runtime.messaging.messages import Event
+from platform_sdk.runtime.process.settings import ServiceSettings
 from platform_sdk.runtime.testing import recorded_events
 
 
@@ -264,14 +265,18 @@ async def test_the_pool_heals_after_a_restart_of_the_database(tmp_path: Path) ->
 
 
 async def test_settings_without_a_database_say_what_to_add() -> None:
-    class Settings:
-        service_name = "orders"
-        database_url = None
-        database_password = None
-        database_max_connections = 1
-
+    settings = ServiceSettings(
+        service_name="orders",
+        service_path="/orders",
+        environment="local",
+        aws_region="us-east-1",
+        token_issuer="users",
+        token_audience="platform",
+        jwks_url="http://users/jwks",
+        database_url=None,
+    )
     with pytest.raises(PlatformError, match=r"\[database\]"):
-        Database.from_settings(Settings())
+        Database.from_settings(settings)
 
 
 @pytest.mark.parametrize("table", ["inbox", "idempotency"])

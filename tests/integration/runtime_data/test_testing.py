@@ -4,7 +4,7 @@ import pytest
 
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
-from platform_sdk.runtime.messaging.consumer import PermanentFailure
+from platform_sdk.runtime.messaging.inbox import PermanentFailure
 from platform_sdk.runtime.messaging.messages import Event, Message
 from platform_sdk.runtime.testing import HandlerHarness
 

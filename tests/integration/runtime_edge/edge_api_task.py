@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter
 from starlette.responses import StreamingResponse
 
-from platform_sdk.runtime.http.app import ServiceApp, ShuttingDown, create_app
+from platform_sdk.runtime.http.app import ServiceApp, create_app
 from platform_sdk.runtime.http.auth import Public
+from platform_sdk.runtime.http.resources import ShuttingDown
 from platform_sdk.runtime.lifecycle import serve_api
 from platform_sdk.runtime.process.settings import ServiceSettings, load_settings
 

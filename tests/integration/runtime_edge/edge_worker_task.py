@@ -8,7 +8,7 @@ from uuid import UUID
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.lifecycle import Periodic, Worker, run_worker
-from platform_sdk.runtime.messaging.consumer import Handler
+from platform_sdk.runtime.messaging.inbox import Handler
 from platform_sdk.runtime.messaging.messages import Event, Message
 from platform_sdk.runtime.process.settings import ServiceSettings, load_settings
 

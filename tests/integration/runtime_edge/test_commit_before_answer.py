@@ -8,9 +8,10 @@ import pytest
 from fastapi import APIRouter
 from starlette.types import Message, Scope
 
-from platform_sdk.runtime.http.app import Read, ServiceApp, Uow, create_app
+from platform_sdk.runtime.http.app import ServiceApp, create_app
 from platform_sdk.runtime.http.auth import Public
 from platform_sdk.runtime.http.problems import conflict
+from platform_sdk.runtime.http.resources import Read, Uow
 from tests.unit.runtime_edge.edge_settings import settings
 
 router = APIRouter(prefix="/shop", dependencies=[Public])

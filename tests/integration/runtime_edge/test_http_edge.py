@@ -10,9 +10,10 @@ import pytest_asyncio
 from fastapi import APIRouter, Query
 from starlette.responses import StreamingResponse
 
-from platform_sdk.runtime.http.app import ShuttingDown, create_app
+from platform_sdk.runtime.http.app import create_app
 from platform_sdk.runtime.http.auth import Admin, CurrentUser, Principal, Public, TokenVerifier
 from platform_sdk.runtime.http.inputs import Boolean, Integer, RequestModel, Text
+from platform_sdk.runtime.http.resources import ShuttingDown
 from tests.integration.runtime_edge.edge_server import Edge, chunked, serve
 from tests.unit.runtime_edge.edge_settings import settings
 

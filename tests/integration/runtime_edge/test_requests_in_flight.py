@@ -7,8 +7,9 @@ import pytest
 from fastapi import APIRouter
 from starlette.responses import StreamingResponse
 
-from platform_sdk.runtime.http.app import ShuttingDown, create_app
+from platform_sdk.runtime.http.app import create_app
 from platform_sdk.runtime.http.auth import Public
+from platform_sdk.runtime.http.resources import ShuttingDown
 from tests.integration.runtime_edge.edge_server import Edge, serve
 from tests.unit.runtime_edge.edge_settings import settings
 

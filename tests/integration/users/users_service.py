@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 
-from platform_sdk.runtime.database.pool import Database, Record
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import Record
 from users.main import build_app
 from users.settings import UsersSettings
 

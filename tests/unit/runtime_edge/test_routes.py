@@ -4,9 +4,10 @@ import pytest
 from fastapi import APIRouter, Query
 
 from platform_sdk.errors import PlatformError
-from platform_sdk.runtime.http.app import RouteWithoutPolicy, ServiceApp, create_app
+from platform_sdk.runtime.http.app import ServiceApp, create_app
 from platform_sdk.runtime.http.auth import Administrator, CurrentUser, Public
 from platform_sdk.runtime.http.inputs import RequestModel
+from platform_sdk.runtime.http.routes import RouteWithoutPolicy
 from tests.unit.runtime_edge.edge_settings import settings
 
 

@@ -10,7 +10,7 @@ from inventory import use_cases
 from inventory.events import OrderCancelled, OrderExpired, OrderPlaced, OrderRefunded, OrderReserved
 from inventory.use_cases import Terms
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
-from platform_sdk.runtime.messaging.consumer import Handler
+from platform_sdk.runtime.messaging.inbox import Handler
 from platform_sdk.runtime.messaging.messages import Event, Message
 
 

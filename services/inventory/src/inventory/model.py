@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Final, Literal, cast
 from uuid import UUID
 
-from platform_sdk.runtime.database.pool import Reader, Record
-from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.unit_of_work import Reader, Record, UnitOfWork
 
 MAX_AVAILABLE: Final = 100_000_000
 """Units of one item. With MAX_PRICE and at most 100 lines, no total leaves a bigint."""

@@ -16,8 +16,7 @@ from typing import Final
 from uuid import UUID
 
 from inventory.model import MovementKind, StockLevel
-from platform_sdk.runtime.database.pool import Reader
-from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.unit_of_work import Reader, UnitOfWork
 from platform_sdk.runtime.messaging.messages import new_id
 
 

@@ -18,7 +18,7 @@ from orders.preferences import preferred_wait_seconds, resume_after
 from orders.schemas import OrderOut, PlaceOrderRequest, encode, location_of, order_body
 from orders.states import FINAL, UNDECIDED, Status
 from orders.watching import is_decided
-from platform_sdk.runtime.database.pool import DatabaseUnavailable, Reader, UnitOfWork
+from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable, Reader, UnitOfWork
 from platform_sdk.runtime.http.auth import Admin, CurrentUser, Principal
 from platform_sdk.runtime.http.etag import documented_match, etag_of, honour_match, is_not_modified
 from platform_sdk.runtime.http.idempotency import (

@@ -14,7 +14,7 @@ from orders import use_cases
 from orders.model import Hold
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.http.inputs import INT8_MAX
-from platform_sdk.runtime.messaging.consumer import Handler
+from platform_sdk.runtime.messaging.inbox import Handler
 from platform_sdk.runtime.messaging.messages import Event, Message
 
 Amount = Annotated[int, Field(ge=0, le=INT8_MAX)]

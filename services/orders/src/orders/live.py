@@ -11,7 +11,8 @@ from orders.model import Order
 from orders.settings import OrdersSettings
 from orders.streaming import Streams
 from orders.watching import OrderWatcher, is_decided
-from platform_sdk.runtime.database.pool import Database, DatabaseUnavailable
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable
 from platform_sdk.runtime.http.resources import ServiceResources
 
 

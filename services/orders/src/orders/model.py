@@ -12,8 +12,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from orders.states import UNDECIDED, Status, sources_of
-from platform_sdk.runtime.database.pool import Reader, Record
-from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.unit_of_work import Reader, Record, UnitOfWork
 
 UserState = Literal["disabled", "enabled", "deleted"]
 """The last state of a user that the users service published. Most users have none and may order; `deleted` is final."""

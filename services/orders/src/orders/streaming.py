@@ -17,7 +17,8 @@ from orders.schemas import encode, step_body
 from orders.settings import OrdersSettings
 from orders.states import FINAL
 from orders.watching import OrderWatcher
-from platform_sdk.runtime.database.pool import Database, DatabaseUnavailable
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable
 
 HEARTBEAT = b":\n\n"
 RECONNECT = b"retry: 1000\n\n"

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from orders import model
 from orders.states import UNDECIDED, Status
-from platform_sdk.runtime.database.pool import Database, DatabaseUnavailable
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable
 
 log = logging.getLogger(__name__)
 

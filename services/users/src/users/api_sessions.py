@@ -7,10 +7,10 @@ from fastapi import APIRouter, Response
 from pydantic import AfterValidator
 from starlette.status import HTTP_204_NO_CONTENT
 
-from platform_sdk.runtime.http.app import Read, Uow
 from platform_sdk.runtime.http.auth import Public
 from platform_sdk.runtime.http.inputs import RequestModel, ResponseModel, Text
 from platform_sdk.runtime.http.problems import problem_responses
+from platform_sdk.runtime.http.resources import Read, Uow
 from users import authentication, sessions
 from users.authentication import OpenSession
 from users.dependencies import LiveUser, Tools, ToolsOfProcess, lock_policy, per_minute

@@ -13,7 +13,8 @@ import asyncpg
 
 from platform_sdk.contract import Variable
 from platform_sdk.errors import PlatformError, ended_by_errors
-from platform_sdk.runtime.database.pool import Database, DatabaseUnavailable
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable
 from platform_sdk.runtime.http.problems import Problem
 from platform_sdk.runtime.messaging.messages import new_id
 from users import model, use_cases

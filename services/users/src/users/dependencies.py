@@ -11,10 +11,10 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from platform_sdk.runtime.http.app import Uow
 from platform_sdk.runtime.http.auth import ADMIN, CurrentUser, Principal, administrator
 from platform_sdk.runtime.http.problems import forbidden
 from platform_sdk.runtime.http.rate_limits import rate_limit
+from platform_sdk.runtime.http.resources import Uow
 from users import sessions
 from users.authentication import LockPolicy
 from users.errors import session_ended

@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from platform_sdk.runtime.http.app import ServiceResources, create_app
+from platform_sdk.runtime.http.app import create_app
 from platform_sdk.runtime.http.auth import TokenVerifier, public_keys_of
+from platform_sdk.runtime.http.resources import ServiceResources
 from platform_sdk.runtime.lifecycle import serve_api
 from platform_sdk.runtime.process.settings import load_settings
 from users import api, api_addresses, api_administration, api_sessions

@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-from platform_sdk.runtime.database.pool import Reader, Record
-from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.unit_of_work import Reader, Record, UnitOfWork
 
 Role: TypeAlias = Literal["customer", "admin", "service"]
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from platform_sdk.runtime.database.pool import Reader
-from platform_sdk.runtime.database.unit_of_work import UnitOfWork
+from platform_sdk.runtime.database.unit_of_work import Reader, UnitOfWork
 from users.model import Password, Role
 
 FORGET_FAILURES_AFTER = timedelta(days=1)

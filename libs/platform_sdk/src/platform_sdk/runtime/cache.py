@@ -1,7 +1,7 @@
-"""Redis, for what is worth remembering and may be lost: nothing that must be right depends on it.
+"""Redis, for values that may be lost: `Cache`. Nothing that must be correct depends on it.
 
-Fail-open: a Redis that is slow or away costs a request at most WAIT_SECONDS, and then, for SKIP_SECONDS, nothing at all
-(a breaker); reads miss, writes are dropped, and rate limits are counted in this process instead.
+Fail-open: a Redis that is slow or away costs a request at most WAIT_SECONDS, and then is skipped for SKIP_SECONDS
+(circuit breaker). Meanwhile reads miss, writes are dropped, and rate limits are counted in this process.
 """
 
 import asyncio
@@ -115,7 +115,7 @@ class Cache:
         if self._url is None or now < self._skip_until:
             return otherwise
         if self._skip_until:
-            # One caller tries whether Redis is back; the others go on without it meanwhile.
+            # One caller checks whether Redis is back; the others continue without it.
             self._skip_until = now + WAIT_SECONDS
         client = self._connected()
         try:
@@ -124,7 +124,7 @@ class Cache:
         except _redis_errors() as error:
             now = time.monotonic()
             if isinstance(error, TimeoutError) and now - self._answered_at < WAIT_SECONDS:
-                # It answers others meanwhile: a burst of calls waits for connections, and Redis is well.
+                # It answers other calls: a burst waits for connections, and Redis is healthy.
                 return otherwise
             self._skip_until = now + SKIP_SECONDS
             logger.warning("Redis is away: %s", type(error).__name__, extra={"action": "cache_skipped"})
@@ -134,7 +134,7 @@ class Cache:
 
     def _connected(self) -> "Redis":
         if self._client is None:
-            # Imported here: 120 ms that a process does not need to become ready.
+            # Imported here: 120 ms that the start of a process does not need.
             from redis.asyncio import BlockingConnectionPool, Redis
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff

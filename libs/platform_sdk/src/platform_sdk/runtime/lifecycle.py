@@ -1,12 +1,12 @@
-"""From start to exit code: `python -m orders.main` ends in `serve_api`, `python -m orders.worker` in `run_worker`.
+"""The life of a process: `python -m orders.main` calls `serve_api`, `python -m orders.worker` calls `run_worker`.
 
-A stop (see stopping) of an API task: readyz fails at once while requests are still accepted, so that the load balancer
-can look away first; then streams end, the listener closes, requests in flight finish, what the app holds is closed.
-A worker: no new messages, handlers in flight finish, the rest goes back to the queue. Both exit with 0 inside the stop
-timeout; data is safe whenever a process ends, so no step may hold up the others for longer than its share.
+The stop of an API task: readyz fails at once while requests are still accepted, so that the load balancer deregisters
+the task first. Then streams end, the listener closes, requests in flight finish, and resources are closed. The stop of
+a worker: no new messages, handlers in progress finish, the other messages return to the queue. Both exit with 0 within
+the stop timeout. Data is safe whenever a process ends, so each step has a time limit.
 
-A SIGTERM before that, during the half second of imports, ends the process as SIGTERM does by itself: nothing is open
-yet, and who sent it (ECS, the local stack) has asked for the end and does not look at the code.
+A SIGTERM during the half second of imports ends the process at once: nothing is open yet, and the sender (ECS, the
+local stack) ignores the exit code.
 """
 
 import asyncio
@@ -32,19 +32,93 @@ from platform_sdk.runtime.process.logging import bound, configure_logging
 from platform_sdk.runtime.process.settings import CLOSING_SECONDS, ServiceSettings
 from platform_sdk.runtime.process.telemetry import configure_telemetry, stop_telemetry
 
-# How a process is asked to stop: SIGTERM from ECS, SIGINT from a terminal.
-#
-# The first SIGTERM starts an orderly stop; a second signal, or Ctrl-C, skips the wait for the load balancer; one more
-# gives up on what is still running. After the stop timeout ECS would send SIGKILL, so the process ends itself before.
+if TYPE_CHECKING:
+    from platform_sdk.runtime.messaging.inbox import Handler
+    from platform_sdk.runtime.messaging.messages import Event
+    from platform_sdk.runtime.messaging.sqs import Sqs
 
 logger = logging.getLogger(__name__)
 
 GAVE_UP_EXIT_CODE: Final = 1
 MARGIN_SECONDS: Final = 0.5
 
+KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than the load balancer's idle timeout (60 s): it must be the one that closes an idle connection."""
+
+TRUSTED_PROXIES: Final = "127.0.0.0/8,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,::1,fc00::/7"
+"""Networks whose X-Forwarded-For is trusted: private ones only. The load balancer appends the address of its client, so
+the first address from the right that is not private is the client; any client can forge those to the left of it."""
+
+BACKLOG: Final = 2048
+
+CONSUMER_MARGIN_SECONDS: Final = 3.0
+"""Time that a consumer's stop needs beyond its poll and its handlers, to release and delete messages."""
+
+PURGE_SECONDS: Final = 600.0
+"""How often a worker deletes the rows of inbox and idempotency whose retention has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """Work that a worker repeats; it must be safe to run in several tasks at once.
+
+    A run that fails is logged, and tried again after `every_seconds`.
+    """
+
+    name: str
+    every_seconds: float
+    run: Callable[[Database], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """The work of a worker process.
+
+    Attributes:
+        handlers: for the messages of `settings.consumed_queues`.
+        periodic: runs beside them.
+        messages_per_transaction: see `Consumer`, whose argument it is.
+        lifespan: further resources that the service opens and closes with the process, after all handlers have ended.
+    """
+
+    settings: ServiceSettings
+    handlers: "Mapping[type[Event], Handler]"
+    periodic: Sequence[Periodic] = ()
+    messages_per_transaction: int = 1
+    lifespan: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+
+
+def serve_api(build: Callable[[], FastAPI]) -> None:
+    """Serve the app that `build` makes (with `create_app`) until the process is asked to stop; then return.
+
+    Raises:
+        SystemExit: the settings or the routes are wrong (printed on stderr), the port is taken, or the app did not
+            start (logged).
+    """
+    with ended_by_errors():
+        app = build()
+        resources: ServiceResources = app.state.resources
+        _run_process(resources.settings, _serve(app, resources))
+
+
+def run_worker(build: Callable[[], Worker]) -> None:
+    """Run the worker that `build` makes until the process is asked to stop; then return.
+
+    Raises:
+        SystemExit: the settings are wrong or name no database (printed on stderr), or a consumer failed (logged).
+    """
+    with ended_by_errors():
+        worker = build()
+        _run_process(worker.settings, _work(worker))
+
 
 class StopRequest:
-    """Three events, set in this order: `requested`, `hurried`, `forced`."""
+    """Three events, set in this order: `requested`, `hurried`, `forced`.
+
+    The first SIGTERM (from ECS) starts an orderly stop. A second signal, or Ctrl-C (SIGINT), skips the wait for the
+    load balancer. A third one abandons requests in flight. The process ends itself before the stop timeout,
+    at which ECS sends SIGKILL.
+    """
 
     def __init__(self, stop_timeout_seconds: float) -> None:
         self.requested = asyncio.Event()
@@ -59,7 +133,7 @@ class StopRequest:
             loop.add_signal_handler(number, self.receive, number)
 
     def receive(self, number: signal.Signals) -> None:
-        """What a signal does."""
+        """Set the next event."""
         if not self.requested.is_set():
             logger.info("stopping", extra={"action": "stop_requested", "signal": number.name})
             self.requested.set()
@@ -73,14 +147,12 @@ class StopRequest:
 
     async def wait_for_drain(self, seconds: float) -> None:
         """Return after `seconds`, or as soon as `hurried` is set."""
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.hurried.wait()
-        except TimeoutError:
-            return
 
     def _start_watchdog(self) -> None:
-        # A thread, because what it guards against is an event loop, or an executor's thread, that hangs.
+        # A thread, because the event loop, or a thread of an executor, may hang.
         watchdog = threading.Timer(max(0.0, self._stop_timeout_seconds - MARGIN_SECONDS), _give_up)
         watchdog.daemon = True
         watchdog.start()
@@ -89,81 +161,6 @@ class StopRequest:
 def _give_up() -> None:
     logger.error("the stop took too long; ending now", extra={"action": "stop_timed_out"})
     os._exit(GAVE_UP_EXIT_CODE)
-
-
-if TYPE_CHECKING:
-    from platform_sdk.runtime.messaging.consumer import Handler
-    from platform_sdk.runtime.messaging.messages import Event
-    from platform_sdk.runtime.messaging.sqs import Sqs
-
-KEEP_ALIVE_SECONDS: Final = 75
-"""Longer than the load balancer's idle timeout (60 s): it must be the one that closes an idle connection."""
-
-TRUSTED_PROXIES: Final = "127.0.0.0/8,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,::1,fc00::/7"
-"""Whose X-Forwarded-For is believed. Private networks only: the load balancer appends the client that it saw, and the
-first address from the right that is not ours is the client; what stands left of it anybody may have sent."""
-
-BACKLOG: Final = 2048
-
-CONSUMER_MARGIN_SECONDS: Final = 3.0
-"""What a consumer's stop takes beyond waiting for its poll and its handlers: giving back, acknowledging."""
-
-PURGE_SECONDS: Final = 600.0
-"""How often a worker deletes the rows of inbox and idempotency whose retention has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Periodic:
-    """Work that a worker does again and again; safe to run in several tasks at once.
-
-    A run that fails is logged, and tried again after `every_seconds`.
-    """
-
-    name: str
-    every_seconds: float
-    run: Callable[[Database], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
-    """What a worker process does.
-
-    Attributes:
-        handlers: for the messages of `settings.consumed_queues`.
-        periodic: runs beside them.
-        messages_per_transaction: see `Consumer`, whose argument it is.
-        lifespan: what else the service opens and closes with the process; closed when all handlers have ended.
-    """
-
-    settings: ServiceSettings
-    handlers: "Mapping[type[Event], Handler]"
-    periodic: Sequence[Periodic] = ()
-    messages_per_transaction: int = 1
-    lifespan: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
-
-
-def serve_api(build: Callable[[], FastAPI]) -> None:
-    """Serve the app that `build` makes (with `create_app`) until the process is asked to stop; then return.
-
-    Raises:
-        SystemExit: the settings or the routes are wrong, told on stderr; or the port is taken, or the app did not
-            start, which is logged.
-    """
-    with ended_by_errors():
-        app = build()
-        resources: ServiceResources = app.state.resources
-        _run_process(resources.settings, _serve(app, resources))
-
-
-def run_worker(build: Callable[[], Worker]) -> None:
-    """Run the worker that `build` makes until the process is asked to stop; then return.
-
-    Raises:
-        SystemExit: the settings are wrong or name no database, told on stderr; or a consumer failed, which is logged.
-    """
-    with ended_by_errors():
-        worker = build()
-        _run_process(worker.settings, _work(worker))
 
 
 def _run_process(settings: ServiceSettings, main: Coroutine[Any, Any, None]) -> None:
@@ -183,7 +180,7 @@ def _run_process(settings: ServiceSettings, main: Coroutine[Any, Any, None]) -> 
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, without its own idea of signals: it would raise them again at the end, and exit with their number."""
+    """uvicorn without its own signal handlers, which would raise the signal again and exit with its number."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -288,8 +285,10 @@ async def _consume(worker: Worker, database: Database, sqs: "Sqs", stop: StopReq
 
 
 def _consumer_shares(settings: ServiceSettings) -> tuple[int, float]:
-    """Seconds of the stop timeout for the poll that is under way (not cut off: it would strand its messages), and for
-    the handlers, which run beside it; a consumer's stop takes the longer of both, and a little more."""
+    """Return the seconds of the stop timeout for the poll in progress, and for the handlers beside it.
+
+    Cutting the poll off would strand its messages. A stop takes the longer of both, and CONSUMER_MARGIN_SECONDS.
+    """
     seconds = max(1.0, settings.stop_timeout_seconds - CLOSING_SECONDS - CONSUMER_MARGIN_SECONDS)
     return min(settings.receive_wait_seconds, int(seconds)), seconds
 

@@ -16,7 +16,8 @@ from uuid import UUID
 
 import orjson
 
-from platform_sdk.runtime.database.pool import Database, Record
+from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.unit_of_work import Record
 from platform_sdk.runtime.messaging.inbox import Dispatcher, Handler
 from platform_sdk.runtime.messaging.messages import Event, Message, encode_message, new_id
 from platform_sdk.runtime.messaging.sqs import (

@@ -1,4 +1,4 @@
-"""Brings a service's schema to its newest migration, before its tasks start.
+"""Applies the pending migrations of a service to its schema, before its tasks start: `migrate`.
 
 On the command line: `python -m platform_sdk.runtime.database.migrate orders`. A service has
 `migrations/versions/NNNN_*.py` (Alembic) and nothing else: no env.py, no alembic.ini. The version table lives in the
@@ -35,7 +35,7 @@ _OTHER_MIGRATION_SECONDS: Final = 300
 """How long to wait while another task runs the same migrations."""
 
 _DDL_LOCK_TIMEOUT_SECONDS: Final = 5
-"""How long a migration waits for a table lock: everybody else queues behind the waiting one."""
+"""How long a migration waits for a table lock: all other statements queue behind it."""
 
 
 class MigrationFailed(PlatformError):
@@ -215,7 +215,7 @@ def _run_alembic(connection: "SqlAlchemyConnection", migrations: Path, schema: s
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command line: the service's package name; migrations/ below the working directory; DATABASE_* variables.
+    """Run the command line: the service's package name; migrations/ below the working directory; DATABASE_* variables.
 
     Raises:
         MigrationFailed: as `migrate`, or no database is named.

@@ -1,6 +1,8 @@
-"""The pool of connections to the service's own schema, and the two ways to use it: `reader` and `unit_of_work`.
+"""The pool of connections to the service's own schema: `Database`, with `unit_of_work` and `reader`.
 
-asyncpg directly, plain SQL: SQLAlchemy would cost every process its import, and every transaction CPU (decision 0007).
+asyncpg and plain SQL: SQLAlchemy would cost every process its import, and every transaction CPU (decision 0007).
+Connections trust the certificate authorities of Amazon RDS, or those that the URL names: libpq and asyncpg would look
+for them in the user's home, where a task has none. Production's URLs say sslmode=verify-full.
 """
 
 import asyncio
@@ -9,69 +11,22 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import asyncpg
 import orjson
-from pydantic import SecretStr
 
 from platform_sdk.errors import PlatformError
-from platform_sdk.runtime.database.unit_of_work import (
-    DatabaseUnavailable,
-    Reader,
-    Record,
-    UnitOfWork,
-    is_connection_error,
-)
-
-# Whom a database connection trusts: the certificate authorities of Amazon RDS, or those that its URL names.
-#
-# Before `database` and `migrate`, which both connect. libpq and asyncpg look for authorities in the user's home,
-# where a task has none; production's URLs say sslmode=verify-full.
-
-RDS_CA_CERTIFICATES: Final = Path(__file__).with_name("rds-ca-certificates.pem")
-"""Where AWS publishes them, and when to renew them, stands on top of the file."""
-
-
-class CertificatesNotRead(PlatformError):
-    """`sslrootcert` of a database's URL names no file of certificates."""
-
-
-def ssl_context(database_url: str) -> ssl.SSLContext | None:
-    """For `asyncpg.connect(ssl=…)`: checks the server's certificate, and with verify-full its name too.
-
-    None where the URL's sslmode is neither verify-ca nor verify-full: asyncpg does by itself what the others ask for.
-
-    Raises:
-        CertificatesNotRead
-    """
-    parameters = parse_qs(urlsplit(database_url).query)
-    mode = parameters.get("sslmode", ["prefer"])[-1]
-    if mode not in {"verify-ca", "verify-full"}:
-        return None
-    certificates = parameters.get("sslrootcert", [str(RDS_CA_CERTIFICATES)])[-1]
-    # Not ssl.create_default_context: from Python 3.13 on it refuses certificates for faults of form that libpq, and
-    # with it sslmode, takes no offence at (VERIFY_X509_STRICT).
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.check_hostname = mode == "verify-full"
-    try:
-        context.load_verify_locations(certificates)
-    except OSError as error:
-        raise CertificatesNotRead(
-            f"the certificate authorities in {certificates} cannot be read",
-            because=str(error),
-            hint="name a file of PEM certificates with sslrootcert, or leave it out to trust those of Amazon RDS",
-        ) from error
-    return context
-
+from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable, Reader, Record, UnitOfWork
+from platform_sdk.runtime.process.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from platform_sdk.runtime.database.unit_of_work import PoolOfConnections
 
-__all__ = ["Database", "DatabaseUnavailable", "Reader", "Record", "UnitOfWork", "is_connection_error"]
+RDS_CA_CERTIFICATES: Final = Path(__file__).with_name("rds-ca-certificates.pem")
+"""The file says where AWS publishes them, and when to renew them."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,17 +43,38 @@ _CONNECT_TIMEOUT_SECONDS: Final = 5.0
 _FIRST_CONNECTION_SECONDS: Final = 2.0
 
 
-class DatabaseSettings(Protocol):
-    """What `Database.from_settings` needs of the service's settings."""
+class CertificatesNotRead(PlatformError):
+    """`sslrootcert` of a database's URL names no file of certificates."""
 
-    @property
-    def service_name(self) -> str: ...
-    @property
-    def database_url(self) -> str | None: ...
-    @property
-    def database_password(self) -> SecretStr | None: ...
-    @property
-    def database_max_connections(self) -> int: ...
+
+def ssl_context(database_url: str) -> ssl.SSLContext | None:
+    """Return the context for `asyncpg.connect(ssl=…)`: checks the server's certificate, with verify-full also its name.
+
+    Return None if the URL's sslmode is neither verify-ca nor verify-full: asyncpg itself handles the others
+    (postgresql.org/docs/current/libpq-ssl.html).
+
+    Raises:
+        CertificatesNotRead
+    """
+    parameters = parse_qs(urlsplit(database_url).query)
+    mode = parameters.get("sslmode", ["prefer"])[-1]
+    if mode not in {"verify-ca", "verify-full"}:
+        return None
+    certificates = parameters.get("sslrootcert", [str(RDS_CA_CERTIFICATES)])[-1]
+    # Not ssl.create_default_context: from Python 3.13 on it sets VERIFY_X509_STRICT, which refuses certificates that
+    # libpq accepts.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = mode == "verify-full"
+    try:
+        context.load_verify_locations(certificates)
+    except OSError as error:
+        raise CertificatesNotRead(
+            f"the certificate authorities in {certificates} cannot be read",
+            because=str(error),
+            hint="name a file of PEM certificates with sslrootcert, or leave it out to trust those of Amazon RDS",
+        ) from error
+    return context
 
 
 class Database:
@@ -123,7 +99,7 @@ class Database:
         self._pool: PoolOfConnections | None = None
 
     @classmethod
-    def from_settings(cls, settings: DatabaseSettings) -> "Database":
+    def from_settings(cls, settings: ServiceSettings) -> "Database":
         """Raise PlatformError if the settings name no database."""
         if settings.database_url is None:
             raise PlatformError(
@@ -141,7 +117,8 @@ class Database:
     async def open(self) -> None:
         """Prepare the pool. A database that is away is logged, not raised: the task starts, and is not ready.
 
-        Raises CertificatesNotRead.
+        Raises:
+            CertificatesNotRead
         """
         self._pool = await asyncpg.create_pool(
             self._url,

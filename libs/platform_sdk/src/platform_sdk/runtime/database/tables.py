@@ -1,4 +1,4 @@
-"""The three tables that every service's schema has: outbox, inbox and idempotency, and what keeps them small.
+"""The three tables that every service's schema has (outbox, inbox, idempotency), and the deletion of their old rows.
 
 A service's first migration creates them: `for statement in tables.VERSION_1: op.execute(statement)`. A later change
 of these tables becomes VERSION_2, and a later migration of each service. The names are resolved by the search path,
@@ -91,7 +91,7 @@ INBOX_RETENTION: Final = timedelta(days=15)
 """Longer than SQS can keep a message (14 days), or a late duplicate would run again."""
 
 IDEMPOTENCY_RETENTION: Final = timedelta(hours=48)
-"""How long a reply can be replayed; promised to clients is half of it."""
+"""How long a reply can be replayed; clients are promised half of it."""
 
 _BATCH_ROWS: Final = 1_000
 
@@ -111,9 +111,9 @@ _PURGE_IDEMPOTENCY: Final = """
 
 
 async def purge_expired(database: Database) -> None:
-    """Delete what inbox and idempotency need no longer; fits `Periodic.run`, safe to run in several tasks at once.
+    """Delete expired rows of inbox and idempotency, in batches that are each a transaction of their own.
 
-    Deletes in batches, each its own transaction, so that business never waits for it.
+    For `Periodic.run`; safe to run in several tasks at once.
     """
     await _purge(database, _PURGE_INBOX, INBOX_RETENTION)
     await _purge(database, _PURGE_IDEMPOTENCY, IDEMPOTENCY_RETENTION)

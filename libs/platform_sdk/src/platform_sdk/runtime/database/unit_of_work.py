@@ -1,7 +1,7 @@
-"""One transaction: what an edge (a request, a message) reads, changes and publishes.
+"""One transaction of an edge (a request, a message): `UnitOfWork`; reading without one: `Reader`.
 
 The edge opens it, use cases work in it and never commit, the edge commits at the clean end of its block and answers
-afterwards. What was published is in the outbox table if and only if the transaction committed; the relay sends it.
+afterwards. An event is in the outbox table if and only if the transaction committed; the relay sends it.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -18,10 +18,6 @@ from platform_sdk.runtime.messaging.messages import Event, new_id
 from platform_sdk.runtime.process.settings import crash_point
 from platform_sdk.runtime.process.telemetry import current_trace_headers
 
-# Reading from the database outside a transaction, and the one error that says "the database is away".
-#
-# Below `unit_of_work` (which adds the transaction) and `database` (which owns the pool).
-
 if TYPE_CHECKING:
     from asyncpg.pool import Pool, PoolConnectionProxy
 
@@ -36,11 +32,11 @@ ACQUIRE_TIMEOUT_SECONDS: Final = 5.0
 
 
 class DatabaseUnavailable(Exception):
-    """No connection, or it was lost; nothing is committed, unless that happened during COMMIT itself. Retry later."""
+    """There is no connection, or it was lost. Nothing is committed, unless it was lost during COMMIT. Retry later."""
 
 
 class _ConnectionErrors:
-    """Turns asyncpg's many ways to say "connection lost" into `DatabaseUnavailable`; free when nothing is raised."""
+    """Turns asyncpg's errors about a lost connection into `DatabaseUnavailable`; without an error it costs nothing."""
 
     def __enter__(self) -> None:
         return None
@@ -67,8 +63,8 @@ def is_connection_error(error: BaseException) -> bool:
         ):
             return True
         case asyncpg.InterfaceError():
-            # asyncpg has no class of its own for a statement on a connection that has meanwhile been closed; the pool
-            # takes such a connection back while it is in use.
+            # asyncpg has no class for a statement on a connection that has been closed; the pool releases such a
+            # connection while it is in use.
             return any(words in str(error) for words in ("closed", "closing", "released back to the pool"))
         case _:
             return False
@@ -173,7 +169,7 @@ class UnitOfWork(Reader):
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """A part that can fail by itself: an exception undoes its statements, events and callbacks, and goes on up."""
+        """Run a part that can fail alone: an exception undoes its statements, events and callbacks, and propagates."""
         published, callbacks = len(self._published), len(self._after_commit)
         self._savepoints += 1
         name = f"savepoint_{self._savepoints}"

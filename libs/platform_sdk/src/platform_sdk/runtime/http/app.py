@@ -1,9 +1,9 @@
-"""From a service's routers to its running app: what `build_app` of each service calls.
+"""The app of a service: `create_app` builds it from the service's settings and routers.
 
     def build_app() -> FastAPI:
         return create_app(load_settings(OrdersSettings), title="Orders", routers=[orders.router])
 
-Request to effect: RequestMiddleware ─▶ route ─▶ policy ─▶ use case in a unit of work ─▶ commit ─▶ answer.
+request ─▶ RequestMiddleware ─▶ policy ─▶ route ─▶ use case in a unit of work ─▶ commit ─▶ answer
 """
 
 import asyncio
@@ -27,79 +27,15 @@ from platform_sdk.runtime.http.health import Health, health_router
 from platform_sdk.runtime.http.idempotency import KEY_PATTERN, required_idempotency_key
 from platform_sdk.runtime.http.middleware import RequestMiddleware
 from platform_sdk.runtime.http.problems import PROBLEM_MEDIA_TYPE, PROBLEM_SCHEMA, problem_responses
-from platform_sdk.runtime.http.resources import Read, Resources, ServiceResources, ShuttingDown, Uow, warmed_up
-from platform_sdk.runtime.http.routes import RouteWithoutPolicy, adopt_routes, dependencies_of, is_public
+from platform_sdk.runtime.http.resources import ServiceResources, warmed_up
+from platform_sdk.runtime.http.routes import adopt_routes, dependencies_of, is_public
 from platform_sdk.runtime.process.settings import ServiceSettings
 
-# The OpenAPI document: FastAPI's, with what the platform adds to every route said in it.
-#
-# Every status that the edge itself can answer with is documented as problem+json, so that a client, or a fuzzer,
-# never meets an answer that the document does not know.
-
-SECURITY_SCHEME = "accessToken"
-_ALWAYS = (400, 404, 405, 422, 429, 500, 503, 504)
-_WITH_POLICY = (401, 403)
-_WITH_BODY = (408, 413, 415)
-
-
-def openapi_document(routes: Sequence[BaseRoute], *, title: str, version: str, description: str) -> dict[str, Any]:
-    """Build the document of all routes that are in the schema."""
-    document = get_openapi(title=title, version=version, description=description, routes=routes)
-    for route, operation in _operations(routes, document):
-        _document_problems(route, operation)
-        _document_required_key(route, operation)
-        if not is_public(route):
-            operation["security"] = [{SECURITY_SCHEME: []}]
-    components = document.setdefault("components", {})
-    schemas = components.setdefault("schemas", {})
-    # FastAPI's own error body: nothing answers with it.
-    schemas.pop("HTTPValidationError", None)
-    schemas.pop("ValidationError", None)
-    schemas["Problem"] = PROBLEM_SCHEMA
-    components["securitySchemes"] = {SECURITY_SCHEME: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
-    return document
-
-
-def _operations(routes: Sequence[BaseRoute], document: dict[str, Any]) -> Iterator[tuple[APIRoute, dict[str, Any]]]:
-    for route in routes:
-        if isinstance(route, APIRoute) and route.include_in_schema:
-            for method in route.methods or ():
-                yield route, document["paths"][route.path_format][method.lower()]
-
-
-def _document_required_key(route: APIRoute, operation: dict[str, Any]) -> None:
-    """The key is optional to FastAPI, so that its absence is our 400 and not FastAPI's 422."""
-    if required_idempotency_key in dependencies_of(route):
-        for parameter in operation["parameters"]:
-            if parameter["name"] == "Idempotency-Key":
-                parameter["required"] = True
-                parameter["schema"] = {"type": "string", "pattern": KEY_PATTERN}
-
-
-def _document_problems(route: APIRoute, operation: dict[str, Any]) -> None:
-    statuses = [*_ALWAYS, *(() if is_public(route) else _WITH_POLICY), *(_WITH_BODY if route.body_field else ())]
-    responses = operation["responses"]
-    for status, response in problem_responses(*statuses).items():
-        declared = responses.get(str(status))
-        is_fastapis_own = declared is not None and "HTTPValidationError" in str(declared.get("content"))
-        if declared is None or is_fastapis_own:
-            responses[str(status)] = response
-    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    responses.setdefault("default", {"description": "Any other problem", "content": {PROBLEM_MEDIA_TYPE: problem}})
-
-
-__all__ = [
-    "Read",
-    "Resources",
-    "RouteWithoutPolicy",
-    "ServiceApp",
-    "ServiceResources",
-    "ShuttingDown",
-    "Uow",
-    "create_app",
-]
-
 CLOSE_TIMEOUT_SECONDS: Final = 1.0
+SECURITY_SCHEME: Final = "accessToken"
+_ALWAYS: Final = (400, 404, 405, 422, 429, 500, 503, 504)
+_WITH_POLICY: Final = (401, 403)
+_WITH_BODY: Final = (408, 413, 415)
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +59,7 @@ class ServiceApp(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         path = self.settings.service_path
         return RequestMiddleware(
-            # FastAPI's routes look for the exit stack that this one makes.
+            # FastAPI's routes need the exit stack that this one creates.
             AsyncExitStackMiddleware(self.router),
             settings=self.settings,
             health=self.resources.health,
@@ -163,8 +99,8 @@ def create_app(
 
     Args:
         version: of the API, in the OpenAPI document; defaults to the service's version.
-        tokens: for the service that signs tokens itself; others verify against `settings.jwks_url`.
-        lifespan: what else the service opens and closes with the app.
+        tokens: for the service that signs tokens itself; the others verify against `settings.jwks_url`.
+        lifespan: further resources that the service opens and closes with the app.
 
     Raises:
         RouteWithoutPolicy: a route does not say who may call it.
@@ -222,7 +158,56 @@ def _close_at_the_end(stack: AsyncExitStack, name: str, close: Callable[[], Awai
             async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
                 await close()
         except Exception as error:
-            # Nothing is lost with it, and the others must be closed as well.
+            # Nothing is lost, and the others must still be closed.
             logger.warning("%s did not close", name, exc_info=error, extra={"action": "close_failed"})
 
     stack.push_async_callback(close_in_time)
+
+
+# The OpenAPI document: FastAPI's, with every status that the middleware can answer, as problem+json.
+
+
+def openapi_document(routes: Sequence[BaseRoute], *, title: str, version: str, description: str) -> dict[str, Any]:
+    """Build the document of all routes that are in the schema."""
+    document = get_openapi(title=title, version=version, description=description, routes=routes)
+    for route, operation in _operations(routes, document):
+        _document_problems(route, operation)
+        _document_required_key(route, operation)
+        if not is_public(route):
+            operation["security"] = [{SECURITY_SCHEME: []}]
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    # FastAPI's own error body, which no route answers.
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    schemas["Problem"] = PROBLEM_SCHEMA
+    components["securitySchemes"] = {SECURITY_SCHEME: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    return document
+
+
+def _operations(routes: Sequence[BaseRoute], document: dict[str, Any]) -> Iterator[tuple[APIRoute, dict[str, Any]]]:
+    for route in routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in route.methods or ():
+                yield route, document["paths"][route.path_format][method.lower()]
+
+
+def _document_required_key(route: APIRoute, operation: dict[str, Any]) -> None:
+    """Document the key as required. For FastAPI it is optional, so that its absence is a 400 of ours, not a 422."""
+    if required_idempotency_key in dependencies_of(route):
+        for parameter in operation["parameters"]:
+            if parameter["name"] == "Idempotency-Key":
+                parameter["required"] = True
+                parameter["schema"] = {"type": "string", "pattern": KEY_PATTERN}
+
+
+def _document_problems(route: APIRoute, operation: dict[str, Any]) -> None:
+    statuses = [*_ALWAYS, *(() if is_public(route) else _WITH_POLICY), *(_WITH_BODY if route.body_field else ())]
+    responses = operation["responses"]
+    for status, response in problem_responses(*statuses).items():
+        declared = responses.get(str(status))
+        is_fastapis_own = declared is not None and "HTTPValidationError" in str(declared.get("content"))
+        if declared is None or is_fastapis_own:
+            responses[str(status)] = response
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    responses.setdefault("default", {"description": "Any other problem", "content": {PROBLEM_MEDIA_TYPE: problem}})

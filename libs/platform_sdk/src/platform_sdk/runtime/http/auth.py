@@ -1,11 +1,10 @@
-"""Who is calling: policies that a route declares, and the principal that they yield.
+"""The caller of a request: policies that a route declares, the `Principal` that they return, and access tokens.
 
-Deny by default: `create_app` refuses a route whose dependencies hold no policy. A policy is `public`, `authenticated`,
-`administrator`, or what `require_role` makes; it runs before everything else that a route asks for, so a request
-without a token is a 401 whatever else is wrong with it.
+Deny by default: `create_app` refuses a route without a policy. Declare `dependencies=[Public]` (or `Authenticated`,
+`Administrator`), take `user: CurrentUser`, `admin: Admin` or `caller: ServiceCaller`, or make one with `require_role`.
 
-The tokens themselves are verified in platform_sdk.runtime.http.auth (RFC 8725), against keys that the users service
-publishes (RFC 7517).
+The users service signs tokens (Ed25519) and publishes its public keys (RFC 7517); every other service verifies them by
+RFC 8725: one algorithm, an explicit type (`at+jwt`, RFC 9068), pinned issuer and audience, keys from our key set only.
 """
 
 import asyncio
@@ -26,18 +25,13 @@ from platform_sdk.runtime.cache import Cache
 from platform_sdk.runtime.http.problems import Problem, forbidden, unauthenticated, unavailable
 from platform_sdk.runtime.process.settings import ServiceSettings
 
-# Verifying access tokens where they are used, without asking the users service about each.
-#
-# The users service signs (Ed25519) and publishes its public keys as a JSON Web Key Set; every other service verifies:
-# memory, then Redis, then HTTP hold the keys, and known keys go on serving while the users service is away. The rules
-# are those of RFC 8725: one algorithm, an explicit type (`at+jwt`, RFC 9068), pinned issuer and audience, keys from
-# our own key set only, whatever the token says about where to find one.
-
 if TYPE_CHECKING:
     import aiohttp
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ADMIN: Final = "admin"
+CUSTOMER: Final = "customer"
+SERVICE: Final = "service"
 ALGORITHM: Final = "EdDSA"
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - a media type
 CLOCK_SKEW_SECONDS: Final = 30
@@ -48,6 +42,9 @@ KEYS_STALE_SECONDS: Final = 24 * 3600
 REFRESH_INTERVAL_SECONDS: Final = 5
 FETCH_TIMEOUT_SECONDS: Final = 2
 MAX_JWKS_BYTES: Final = 65_536
+
+Policy = Callable[..., Awaitable[Any]]
+P = TypeVar("P", bound=Policy)
 
 _KEY_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 
@@ -68,6 +65,70 @@ class Principal:
         return ADMIN in self.roles
 
 
+def _policy(function: P) -> P:
+    function.is_policy = True  # type: ignore[attr-defined]  # a mark that create_app looks for
+    return function
+
+
+def is_policy(function: object) -> bool:
+    return getattr(function, "is_policy", False) is True
+
+
+@_policy
+async def public(request: Request) -> None:
+    """Allow every caller."""
+
+
+@_policy
+async def authenticated(request: Request) -> Principal:
+    """Allow every caller with a valid access token; 401 otherwise (RFC 6750)."""
+    # One request may need it several times: as a policy, and for the principal of an idempotency key.
+    known = request.scope.get("principal")
+    if isinstance(known, Principal):
+        return known
+    token = _bearer_token(request)
+    principal: Principal = await request.app.state.resources.tokens.verify(token)
+    request.scope["principal"] = principal
+    return principal
+
+
+def require_role(*roles: str) -> Callable[[Request], Awaitable[Principal]]:
+    """Return a policy: only callers whose token carries one of `roles`; 403 for the others."""
+
+    @_policy
+    async def has_role(request: Request) -> Principal:
+        principal = await authenticated(request)
+        if principal.roles.isdisjoint(roles):
+            raise forbidden()
+        return principal
+
+    return has_role
+
+
+administrator = require_role(ADMIN)
+service = require_role(SERVICE)
+
+Public = Depends(public)
+Authenticated = Depends(authenticated)
+Administrator = Depends(administrator)
+CurrentUser = Annotated[Principal, Depends(authenticated)]
+Admin = Annotated[Principal, Depends(administrator)]
+ServiceCaller = Annotated[Principal, Depends(service)]
+
+
+def _bearer_token(request: Request) -> str:
+    values = request.headers.getlist("authorization")
+    if not values:
+        raise unauthenticated()
+    scheme, _, token = values[0].partition(" ")
+    if len(values) > 1 or scheme.lower() != "bearer" or not token.strip():
+        raise unauthenticated("send one `Authorization: Bearer <token>` header", error="invalid_request")
+    return token.strip()
+
+
+# Access tokens. Memory, then Redis, then HTTP hold the public keys; known keys stay in use while users is away.
+
+
 class KeySource(Protocol):
     """Where public keys come from."""
 
@@ -81,7 +142,7 @@ class KeySource(Protocol):
 
 
 class OwnKeys:
-    """Keys that this process holds itself: the users service verifies what it signed."""
+    """Keys of this process itself, for the users service."""
 
     def __init__(self, keys: "Mapping[str, Ed25519PublicKey]") -> None:
         self._keys = keys
@@ -116,7 +177,7 @@ class PublishedKeys:
             return key
         await self.prepare()
         if not self._keys:
-            raise unavailable("the keys that verify access tokens cannot be had at the moment")
+            raise unavailable("the keys that verify access tokens are not available")
         return self._keys.get(key_id)
 
     async def prepare(self) -> None:
@@ -295,89 +356,3 @@ def _principal_of(claims: Mapping[str, Any]) -> Principal:
 
 def _invalid_token(detail: str = "the access token is not valid") -> Problem:
     return unauthenticated(detail, error="invalid_token")
-
-
-__all__ = [
-    "ADMIN",
-    "CUSTOMER",
-    "SERVICE",
-    "Admin",
-    "Administrator",
-    "Authenticated",
-    "CurrentUser",
-    "Principal",
-    "Public",
-    "ServiceCaller",
-    "administrator",
-    "authenticated",
-    "public",
-    "require_role",
-    "service",
-]
-
-CUSTOMER: Final = "customer"
-SERVICE: Final = "service"
-
-Policy = Callable[..., Awaitable[Any]]
-P = TypeVar("P", bound=Policy)
-
-
-def _policy(function: P) -> P:
-    function.is_policy = True  # type: ignore[attr-defined]  # a mark that create_app looks for
-    return function
-
-
-def is_policy(function: object) -> bool:
-    return getattr(function, "is_policy", False) is True
-
-
-@_policy
-async def public(request: Request) -> None:
-    """Anybody may call this route; say so with `dependencies=[Public]`."""
-
-
-@_policy
-async def authenticated(request: Request) -> Principal:
-    """Any caller with a valid access token; 401 otherwise (RFC 6750)."""
-    # The same request may ask several times: once as a policy, once for the principal of an idempotency key.
-    known = request.scope.get("principal")
-    if isinstance(known, Principal):
-        return known
-    token = _bearer_token(request)
-    principal: Principal = await request.app.state.resources.tokens.verify(token)
-    request.scope["principal"] = principal
-    return principal
-
-
-def require_role(*roles: str) -> Callable[[Request], Awaitable[Principal]]:
-    """Return a policy: only callers whose token carries one of `roles`; 403 for the others."""
-
-    @_policy
-    async def has_role(request: Request) -> Principal:
-        principal = await authenticated(request)
-        if principal.roles.isdisjoint(roles):
-            raise forbidden()
-        return principal
-
-    return has_role
-
-
-administrator = require_role(ADMIN)
-service = require_role(SERVICE)
-
-Public = Depends(public)
-Authenticated = Depends(authenticated)
-Administrator = Depends(administrator)
-CurrentUser = Annotated[Principal, Depends(authenticated)]
-Admin = Annotated[Principal, Depends(administrator)]
-ServiceCaller = Annotated[Principal, Depends(service)]
-
-
-def _bearer_token(request: Request) -> str:
-    values = request.headers.getlist("authorization")
-    if not values:
-        raise unauthenticated()
-    scheme, _, token = values[0].partition(" ")
-    if len(values) > 1 or scheme.lower() != "bearer" or not token.strip():
-        raise unauthenticated("send one `Authorization: Bearer <token>` header", error="invalid_request")
-    return token.strip()

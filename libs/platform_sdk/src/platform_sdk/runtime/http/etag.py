@@ -1,6 +1,6 @@
 """Conditional requests (RFC 9110, section 13): a row's version is its strong entity tag.
 
-A client that read version 3 sends `If-Match: "3"` with its change; if somebody else was faster, it learns so.
+A client that read version 3 sends `If-Match: "3"` with its change; 412 means that the row has changed since.
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ from platform_sdk.runtime.http.problems import Problem
 
 
 def etag_of(version: int) -> str:
+    """Return the entity tag of a version: `"3"`, with its quotes."""
     return f'"{version}"'
 
 
@@ -32,7 +33,7 @@ def require_match(request: Request, version: int) -> None:
 
 
 def honour_match(request: Request, version: int) -> None:
-    """As `require_match`, where the header may be missing: then the last change wins.
+    """Check the header as `require_match` does, if it is there; without it the last change wins.
 
     Raises:
         Problem: 412.
@@ -42,7 +43,7 @@ def honour_match(request: Request, version: int) -> None:
 
 
 def documented_match(*, required: bool) -> dict[str, Any]:
-    """For `openapi_extra=` of a route that takes `If-Match`; `required`: by `require_match`."""
+    """Return `openapi_extra=` of a route that takes `If-Match`; it is required by `require_match`."""
     return {
         "parameters": [
             {

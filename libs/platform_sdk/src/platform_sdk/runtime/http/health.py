@@ -1,8 +1,8 @@
-"""What a task tells the load balancer: `{path}/livez`, `{path}/readyz`, `{path}/version`.
+"""The health of a task, for the load balancer: `{path}/livez`, `{path}/readyz`, `{path}/version`.
 
-livez is about this process alone. readyz says whether this task should get requests: start-up complete, the database
-reached once, not stopping. A database that is lost later is a warning, not a failure: it is shared, all tasks would
-fail at once, and the load balancer would have nowhere to send anybody, not even those whom a cache could serve.
+livez is about this process alone. readyz says whether this task should get requests: start-up is complete, the database
+was reached once, and the task is not stopping. A database that is lost later is a warning, not a failure: all tasks
+share it, so all would fail at once and the load balancer would have no target left.
 Bodies are `application/health+json` (draft-inadarei-api-health-check-06): pass and warn are 200, fail is 503.
 """
 
@@ -78,7 +78,7 @@ class Health:
         return {"status": "pass", "observedValue": round(self._milliseconds, 1), "observedUnit": "ms"}
 
     async def _probe(self) -> None:
-        # The balancer's nodes ask often and together: one probe answers them all.
+        # The load balancer's nodes ask often and at the same time: one probe answers them all.
         async with self._lock:
             if self._database is None or time.monotonic() - self._probed_at < PROBE_INTERVAL_SECONDS:
                 return
@@ -93,7 +93,7 @@ class Health:
             else:
                 self._failures, self._was_reachable = 0, True
                 self._milliseconds = (time.monotonic() - started) * 1000
-            # A task that is not ready yet asks at every question, so that it is ready as soon as it can be.
+            # A task that is not ready yet probes for each request, so that it becomes ready without delay.
             self._probed_at = time.monotonic() if self._was_reachable else float("-inf")
 
 

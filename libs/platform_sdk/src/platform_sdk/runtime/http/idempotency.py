@@ -1,4 +1,4 @@
-"""Idempotency-Key: a request that is sent twice has its effect once, and gets the same answer twice.
+"""Idempotency-Key: a request that is sent twice has one effect, and gets the same answer twice.
 
 draft-ietf-httpapi-idempotency-key-header. The claim of the key, the work and the stored reply are one transaction, so
 there is no window in which a crash leaves a key claimed and its work undone. A second request with the same key waits
@@ -26,13 +26,13 @@ from platform_sdk.runtime.http.problems import Problem, bad_request, conflict
 REPLAYED_HEADER: Final = "Idempotency-Replayed"
 
 RETRY_AFTER_SECONDS: Final = 1
-"""What a request is told that meets its twin still running."""
+"""Sent to a request whose twin is still running."""
 
 _STORED_PROBLEMS: Final = frozenset({409, 422})
-"""Refusals by the business, which a retry would meet again. Others (401, 403, 429, 5xx) leave the key unclaimed."""
+"""Refusals by business rules, which a retry would get again. Others (401, 403, 429, 5xx) leave the key unclaimed."""
 
 KEY_PATTERN: Final = r'^(?:"([\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e][\x21-\x7e]{0,254}))$'
-"""An RFC 8941 string without escapes, or the same bare: 1 to 255 visible ASCII characters."""
+"""An RFC 8941 string without escapes, or the same without quotes: 1 to 255 visible ASCII characters."""
 
 _KEY: Final = re.compile(KEY_PATTERN)
 
@@ -55,7 +55,7 @@ class Reply:
     def json(
         cls, status: int, content: BaseModel | Mapping[str, Any], headers: Mapping[str, str] | None = None
     ) -> "Reply":
-        """Args: content: what the body says; headers: for example Location and ETag."""
+        """Return a reply with a JSON body; `headers`: for example Location and ETag."""
         body = content.model_dump_json().encode() if isinstance(content, BaseModel) else to_json(dict(content))
         return cls(status=status, body=body, headers={"content-type": "application/json", **(headers or {})})
 
@@ -84,7 +84,7 @@ class Idempotency:
         """Return the reply of `produce`, or the stored one if this request has been answered before.
 
         A `Problem` with status 409 or 422 that `produce` raises undoes the whole unit of work, and is stored and
-        answered. Every other exception goes on up and rolls the claim back with the rest: the client may retry.
+        answered. Every other exception propagates and rolls the claim back with the rest: the client may retry.
 
         Raises:
             Problem: 409 while a request with the same key is still running; 422 if the key belongs to another request.
@@ -98,7 +98,7 @@ class Idempotency:
         except Problem as problem:
             if problem.status not in _STORED_PROBLEMS:
                 raise
-            # Cheaper than a savepoint around each success. A twin that slips in between has nothing of ours to double.
+            # Cheaper than a savepoint around each success. A twin that claims the key now finds nothing to repeat.
             await uow.start_over()
             if not await self._claim(uow):
                 return (await self._stored(uow)).response(replayed=True)
@@ -107,7 +107,7 @@ class Idempotency:
         return reply.response()
 
     async def replace(self, database: Database, reply: Reply) -> None:
-        """Store `reply` in place of the one of `once`: for a route that commits, waits, and then answers otherwise."""
+        """Replace the reply that `once` stored: for a route that commits, waits, and then gives another answer."""
         if self.key is None:
             return
         async with database.unit_of_work() as uow:
@@ -184,14 +184,14 @@ _Key = Annotated[
 
 
 async def required_idempotency_key(request: Request, principal: CurrentUser, key: _Key = None) -> Idempotency:
-    """400 without a key."""
+    """Return the request's key; raise a Problem (400) if it has none."""
     if key is None:
         raise bad_request("this request needs an Idempotency-Key header", "missing-idempotency-key")
     return await _identify(request, principal, key)
 
 
 async def optional_idempotency_key(request: Request, principal: CurrentUser, key: _Key = None) -> Idempotency:
-    """Honoured when sent."""
+    """Return the request's key, which may be absent."""
     return await _identify(request, principal, key)
 
 

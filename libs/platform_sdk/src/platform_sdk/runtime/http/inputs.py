@@ -1,7 +1,7 @@
-"""Types for what comes from outside: whatever passes them can be stored, compared and sent without surprises.
+"""Types of request input: `Text`, `Integer`, `Boolean`, `Timestamp`; bodies; pages with a cursor.
 
 PostgreSQL cannot store NUL in text, its integers have 4 or 8 bytes, and UTF-8 has no surrogates; JSON can carry all of
-these. A request takes its types from here, so that such input ends as a 422 with a pointer and never as a 500.
+these. With these types such input is a 422 with a pointer, never a 500.
 """
 
 import base64
@@ -26,7 +26,7 @@ NO_NUL = r"^[^\x00]*$"
 
 
 class RequestModel(BaseModel):
-    """Base of request bodies: an unknown member is an error, so that nobody sets a field we did not mean to take."""
+    """Base of request bodies: an unknown member is an error, so that no client sets a field by accident."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -54,7 +54,7 @@ class Text(GroupedMetadata):
         yield Field(pattern=self.pattern)
 
 
-def _refuse_what_is_no_number(value: object) -> object:
+def _require_number(value: object) -> object:
     if type(value) not in (int, float):
         raise PydanticCustomError("int_type", "Input should be a valid integer")
     return value
@@ -64,8 +64,8 @@ def _refuse_what_is_no_number(value: object) -> object:
 class Integer(GroupedMetadata):
     """An integer of a JSON body within bounds, both included: `Annotated[int, Integer(1, 100)]`.
 
-    `true`, `"1"` and `1.5` are no integers, but `1.0` is one: so says JSON Schema, and thus our document. For query and
-    path parameters, which are always text, use `Annotated[int, Query(ge=…, le=…)]`.
+    As in JSON Schema, `true`, `"1"` and `1.5` are no integers, but `1.0` is one. Query and path parameters
+    are always text: use `Annotated[int, Query(ge=…, le=…)]`.
     """
 
     minimum: int = 0
@@ -75,7 +75,7 @@ class Integer(GroupedMetadata):
         # The bounds first, next to the type: behind a validator they would be missing in the JSON schema.
         yield Ge(self.minimum)
         yield Le(self.maximum)
-        yield BeforeValidator(_refuse_what_is_no_number)
+        yield BeforeValidator(_require_number)
 
 
 Boolean = Annotated[bool, Strict()]
@@ -100,10 +100,8 @@ Timestamp = Annotated[AwareDatetime, BeforeValidator(_refuse_numbers), AfterVali
 """A moment with an offset (RFC 3339), turned into UTC."""
 
 
-# Lists in pages: keyset pagination with an opaque cursor.
-#
-# A cursor holds the sort key of the last row of a page (`created_at`, `id`), so a page costs the same however deep it
-# lies, and rows inserted meanwhile neither repeat nor shift the others.
+# Keyset pagination: a cursor holds the sort key of the last row of a page (`created_at`, `id`). Every page costs the
+# same, and rows inserted meanwhile neither repeat nor shift the others.
 
 T = TypeVar("T")
 

@@ -1,6 +1,7 @@
-"""Around every request: its id and trace, its limits, its log line and its metrics, and a problem for every failure.
+"""The middleware around every request: id, trace, limits, log line, metrics, and a problem document for every failure.
 
-One middleware in plain ASGI; each BaseHTTPMiddleware in its place would cost more than the rest of the request.
+server ─▶ RequestMiddleware ─▶ RequestGuard (wraps receive and send of one request) ─▶ app. Plain ASGI: each
+BaseHTTPMiddleware would cost more than the rest of the request. Public: `RequestMiddleware`, `CLIENT_CLOSED_REQUEST`.
 """
 
 import asyncio
@@ -30,10 +31,20 @@ from platform_sdk.runtime.process import telemetry
 from platform_sdk.runtime.process.logging import bind, unbind
 from platform_sdk.runtime.process.settings import ServiceSettings
 
-# One request and its response, as the middleware sees them go by.
-#
-# It watches what passes and keeps the limits: it counts the body as it arrives, ends the clock when the response
-# starts, adds the headers that every response has, and answers HEAD like GET without the body.
+CLIENT_CLOSED_REQUEST: Final = 499
+"""nginx's status for a client that disconnected; used in logs only."""
+
+AllowedMethods = Callable[[Scope], frozenset[str]]
+
+access_logger = logging.getLogger("platform_sdk.access")
+
+_duration = telemetry.meter.create_histogram(
+    "http.server.request.duration",
+    "s",
+    "Time from a request's arrival to the end of its response.",
+    explicit_bucket_boundaries_advisory=[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+)
+_active = telemetry.meter.create_up_down_counter("http.server.active_requests", "{request}", "Requests in flight.")
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~-]{8,128}")
 
@@ -47,12 +58,15 @@ _CLOSE: Final = (b"connection", b"close")
 
 
 class HeadAnswered(OSError):
-    """A HEAD request has its answer; raised into whoever still writes a body for it. An OSError, because that is how
-    Starlette recognises a client that does not listen any more."""
+    """Raised into an app that still writes the body of an answered HEAD request. An OSError, because Starlette treats
+    an OSError as a client that has disconnected."""
 
 
-class Exchange:
-    """The request's `receive` and `send`, wrapped.
+class RequestGuard:
+    """The `receive` and `send` of one request, with its limits.
+
+    Counts the body as it arrives, stops the deadline when the response starts, adds the headers that every response
+    has, and answers HEAD like GET without the body (RFC 9110, section 9.3.2).
 
     Attributes:
         scope: for the app; a HEAD request is a GET there.
@@ -60,8 +74,8 @@ class Exchange:
         status: of the response, once it has started.
         response_bytes: of the body so far.
         deadline: the clock that stops when the response starts.
-        leave: gives back the place among the requests in flight; called once, when the response ends or turns out to
-            be an event stream, which lasts as long as its client likes and is bounded by whoever serves it.
+        leave: ends the count as a request in flight; called once, when the response ends or is an event stream, whose
+            length the route limits itself.
         is_closing: whether the response closes the connection.
     """
 
@@ -89,7 +103,7 @@ class Exchange:
         self._is_head = self.method == "HEAD"
         # The server looks at its own scope when it drops the body of a HEAD response, so the app gets another.
         self.scope: Scope = {**scope, "method": "GET"} if self._is_head else scope
-        # The first one wins: of two X-Request-Id headers, or of two traceparents, neither is better.
+        # Of two headers with one name, the first counts.
         self.request_headers: Mapping[bytes, bytes] = dict(reversed(scope["headers"]))
         self._receive = receive
         self._send = send
@@ -121,7 +135,7 @@ class Exchange:
         if b"%" in raw_path:
             if b"%00" in raw_path or "\ufffd" in self.scope["path"]:
                 raise bad_request("the path is not percent-encoded UTF-8 without NUL")
-            # Decoded, it would look like a separator, and choose another route than the load balancer saw.
+            # Decoded, it would act as a separator and select another route than the one that the load balancer chose.
             if b"%2f" in raw_path.lower():
                 raise not_found()
         length = self.request_headers.get(b"content-length", b"0")
@@ -129,11 +143,11 @@ class Exchange:
             raise self._too_large()
 
     def end(self) -> None:
-        """The app has done its part, well or badly; a problem that is still to be sent has no deadline."""
+        """Stop the deadline, so that it does not apply to a problem that is still to be sent."""
         self.deadline = None
-        self._give_up_place()
+        self._leave()
 
-    def _give_up_place(self) -> None:
+    def _leave(self) -> None:
         if self.leave is not None:
             leave, self.leave = self.leave, None
             leave()
@@ -161,7 +175,7 @@ class Exchange:
 
     async def send_problem(self, problem: Problem) -> None:
         if not self.has_body_arrived:
-            # What is left of the body would be read as the next request.
+            # The server would read the rest of the body as the next request.
             self.is_closing = True
         await problem.response()(self.scope, self.receive, self.send)
 
@@ -172,7 +186,7 @@ class Exchange:
         headers = [*message["headers"], *_ALWAYS, (b"x-request-id", self.request_id.encode())]
         given = {name.lower(): value for name, value in headers}
         if given.get(b"content-type", b"").startswith(_EVENT_STREAM):
-            self._give_up_place()
+            self._leave()
         if b"cache-control" not in given:
             headers.append(_NO_STORE)
         headers.extend(self.scope.get("response_headers", ()))
@@ -187,28 +201,12 @@ class Exchange:
         return content_too_large(self._max_body_bytes)
 
 
-CLIENT_CLOSED_REQUEST: Final = 499
-"""nginx's number for a client that left; it stands in logs only."""
-
-AllowedMethods = Callable[[Scope], frozenset[str]]
-
-access_logger = logging.getLogger("platform_sdk.access")
-
-_duration = telemetry.meter.create_histogram(
-    "http.server.request.duration",
-    "s",
-    "Time from a request's arrival to the end of its response.",
-    explicit_bucket_boundaries_advisory=[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
-)
-_active = telemetry.meter.create_up_down_counter("http.server.active_requests", "{request}", "Requests in flight.")
-
-
 class RequestMiddleware:
     """The outermost layer of a service's app.
 
     Args:
         allowed_methods: the methods that some route has at a scope's path; empty where there is no route.
-        quiet_paths: without log line, metrics and load shedding: what the load balancer asks every few seconds.
+        quiet_paths: the health checks' paths: no log line, no metrics, no load shedding.
     """
 
     def __init__(
@@ -231,103 +229,103 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(scope, receive, send, max_body_bytes=self._settings.max_body_bytes)
-        exchange.is_closing = self._health.is_draining
-        span, context = telemetry.start_span(scope["method"], SpanKind.SERVER, _caller(exchange))
+        guard = RequestGuard(scope, receive, send, max_body_bytes=self._settings.max_body_bytes)
+        guard.is_closing = self._health.is_draining
+        span, context = telemetry.start_span(scope["method"], SpanKind.SERVER, _caller(guard))
         token = otel_context.attach(context)
-        bound = bind(request_id=exchange.identify(span.get_span_context().trace_id))
+        bound = bind(request_id=guard.identify(span.get_span_context().trace_id))
         started = time.perf_counter()
         _active.add(1)
         try:
-            await self._answer(exchange)
+            await self._answer(guard)
         finally:
             _active.add(-1)
-            self._record(exchange, span, time.perf_counter() - started)
+            self._record(guard, span, time.perf_counter() - started)
             unbind(bound)
             otel_context.detach(token)
             span.end()
 
-    async def _answer(self, exchange: Exchange) -> None:
+    async def _answer(self, guard: RequestGuard) -> None:
         """Let the app answer; whatever it raises before its response has started becomes a problem."""
         try:
-            await self._run(exchange)
+            await self._run(guard)
         except asyncio.CancelledError:
-            if exchange.status is not None:
+            if guard.status is not None:
                 raise
-            # The server cuts off what is left at the end of a stop. The task ends here anyway, so it may answer first.
-            await exchange.send_problem(unavailable("the task is stopping; try again"))
+            # At the end of a stop the server cancels the requests in flight. This one may still answer.
+            await guard.send_problem(unavailable("the task is stopping; try again"))
         except Exception as error:
-            if exchange.is_head_answered:
+            if guard.is_head_answered:
                 return
-            if exchange.status is not None:
-                # Half an answer cannot be taken back: the server closes the connection, so that the client can tell.
+            if guard.status is not None:
+                # The response has started: the server closes the connection, which shows the client that it is broken.
                 raise
-            await self._answer_failure(exchange, error)
+            await self._answer_failure(guard, error)
 
-    async def _run(self, exchange: Exchange) -> None:
-        exchange.check()
-        is_quiet = exchange.scope["path"] in self._quiet_paths
+    async def _run(self, guard: RequestGuard) -> None:
+        guard.check()
+        is_quiet = guard.scope["path"] in self._quiet_paths
         if self._in_flight >= self._settings.max_concurrent_requests and not is_quiet:
             raise unavailable("too many requests at the same time")
         self._in_flight += 1
-        exchange.leave = self._leave
+        guard.leave = self._leave
         deadline = asyncio.timeout(self._settings.request_timeout_seconds)
         try:
             async with deadline:
-                exchange.deadline = deadline
-                await self._app(exchange.scope, exchange.receive, exchange.send)
+                guard.deadline = deadline
+                await self._app(guard.scope, guard.receive, guard.send)
         except TimeoutError:
             if not deadline.expired():
                 raise
-            raise self._too_late(exchange) from None
+            raise self._too_late(guard) from None
         finally:
-            exchange.end()
+            guard.end()
 
     def _leave(self) -> None:
         self._in_flight -= 1
 
-    def _too_late(self, exchange: Exchange) -> Problem:
-        if exchange.has_body_arrived:
+    def _too_late(self, guard: RequestGuard) -> Problem:
+        if guard.has_body_arrived:
             return timed_out(self._settings.request_timeout_seconds)
         return Problem(408, "request-timeout", detail="the request's body did not arrive in time")
 
-    async def _answer_failure(self, exchange: Exchange, error: Exception) -> None:
-        allowed = self._allowed_methods(exchange.scope)
-        if exchange.method == "OPTIONS" and allowed:
+    async def _answer_failure(self, guard: RequestGuard, error: Exception) -> None:
+        allowed = self._allowed_methods(guard.scope)
+        if guard.method == "OPTIONS" and allowed:
             options = Response(status_code=204, headers={"Allow": ", ".join(sorted(allowed))})
-            await options(exchange.scope, exchange.receive, exchange.send)
+            await options(guard.scope, guard.receive, guard.send)
             return
         try:
             problem = problem_of(error, allowed)
         except ClientGone:
-            exchange.status = CLIENT_CLOSED_REQUEST
+            guard.status = CLIENT_CLOSED_REQUEST
             return
-        await exchange.send_problem(problem)
+        await guard.send_problem(problem)
 
-    def _record(self, exchange: Exchange, span: Span, seconds: float) -> None:
-        scope = exchange.scope
+    def _record(self, guard: RequestGuard, span: Span, seconds: float) -> None:
+        scope = guard.scope
         if scope["path"] in self._quiet_paths:
             return
         route = getattr(scope.get("route"), "path_format", None)
-        status = exchange.status or CLIENT_CLOSED_REQUEST
+        status = guard.status or CLIENT_CLOSED_REQUEST
         if telemetry.is_exporting():
-            _measure(exchange.method, route, status, scope, span, seconds)
+            _measure(guard.method, route, status, scope, span, seconds)
         if access_logger.isEnabledFor(logging.INFO):
             access_logger.info(
-                "%s %s %d", exchange.method, scope["path"], status, extra=_access_members(exchange, route, seconds)
+                "%s %s %d", guard.method, scope["path"], status, extra=_access_members(guard, route, seconds)
             )
 
 
-def _access_members(exchange: Exchange, route: str | None, seconds: float) -> dict[str, Any]:
-    scope = exchange.scope
+def _access_members(guard: RequestGuard, route: str | None, seconds: float) -> dict[str, Any]:
+    scope = guard.scope
     members: dict[str, Any] = {
         "action": "http_request",
-        "method": exchange.method,
+        "method": guard.method,
         "path": scope["path"],
         "route": route,
-        "status": exchange.status or CLIENT_CLOSED_REQUEST,
+        "status": guard.status or CLIENT_CLOSED_REQUEST,
         "duration_ms": round(seconds * 1000, 2),
-        "response_bytes": exchange.response_bytes,
+        "response_bytes": guard.response_bytes,
         "client": scope["client"][0] if scope.get("client") else None,
     }
     if "principal" in scope:
@@ -336,7 +334,7 @@ def _access_members(exchange: Exchange, route: str | None, seconds: float) -> di
 
 
 def _measure(method: str, route: str | None, status: int, scope: Scope, span: Span, seconds: float) -> None:
-    """Names and attributes are those of OpenTelemetry's semantic conventions for HTTP."""
+    """Record names and attributes of OpenTelemetry's semantic conventions for HTTP."""
     attributes: dict[str, Any] = {
         "http.request.method": method,
         "http.response.status_code": status,
@@ -351,11 +349,11 @@ def _measure(method: str, route: str | None, status: int, scope: Scope, span: Sp
     span.set_attributes({**attributes, "url.path": scope["path"]})
 
 
-def _caller(exchange: Exchange) -> Any:
-    traceparent = exchange.request_headers.get(b"traceparent")
+def _caller(guard: RequestGuard) -> Any:
+    traceparent = guard.request_headers.get(b"traceparent")
     if traceparent is None:
         return None
     headers = {telemetry.TRACEPARENT: traceparent.decode("latin-1")}
-    if state := exchange.request_headers.get(b"tracestate"):
+    if state := guard.request_headers.get(b"tracestate"):
         headers[telemetry.TRACESTATE] = state.decode("latin-1")
     return telemetry.extract(headers)

@@ -1,7 +1,7 @@
-"""How a request that fails is answered: one body for every error, `application/problem+json` (RFC 9457).
+"""Problems: one body for every failed request, `application/problem+json` (RFC 9457).
 
-Anything from the router to the model raises a Problem; the middleware of app turns it, and every other exception, into
-a response. A problem's `type` is the URI reference `/problems/<slug>`, stable and documented; clients switch on it.
+Routes, use cases and models raise a `Problem`; the middleware turns it, and by `problem_of` every other exception, into
+a response. A problem's `type` is the URI reference `/problems/<slug>`; it is stable, and clients switch on it.
 """
 
 import logging
@@ -20,7 +20,7 @@ from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable, is_c
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 RENAMED_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
-"""RFC 9110 renamed them; Python 3.11 still knows the older ones."""
+"""RFC 9110 renamed these; Python 3.11 has the older phrases."""
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 TEMPORARY_REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
@@ -34,13 +34,13 @@ class Fault(TypedDict):
 
 
 class Problem(Exception):
-    """A failed request, as the client is told about it.
+    """A failed request, as the client sees it.
 
     Args:
         status: the HTTP status.
         type: a slug such as `not-found`, or a complete URI.
         title: the same for every occurrence of the type; defaults to the status's phrase.
-        detail: what is particular to this occurrence; never anything internal.
+        detail: about this occurrence; never anything internal.
         headers: go into the response.
         extensions: further members (RFC 9457, section 3.2); JSON values.
     """
@@ -188,10 +188,8 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-# Which problem an exception is: the one place where an error that is no Problem yet becomes one.
-#
-# Errors that the client can wait out are 503 with Retry-After; values that the database refuses are 422; what nobody
-# expected is 500, without a word about the cause, which goes to the log instead.
+# From any exception to a Problem. Temporary errors are 503 with Retry-After, values that the database refuses are 422,
+# unexpected errors are 500 without their cause, which only the log shows.
 
 MAX_FAULTS = 50
 MAX_POINTER_LENGTH = 200
@@ -206,7 +204,7 @@ _TEMPORARY = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.SerializationError,
 )
-"""A failover of Aurora shows as a read-only transaction; the others are contention and time limits."""
+"""A failover of Aurora causes read-only transactions; the others are contention and time limits."""
 
 
 class ClientGone(Exception):

@@ -1,4 +1,4 @@
-"""How often somebody may call: `dependencies=[Public, rate_limit("sign-in", limit=10, window_seconds=60)]`.
+"""Rate limits: `dependencies=[Public, rate_limit("sign-in", limit=10, window_seconds=60)]`.
 
 Counted in Redis over all tasks, or in this process while Redis is away. Every answer carries the header fields of
 draft-ietf-httpapi-ratelimit-headers; beyond the limit the answer is 429.

@@ -1,7 +1,8 @@
-"""What a running process holds open, and the dependencies through which a route gets at it.
+"""The resources of a running API process, and the dependencies by which a route gets them.
 
-`Uow` and `Read` end with the function, not with the response: with `scope="function"` FastAPI commits before the first
-byte of the answer leaves, so nobody is told of an order that is then not there.
+Routes take `Uow`, `Read`, `Resources` or `ShuttingDown`. `Uow` and `Read` end with the function, not with the response:
+with `scope="function"` FastAPI commits before the first byte of the answer leaves, so that no client sees an order that
+was never stored.
 """
 
 import asyncio
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from platform_sdk.runtime.messaging.sqs import Sqs
 
 
+RELAY_STOP_SECONDS = 1.5
+
+logger = logging.getLogger(__name__)
+
+
 @dataclass(slots=True)
 class ServiceResources:
     """Opened when the app starts, closed when it stops.
@@ -34,7 +40,7 @@ class ServiceResources:
     Attributes:
         sqs: None until just after the app is ready, and always for a service that publishes nothing.
         relay: likewise.
-        stopping: set when the process stops; whoever streams ends its stream then.
+        stopping: set when the process stops; streams end then.
     """
 
     settings: ServiceSettings
@@ -80,22 +86,16 @@ Resources = Annotated[ServiceResources, Depends(resources)]
 Uow = Annotated[UnitOfWork, Depends(open_unit_of_work, scope="function")]
 Read = Annotated[Reader, Depends(open_reader, scope="function")]
 ShuttingDown = Annotated[asyncio.Event, Depends(shutting_down)]
-"""An event that a stream waits for beside its own: when it is set, the process is stopping."""
-
-
-# What an API process does once it is ready: load the libraries that starting does not need, and start its relay.
-#
-# aiohttp, redis and the JWT library take 350 ms of CPU to import. Loading them in a thread after the first readyz,
-# and not in the first request that needs them, keeps both the start and that request short.
-
-RELAY_STOP_SECONDS = 1.5
-
-logger = logging.getLogger(__name__)
+"""An event that streams wait for beside their own; it is set when the process stops."""
 
 
 @asynccontextmanager
 async def warmed_up(resources: ServiceResources) -> AsyncIterator[None]:
-    """Warms up beside the block; at its end stops the relay, which first sends what has been committed."""
+    """Load libraries and start the relay beside the block; at its end stop the relay, which first sends its rows.
+
+    aiohttp, redis and the JWT library take 350 ms of CPU to import. Importing them in a thread once the process is
+    ready keeps both the start and the first request short.
+    """
     task = asyncio.create_task(_warm_up(resources), name="warm up")
     try:
         yield

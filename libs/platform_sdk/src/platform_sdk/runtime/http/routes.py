@@ -1,8 +1,8 @@
-"""From the routes that a service declares to the routes that run: each is checked once, when the app is created.
+"""The routes that a service declares, checked once when the app is created, and guarded: `adopt_routes`.
 
 A route without a policy is refused. Policies run first, so that a request without a token is a 401 whatever else is
-wrong with it. Then the parts of a request that FastAPI would let pass are checked: the content type of a body, unknown
-and repeated query parameters.
+wrong with it. Then follow the checks that FastAPI does not make: the content type of a body, unknown and repeated query
+parameters.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -101,7 +101,7 @@ def _checked(route: APIRoute, handler: Handler, policies: Sequence[Policy]) -> C
         except (Problem, RequestValidationError, HTTPException) as error:
             if isinstance(error, Problem) and error.status in (401, 403):
                 raise
-            # Who may not call must not learn what else is wrong; a principal that is known costs nothing here.
+            # A caller without permission must not learn what else is wrong. A known principal costs nothing here.
             for policy in policies:
                 await policy(request)
             raise

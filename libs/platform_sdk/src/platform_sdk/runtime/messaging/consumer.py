@@ -1,16 +1,17 @@
-"""Receives from a queue and handles: queue ─▶ consumer ─▶ { inbox row } + use case, commit, then delete the message.
+"""Consumes a queue: queue ─▶ `Consumer` ─▶ { inbox row } + use case, commit, then delete the message.
 
-At least once on the wire, exactly once in effect. What becomes of a message:
+At least once on the wire, exactly once in effect. What happens to a message:
 
-    handled, or handled before       deleted (acks)
-    can never be handled             moved to the dead-letter queue with its reason, at once (dead_letters)
+    handled, or handled before       deleted
+    can never be handled             moved to the dead-letter queue with its reason, at once
     failed                           visible again after a backoff; at the queue's last receive: dead-letter queue
-    the database is away             kept in hand and tried one at a time, so that an outage costs no message its tries
-    in hand for long                 its visibility is extended (leases)
-    not started when we stop         visible again at once
+    the database is away             kept, and tried one at a time, so that an outage costs no message its receives
+    takes long                       its visibility timeout is extended
+    not started at a stop            visible again at once
 """
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
@@ -19,7 +20,7 @@ from typing import Final, Literal
 
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.messaging.deliveries import DeadLetters, Leases
-from platform_sdk.runtime.messaging.handler_pool import Limits, Workers
+from platform_sdk.runtime.messaging.handler_pool import HandlerPool, Limits
 from platform_sdk.runtime.messaging.inbox import Dispatcher, Handler, PermanentFailure, UnknownMessage
 from platform_sdk.runtime.messaging.messages import Event
 from platform_sdk.runtime.messaging.sqs import MAX_BATCH_ENTRIES, QueueDoesNotExist, QueueService, SqsError
@@ -32,7 +33,7 @@ _received = meter.create_counter("messages.received", unit="{message}")
 
 RETRY_BASE_SECONDS: Final = 2.0
 _AWAY_SECONDS: Final = 1.0
-"""Between two tries while the queue does not exist, or SQS does not answer."""
+"""Between two attempts while the queue does not exist, or SQS does not answer."""
 
 
 class Consumer:
@@ -52,7 +53,7 @@ class Consumer:
         max_processing_seconds: the longest that a message stays in hand.
         messages_per_transaction: messages that may share one. More is faster, and right where handlers do not lock
             rows in an order that differs between messages; if one fails, each is handled by itself.
-        unknown_messages: what becomes of a type or version that has no handler.
+        unknown_messages: what happens to a type or version that has no handler.
         retry_base_seconds: backoff after the first failure; doubles up to 15 min.
     """
 
@@ -112,7 +113,7 @@ class Consumer:
             max_processing_seconds=self._max_processing_seconds,
         )
         dead_letters = DeadLetters(self._queues, self._queue, attributes)
-        self._workers = Workers(
+        self._pool = HandlerPool(
             self._dispatcher, self._queues, queue_url, self._leases, dead_letters, self._limits, self._changed.set
         )
         _log.info("consuming", extra={"action": "consumer_started", "queue": self._queue, "limits": str(self._limits)})
@@ -120,7 +121,7 @@ class Consumer:
         try:
             self._add_poller(permanent=True)
             await self._stopping.wait()
-            await asyncio.gather(self._end_pollers(), self._workers.drain(self._drain_seconds))
+            await asyncio.gather(self._end_pollers(), self._pool.drain(self._drain_seconds))
         finally:
             heartbeat.cancel()
             for poller in self._pollers:
@@ -147,12 +148,12 @@ class Consumer:
         poller.add_done_callback(self._pollers.discard)
 
     async def _end_pollers(self) -> None:
-        """Let receives that are under way return: what they bring is released."""
+        """Wait for receives in progress to return; their messages are released."""
         if self._pollers:
             await asyncio.wait(self._pollers, timeout=self._wait_seconds + 1)
 
     async def _poll(self, *, permanent: bool) -> None:
-        """Receive while there is room. Full receives call up further pollers, which leave when theirs are not full."""
+        """Receive while there is room. A full receive adds a poller, which ends after a receive that is not full."""
         wait_seconds = self._wait_seconds if permanent else 0
         while wanted := await self._room():
             self._asked_for += wanted
@@ -161,7 +162,7 @@ class Consumer:
                     self._queue_url, max_messages=wanted, wait_seconds=wait_seconds
                 )
             except Exception as error:
-                # Whatever it is: a consumer without its poller would look alive and do nothing.
+                # Catch everything: a consumer without its poller would look alive and do nothing.
                 extra = {"action": "receive_failed", "queue": self._queue, "reason": repr(error)}
                 _log.warning("could not receive, will try again", extra=extra)
                 await self._pause(_AWAY_SECONDS)
@@ -170,7 +171,7 @@ class Consumer:
                 self._asked_for -= wanted
             if messages:
                 _received.add(len(messages))
-                await self._workers.accept(messages, time.monotonic())
+                await self._pool.accept(messages, time.monotonic())
             if len(messages) == MAX_BATCH_ENTRIES and len(self._pollers) < self._max_pollers:
                 self._add_poller(permanent=False)
             if len(messages) < wanted and not permanent:
@@ -179,7 +180,7 @@ class Consumer:
     async def _room(self) -> int:
         """Wait until a receive is worth its call; return how many messages it may bring, or 0 when stopping."""
         while not self._stopping.is_set():
-            if self._workers.is_probing:
+            if self._pool.is_probing:
                 capacity, worthwhile = 1, 1
             else:
                 prefetch = self._useful_prefetch()
@@ -193,14 +194,12 @@ class Consumer:
         return 0
 
     def _useful_prefetch(self) -> int:
-        """No more than can start within half the visibility timeout."""
-        mean_seconds = max(self._workers.mean_seconds, 0.001)
+        """Return how many messages to prefetch: no more than can start within half the visibility timeout."""
+        mean_seconds = max(self._pool.mean_seconds, 0.001)
         startable = self._limits.concurrency * self._visibility_seconds / 2 / mean_seconds
         return min(self._prefetch, int(startable))
 
     async def _pause(self, seconds: float) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
-        except TimeoutError:
-            pass

@@ -1,7 +1,8 @@
-"""Keeps the messages in hand invisible to other consumers, by extending their visibility in time, ten to a call.
+"""The calls of SQS about received messages, in batches of ten (SQS API reference, "batch actions").
 
-A delivery that SQS takes for lost (it was too late) is marked, and whoever handles it is cancelled: its transaction
-rolls back, and the inbox decides between it and the new delivery.
+`Acks` deletes handled messages. `Leases` extends the visibility timeout of a `Delivery` while it is handled; a delivery
+that SQS no longer knows is marked lost and its handler cancelled, so that its transaction rolls back and the inbox
+decides between it and the new delivery. `DeadLetters` moves a message that cannot be handled, with its reason.
 """
 
 import asyncio
@@ -25,21 +26,26 @@ from platform_sdk.runtime.messaging.sqs import (
 )
 from platform_sdk.runtime.process.telemetry import meter
 
-# Deletes handled messages from the queue, ten at a time, a few milliseconds after the first of them.
-
 _log = logging.getLogger(__name__)
 _batch_size = meter.create_histogram(
     "messages.ack_batch_size", unit="{message}", description="Messages per delete call"
 )
+_extensions = meter.create_counter("messages.heartbeats", unit="{message}", description="Visibility extensions")
+_lost = meter.create_counter("messages.lock_lost", unit="{message}", description="Deliveries lost while in hand")
+_dead_lettered = meter.create_counter("messages.dead_lettered", unit="{message}", description="Moved to the DLQ")
 
 MAX_AGE_SECONDS: Final = 0.03
 _ATTEMPTS: Final = 3
+_LONGEST_BUFFER_SECONDS: Final = 10.0
+_RETRY_SECONDS: Final = 1.0
+_MAX_ATTRIBUTES: Final = 10
+_MAX_TEXT: Final = 1_000
 LOST_HANDLE_CODES: Final = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"})
-"""SQS's words for "this delivery is no longer yours"."""
+"""SQS's codes for a receipt handle that is no longer valid."""
 
 
 class Acks:
-    """A message whose deletion fails is delivered again, and then is a duplicate that the inbox knows."""
+    """Deletes handled messages. If a deletion fails, SQS delivers the message again, and the inbox skips it."""
 
     def __init__(self, queues: QueueService, queue_url: str) -> None:
         self._queues = queues
@@ -57,7 +63,7 @@ class Acks:
             self._timer = asyncio.get_running_loop().call_later(MAX_AGE_SECONDS, self._flush)
 
     async def drain(self) -> None:
-        """Delete what is waiting, and return when all calls have ended."""
+        """Delete the waiting messages, and return when all calls have ended."""
         self._flush()
         await asyncio.gather(*self._calls)
 
@@ -82,19 +88,12 @@ class Acks:
             await asyncio.sleep(0.05 * 2**attempt)
         if failures:
             extra = {"action": "ack_failed", "messages": len(failures), "reason": failures[0].code}
-            _log.warning("handled messages could not be deleted and will come again", extra=extra)
-
-
-_extensions = meter.create_counter("messages.heartbeats", unit="{message}", description="Visibility extensions")
-_lost = meter.create_counter("messages.lock_lost", unit="{message}", description="Deliveries lost while in hand")
-
-_LONGEST_BUFFER_SECONDS: Final = 10.0
-_RETRY_SECONDS: Final = 1.0
+            _log.warning("handled messages could not be deleted and will be delivered again", extra=extra)
 
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """One message in hand, from its reception until it is deleted, released or lost. Times are `time.monotonic()`."""
+    """One received message, until it is deleted, released or lost. Times are `time.monotonic()` seconds."""
 
     received: ReceivedMessage
     received_at: float
@@ -107,12 +106,12 @@ class Delivery:
 
 
 class Leases:
-    """All deliveries in hand, and the loop that extends them.
+    """All deliveries that are being handled, and the loop that extends them.
 
     Args:
-        visibility_seconds: the queue's; each extension is for as long again, from the moment of the call. (More would
-            keep the messages of a killed process from the others for longer.)
-        max_processing_seconds: after that long in hand a delivery is given up: its handler is cancelled.
+        visibility_seconds: the queue's visibility timeout, and the length of each extension from the moment of its
+            call. (A longer one would delay the messages of a killed process.)
+        max_processing_seconds: after that long a delivery is given up: its handler is cancelled.
     """
 
     def __init__(
@@ -151,7 +150,7 @@ class Leases:
                 _log.warning("could not extend visibility", extra={"action": "heartbeat_failed"}, exc_info=error)
 
     async def renew(self) -> None:
-        """Extend what is due, and give up what has been in hand for too long."""
+        """Extend the deliveries that are due, and give up those that have taken too long."""
         now = self._now()
         due = [delivery for delivery in self._held if delivery.renew_at <= now]
         overdue = [each for each in due if now - each.received_at > self._max_processing_seconds]
@@ -171,7 +170,7 @@ class Leases:
         for failure in failures:
             delivery = deliveries[failure.index]
             delivery.renew_at = started + _RETRY_SECONDS
-            # Deleted or released while the call was under way: then its handle is no longer valid, rightly.
+            # A delivery that was deleted or released meanwhile has no valid handle, and is not lost.
             if failure.code in LOST_HANDLE_CODES and delivery in self._held:
                 self._give_up(delivery, "SQS no longer knows the receipt handle")
         _extensions.add(len(deliveries) - len(failures))
@@ -181,7 +180,7 @@ class Leases:
         self.drop(delivery)
         _lost.add(1)
         extra = {"action": "lock_lost", "sqs_message_id": delivery.received.message_id, "reason": reason}
-        _log.warning("a message in hand is lost and will come again", extra=extra)
+        _log.warning("a message that is being handled is lost and will be delivered again", extra=extra)
         if delivery.task is not None:
             delivery.task.cancel()
 
@@ -190,18 +189,11 @@ class Leases:
         return start + self._visibility_seconds - buffer
 
 
-# Moves a message that cannot be handled to the dead-letter queue, with the reason beside it.
-#
-# SQS's own redrive (maxReceiveCount) stays as the backstop for messages that kill the process; it gives no reason.
-
-_dead_lettered = meter.create_counter("messages.dead_lettered", unit="{message}", description="Moved to the DLQ")
-
-_MAX_ATTRIBUTES: Final = 10
-_MAX_TEXT: Final = 1_000
-
-
 class DeadLetters:
-    """The dead-letter queue of one queue, as its RedrivePolicy names it."""
+    """The dead-letter queue of one queue, as its RedrivePolicy names it.
+
+    SQS's own redrive (maxReceiveCount) remains for messages that kill the process; it gives no reason.
+    """
 
     def __init__(self, queues: QueueService, source_queue: str, queue_attributes: Mapping[str, str]) -> None:
         policy = orjson.loads(queue_attributes.get("RedrivePolicy") or "{}")
@@ -212,7 +204,7 @@ class DeadLetters:
         self._source_queue = source_queue
 
     async def move(self, received: ReceivedMessage, reason: str, error: Exception) -> bool:
-        """Send it there; False if that was not possible, and the message must stay. The caller deletes it."""
+        """Send the message there; return False if that failed and the message must stay. The caller deletes it."""
         if self._name is None:
             _log.error("no dead-letter queue", extra={"action": "no_dead_letter_queue", "queue": self._source_queue})
             return False

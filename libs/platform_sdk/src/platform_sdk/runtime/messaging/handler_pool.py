@@ -1,7 +1,8 @@
-"""Runs handlers for the messages that the consumer has in hand, and decides what becomes of each.
+"""Runs handlers for the received messages of one consumer: `HandlerPool`.
 
-At most `concurrency` transactions at a time; messages of one aggregate one after another; after failures in a row one
-message at a time, until one succeeds (the circuit breaker), so that an outage does not use up every message's tries.
+consumer ─▶ `HandlerPool` ─▶ inbox (decode, handle, commit) ─▶ deliveries (delete, extend, dead-letter). Runs at most
+`concurrency` transactions at a time, and messages of one aggregate one after another. After several failures
+it handles one message at a time until one succeeds (circuit breaker), so that an outage costs no message its receives.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from platform_sdk.runtime.database.pool import DatabaseUnavailable
+from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable
 from platform_sdk.runtime.messaging.deliveries import Acks, DeadLetters, Delivery, Leases
 from platform_sdk.runtime.messaging.inbox import Dispatcher, PermanentFailure, UnknownMessage
 from platform_sdk.runtime.messaging.sqs import QueueService, ReceivedMessage
@@ -48,8 +49,8 @@ class Limits:
     ignore_unknown: bool
 
 
-class Workers:
-    """Takes deliveries by `accept`; calls `on_change` whenever there may be room for more."""
+class HandlerPool:
+    """Takes messages by `accept`; calls `on_change` whenever there may be room for more."""
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class Workers:
         self._acks = Acks(queues, queue_url)
         self._ready: list[Delivery] = []
         self._running: dict[asyncio.Task[None], Sequence[Delivery]] = {}
-        self._busy_aggregates: set[str] = set()
+        self._aggregates_in_work: set[str] = set()
         self._failures_in_a_row = 0
         self._stopping = False
 
@@ -83,7 +84,7 @@ class Workers:
         return self._failures_in_a_row >= BREAKER_FAILURES
 
     async def accept(self, messages: Sequence[ReceivedMessage], received_at: float) -> None:
-        """Take messages in hand; when stopping, give them back at once."""
+        """Take received messages; when stopping, release them at once."""
         deliveries = [Delivery(message, received_at) for message in messages]
         for delivery in deliveries:
             self._leases.hold(delivery)
@@ -100,7 +101,7 @@ class Workers:
         self._pump()
 
     async def drain(self, seconds: float) -> None:
-        """Start no more, give back what has not started, wait for what has; after `seconds` cancel it."""
+        """Release the messages that have not started, wait for the others, and after `seconds` cancel them."""
         self._stopping = True
         await self._release_ready()
         if self._running:
@@ -115,7 +116,7 @@ class Workers:
     def _pump(self) -> None:
         concurrency = 1 if self.is_probing else self._limits.concurrency
         while not self._stopping and len(self._running) < concurrency and (unit := self._next_unit()):
-            self._busy_aggregates |= {_aggregate(delivery) for delivery in unit}
+            self._aggregates_in_work |= {_aggregate(delivery) for delivery in unit}
             self._start(self._handle(unit), unit)
         _in_flight.set(len(self._running))
         _prefetched.set(len(self._ready))
@@ -124,7 +125,7 @@ class Workers:
         """Return what goes into the next transaction: in order, but nothing whose aggregate is being handled."""
         size = 1 if self.is_probing else self._limits.messages_per_transaction
         self._ready = [delivery for delivery in self._ready if not delivery.lost]
-        blocked = set(self._busy_aggregates)
+        blocked = set(self._aggregates_in_work)
         unit: list[Delivery] = []
         for delivery in self._ready:
             if _aggregate(delivery) in blocked:
@@ -147,10 +148,10 @@ class Workers:
         unit = self._running.pop(task)
         for delivery in unit:
             delivery.task = None
-            self._busy_aggregates.discard(_aggregate(delivery))
+            self._aggregates_in_work.discard(_aggregate(delivery))
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is not None:
-            # Not of a handler: those are settled. The message comes again when its visibility ends.
+            # Not an error of a handler. SQS delivers the message again when its visibility timeout ends.
             _log.error("message was not settled", extra={"action": "message_not_settled"}, exc_info=error)
             for delivery in unit:
                 self._leases.drop(delivery)
@@ -164,7 +165,7 @@ class Workers:
                 await asyncio.sleep(self._probe_seconds())
             await self._dispatcher.handle([delivery.work for delivery in unit if delivery.work is not None])
         except asyncio.CancelledError:
-            # Rolled back. Either a lease of the unit is lost, or the process stops and `drain` releases the rest.
+            # Rolled back. Either a delivery of the unit is lost, or the process stops and `drain` releases the rest.
             self._put_back(delivery for delivery in unit if not delivery.lost)
         except DatabaseUnavailable as error:
             self._failures_in_a_row = max(self._failures_in_a_row + 1, BREAKER_FAILURES)
@@ -244,7 +245,7 @@ class Workers:
             self._leases.drop(delivery)
         handles = [delivery.received.receipt_handle for delivery in deliveries]
         if handles:
-            # What cannot be released comes again when its visibility ends.
+            # A message that cannot be released is delivered again when its visibility timeout ends.
             await self._queues.change_message_visibility_batch(self._queue_url, handles, [after_seconds] * len(handles))
 
     def _probe_seconds(self) -> float:

@@ -1,6 +1,8 @@
-"""From a message to its handler: decode it, find the handler, run that in one transaction with the inbox.
+"""From a message to its handler: decode it, find the handler, run it in one transaction with the inbox.
 
-Knows nothing of queues; `consumer` decides what becomes of a message by what is raised here.
+consumer ─▶ handler_pool ─▶ `Dispatcher` ─▶ handler. Knows nothing of queues: the handler pool decides by the exception
+raised here whether a message is retried. The inbox table holds the messages that a consumer has handled; a claim is
+part of the handler's own transaction. Public: `Dispatcher`, `Handler`, `PermanentFailure`, `UnknownMessage`.
 """
 
 import asyncio
@@ -16,7 +18,6 @@ from pydantic import ValidationError
 
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
-from platform_sdk.runtime.messaging import inbox
 from platform_sdk.runtime.messaging.messages import Event, Message, UndecodableMessage, decode_message
 from platform_sdk.runtime.messaging.sqs import ReceivedMessage
 from platform_sdk.runtime.process.logging import bound
@@ -28,13 +29,19 @@ _log = logging.getLogger(__name__)
 Handler = Callable[[UnitOfWork, Any, Message], Awaitable[None]]
 """Given the unit of work, the event (of the class under which the handler is registered) and its envelope."""
 
+# Sorted, so that two transactions that claim some of the same messages wait for each other instead of deadlocking.
+_CLAIM: Final = """
+    INSERT INTO inbox (consumer, message_id) SELECT $1, id FROM unnest($2::uuid[]) AS id ORDER BY id
+    ON CONFLICT DO NOTHING RETURNING message_id
+"""
+
 _QUICK_RETRIES: Final = 2
 _QUICKLY_RETRIED: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
-"""Two transactions met; most probably they will not meet again."""
+"""Two transactions collided; a retry will most probably succeed."""
 
 
 class PermanentFailure(Exception):
-    """Retrying cannot help: the message goes to the dead-letter queue at once, with this as its reason."""
+    """Retrying cannot help: the message moves to the dead-letter queue at once, with this as its reason."""
 
 
 class UnknownMessage(PermanentFailure):
@@ -64,7 +71,11 @@ class Dispatcher:
         self._handlers = {(event.type, event.version): (event, handler) for event, handler in handlers.items()}
 
     def prepare(self, received: ReceivedMessage) -> Work:
-        """Raise PermanentFailure: the message can never be handled (UnknownMessage: not by this version of us)."""
+        """Decode a message and find its handler.
+
+        Raises:
+            PermanentFailure: the message can never be handled (UnknownMessage: not by this version of the service).
+        """
         try:
             message = decode_message(received.body, dict(received.attributes))
             event_class, handler = self._handlers[message.type, message.version]
@@ -78,10 +89,10 @@ class Dispatcher:
             raise PermanentFailure(f"{message.type} version {message.version} has invalid data: {faults}") from error
 
     async def handle(self, works: Sequence[Work]) -> None:
-        """Handle all in one transaction, in order; those that were handled before are passed by.
+        """Handle all in one transaction, in order; skip those that were handled before.
 
-        Raises whatever a handler raises; then nothing has happened. A deadlock and the like of a message by itself is
-        first retried here; several together are not: by themselves they will hold fewer locks.
+        Raises what a handler raises, after rolling back. A single message is first retried after a deadlock; several
+        together are not: handled one by one they hold fewer locks.
         """
         messages = [work.message for work in works]
         alone = len(messages) == 1
@@ -103,7 +114,7 @@ class Dispatcher:
 
     async def _transaction(self, works: Sequence[Work]) -> None:
         async with self._database.unit_of_work() as uow:
-            fresh = await inbox.claim(uow, self._consumer, [work.message.id for work in works])
+            fresh = await claim(uow, self._consumer, [work.message.id for work in works])
             for work in works:
                 if work.message.id not in fresh:
                     _log.info("message was handled before", extra={"action": "duplicate_message"})
@@ -113,15 +124,6 @@ class Dispatcher:
                 uow.correlation_id, uow.causation_id = work.message.correlation_id, str(work.message.id)
                 await work.handler(uow, work.event, work.message)
             crash_point("consumer_before_commit")
-
-
-# The inbox table: which messages a consumer has handled. Claiming is part of the handler's own transaction.
-
-# Sorted, so that two transactions that claim some of the same messages wait for each other instead of deadlocking.
-_CLAIM: Final = """
-    INSERT INTO inbox (consumer, message_id) SELECT $1, id FROM unnest($2::uuid[]) AS id ORDER BY id
-    ON CONFLICT DO NOTHING RETURNING message_id
-"""
 
 
 async def claim(uow: UnitOfWork, consumer: str, message_ids: Sequence[UUID]) -> set[UUID]:

@@ -1,7 +1,7 @@
-"""The outbox table: what a unit of work writes into it, and what the relay takes out.
+"""The outbox table: rows that a unit of work inserts and the relay claims and deletes.
 
 Order: rows of one aggregate are sent in the order of `seq`, which is their commit order as long as writers of one
-aggregate exclude each other (row lock or version guard). A row that waits for a retry holds back the later rows of its
+aggregate exclude each other (row lock or version guard). A row that waits for a retry delays the later rows of its
 aggregate, and nothing else.
 """
 
@@ -118,8 +118,8 @@ def insert_statement(rows: Sequence[NewRow]) -> tuple[Any, ...]:
 async def claim(uow: "UnitOfWork", max_rows: int) -> Claim:
     """Lock the partitions that have due rows and that no other relay holds, until the transaction ends; read the rows.
 
-    Two statements on purpose: the second one's snapshot is taken after the locks, so it sees all that the relay which
-    held them before has deleted or put off.
+    Two statements on purpose: the snapshot of the second one is taken after the locks, so it sees every row that the
+    previous holder has deleted or delayed.
     """
     partitions = await uow.fetch(_LOCK_DUE_PARTITIONS)
     locked = [row["partition"] for row in partitions if row["locked"]]
@@ -127,13 +127,13 @@ async def claim(uow: "UnitOfWork", max_rows: int) -> Claim:
     return Claim(rows, others_at_work=len(locked) < len(partitions))
 
 
-async def settle(
+async def record_results(
     uow: "UnitOfWork", *, done: Sequence[int], failed: Mapping[int, str], refused: Mapping[int, str]
 ) -> None:
-    """Delete what was sent, put off what failed, and move to quarantine what can never be sent.
+    """Delete rows that were sent, delay those that failed, and move those that can never be sent to quarantine.
 
     Args:
-        done: `seq` of each row that all its queues have taken.
+        done: `seq` of each row that all its queues have accepted.
         failed: `seq` to the error; retried after 0.5 s, doubling up to 10 s.
         refused: `seq` to the reason.
     """

@@ -1,11 +1,12 @@
-"""Sends what is in the outbox: outbox row ─▶ relay ─▶ queue.
+"""Sends the rows of the outbox: outbox row ─▶ `Relay` ─▶ queue.
 
-A relay runs in every process that commits units of work. Each commit wakes its own process's relay; polling finds what
-a killed process left behind. Any number of relays share the work by partition, and no leader is needed. A row is
-deleted in the transaction that claimed it, after SQS has taken it, so a crash in between sends it again: at least once.
+A relay runs in every process that commits units of work. Each commit wakes the relay of its process; polling finds the
+rows of a process that was killed. Relays share the work by partition, without a leader. A row is deleted in the
+transaction that claimed it, after SQS has accepted it; after a crash in between it is sent again: at least once.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -44,8 +45,8 @@ class Relay:
     """The loop that sends; `start` it with the process, `stop` it when nothing commits any more.
 
     Args:
-        routes: event type to the physical names of the queues that receive it. No queue: the event is dropped, as
-            nobody listens (yet). A type that is missing goes to quarantine: the publisher's platform.toml is wrong.
+        routes: event type to the physical names of the queues that receive it. Without a queue the event is dropped:
+            no service consumes it (yet). A type that is missing goes to quarantine: platform.toml must name it.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Relay:
                     pause = min(pause, OTHERS_AT_WORK_SECONDS)
                 idle = not claimed.rows
             except Exception as error:
-                # Whatever it is, the rows are still there: the relay must outlive it.
+                # Catch everything: the rows are still there, and the relay must go on.
                 _log.warning("relay: will try again", extra={"action": "relay_failed"}, exc_info=error)
                 pause, idle = poll_seconds, True
             if self._stopping and idle:
@@ -104,21 +105,19 @@ class Relay:
     async def _pause(self, seconds: float) -> None:
         if seconds == 0 or self._stopping:
             return
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds * random.uniform(0.8, 1.2)):
                 await self._wake.wait()
-        except TimeoutError:
-            pass
 
     async def relay_once(self) -> outbox.Claim:
-        """Claim, send and settle one batch of rows; returns what was claimed."""
+        """Claim and send one batch of rows, and record the results; return what was claimed."""
         async with self._database.unit_of_work() as uow:
             claimed = await outbox.claim(uow, MAX_ROWS)
             if claimed.rows:
                 batch = Batch(self._queues, self._routes, claimed.rows)
                 await batch.send()
                 crash_point("relay_after_send")
-                await outbox.settle(uow, done=batch.done, failed=batch.failed, refused=batch.refused)
+                await outbox.record_results(uow, done=batch.done, failed=batch.failed, refused=batch.refused)
                 batch.report()
         if time.monotonic() >= self._next_backlog:
             await self._measure_backlog()
@@ -147,14 +146,14 @@ class Batch:
             self._lines.setdefault(row.aggregate_id, deque()).append(row)
 
     async def send(self) -> None:
-        """Send until all is sent or time is up: then calls under way are given up, and further rows stay put."""
+        """Send until all is sent or time is up; then cancel calls in progress and leave further rows as they are."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + SEND_SECONDS
         while loop.time() < deadline and (wave := [line.popleft() for line in self._lines.values() if line]):
             await self._send_wave(wave, deadline)
 
     async def _send_wave(self, rows: Sequence[Row], deadline: float) -> None:
-        """At most one row of each aggregate, so that their order among themselves does not matter."""
+        """Send at most one row of each aggregate, so that their order does not matter."""
         by_queue: dict[str, list[Row]] = {}
         for row in rows:
             if row.type not in self._routes:

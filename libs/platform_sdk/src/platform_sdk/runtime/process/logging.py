@@ -1,11 +1,11 @@
-"""Logs: one JSON object a line on standard output, which the platform's log router carries away.
+"""Logs: one JSON object per line on standard output, which the platform's log router reads.
 
 Every line has `timestamp, level, logger, message, service, version, environment`, and, where they are known,
-`request_id, message_id, trace_id, span_id`. What a caller gives in `extra=` becomes members too; the members that
-events are counted by are named `action`: `logger.info("order placed", extra={"action": "order_placed"})`.
+`request_id, message_id, trace_id, span_id`. The members of `extra=` are added; the member by which events are counted
+is named `action`: `logger.info("order placed", extra={"action": "order_placed"})`.
 
-A value cannot forge a line (JSON escapes line breaks), and a member whose name says that it is a secret is masked. A
-line that is too long for its way has the longest values cut in their middle, and `truncated: true`.
+A value cannot forge a line (JSON escapes line breaks), and a member whose name says that it is a secret is masked. In a
+line that is too long the longest values are cut in the middle, and `truncated` is true.
 """
 
 import logging
@@ -44,7 +44,7 @@ def bind(**members: str) -> Token[Mapping[str, str]]:
 
 
 def unbind(token: Token[Mapping[str, str]]) -> None:
-    """Undoes the `bind` that gave this token."""
+    """Undo the `bind` that returned this token."""
     _context.reset(token)
 
 
@@ -69,17 +69,17 @@ def configure_logging(settings: ServiceSettings, stream: IO[str] | None = None) 
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
-    # The middleware writes the access line; these say on every request or call what nobody reads.
+    # The middleware writes the access line; these would add noise to every request or call.
     logging.getLogger("uvicorn.access").disabled = True
     for name in ("aiohttp.access", "botocore", "asyncio", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("opentelemetry").addFilter(OncePerInterval(seconds=60))
     logging.captureWarnings(True)
-    _leave_out_the_caller()
+    _skip_caller()
 
 
-def _leave_out_the_caller() -> None:
-    # No line names its file, thread or task; finding them out is a third of the cost of a line
+def _skip_caller() -> None:
+    # No line names its file, thread or task; finding them is a third of the cost of a line
     # (docs.python.org/3/howto/logging.html#optimization).
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

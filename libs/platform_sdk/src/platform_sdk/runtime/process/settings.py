@@ -1,4 +1,4 @@
-"""The first thing a process does: environment variables become one frozen, typed value, or the process does not start.
+"""The settings of a process: environment variables, read once into one frozen, typed value by `load_settings`.
 
 The names of the variables are those of platform_sdk.contract, which the deploy half writes into the task definition.
 A service adds its own fields in a subclass; the variable of a field is its name in upper case.
@@ -23,7 +23,7 @@ from platform_sdk.errors import PlatformError
 S = TypeVar("S", bound="ServiceSettings")
 
 CLOSING_SECONDS = 3.0
-"""What a stopping process keeps of its stop timeout for closing pools and flushing, after the last request."""
+"""The part of the stop timeout that is reserved for closing pools and flushing, after the last request."""
 
 
 class InvalidSettings(PlatformError):
@@ -71,7 +71,7 @@ def _http_url(value: Any) -> Any:
 
 
 class ServiceSettings(BaseSettings):
-    """What the platform tells every process; see platform_sdk.contract.Variable for each name.
+    """The settings that every process gets from the platform; see platform_sdk.contract.Variable for each name.
 
     Times are in seconds, sizes in bytes. Immutable; secrets are masked in `repr` and in errors.
     """
@@ -172,10 +172,8 @@ def _did_you_mean(variable: str) -> str:
     return f"; did you mean {close[0]}, which is set?" if close else ""
 
 
-# Named places at which a process can be told to die, so that tests show that a crash there loses and doubles nothing.
-#
-# `PLATFORM_CRASH_AT=consumer_after_commit` kills the process as SIGKILL would, when it comes past that point; only
-# where ENVIRONMENT is `local`, everywhere else this file does nothing.
+# Crash points, for tests that show that a crash loses and repeats nothing. `PLATFORM_CRASH_AT=consumer_after_commit`
+# ends the process at that point as SIGKILL would; only where ENVIRONMENT is `local`.
 #
 #     after_commit                 committed, before callbacks and before the relay is woken
 #     relay_after_send             SQS has taken the messages, the outbox rows are not yet deleted
@@ -186,6 +184,6 @@ _CRASH_AT: Final = os.environ.get("PLATFORM_CRASH_AT") if os.environ.get(Variabl
 
 
 def crash_point(name: str) -> None:
-    """Die here, if this point is the one that was asked for."""
+    """End the process if PLATFORM_CRASH_AT names this point."""
     if name == _CRASH_AT:
         os._exit(137)
