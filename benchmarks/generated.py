@@ -1,4 +1,4 @@
-"""A repository of services that nobody wrote, for the benchmarks that need many.
+"""A repository of generated services, for the benchmarks that need many.
 
 Each has a worker, a queue and events to the next one, for the laptop alone: a load balancer on AWS has room for fifty.
 """

@@ -1,4 +1,4 @@
-"""Prints the configuration of compose.yaml's load balancer, while its image is built.
+"""Prints the Envoy configuration of compose.yaml's load balancer, while its image is built.
 
 It is the laptop's, with two differences: it listens on every address of its container, and instead of files that name
 the ports of tasks it asks the network's DNS for the tasks of a service, so `docker compose up --scale orders=3` works.

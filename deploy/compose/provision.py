@@ -1,6 +1,6 @@
-"""The one-off jobs of compose.yaml that come before the migrations; both can be done again.
+"""The one-off jobs of compose.yaml that run before the migrations; both can be repeated.
 
-make_up_secrets ─▶ (PostgreSQL, the AWS endpoint) ─▶ provision ─▶ migrations
+generate_secrets ─▶ (PostgreSQL, the AWS endpoint) ─▶ provision ─▶ migrations
 
 A secret is a file, `/secrets/<service>/<VARIABLE>`, in a volume that only that service mounts beside these jobs. On AWS
 the same variables come from Secrets Manager.
@@ -43,7 +43,7 @@ def generate_secrets(specs: list[ServiceSpec], environment: Environment, root: P
 def write_secret(path: Path, kind: str) -> None:
     new = path.with_suffix(".new")
     new.write_text(ed25519_private_key() if kind == "ed25519_private_key" else secrets.token_urlsafe(24))
-    new.chmod(0o444)  # its reader has another user, and nobody else mounts the volume
+    new.chmod(0o444)  # its reader is another user, and only that service mounts the volume
     new.rename(path)
 
 
@@ -51,7 +51,7 @@ def provision(specs: list[ServiceSpec], environment: Environment, variables: Map
     """Create roles, schemas and queues, or correct what is there.
 
     Raises:
-        PlatformError: the database or the AWS endpoint did not take it.
+        PlatformError: the database or the AWS endpoint refused a call, or did not answer.
     """
     names = [spec.name for spec in specs if spec.database is not None]
     passwords = {name: (SECRETS / name / Variable.DATABASE_PASSWORD).read_text() for name in names}
@@ -69,10 +69,10 @@ def main(job: str) -> None:
     match job:
         case "secrets":
             made = [str(path) for path in generate_secrets(specs, environment)]
-            sys.stderr.write(f"secrets: {'made up ' + ', '.join(made) if made else 'all there'}\n")
+            sys.stderr.write(f"secrets: {'generated ' + ', '.join(made) if made else 'all exist'}\n")
         case "provision":
             provision(specs, environment, os.environ)
-            sys.stderr.write("provision: roles, schemas and queues are there\n")
+            sys.stderr.write("provision: roles, schemas and queues exist\n")
         case _:
             raise SystemExit(f"there is no job `{job}`; the jobs are secrets and provision")
 

@@ -1,4 +1,4 @@
-"""Assembles what lies below the packages in every service's image: Python, and of Debian only what Python needs.
+"""Assembles the root file system of a service's image below its packages: Python, and of Debian only what Python needs.
 
 Runs in the first stage of each service's Dockerfile, inside the python image: `python root_filesystem.py <target>`. No
 shell, no package manager and no program that changes its user comes along, because nothing is copied that is not named
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 DEBIAN_PACKAGES: Final = frozenset({"base-files", "ca-certificates", "libgcc-s1", "libstdc++6", "netbase", "tzdata"})
-"""What Python looks things up in, and what wheels may link to (PEP 600), beside what Python itself links to."""
+"""Data files that Python reads, and libraries that wheels may link to (PEP 600), beside those of Python itself."""
 
 MADE_AT_INSTALLATION: Final = (
     "/etc/ld.so.conf",
@@ -25,7 +25,7 @@ MADE_AT_INSTALLATION: Final = (
     "/etc/ssl/certs",
     "/usr/lib/ssl/certs",
 )
-"""Needed too, but written by the packages' scripts, or part of a package that stays behind.
+"""Also needed, but written by the packages' scripts, or part of a package that is not copied.
 
 Not /usr/lib/ssl/cert.pem: with it, each TLS context that is made reads all authorities, 40 ms; without it OpenSSL looks
 up the one that it needs in the folder.
@@ -41,7 +41,7 @@ NOT_NEEDED: Final = re.compile(
 PYTHON_LEFT_OUT: Final = re.compile(
     r"config-.*|ensurepip|idlelib|lib2to3|pydoc_data|site-packages|test|tkinter|turtle(demo|\.py)"
 )
-"""Of the standard library."""
+"""Parts of the standard library that are not copied."""
 
 LIBRARY: Final = Path(sysconfig.get_path("stdlib"))
 PREFIX: Final = LIBRARY.parents[1]
@@ -116,7 +116,7 @@ def write_package_record(target: Path, packages: Collection[str]) -> None:
 
 
 def installed_python() -> Iterator[Path]:
-    """The interpreter and its own library; the standard library is a matter of its own."""
+    """Return the interpreter and its shared library, without the standard library."""
     yield from (PREFIX / "bin" / name for name in (LIBRARY.name, "python3", "python"))
     yield from PREFIX.glob("lib/libpython*.so*")
 

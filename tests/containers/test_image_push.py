@@ -83,8 +83,8 @@ def test_the_ignore_file_is_read_as_docker_reads_it(engine: None, tmp_path: Path
 def test_an_image_is_pushed_as_one_manifest_and_pulled_by_its_digest(registry: str) -> None:
     source = read_source(ROOT, "users", "x86_64")
     reference = f"{registry}/users:{source.tag}"
-    said: list[str] = []
-    builder = Docker(said.append)
+    lines: list[str] = []
+    builder = Docker(lines.append)
     build(source, reference, builder)
     builder.push(reference)
     answer = httpx.head(f"http://{registry}/v2/users/manifests/{source.tag}", headers={"accept": MANIFESTS})
@@ -104,11 +104,11 @@ def test_the_same_content_is_the_same_image_from_another_clone(engine: None, tmp
     first = committed_copy(tmp_path / "first")
     second = cloned(first, tmp_path / "second")
     ids: list[str] = []
-    said: list[str] = []
+    lines: list[str] = []
     for clone in (first, second):
         source = read_source(clone, "users", "x86_64")
         reference = f"platform-test/users:{clone.name}"
-        build(source, reference, Docker(said.append))
+        build(source, reference, Docker(lines.append))
         ids.append(docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", reference))
         docker("image", "rm", reference)
     assert ids[0] == ids[1]

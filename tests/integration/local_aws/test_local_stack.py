@@ -69,12 +69,12 @@ TOKEN_SIGNING_KEY = "token_signing_key"
 max_connections = 2
 
 [queues.hello]
-consumes = ["hello.said"]
+consumes = ["hello.greeted"]
 visibility_timeout_seconds = 30
 max_receive_count = 4
 
 [publishes]
-"hello.said" = ["hello"]
+"hello.greeted" = ["hello"]
 """
 
 
@@ -165,8 +165,8 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def test_up_serves_through_the_load_balancer_and_down_leaves_no_process(shell: Shell) -> None:
-    said = shell.up()
-    assert "The platform is up" in said
+    output = shell.up()
+    assert "The platform is up" in output
     assert shell.get("/hello/there") == "hello"
 
     status = shell.status()
@@ -249,9 +249,9 @@ def test_leftovers_of_a_killed_supervisor_are_cleaned_up(shell: Shell) -> None:
     assert none_runs([supervisor])
     assert "not running" in shell.platform("status").stdout
 
-    said = shell.up("--no-demo")
+    output = shell.up("--no-demo")
 
-    assert "a killed run had left" in said
+    assert "a killed run had left" in output
     assert none_runs(children)
     assert shell.get("/hello") == "hello"
 

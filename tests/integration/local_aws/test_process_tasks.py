@@ -33,7 +33,7 @@ def wait_for_output(folder: Path, text: str) -> str:
         if text in output:
             return output
         time.sleep(0.02)
-    raise AssertionError(f"never said {text!r}: {output}")
+    raise AssertionError(f"never printed {text!r}: {output}")
 
 
 def wait_for_exit(task: ProcessTask) -> int:

@@ -117,7 +117,7 @@ async def serve(settings: OrdersSettings) -> AsyncIterator[Api]:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it listens."""
+    """Prints when it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

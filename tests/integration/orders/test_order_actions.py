@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 from orders.consumers import InventoryCommitted
 from tests.integration.orders.conftest import OrdersDatabase
 from tests.integration.orders.serving import Api
-from tests.integration.orders.test_order_messages import assert_sound, rejected, reserved
+from tests.integration.orders.test_order_messages import assert_consistent, rejected, reserved
 
 
 async def confirm(orders: OrdersDatabase, order_id: UUID) -> None:
@@ -20,7 +20,7 @@ async def test_the_whole_way_to_delivery(api: Api, orders: OrdersDatabase) -> No
     for action, status in (("pay", "paid"), ("ship", "shipped"), ("deliver", "delivered")):
         response = await admin.post(f"/orders/{order_id}/{action}")
         assert (response.status_code, response.json()["status"]) == (200, status)
-    assert await assert_sound(orders, order_id) == "delivered"
+    assert await assert_consistent(orders, order_id) == "delivered"
     statuses = [step["status"] for step in response.json()["status_history"]]
     assert statuses == ["pending", "reserved", "confirmed", "paid", "shipped", "delivered"]
 

@@ -32,7 +32,7 @@ def rejected(order_id: UUID) -> InventoryRejected:
     return InventoryRejected(order_id=order_id, reason="out_of_stock", shortages=(shortage,))
 
 
-async def assert_sound(orders: OrdersDatabase, order_id: UUID) -> Status:
+async def assert_consistent(orders: OrdersDatabase, order_id: UUID) -> Status:
     """Versions go up by one, every step is legal, and each has its message."""
     order = await orders.order(order_id)
     statuses = [step.status for step in order.history]
@@ -58,7 +58,7 @@ async def test_committed_confirms_the_order(orders: OrdersDatabase) -> None:
     order_id = await orders.place()
     await orders.deliver(reserved(order_id))
     await orders.deliver(InventoryCommitted(order_id=order_id))
-    assert await assert_sound(orders, order_id) is Status.CONFIRMED
+    assert await assert_consistent(orders, order_id) is Status.CONFIRMED
 
 
 async def test_rejected_reports_reason_and_shortages(orders: OrdersDatabase) -> None:
@@ -77,7 +77,7 @@ async def test_a_released_hold_ends_the_order(orders: OrdersDatabase, reason: st
     order_id = await orders.place()
     await orders.deliver(reserved(order_id))
     await orders.deliver(InventoryReleased(order_id=order_id, reason=reason))
-    assert await assert_sound(orders, order_id) is status
+    assert await assert_consistent(orders, order_id) is status
 
 
 async def test_a_message_about_an_unknown_order_changes_nothing(orders: OrdersDatabase) -> None:
@@ -99,7 +99,7 @@ async def test_reserved_and_committed_confirm_in_any_order_and_number(orders: Or
         events: dict[str, Event] = {"reserved": reserved(order_id), "committed": InventoryCommitted(order_id=order_id)}
         for kind in sequence:
             await orders.deliver(events[kind])
-        assert await assert_sound(orders, order_id) is Status.CONFIRMED, sequence
+        assert await assert_consistent(orders, order_id) is Status.CONFIRMED, sequence
 
 
 async def test_no_order_of_messages_with_duplicates_breaks_an_order(orders: OrdersDatabase) -> None:
@@ -117,7 +117,7 @@ async def test_no_order_of_messages_with_duplicates_breaks_an_order(orders: Orde
         }
         for kind in sequence:
             await orders.deliver(events[kind])
-        status = await assert_sound(orders, order_id)
+        status = await assert_consistent(orders, order_id)
         assert status not in {Status.PENDING, Status.RESERVED}, sequence
 
 
@@ -131,7 +131,7 @@ async def test_messages_at_the_same_time_leave_one_outcome(orders: OrdersDatabas
             orders.deliver(InventoryCommitted(order_id=order_id)),
             orders.deliver(reserved(order_id)),
         )
-        assert await assert_sound(orders, order_id) in TRANSITIONS
+        assert await assert_consistent(orders, order_id) in TRANSITIONS
 
 
 @pytest.mark.parametrize("kind", [UserDisabled, UserDeleted])
@@ -146,7 +146,7 @@ async def test_a_disabled_users_open_orders_are_cancelled_and_no_new_one_is_take
     await orders.deliver(InventoryCommitted(order_id=confirmed))
     for _ in range(2):
         await orders.deliver(kind(user_id=user_id))
-    statuses = [await assert_sound(orders, order_id) for order_id in (pending, held, confirmed, others)]
+    statuses = [await assert_consistent(orders, order_id) for order_id in (pending, held, confirmed, others)]
     assert statuses == [Status.CANCELLED, Status.CANCELLED, Status.CONFIRMED, Status.PENDING]
     with pytest.raises(UserMayNotOrder):
         await orders.place(user_id=user_id)
@@ -158,4 +158,4 @@ async def test_an_order_that_slipped_past_its_disabled_user_is_cancelled_when_re
     async with orders.database.unit_of_work() as uow:
         await uow.execute("INSERT INTO disabled_users (user_id, version, state) VALUES ($1, 2, 'disabled')", user_id)
     await orders.deliver(reserved(order_id))
-    assert await assert_sound(orders, order_id) is Status.CANCELLED
+    assert await assert_consistent(orders, order_id) is Status.CANCELLED

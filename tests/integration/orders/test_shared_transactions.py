@@ -18,7 +18,7 @@ from platform_sdk.runtime.messaging.consumer import Consumer
 from platform_sdk.runtime.messaging.messages import Event, encode_message
 from platform_sdk.runtime.messaging.sqs import OutgoingMessage, Sqs
 from tests.integration.orders.conftest import OrdersDatabase, message_of
-from tests.integration.orders.test_order_messages import assert_sound, rejected, reserved
+from tests.integration.orders.test_order_messages import assert_consistent, rejected, reserved
 
 LINES = {
     "SERVICE_NAME": "orders",
@@ -108,7 +108,7 @@ async def consuming(
 
 
 async def statuses(orders: OrdersDatabase, order_ids: list[UUID]) -> list[Status]:
-    return [await assert_sound(orders, order_id) for order_id in order_ids]
+    return [await assert_consistent(orders, order_id) for order_id in order_ids]
 
 
 async def test_messages_that_share_a_transaction_each_have_their_effect(

@@ -1,4 +1,4 @@
-"""What users tells about who may order: the last word counts, in whatever order the words arrive."""
+"""Events of users about who may order: the newest version counts, in whatever order they arrive."""
 
 import itertools
 from uuid import UUID, uuid4

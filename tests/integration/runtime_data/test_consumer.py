@@ -94,7 +94,7 @@ async def effects(database: Database) -> list[str]:
         return [row["name"] for row in await reader.fetch("SELECT name FROM effects ORDER BY name")]
 
 
-async def settled(database: Database, expected: int) -> None:
+async def wait_until_handled(database: Database, expected: int) -> None:
     async def enough() -> bool:
         return len(await effects(database)) >= expected
 
@@ -119,7 +119,7 @@ async def test_messages_are_handled_in_a_transaction_with_their_events_and_delet
     messages = [message_of(Counted(name=f"{number:02}")) for number in range(25)]
     await send(sqs, queue, *messages)
     async with consuming(database, sqs, queue, concurrency=20, prefetch=20):
-        await settled(database, 25)
+        await wait_until_handled(database, 25)
     assert await effects(database) == [f"{number:02}" for number in range(25)]
     assert counts(boto_sqs, queue.url) == (0, 0)
     published = await recorded_events(database)
@@ -134,9 +134,9 @@ async def test_duplicates_change_nothing(database: Database, sqs: Sqs, create_qu
     message = message_of(Counted(name="once"))
     await send(sqs, queue, *[message] * 10)
     async with consuming(database, sqs, queue):
-        await settled(database, 1)
+        await wait_until_handled(database, 1)
         await send(sqs, queue, message, message_of(Counted(name="then")))
-        await settled(database, 2)
+        await wait_until_handled(database, 2)
     assert await effects(database) == ["once", "then"]
 
 
@@ -155,11 +155,11 @@ async def test_several_messages_may_share_a_transaction_and_a_failing_one_is_sin
     good = [message_of(Counted(name=f"{number}")) for number in range(9)]
     await send(sqs, queue, *good)
     async with consuming(database, sqs, queue, handler, messages_per_transaction=10):
-        await settled(database, 9)
+        await wait_until_handled(database, 9)
         assert len(transactions) == 1
         more = [message_of(Counted(name=f"{number}")) for number in range(10, 19)]
         await send(sqs, queue, *more[:5], message_of(Counted(name="bad")), *more[5:])
-        await settled(database, 18)
+        await wait_until_handled(database, 18)
         assert (await one_from(sqs, queue.dead_letter_url)).attributes[DeadLetterAttribute.ERROR_MESSAGE] == (
             "no such thing"
         )
@@ -216,7 +216,7 @@ async def test_a_failed_handler_is_rolled_back_and_tried_again_after_a_backoff(
 
     await send(sqs, queue, message_of(Counted(name="x")))
     async with consuming(database, sqs, queue, handler, retry_base_seconds=1.0):
-        await settled(database, 1)
+        await wait_until_handled(database, 1)
     assert len(attempts) == 2
     assert await effects(database) == ["x"]
 
@@ -250,7 +250,7 @@ async def test_a_deadlock_is_retried_in_the_process(database: Database, sqs: Sqs
     await send(sqs, queue, message_of(Counted(name="x")))
     started = time.monotonic()
     async with consuming(database, sqs, queue, handler, retry_base_seconds=60):
-        await settled(database, 1)
+        await wait_until_handled(database, 1)
     assert time.monotonic() - started < 5
     assert len(await recorded_events(database)) == 1
 
@@ -274,7 +274,7 @@ async def test_no_more_messages_are_in_hand_than_concurrency_and_prefetch(
             await asyncio.sleep(0.1)
             # Handled messages stay invisible for up to 30 ms until their batch is deleted.
             assert counts(boto_sqs, queue.url)[1] <= 5 + 3
-        await settled(database, 30)
+        await wait_until_handled(database, 30)
     assert running[1] == 3
 
 
@@ -294,7 +294,7 @@ async def test_messages_of_one_aggregate_are_handled_one_after_another(
     messages = [message_of(Counted(name=str(number)), aggregate_id="ab"[number % 2]) for number in range(10)]
     await send(sqs, queue, *messages)
     async with consuming(database, sqs, queue, handler):
-        await settled(database, 10)
+        await wait_until_handled(database, 10)
 
 
 async def test_visibility_is_extended_while_a_message_is_in_hand(
@@ -310,7 +310,7 @@ async def test_visibility_is_extended_while_a_message_is_in_hand(
 
     await send(sqs, queue, message_of(Counted(name="first")), message_of(Counted(name="waits its turn")))
     async with consuming(database, sqs, queue, handler, concurrency=1):
-        await settled(database, 2)
+        await wait_until_handled(database, 2)
     assert len(started) == 2
 
 
@@ -328,7 +328,7 @@ async def test_a_handler_that_takes_too_long_is_cancelled_and_rolled_back(
 
     await send(sqs, queue, message_of(Counted(name="x")))
     async with consuming(database, sqs, queue, handler, max_processing_seconds=1.0):
-        await settled(database, 1)
+        await wait_until_handled(database, 1)
     assert len(started) == 2
     assert await effects(database) == ["x"]
 
@@ -390,7 +390,7 @@ async def test_a_queue_that_does_not_exist_yet_is_waited_for(
         await asyncio.sleep(0.2)
         url = boto_sqs.create_queue(QueueName=name)["QueueUrl"]
         await send(sqs, QueuePair(name, url, "", ""), message_of(Counted(name="x")))
-        await settled(database, 1)
+        await wait_until_handled(database, 1)
     assert "queue is not there" in caplog.text
 
 
@@ -402,6 +402,6 @@ async def test_what_a_handler_publishes_belongs_to_the_trace_of_its_message(
     attributes = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
     await send(sqs, queue, message_of(Counted(name="x")), attributes=attributes)
     async with consuming(database, sqs, queue):
-        await settled(database, 1)
+        await wait_until_handled(database, 1)
     (event,) = await recorded_events(database)
     assert event.headers["traceparent"].split("-")[1] == trace_id

@@ -11,7 +11,7 @@ from platform_sdk.runtime.messaging.deliveries import Acks, Delivery, Leases
 from platform_sdk.runtime.messaging.outbox import Row
 from platform_sdk.runtime.messaging.relay import Batch
 from platform_sdk.runtime.messaging.sqs import MAX_BATCH_BYTES, Failed, OutgoingMessage, QueueDoesNotExist, _chunks
-from platform_sdk.runtime.testing import InMemorySqs
+from tests.unit.runtime_data.in_memory_sqs import InMemorySqs
 
 
 class Clock:
@@ -152,7 +152,7 @@ async def test_the_in_memory_queue_hides_redelivers_counts_and_redrives(sqs: InM
     assert (sqs.bodies("queue"), sqs.bodies("dead")) == ([], ["x"])
 
 
-async def test_the_in_memory_queue_fails_entries_as_told_and_oversize_ones_always(sqs: InMemorySqs) -> None:
+async def test_the_in_memory_queue_fails_entries_on_request_and_oversize_ones_always(sqs: InMemorySqs) -> None:
     sqs.fail_next("send_message_batch", Failed(index=0, code="InternalError", message="", sender_fault=False))
     messages = [OutgoingMessage(body="a"), OutgoingMessage(body="b"), OutgoingMessage(body="c" * MAX_BATCH_BYTES + "c")]
     failed = await sqs.send_message_batch("queue", messages)

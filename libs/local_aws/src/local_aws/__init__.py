@@ -1,1 +1,1 @@
-"""A laptop-sized AWS on which the whole platform runs. Imported by nobody."""
+"""The local stack: a laptop-sized AWS on which the whole platform runs. No other package imports it."""

@@ -28,7 +28,7 @@ def register(group: click.Group) -> None:
 
 
 def report(line: str) -> None:
-    """Talk goes to stderr, so that stdout holds data only."""
+    """Print progress on stderr, so that stdout holds data only."""
     click.echo(line, err=True)
 
 
@@ -70,9 +70,9 @@ def status(*, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("-f", "--follow", is_flag=True, help="Go on with new lines as they come.")
+@click.option("-f", "--follow", is_flag=True, help="Print new lines as they arrive.")
 @click.option(
-    "-n", "--lines", default=50, show_default=True, type=click.IntRange(min=0), help="How many to begin with."
+    "-n", "--lines", default=50, show_default=True, type=click.IntRange(min=0), help="Number of lines to start with."
 )
 def logs(*, name: str, follow: bool, lines: int) -> None:
     """Show the output of all tasks of a service, or of a server.
@@ -93,7 +93,7 @@ def logs(*, name: str, follow: bool, lines: int) -> None:
 
 
 @click.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def reset(*, yes: bool) -> None:
     """Stop the platform and remove its data: databases, queues, logs and secrets."""
 
@@ -134,14 +134,12 @@ def _row(part: dict[str, Any]) -> tuple[str, str, str, str, str, str]:
     return (part["name"], part["health"], pid, port, str(part["restarts"]), since)
 
 
-# `platform down`: asks the supervisor to stop and waits; cleans up after one that was killed.
-
-# A little more than the longest stop timeout that ECS knows (120 s), after which the supervisor kills tasks itself.
+# A little more than the longest stop timeout of ECS (120 s), after which the supervisor kills tasks itself.
 TIMEOUT_SECONDS: Final = 130.0
 
 
 def stop_local_stack(folder: StateFolder, *, report: Report) -> None:
-    """Return when nothing runs any more."""
+    """Ask the supervisor to stop, and return when nothing runs any more; clean up after one that was killed."""
     state = folder.read(STATE_FILE)
     supervisor = ProcessRecord(**state["supervisor"]) if "supervisor" in state else None
     if supervisor is None or not supervisor.is_alive():

@@ -1,4 +1,4 @@
-"""What can go wrong with the laptop's AWS, each with the next useful step."""
+"""Errors of the local stack, each with the next useful step."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from platform_sdk.errors import PlatformError
 
 
 class PortTaken(PlatformError):
-    """Another process listens on a port that we need."""
+    """Another process listens on a port of the local stack."""
 
 
 class ServerDidNotStart(PlatformError):
@@ -15,11 +15,11 @@ class ServerDidNotStart(PlatformError):
 
 
 class DiskFull(PlatformError):
-    """There is no room left for the state folder."""
+    """The disk of the state folder is full."""
 
 
 class BinaryMissing(PlatformError):
-    """A package came without the program for this machine."""
+    """A package has no program for this machine."""
 
 
 class StateFolderUnreachable(PlatformError):
@@ -27,7 +27,7 @@ class StateFolderUnreachable(PlatformError):
 
 
 class SecretNotResolved(PlatformError):
-    """A secret that a task definition refers to is not there."""
+    """A secret that a task definition refers to does not exist."""
 
 
 class OneOffTaskFailed(PlatformError):
@@ -39,7 +39,7 @@ class DatabaseNotPrepared(PlatformError):
 
 
 class TaskDoesNotStart(PlatformError):
-    """A task ends again and again before it is healthy."""
+    """A task ends several times before it is healthy."""
 
 
 class AlreadyRunning(PlatformError):

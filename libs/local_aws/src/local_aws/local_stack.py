@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class LocalStack:
-    """Made once for each `platform up`. All methods belong on the main thread: what it starts dies with that thread."""
+    """Made once for each `platform up`. Call it on the main thread only: a process ends with its starting thread."""
 
     _aws: asyncio.Task[aws_clients.AwsClients]
 
@@ -76,7 +76,7 @@ class LocalStack:
         self._postgres = PostgresServer(
             state / PostgresServer.name, settings.database_port, log=log(PostgresServer.name)
         )
-        # PostgreSQL last: creating its cluster takes a second, in which the others start beside it.
+        # PostgreSQL last: creating its cluster takes a second, in which the others start.
         possible: list[tuple[BackingServer, str | None]] = [
             (self._aws_server, settings.outside_aws_endpoint_url),
             (self.load_balancer, None),
@@ -86,7 +86,7 @@ class LocalStack:
         self.servers = [server for server, outside in possible if outside is None]
 
     async def prepare(self) -> None:
-        """Everything that tasks need. Raises a PlatformError that says what is in the way; `stop` then cleans up."""
+        """Start everything that tasks need. Raises PlatformError; `stop` then cleans up."""
         self._complete_secrets()
         for server in self.servers:
             server.launch()
@@ -183,7 +183,7 @@ class LocalStack:
         logs.limit_size(self.folder.logs)
 
     def process_ids(self) -> list[int]:
-        """Of all process groups that we have started."""
+        """Return the ids of all process groups that were started."""
         tasks = [task.process.pid for task in self.cluster.tasks] + [task.pid for task in self._one_off]
         return tasks + [server.pid for server in self.servers if server.pid is not None]
 
@@ -250,7 +250,7 @@ class LocalStack:
         )
 
     async def _create_demo_data(self) -> None:
-        """Once for each database; the commands themselves can be repeated."""
+        """Run each service's demo command, once for each database."""
         database = dataclasses.asdict(self.environment.database)
         if self.folder.read(DEMO_FILE) == database:
             return
@@ -267,7 +267,7 @@ class LocalStack:
         self.folder.write(DEMO_FILE, database)
 
     async def _run_once(self, service: LocalService, purpose: str, command: tuple[str, ...]) -> None:
-        """A one-off task in the service's own container, as RunTask with another command. Its exit code counts."""
+        """Run a one-off task in the service's container, like RunTask with another command. Raises OneOffTaskFailed."""
         name = f"{service.name}-{purpose}"
         log = self._log(name)
         before = log.stat().st_size if log.exists() else 0

@@ -1,4 +1,4 @@
-"""Log files: kept from growing without end, shown together as `platform logs` does, followed as they grow."""
+"""Log files: limited in size, merged for `platform logs`, followed as they grow."""
 
 import json
 import os
@@ -20,7 +20,7 @@ _TAIL_BYTES_PER_LINE: Final = 600
 def limit_size(folder: Path, max_bytes: int = MAX_BYTES) -> None:
     """Copy a log that has grown too large to `<name>.log.1` and empty it.
 
-    The writers hold the file open in append mode, so they go on at its new end.
+    The writers hold the file open in append mode, so they continue at its new end.
     """
     for log in folder.glob("*.log"):
         if log.stat().st_size > max_bytes:
@@ -29,7 +29,7 @@ def limit_size(folder: Path, max_bytes: int = MAX_BYTES) -> None:
 
 
 class UnknownLog(PlatformError):
-    """Nothing of that name has written a log."""
+    """No log has that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def last_lines(logs: Sequence[Path], count: int) -> list[Line]:
 
 
 def follow(logs: Sequence[Path]) -> Iterator[Line]:
-    """New lines of all logs as they come, for ever."""
+    """Yield new lines of all logs as they arrive, without end."""
     positions = {log: _size(log) for log in logs}
     rests = dict.fromkeys(logs, b"")
     while True:

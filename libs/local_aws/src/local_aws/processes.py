@@ -1,4 +1,4 @@
-"""Starts and stops process groups that never outlive us. The lowest layer: servers and tasks stand on it."""
+"""Process groups that end with their parent, and ports. The lowest layer, used by servers and tasks."""
 
 import contextlib
 import ctypes
@@ -18,7 +18,7 @@ from local_aws.errors import PortTaken
 
 _PR_SET_PDEATHSIG = 1
 _CLONE_NEWUSER = 0x10000000
-# Loaded before any fork: a child between fork and exec must not import or allocate more than it has to.
+# Loaded before any fork: between fork and exec a child must import and allocate as little as possible.
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 Preparation = Callable[[], None]
@@ -58,7 +58,7 @@ def spawn(
 
 
 def die_with_parent(death_signal: signal.Signals, prepare: Preparation | None = None) -> Preparation:
-    """Return a preparation that binds the child's life to ours, and then runs `prepare`."""
+    """Return a preparation that ends the child when this process ends, and then runs `prepare`."""
     parent = os.getpid()
 
     def in_child() -> None:
@@ -66,18 +66,18 @@ def die_with_parent(death_signal: signal.Signals, prepare: Preparation | None = 
             prepare()
         if _LIBC is not None:
             _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-            if os.getppid() != parent:  # the parent died before the call: nobody would send the signal any more
+            if os.getppid() != parent:  # the parent died before the call, so the signal would never come
                 os._exit(1)
 
     return in_child
 
 
 def enter_user_namespace() -> None:
-    """A preparation: outside we stay who we are (and own our files), inside we are user 1000.
+    """Enter a user namespace, as a preparation: inside it the user is 1000; outside, user and files stay the same.
 
     For programs that refuse to run as root. Raises OSError where the system does not allow user namespaces.
     """
-    uid, gid = os.geteuid(), os.getegid()  # inside, before the maps are written, we would be nobody
+    uid, gid = os.geteuid(), os.getegid()  # read before unshare: inside, until the maps are written, both are 65534
     if _LIBC is None or _LIBC.unshare(_CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "user namespaces are not available")
     for name, text in (("setgroups", "deny"), ("uid_map", f"1000 {uid} 1"), ("gid_map", f"1000 {gid} 1")):
@@ -137,7 +137,7 @@ def http_status(port: int, path: str) -> int | None:
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on at this moment."""
+    """Return a TCP port on which no process listens at this moment."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -145,7 +145,7 @@ def free_port() -> int:
 
 
 def require_free(port: int, *, purpose: str, variable: str) -> None:
-    """Raise PortTaken, naming the holder and the variable that moves us elsewhere, if the port cannot be bound."""
+    """Raise PortTaken, with the holder and the variable that sets another port, if the port cannot be bound."""
     with socket.socket() as probe:
         # As servers do: a port in TIME_WAIT is free, one with a listener is not.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""What start-up creates so that tasks find it: secrets, database roles and schemas, queues. All can be done again."""
+"""Creates what tasks need: database roles and schemas, queues, secrets. Every function can run again."""
 
 import json
 import secrets
@@ -18,8 +18,6 @@ from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.resources import Queue
 from platform_sdk.deploy.manifest.types import ServiceSpec
 
-# The shared database: for each service a role with its own schema, and no way into any other's.
-
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
@@ -32,12 +30,12 @@ async def prepare_database(
     passwords: Mapping[str, str],
     create: bool,
 ) -> None:
-    """Create what is missing; passwords and rights are set anew each time.
+    """Create a role with its own schema for each service; set passwords and rights again each time.
 
     Args:
         url: of a superuser, or of a role that owns the database and may create roles.
         passwords: by service name.
-        create: whether the database itself is ours to create.
+        create: whether to create the database itself.
 
     Raises:
         DatabaseNotPrepared
@@ -94,14 +92,12 @@ def _quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-# The queues that services own, each with its dead-letter queue, as their stacks would create them.
-
 _FOURTEEN_DAYS_SECONDS = 14 * 24 * 3600
 _LONG_POLL_SECONDS = 20
 
 
 def create_queues(aws: AwsClients, specs: Iterable[ServiceSpec], environment: Environment) -> None:
-    """Create what is missing and correct the attributes of what is there."""
+    """Create the queues of services with their dead-letter queues, or correct the attributes of existing ones."""
     for spec in specs:
         for queue in spec.queues:
             _create(aws, queue, environment)
@@ -138,15 +134,14 @@ def _ensure(aws: AwsClients, name: str, attributes: dict[str, str]) -> None:
     call(aws.sqs, "set_queue_attributes", f"configure the queue {name}", QueueUrl=url, Attributes=attributes)
 
 
-# The secrets that task definitions refer to: made up once, kept in the state folder, put where AWS would hold them.
-
 _FILE = "secrets.json"
 
 
 class SecretStore:
-    """Values by AWS name, for example `platform/local/orders/database`; JSON secrets hold an object.
+    """The secrets that task definitions refer to: generated once, kept in the state folder, copied to the AWS endpoint.
 
-    They are kept here because the AWS API on the laptop forgets what it was told when it is killed.
+    Values by AWS name, for example `platform/local/orders/database`; JSON secrets hold an object. A file keeps them,
+    because the AWS API on the laptop loses its state when it is killed.
     """
 
     def __init__(self, folder: StateFolder) -> None:
@@ -204,7 +199,7 @@ def _generate(kind: str) -> str:
 
 def ed25519_private_key() -> str:
     """Return a new private key, PKCS #8 in PEM."""
-    # Needed once in the life of a state folder, so not at every start.
+    # Imported here: only the first start of a state folder needs it.
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 

@@ -18,12 +18,12 @@ Report = Callable[[str], None]
 
 
 class InvalidVariable(PlatformError):
-    """A variable of the developer's shell that we cannot use."""
+    """A variable of the developer's shell is not valid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSettings:
-    """What the developer's shell decides. An outside URL stands for a server that we then neither start nor stop."""
+    """The settings of the developer's shell. An outside URL names a server that is neither started nor stopped."""
 
     root: Path
     state: Path

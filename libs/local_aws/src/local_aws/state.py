@@ -17,15 +17,15 @@ import psutil
 from local_aws import processes
 from local_aws.errors import AlreadyRunning
 
-# All that we ever put there: `reset` removes these and nothing else, whatever PLATFORM_STATE points to.
+# Everything in the folder. `reset` removes these and nothing else, whatever PLATFORM_STATE points to.
 _CONTENTS = ("postgres", "redis", "aws", "load-balancer", "logs", "secrets.json", "state.json", "demo.json")
-# A process's start is told in clock ticks after boot, and the time of boot moves a little when the clock is set.
+# The start of a process is counted in clock ticks after boot, and the time of boot changes when the clock is set.
 _START_TOLERANCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessRecord:
-    """A process as we will know it again: a number alone may have gone to somebody else."""
+    """A process with its start time, because a process id alone may be reused."""
 
     pid: int
     started_at: float
@@ -88,7 +88,7 @@ class StateFolder:
         return document
 
     def write(self, name: str, document: Mapping[str, Any], *, durable: bool = True) -> None:
-        """Replace a document as a whole, readable by us alone: nobody ever sees half of it."""
+        """Replace a document as a whole, readable by its owner only; no reader ever sees half of it."""
         new = self.path / f"{name}.new"
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -99,7 +99,7 @@ class StateFolder:
         new.replace(self.path / name)
 
     def empty(self) -> None:
-        """Remove all that we put there. Nothing may run."""
+        """Remove the contents. Nothing may run."""
         for name in _CONTENTS:
             target = self.path / name
             if target.is_dir():

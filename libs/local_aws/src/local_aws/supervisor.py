@@ -20,13 +20,11 @@ from local_aws.state import STATE_FILE, ProcessRecord, StateFolder, end_leftover
 from local_aws.tasks.cluster import RunningTask
 from local_aws.tasks.scheduling import Health, Slot, SlotRecord
 
-# The record that a running local stack keeps of itself in the state folder; state.py reads it.
-
 Phase = Literal["starting", "running", "stopping"]
 
 
 def stack_document(local_stack: LocalStack, *, phase: Phase, supervisor: ProcessRecord, since: float) -> dict[str, Any]:
-    """Return the whole record; `processes` is what a later run must recognise if this one is killed."""
+    """Return the record that state.py reads; by `processes` a later run finds what a killed one left."""
     environment, database = local_stack.environment, local_stack.environment.database
     return {
         "state": phase,
@@ -185,7 +183,7 @@ class _Supervisor:
         self._on_ready(self._local_stack.load_balancer.url)
 
     def _begin_watch(self) -> "SourceWatch":
-        from local_aws.watch import SourceWatch  # not before it is wanted: start-up is busy enough
+        from local_aws.watch import SourceWatch  # imported late, so that start-up is not slower
 
         return SourceWatch(self._local_stack, self._report)
 
@@ -231,6 +229,6 @@ async def _cancel(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     for task in tasks:
-        # What failed has been raised already; what is cancelled has nothing more to say.
+        # Failures have been raised already.
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await task

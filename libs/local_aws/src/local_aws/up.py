@@ -16,8 +16,6 @@ from local_aws.settings import LocalSettings, Report, UpOptions, load_local_sett
 from local_aws.state import StateFolder, read_status
 from platform_sdk.errors import PlatformError
 
-# What `platform up` prints once all is healthy: where everything is, and what to do next.
-
 DEMO_ACCOUNTS: Final = ("admin@example.com", "ada@example.com", "grace@example.com")
 DEMO_PASSWORD: Final = "correct horse battery staple"  # noqa: S105 - printed for everyone to see
 
@@ -39,7 +37,7 @@ Place an order, in another terminal:
 
 
 def welcome_text(url: str, *, seconds: float, detached: bool, demo: bool) -> str:
-    """Return the whole text.
+    """Return what `platform up` prints once all is healthy: where everything is, and what to do next.
 
     Args:
         seconds: how long it took to come up.
@@ -56,7 +54,7 @@ def welcome_text(url: str, *, seconds: float, detached: bool, demo: bool) -> str
 
 
 def _as_typed_here() -> str:
-    """`platform` if the shell finds it by that name, otherwise its path from the current folder."""
+    """Return `platform` if the shell finds it by that name, otherwise its path from the current folder."""
     command = Path(sys.executable).with_name("platform")
     found = shutil.which("platform")
     if found is not None and Path(found).resolve() == command.resolve():
@@ -85,7 +83,7 @@ def up(settings: LocalSettings, options: UpOptions, *, detach: bool, report: Rep
 
     if detach:
         return start_detached(settings, options, report_with_time, print_welcome)
-    # Half the time of this program's own start goes into these; the detached parent does not need them.
+    # Imported here: it takes half the time of this program's start, and the detached parent does not need it.
     from local_aws.supervisor import supervise
 
     return supervise(settings, options, report=report_with_time, on_ready=print_welcome)
@@ -98,8 +96,7 @@ def _running_text(folder: StateFolder) -> str:
     return f"The platform is {status['state']} already (pid {status['pid']}): {status['urls']['load_balancer']}"
 
 
-# `platform up --detach`: the supervisor as a process of its own, whose progress is passed on until all is healthy.
-#
+# `platform up --detach`: the supervisor is a process of its own, whose progress is printed until all is healthy.
 # platform up --detach  ──starts──▶  python -m local_aws.up
 #                       ◀──reports, one JSON document a line, through a pipe──
 
@@ -145,7 +142,7 @@ def _forward_reports(
 
 
 class _Reports:
-    """The pipe to whoever waits. If nobody waits any more, the reports are dropped."""
+    """The pipe to the waiting parent. Once the parent has ended, the reports are dropped."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
@@ -165,7 +162,7 @@ class _Reports:
 
 
 def supervise_detached(descriptor: int, options: UpOptions) -> int:
-    """The supervisor's side: reports through the pipe until the local stack is ready, and always into the log."""
+    """Run the supervisor: report through the pipe until the local stack is ready, and always into the log."""
     from local_aws.supervisor import supervise
 
     reports = _Reports(descriptor)

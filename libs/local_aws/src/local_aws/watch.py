@@ -1,4 +1,4 @@
-"""`platform up` watches sources: what a developer saves runs a second or two later."""
+"""`platform up` watches sources: a saved change runs a second or two later."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -22,7 +22,7 @@ Changes = AsyncIterator[set[tuple[Change, str]]]
 
 
 class SourceWatch:
-    """Watches from the moment it is made, so that no change is missed between a task's start and the first look."""
+    """Watches from its creation on, so that no change between the start of a task and the first read is missed."""
 
     def __init__(self, local_stack: LocalStack, report: Report) -> None:
         self._local_stack = local_stack

@@ -1,7 +1,6 @@
-"""What an image and the platform promise each other.
+"""The contract between an image and the platform: port, health paths, names of variables and queues, timeouts.
 
-The deploy half writes these names into task definitions; the runtime reads them. Nothing else knows both sides, so a
-name or a path that changes, changes here.
+The deploy half writes these names into task definitions; the runtime reads them. Change a name or a path here only.
 """
 
 from typing import Final
@@ -17,7 +16,7 @@ STOP_TIMEOUT_SECONDS: Final = 60
 """Seconds between SIGTERM and SIGKILL, unless platform.toml says otherwise (ECS `stopTimeout`, 2 to 120 on Fargate)."""
 
 DRAIN_DELAY_SECONDS: Final = 5
-"""Seconds for which a stopping task goes on accepting requests, so that the load balancer can take it out first."""
+"""Seconds for which a stopping task still accepts requests, so that the load balancer deregisters it first."""
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -62,12 +61,12 @@ class Variable:
 
 
 def queue_name(environment: str, queue: str) -> str:
-    """The physical SQS name of a queue of platform.toml, for example `platform-production-inventory`."""
+    """Return the physical SQS name of a queue of platform.toml, for example `platform-production-inventory`."""
     return f"platform-{environment}-{queue}"
 
 
 def dead_letter_queue_name(environment: str, queue: str) -> str:
-    """The physical SQS name of the queue's dead-letter queue."""
+    """Return the physical SQS name of the queue's dead-letter queue."""
     return f"{queue_name(environment, queue)}-dead-letter"
 
 

@@ -1,11 +1,11 @@
-"""The one base of all errors that a person reads.
+"""`PlatformError`: the base of all errors that a person reads.
 
 PlatformError
 ├── deploy half: InvalidManifest, UnknownEnvironment, …     (platform_sdk.deploy)
 ├── runtime: InvalidSettings, RouteWithoutPolicy, …     (platform_sdk.runtime; raised while a service starts)
 └── local AWS: PortTaken, ServerDidNotStart, …          (local_aws)
 
-Errors of a running request are no PlatformErrors: they are problems (platform_sdk.runtime.http.problems) and end as
+Errors of a request are problems (platform_sdk.runtime.http.problems), not PlatformErrors, and are answered as
 problem+json.
 """
 
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 
 class PlatformError(Exception):
-    """Says what happened, why, and what to do next.
+    """What happened, why, and what to do next.
 
     Args:
         what: one sentence, without a full stop.
@@ -42,7 +42,7 @@ class PlatformError(Exception):
 
 @contextmanager
 def ended_by_errors() -> Iterator[None]:
-    """Around all that a process does: a PlatformError ends it as lines on stderr, with its exit code.
+    """End the process on a PlatformError in the block: print it on stderr, exit with its code.
 
     Raises:
         SystemExit: instead of a PlatformError.

@@ -45,8 +45,8 @@ STATEMENTS = (
     )
     """,
     "CREATE INDEX refresh_tokens_session_id_index ON refresh_tokens (session_id)",
-    # Keyed by a digest of the address, not by user: an address that nobody has is locked just the same, so that a lock
-    # does not tell which addresses have an account.
+    # Keyed by a digest of the address, not by user: an address without an account is locked too, so that a lock does
+    # not show which addresses have an account.
     """
     CREATE TABLE failed_log_ins (
         email_digest bytea PRIMARY KEY,

@@ -30,7 +30,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Password:
-    """The hash of a user's password; `version` tells whether the password is still the same one."""
+    """The hash of a user's password; `version` shows whether the password is still the same one."""
 
     hash: str
     version: int

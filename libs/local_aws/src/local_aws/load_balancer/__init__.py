@@ -1,6 +1,6 @@
-"""The load balancer: Envoy as an Application Load Balancer would be, on the one port that users know.
+"""`LoadBalancer`: Envoy, configured like an Application Load Balancer, on the one public port.
 
-The local stack registers and deregisters targets; Envoy takes them over within milliseconds, without a dropped request.
+The local stack registers and deregisters targets; Envoy applies changes within milliseconds, without a dropped request.
 """
 
 import json

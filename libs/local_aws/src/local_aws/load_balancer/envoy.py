@@ -1,8 +1,8 @@
-"""Envoy's documents, rendered from targets and listener rules. Pure; load_balancer.py writes them where Envoy looks.
+"""Envoy's documents, rendered from targets and listener rules. Pure; the load balancer writes them into files.
 
-What an Application Load Balancer does is said in Envoy's words here: rules by path, health checks on the readiness
-path, 60 s of idleness, no limit on the time of a whole response, no retries, 502 for a target that fails, 503 where
-there is none, all targets tried when none is healthy.
+They make Envoy behave like an Application Load Balancer: rules by path, health checks on the readiness path, an idle
+timeout of 60 s, no limit on the time of a whole response, no retries, 502 for a target that fails, 503 without targets,
+and requests to all targets when none is healthy.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -133,7 +133,7 @@ def _listener(port: int, directory: Path) -> Document:
     return {
         "name": "production",
         "address": _address(port),
-        # Or a second load balancer could share the port without a word.
+        # Otherwise a second load balancer could share the port unnoticed.
         "enable_reuse_port": False,
         "filter_chains": [
             {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
@@ -182,7 +182,7 @@ def _problem(status: int | str, title: str) -> Document:
 
 
 def _forwarded_for() -> Document:
-    # Envoy itself would put the machine's own address in place of a loopback one.
+    # Envoy would replace a loopback address by the machine's own.
     return {
         "header": {"key": "X-Forwarded-For", "value": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"},
         "append_action": "APPEND_IF_EXISTS_OR_ADD",

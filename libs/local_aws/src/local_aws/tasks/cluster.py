@@ -1,4 +1,4 @@
-"""The cluster: runs the loop that observes tasks, asks scheduling.py what to do, and does it."""
+"""`Cluster`: the loop that observes tasks, asks scheduling.py for actions, and executes them."""
 
 import asyncio
 import time
@@ -20,8 +20,6 @@ from local_aws.tasks.scheduling import (
     decide,
 )
 from platform_sdk.errors import PlatformError
-
-# Asks a task for its health over HTTP, as a target group's health check does.
 
 TIMEOUT_SECONDS: Final = 2.0
 
@@ -55,7 +53,7 @@ StartProcess = Callable[[Slot, str], Awaitable[ProcessTask]]
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class RunningTask:
-    """A task and what we have observed of it."""
+    """A task and its observed state."""
 
     slot: Slot
     revision: int
@@ -68,7 +66,7 @@ class RunningTask:
 
     @property
     def is_target(self) -> bool:
-        """Whether the load balancer should know it: from its first healthy answer until it is asked to stop."""
+        """Whether it is a target of the load balancer: from its first healthy answer until it is asked to stop."""
         return self.slot.role == "api" and self.healthy_since is not None and self.health is not Health.STOPPING
 
     def view(self) -> TaskView:
@@ -179,7 +177,7 @@ class Cluster:
         task.process.request_stop()
 
     def _observe(self) -> None:
-        """Take note of ended tasks, see to overdue ones and send out health checks."""
+        """Record ended tasks, kill overdue ones and send health checks."""
         for task in list(self.tasks):
             exit_code = task.process.exit_code
             if exit_code is not None:

@@ -1,8 +1,7 @@
 """One task as a supervised process group, started from the app container of a rendered task definition.
 
-What ECS and the image do on AWS is done here by us: secrets are resolved, the task gets an address of its own (its own
-port instead of its own network interface), `python` is the interpreter of this environment, and stopping is SIGTERM,
-then SIGKILL after the container's stop timeout.
+This does what ECS and the image do on AWS: it resolves secrets, gives each task its own port (not a network interface),
+takes `python` from this environment, and stops a task by SIGTERM, then SIGKILL after its stop timeout.
 """
 
 import json
@@ -27,7 +26,7 @@ APP_CONTAINER = "app"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppContainer:
-    """What of a task definition runs here; the sidecars have no part to play on a laptop."""
+    """The part of a task definition that runs here; sidecars do not run on a laptop."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -65,7 +64,7 @@ class ProcessTask:
 
     @property
     def exit_code(self) -> int | None:
-        """As ECS and shells tell it: 128 + number for an end by signal; None while it runs."""
+        """As in ECS and shells: 128 + the signal's number after a signal; None while it runs."""
         code = self.process.poll()
         return code if code is None or code >= 0 else 128 - code
 
@@ -108,14 +107,14 @@ def start_task(
     try:
         process = processes.spawn(wanted, log=log, environment=environment, directory=directory)
     except (FileNotFoundError, PermissionError) as error:
-        # Permission is what a search of PATH ends with, too, if one of its folders may not be read.
+        # PermissionError also means that a folder of PATH may not be read.
         what = f"there is no `{error.filename}`" if isinstance(error, FileNotFoundError) else str(error)
         raise TaskDoesNotStart(f"{name} cannot be started", because=what) from error
     return ProcessTask(name=name, port=port, process=process, stop_timeout_seconds=container.stop_timeout_seconds)
 
 
 def base_environment() -> dict[str, str]:
-    """Return what an image would bring. Nothing else of the developer's shell reaches a task, as on AWS."""
+    """Return the variables that an image would set. As on AWS, a task gets no others of the developer's shell."""
     interpreter = Path(sys.executable).parent
     inherited = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", "USER") if name in os.environ}
     return {
@@ -128,9 +127,8 @@ def base_environment() -> dict[str, str]:
     }
 
 
-# Secrets by reference, as ECS resolves them when it starts a task: from Secrets Manager, or as a parameter.
-#
-# The forms: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
+# Secrets by reference, as ECS resolves them when it starts a task
+# (docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
-"""What an ECS service scheduler decides: desired and observed tasks and the time in, actions out. Pure.
+"""The decisions of an ECS service scheduler: from desired tasks, observed tasks and the time to actions. Pure.
 
 A slot is a place for one task of a service. A slot's task is replaced when its revision is no longer the desired one:
-the new task starts first, and the old one stops once the new one is healthy. A task that ends is started again, at
-once if it had been well for a while, otherwise later and later.
+the new task starts first, and the old one stops once the new one is healthy. A task that ends is started again: at once
+if it was healthy for STABLE_AFTER_SECONDS, otherwise with back-off.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ STABLE_AFTER_SECONDS: Final = 10.0
 """A task that was healthy for this long has not failed to start: the next restart is the first of a new row."""
 
 SILENCE_LIMIT_SECONDS: Final = 30.0
-"""A task that has not answered at all for this long hangs, and is replaced. A task that answers "not ready" is not."""
+"""A task without any answer for this long is replaced; the answer "not ready" counts as one."""
 
 
 class Health(StrEnum):
@@ -55,7 +55,7 @@ class TaskView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotRecord:
-    """What a slot remembers of the tasks that ended in it."""
+    """The tasks that have ended in a slot."""
 
     failures_in_a_row: int = 0
     restarts: int = 0
@@ -81,7 +81,7 @@ Action = StartTask | StopTask
 def decide(
     desired: Mapping[Slot, int], tasks: Sequence[TaskView], records: Mapping[Slot, SlotRecord], now: float
 ) -> list[Action]:
-    """The actions that bring the tasks (those that run, not those that ended) closer to the desired revisions."""
+    """Return the actions that bring the running tasks closer to the desired revisions."""
     actions: list[Action] = [
         StopTask(task.id, "no longer wanted")
         for task in tasks
@@ -109,7 +109,7 @@ def _decide_slot(
 def after_exit(
     record: SlotRecord, *, exit_code: int, healthy_seconds: float, was_stopped: bool, now: float
 ) -> SlotRecord:
-    """Return the record after a task of the slot ended; one that we stopped ourselves is no failure."""
+    """Return the record after a task of the slot ended; a task that the scheduler stopped is no failure."""
     if was_stopped:
         return replace(record, last_exit_code=exit_code)
     failures = 1 if healthy_seconds >= STABLE_AFTER_SECONDS else record.failures_in_a_row + 1
@@ -123,5 +123,5 @@ def after_exit(
 
 
 def after_new_revision(record: SlotRecord) -> SlotRecord:
-    """Changed code deserves a start at once."""
+    """Return the record without back-off, because the code has changed."""
     return replace(record, failures_in_a_row=0, start_not_before=0.0)

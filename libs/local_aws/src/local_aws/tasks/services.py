@@ -1,4 +1,4 @@
-"""The services as this machine runs them: each platform.toml, rendered to task definitions, read back as containers."""
+"""The services as the local stack runs them: each platform.toml, rendered to task definitions, read as containers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class LocalService:
         return Rule(path=self.spec.path, target_group=self.target_group.name)
 
     def slots(self) -> Iterator[Slot]:
-        """As many as the minimum says."""
+        """The slots of the minimum number of tasks."""
         yield from (Slot(self.name, "api", number) for number in _numbers(self.spec.scaling.min_tasks))
         if self.spec.worker is not None:
             yield from (Slot(self.name, "worker", number) for number in _numbers(self.spec.worker.min_tasks))

@@ -20,5 +20,5 @@ A service imports (below platform_sdk.runtime):
     messaging.messages      Event, Message, new_id
     messaging.inbox         Handler, PermanentFailure
     cache                   Cache
-    testing                 HandlerHarness, recorded_events, InMemorySqs
+    testing                 HandlerHarness, recorded_events
 """

@@ -208,14 +208,14 @@ _TEMPORARY = (
 
 
 class ClientGone(Exception):
-    """The client closed the connection before its answer; there is nobody to answer."""
+    """The client closed the connection before its answer."""
 
 
 def problem_of(error: Exception, allowed_methods: Iterable[str]) -> Problem:
     """Return the problem to answer with; unexpected errors are logged here, with their traceback.
 
     Raises:
-        ClientGone: nobody is waiting for an answer.
+        ClientGone: the client has disconnected.
     """
     match error:
         case Problem():

@@ -25,7 +25,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class RouteWithoutPolicy(PlatformError):
-    """A route does not say who may call it, so nobody may."""
+    """A route does not say who may call it, so it is refused."""
 
 
 class JsonRequest(Request):
@@ -71,7 +71,7 @@ def _guard(route: APIRoute) -> APIRoute:
     if not policies_of(route):
         raise RouteWithoutPolicy(
             f"{' '.join(sorted(route.methods or ()))} {route.path} does not say who may call it",
-            because="a route without a policy is denied to everybody",
+            because="a route without a policy is denied to every caller",
             hint="take `user: CurrentUser` or `admin: Admin`, or declare `dependencies=[Public]`",
         )
     policies = policies_of(route)

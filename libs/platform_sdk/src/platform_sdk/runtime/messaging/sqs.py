@@ -91,7 +91,7 @@ class Failed:
 
 
 class QueueService(Protocol):
-    """What relay and consumer need of SQS; `Sqs` is the real one, `testing.InMemorySqs` the one for unit tests."""
+    """What relay and consumer need of SQS; `Sqs` is the real one; unit tests have one in memory."""
 
     async def queue_url(self, name: str) -> str: ...
 
