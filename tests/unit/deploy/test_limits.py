@@ -119,7 +119,7 @@ def test_a_stopping_task_has_time_to_drain(tmp_path: Path, write: Write) -> None
     write("service", "orders", service("orders").replace("cpu = 512", "cpu = 512\nstop_timeout_seconds = 24"))
     assert errors(tmp_path) == [
         "services/orders/platform.toml:6: task.stop_timeout_seconds: task.stop_timeout_seconds of orders is 24, below "
-        "25: a stopping task serves 20 s longer in production, while the load balancer takes it out, and then needs "
+        "25: a stopping task serves 20 s longer in production, until the load balancer has removed it, and then needs "
         "5 s to close; raise task.stop_timeout_seconds, or leave it out"
     ]
 

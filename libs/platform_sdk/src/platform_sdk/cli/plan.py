@@ -225,8 +225,7 @@ def render(
     if service is None or shared:
         if service is not None or not shared or document or role:
             raise click.UsageError("name a service, or use --shared, which goes with --env only")
-        for text in shared_stacks(environment_named(environment_name)):
-            click.echo(f"---\n{text}", nl=False)
+        click.echo("".join(f"---\n{text}" for text in shared_stacks(environment_named(environment_name))), nl=False)
         return
     if role is not None and document not in (None, "task-definition"):
         raise click.UsageError(f"--role does not go with --document {document}, which is the same for both roles")
@@ -234,14 +233,14 @@ def render(
     image = image or f"{service}:dev"
     match document or ("task-definition" if role else None):
         case "task-definition":
-            click.echo(json.dumps(task_definition(spec, environment, image, role or "api"), indent=2))
+            texts = [json.dumps(task_definition(spec, environment, image, role or "api"), indent=2) + "\n"]
         case "appspec":
-            click.echo(appspec(spec, environment, revision), nl=False)
+            texts = [appspec(spec, environment, revision)]
         case "stack":
-            click.echo(stack(spec, environment), nl=False)
+            texts = [stack(spec, environment)]
         case None:
-            for text in every_document(spec, environment, image, revision):
-                click.echo(f"---\n{text}", nl=False)
+            texts = [f"---\n{text}" for text in every_document(spec, environment, image, revision)]
+    click.echo("".join(texts), nl=False)
 
 
 def shared_stacks(environment: "Environment") -> Iterator[str]:

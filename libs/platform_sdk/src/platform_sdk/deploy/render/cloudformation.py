@@ -1,4 +1,4 @@
-"""The few forms of which a CloudFormation template is made, as plain values."""
+"""The forms that CloudFormation templates consist of, as plain values."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,12 +18,12 @@ def sub(text: str) -> Json:
 
 
 def resource(kind: str, properties: Json, **attributes: object) -> Json:
-    """`attributes` are those beside the properties, such as DependsOn."""
+    """Return a resource. `attributes` are keys beside the properties, such as DependsOn."""
     return {"Type": kind, **attributes, "Properties": properties}
 
 
 def kept(kind: str, properties: Json) -> Json:
-    """What it holds outlives the stack and the line of platform.toml that asked for it."""
+    """Return a resource that stays on AWS with its data after it leaves the stack."""
     return resource(kind, properties, DeletionPolicy="RetainExceptOnCreate", UpdateReplacePolicy="Retain")
 
 
@@ -40,11 +40,11 @@ def policy(statements: Sequence[Json]) -> Json:
 
 
 def allow(actions: Sequence[str], resources: Sequence[object], **conditions: Json) -> Json:
-    """`conditions` map an operator, such as StringEquals, to what it compares."""
+    """Return an Allow statement. `conditions` map an operator, such as StringEquals, to what it compares."""
     statement: Json = {"Effect": "Allow", "Action": sorted(actions), "Resource": list(resources)}
     return {**statement, "Condition": conditions} if conditions else statement
 
 
 def checkov_skip(check: str, comment: str) -> Json:
-    """The reason why a finding is none, where the tool and the reader look for it."""
+    """Return metadata that makes Checkov skip a check, with the reason."""
     return {"checkov": {"skip": [{"id": check, "comment": comment}]}}

@@ -1,6 +1,6 @@
-"""The ECS services, and the placeholder with which they come into being.
+"""The ECS services of API and worker, and the placeholder that they run until the first release.
 
-CloudFormation creates them and then leaves what a release changes alone: see decision 0014.
+CloudFormation creates them. Updates leave alone what releases change: see decision 0014.
 """
 
 from typing import Final
@@ -26,7 +26,7 @@ HAS_WORKER_REVISION: Final = "HasWorkerRevision"
 
 PLACEHOLDER_IMAGE: Final = "public.ecr.aws/docker/library/python:3.13-slim"
 
-# Healthy to the load balancer whatever the path of its check is, and unavailable to everybody else.
+# It answers the health checks of the load balancer with 200 on any path, and everybody else with 503.
 PLACEHOLDER_PROGRAM: Final = """\
 import http.server, os
 class Placeholder(http.server.BaseHTTPRequestHandler):
@@ -48,9 +48,9 @@ def ecs_services(spec: ServiceSpec, environment: Environment) -> dict[str, Json]
 
 
 def placeholder(spec: ServiceSpec, environment: Environment) -> Json:
-    """What runs until the first release: it needs no image, secret or database of the service.
+    """Return the task definition that runs until the first release. It needs no image, secret or database.
 
-    Nothing in it may follow from what a team can change, or the service would be updated with it.
+    Nothing in it may depend on platform.toml: a change would update the ECS service, which ECS refuses.
     """
     properties: Json = {
         "Family": f"{service_name(spec, environment)}-placeholder",
@@ -99,8 +99,9 @@ def placeholder_container(spec: ServiceSpec, environment: Environment) -> Json:
 
 
 def api_service(spec: ServiceSpec, environment: Environment) -> Json:
-    """Under CODE_DEPLOY an update of it would be refused, as it names the first revision and target group again; so
-    its text is the same whatever the spec is. Both parameters are given when the stack is created, and then kept.
+    """Return the service of the API. Its text does not depend on platform.toml, as ECS refuses updates of it.
+
+    An update would set the first revision and target group again. Both parameters keep their value from creation.
     """
     properties: Json = {
         **common(spec, environment, "api"),
@@ -116,12 +117,12 @@ def api_service(spec: ServiceSpec, environment: Environment) -> Json:
         ],
         "HealthCheckGracePeriodSeconds": ref("HealthCheckGracePeriodSeconds"),
     }
-    # ECS refuses a target group that no listener knows yet.
+    # ECS refuses a target group without a listener.
     return resource("AWS::ECS::Service", properties, DependsOn=list(LISTENERS))
 
 
 def worker_service(spec: ServiceSpec, environment: Environment) -> Json:
-    """Without a load balancer there is no blue and green: ECS replaces task by task, and goes back by itself."""
+    """Return the service of the worker. It has no load balancer: ECS replaces its tasks and rolls back by itself."""
     alarms = [ref(name) for name in sorted(rolling_back(spec))]
     deployment: Json = {
         "MinimumHealthyPercent": 100,
@@ -141,12 +142,12 @@ def worker_service(spec: ServiceSpec, environment: Environment) -> Json:
 
 
 def rolling_back(spec: ServiceSpec) -> list[str]:
-    """Logical names of the alarms that take a worker's release back: those of the queues that it consumes."""
+    """Return the logical names of the alarms that roll back the worker: those of its queues."""
     return [alarm_id(alarm) for alarm in spec.alarms if alarm.roll_back and alarm.queue is not None]
 
 
 def common(spec: ServiceSpec, environment: Environment, role: str) -> Json:
-    """No desired count: scaling owns it, and an update of the stack would set it back."""
+    """Leave out the desired count: autoscaling owns it, and an update of the stack would reset it."""
     values = {"environment": environment.name, "service": spec.name, "role": role}
     return {
         "Cluster": ref("ClusterName"),

@@ -1,4 +1,4 @@
-"""Two target groups, and the rules that bring a service's paths to them on both listeners."""
+"""Two target groups, and on both listeners a rule that forwards the paths of a service to them."""
 
 from typing import Final
 
@@ -24,7 +24,7 @@ def target_group_of(spec: ServiceSpec, environment: Environment, colour: Colour)
         "VpcId": ref("VpcId"),
         "TargetType": "ip",
         "Protocol": "HTTP",
-        # Every task is registered with its own port. This is only the default, and changing it would replace the group.
+        # Only the default: ECS registers each task with its own port. A change would replace the target group.
         "Port": CONTAINER_PORT,
         "HealthCheckProtocol": "HTTP",
         "HealthCheckPort": "traffic-port",
@@ -48,7 +48,7 @@ def rule(spec: ServiceSpec, listener: str) -> Json:
     properties: Json = {
         "ListenerArn": ref(listener),
         "Priority": spec.priority,
-        # The load balancer does not take /orders for a case of /orders/*.
+        # The pattern /orders/* does not match /orders.
         "Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"Values": [spec.path, f"{spec.path}/*"]}}],
         "Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": [weighted(colour) for colour in COLOURS]}}],
     }
@@ -56,6 +56,6 @@ def rule(spec: ServiceSpec, listener: str) -> Json:
 
 
 def weighted(colour: Colour) -> Json:
-    """In the form that CodeDeploy leaves behind: both groups, one of them with all the weight."""
+    """Use the form that CodeDeploy leaves: both target groups, one of them with all the weight."""
     green, blue = (100, 0) if colour == "green" else (0, 100)
     return {"TargetGroupArn": ref(target_group(colour)), "Weight": {"Fn::If": [LIVE_IS_GREEN, green, blue]}}

@@ -1,4 +1,4 @@
-"""Names and ARNs by which the resources of a service's stack, and what acts on them, find each other."""
+"""Names and ARNs of what belongs to a service on AWS, for templates and for the code that acts on them."""
 
 from collections.abc import Iterator
 from typing import Final, Literal
@@ -9,36 +9,34 @@ from platform_sdk.deploy.manifest.releases import SMOKE_TEST
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.cloudformation import Json, get, ref
 
-# What things are called on AWS, where more than one part of the deploy half has to know, and how long names may be.
-
 Role = Literal["api", "worker"]
 Colour = Literal["blue", "green"]
 COLOURS: Final[tuple[Colour, ...]] = ("blue", "green")
 
 
 def family_of(spec: ServiceSpec, environment: Environment, role: Role = "api") -> str:
-    """`<environment>-<service>` and `<environment>-<service>-worker`; ECS adds the revision."""
+    """Return the family of a task definition: `production-orders` or `production-orders-worker`."""
     family = f"{environment.name}-{spec.name}"
     return family if role == "api" else f"{family}-{role}"
 
 
 def target_group_name(environment: str, service: str, colour: Colour) -> str:
-    """`production-orders-blue`. Which of the two is live changes with every release."""
+    """Return a name such as `production-orders-blue`. Every release changes which of the two is live."""
     return f"{environment}-{service}-{colour}"
 
 
 def role_name(environment: str, service: str, purpose: str) -> str:
-    """`production-orders-execution`."""
+    """Return a name such as `production-orders-execution`."""
     return f"{environment}-{service}-{purpose}"
 
 
 def schedule_name(environment: str, service: str, task: str) -> str:
-    """`production-orders-close-the-books`; also the family of the task's task definition."""
+    """Return a name such as `production-orders-close-the-books`, also the family of the task definition."""
     return f"{environment}-{service}-{task}"
 
 
 def limited_names(spec: ServiceSpec, environment: str) -> Iterator[tuple[str, str, int, tuple[str | int, ...]]]:
-    """Kind, name, the most characters that AWS takes, and the key of platform.toml that it comes from."""
+    """Yield kind, name, the maximum length on AWS in characters, and the key of platform.toml behind the name."""
     longest = max((target_group_name(environment, spec.name, colour) for colour in COLOURS), key=len)
     yield "target group", longest, 32, ("service", "name")
     yield "role", role_name(environment, spec.name, "execution"), 64, ("service", "name")
@@ -48,12 +46,12 @@ def limited_names(spec: ServiceSpec, environment: str) -> Iterator[tuple[str, st
         yield "schedule", schedule_name(environment, spec.name, task.name), 64, ("tasks", index, "name")
 
 
-# Fargate's platform version, said in the service and again in every AppSpec.
 PLATFORM_VERSION: Final = "1.4.0"
+"""The platform version of Fargate, in the ECS service and in every AppSpec."""
 
 
 def arn(environment: Environment, service: str, resource: str, *, regional: bool = True) -> str:
-    """`resource` is what follows the account: `role/staging-orders-task`."""
+    """Return an ARN. `resource` is the part after the account, such as `role/staging-orders-task`."""
     region = environment.region if regional else ""
     return f"arn:{environment.partition}:{service}:{region}:{environment.account_id}:{resource}"
 
@@ -63,7 +61,7 @@ def cluster_name(environment: Environment) -> str:
 
 
 def stack_name(spec: ServiceSpec, environment: Environment) -> str:
-    """Of the stack that is the service's own, beside the shared ones of shared.py."""
+    """Return the name of the service's own stack. shared.py has the names of shared stacks."""
     return f"platform-{environment.name}-{spec.name}"
 
 
@@ -72,8 +70,10 @@ def log_group(spec: ServiceSpec, environment: Environment, suffix: str = "") -> 
 
 
 def log_stream(spec: ServiceSpec, role: str, container: str, task_id: str) -> str:
-    """In which a container of a task writes: FireLens tags its lines `<container>-firelens-<task>`, and Fluent Bit puts
-    the prefix before the tag; the awslogs driver parts prefix, container and task by slashes.
+    """Return the log stream of a container.
+
+    FireLens tags lines with `<container>-firelens-<task>`, and Fluent Bit puts the prefix before the tag. The awslogs
+    driver joins prefix, container and task with slashes.
     """
     if spec.sidecars.log_router.enabled:
         return f"{role}/{container}-firelens-{task_id}"
@@ -81,7 +81,7 @@ def log_stream(spec: ServiceSpec, role: str, container: str, task_id: str) -> st
 
 
 def service_name(spec: ServiceSpec, environment: Environment) -> str:
-    """Of the ECS service that answers requests, of its CodeDeploy application and of its deployment group."""
+    """Return the name of the API's ECS service, of its CodeDeploy application and of its deployment group."""
     return family_of(spec, environment)
 
 
@@ -90,17 +90,17 @@ def worker_service_name(spec: ServiceSpec, environment: Environment) -> str:
 
 
 def hook_function_name(environment: Environment, hook: str) -> str:
-    """Of a team's own function as it is written; the platform's is one for all services of an environment."""
+    """Return the name of a hook's function. All services of an environment share the smoke test."""
     return f"platform-{environment.name}-smoke-test" if hook == SMOKE_TEST else hook
 
 
 def target_group(colour: Colour) -> str:
-    """The logical name."""
+    """Return the logical name of a target group."""
     return f"{colour.capitalize()}TargetGroup"
 
 
 def of_target_group(colour: Colour) -> dict[str, object]:
-    """Dimensions of its metrics."""
+    """Return the dimensions of a target group's metrics."""
     return {
         "LoadBalancer": ref("LoadBalancerFullName"),
         "TargetGroup": get(target_group(colour), "TargetGroupFullName"),
@@ -108,12 +108,12 @@ def of_target_group(colour: Colour) -> dict[str, object]:
 
 
 def of_service(name: str) -> dict[str, object]:
-    """Dimensions of an ECS service's metrics."""
+    """Return the dimensions of an ECS service's metrics."""
     return {"ClusterName": ref("ClusterName"), "ServiceName": name}
 
 
 def logical(*words: str) -> str:
-    """A logical name of letters and digits only: `("dead_letters", "price-changes")` to `DeadLettersPriceChanges`."""
+    """Return a logical name: `("dead_letters", "price-changes")` becomes `DeadLettersPriceChanges`."""
     return "".join(part.capitalize() for word in words for part in word.replace("-", "_").split("_"))
 
 
@@ -128,6 +128,6 @@ def network() -> Json:
 
 
 def repository_address(environment: Environment, service: str) -> str:
-    """Of the service's images in ECR, without a tag (docs.aws.amazon.com/AmazonECR, "Private registry")."""
+    """Return the address of a service's repository (docs.aws.amazon.com/AmazonECR, "Private registry")."""
     suffix = "amazonaws.com.cn" if environment.partition == "aws-cn" else "amazonaws.com"
     return f"{environment.account_id}.dkr.ecr.{environment.region}.{suffix}/{service}"

@@ -1,6 +1,6 @@
-"""Who may do what: the roles of a service's tasks, of ECS starting them, and of CodeDeploy shifting their traffic.
+"""IAM roles: for ECS to start tasks, for the tasks themselves, and for CodeDeploy to shift their traffic.
 
-Nothing is granted that platform.toml does not imply, and no resource is `*` where AWS knows a name.
+Each role grants only what platform.toml needs. A resource is `*` only for actions without resource-level permissions.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ from platform_sdk.deploy.render.variables import secrets_of
 METRICS_NAMESPACE: Final = "Platform"
 """The namespace in deploy/cloudformation/cloudwatch-agent.json."""
 
-# Secrets Manager puts a hyphen and six characters after a name.
 SUFFIX: Final = "-??????"
+"""Secrets Manager adds a hyphen and six characters to the name of a secret."""
 
 
 def roles(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
@@ -37,7 +37,7 @@ def roles(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
 def role(spec: ServiceSpec, environment: Environment, purpose: str, principal: str) -> Json:
     trust: Json = {"Effect": "Allow", "Principal": {"Service": principal}, "Action": "sts:AssumeRole"}
     if principal != "codedeploy.amazonaws.com":
-        # CodeDeploy does not document that it says for whom it asks.
+        # CodeDeploy does not document that it sends the source account.
         trust["Condition"] = {"StringEquals": {"aws:SourceAccount": environment.account_id}}
     properties: Json = {
         "RoleName": role_name(environment.name, spec.name, purpose),
@@ -56,8 +56,8 @@ def attached(purpose: str, statements: Iterator[Json]) -> Json:
 
 
 def execution(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
-    """What ECS needs before the app starts: image, secrets, the sidecars' logs."""
-    # A token is for the registry, not for a repository: AWS knows no narrower resource.
+    """Yield what ECS needs to start a task: its image, its secrets, and the logs of sidecars."""
+    # A token is for the registry: this action has no resource-level permissions.
     yield allow(["ecr:GetAuthorizationToken"], ["*"])
     yield allow(
         ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
@@ -73,7 +73,7 @@ def execution(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
 
 
 def places(spec: ServiceSpec, environment: Environment) -> tuple[list[str], list[str]]:
-    """ARNs of the secrets and of the parameters that ECS puts into the containers."""
+    """Return the ARNs of the secrets and of the parameters that ECS passes to containers."""
     secrets, parameters = set(), set()
     for _, secret in secrets_of(spec, environment):
         name = f"platform/{environment.name}/{spec.name}/{secret.name}"
@@ -92,9 +92,9 @@ def write_logs(environment: Environment, groups: list[str]) -> Json:
 
 
 def task(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
-    """What the containers may do while they run: the app and, in the same task, its sidecars."""
+    """Yield what the containers of a task need: the app and its sidecars."""
     yield from messages(spec, environment)
-    # The log router writes what the app says, and the agent what it takes as embedded metrics.
+    # The log router writes the logs of the app, and the agent writes embedded metrics.
     yield write_logs(environment, [log_group(spec, environment)])
     if spec.sidecars.cloudwatch_agent.enabled:
         namespace: Json = {"cloudwatch:namespace": METRICS_NAMESPACE}
@@ -120,18 +120,18 @@ def messages(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
 
 
 def deploy(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
-    """What CodeDeploy does in a blue/green deployment, as in AWS's AWSCodeDeployRoleForECS, of this service only."""
+    """Yield what CodeDeploy needs: the policy AWSCodeDeployRoleForECS of AWS, limited to this service."""
     name = service_name(spec, environment)
     service = arn(environment, "ecs", f"service/{cluster_name(environment)}/{name}")
     yield allow(["ecs:DescribeServices", "ecs:UpdateServicePrimaryTaskSet"], [service])
     yield allow(["ecs:DeleteTaskSet"], [arn(environment, "ecs", f"task-set/{cluster_name(environment)}/{name}/*")])
-    # A task set has no name before it exists: AWS knows no resource for it, only whose it will be.
+    # A task set that does not exist yet has no ARN; the condition limits it to the service.
     yield allow(["ecs:CreateTaskSet"], ["*"], ArnEquals={"ecs:service": service})
     describe = ("DescribeListeners", "DescribeRules", "DescribeTargetGroups")
     yield allow([f"elasticloadbalancing:{action}" for action in describe], ["*"])
     yield allow(["elasticloadbalancing:ModifyListener"], [ref(listener) for listener in LISTENERS.values()])
     yield allow(["elasticloadbalancing:ModifyRule"], [ref(rule) for rule in LISTENERS])
-    # It asks for several alarms at a time, which AWS allows or refuses as a whole.
+    # CodeDeploy reads several alarms in one call, which AWS allows or refuses as a whole.
     yield allow(["cloudwatch:DescribeAlarms"], [arn(environment, "cloudwatch", "alarm:*")])
     functions = sorted({hook_function_name(environment, hook) for hook in spec.hooks.values()})
     if functions:
@@ -142,7 +142,7 @@ def deploy(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
 
 
 def pass_roles(spec: ServiceSpec, environment: Environment) -> Json:
-    """To the tasks, and to nothing else."""
+    """Allow passing the roles of tasks, to ECS tasks only."""
     names = [role_name(environment.name, spec.name, purpose) for purpose in ("execution", "task")]
     return allow(
         ["iam:PassRole"],

@@ -1,9 +1,9 @@
-"""How a service's stack is updated without undoing what releases have done: decision 0014.
+"""Update the stack of a service without undoing what releases changed: decision 0014.
 
-CloudFormation compares what it is given with what it was given last, not with what is there, and writes a resource
-whole when any of it differs; when an update fails, it writes what it was given before. So a resource that a release
-changes is safe as long as its text stays the same, and where its text must change, CloudFormation is told first, in an
-update that changes nothing else, what the release has made of it.
+CloudFormation compares a template with the last template, not with the resources. If any part of a resource differs,
+it writes the whole resource. If an update fails, it writes the last template again. So a resource that a release
+changes is safe while its text stays the same. Before its text changes, a separate update records in CloudFormation what
+the release changed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,18 +21,18 @@ CHANGED_BY_RELEASES: Final[Mapping[str, str]] = {
     "TestRule": "LiveTargetGroup",
     "WorkerService": "WorkerTaskDefinition",
 }
-"""By logical name: the parameter that says what a release has made of it."""
+"""By logical name: the parameter that holds what releases change in the resource."""
 
 Why = Literal["synchronise", "change"]
 
 
 class FrozenService(PlatformError):
-    """The ECS service would be updated, which ECS refuses while CodeDeploy deploys it."""
+    """The ECS service would change, which ECS refuses under CodeDeploy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """What runs: the target group with production traffic, and the worker's revision (an ARN) if it has one."""
+    """What runs: the target group with production traffic, and the ARN of the worker's revision if there is one."""
 
     target_group: Colour
     worker_task_definition: str | None
@@ -46,7 +46,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackUpdate:
-    """One call of UpdateStack; `parameters` are as it takes them."""
+    """One call of UpdateStack, with its parameters."""
 
     why: Why
     template: Json
@@ -54,17 +54,17 @@ class StackUpdate:
 
     @property
     def rolls_back(self) -> bool:
-        """What was given before a synchronisation is no longer true: to write it would undo a release."""
+        """Whether a failed update rolls back. A synchronisation must not: the last template would undo a release."""
         return self.why == "change"
 
 
 def stack_updates(deployed: Json, rendered: Json, live: Live, *, has_failed: bool = False) -> Iterator[StackUpdate]:
-    """What to send, in order; each must be complete before the next. No release may run meanwhile.
+    """Yield the updates to send. Each must be complete before the next, and no release may run at the same time.
 
     Args:
-        deployed: the template that the stack has (GetTemplate), parsed.
-        rendered: the template that it shall have.
-        has_failed: the last update was not rolled back. The next one that is would write what was given before that.
+        deployed: the template of the stack (GetTemplate), parsed.
+        rendered: the new template.
+        has_failed: the last update failed without a rollback. A later rollback would write the template before it.
 
     Raises:
         FrozenService: the ECS service under CodeDeploy would change.
@@ -81,18 +81,18 @@ def stack_updates(deployed: Json, rendered: Json, live: Live, *, has_failed: boo
     }
     if stale:
         values = live.parameters()
-        told = {name: value for name, value in values.items() if name in stale}
-        yield StackUpdate(why="synchronise", template=deployed, parameters=tuple(keeping(deployed, deployed, told)))
+        known = {name: value for name, value in values.items() if name in stale}
+        yield StackUpdate(why="synchronise", template=deployed, parameters=tuple(keeping(deployed, deployed, known)))
     yield StackUpdate(why="change", template=rendered, parameters=tuple(keeping(deployed, rendered, {})))
 
 
-def keeping(deployed: Json, template: Json, told: Mapping[str, str]) -> Iterator[Json]:
-    """A parameter that is new has no previous value: it takes its default."""
+def keeping(deployed: Json, template: Json, known: Mapping[str, str]) -> Iterator[Json]:
+    """Yield parameters that keep their value, or get a known one. A new parameter gets its default."""
     for name in GIVEN:
         if name not in parameters_of(template):
             continue
-        if name in told:
-            yield {"ParameterKey": name, "ParameterValue": told[name]}
+        if name in known:
+            yield {"ParameterKey": name, "ParameterValue": known[name]}
         elif name in parameters_of(deployed):
             yield {"ParameterKey": name, "UsePreviousValue": True}
 
@@ -103,12 +103,12 @@ def refuse_other_service(deployed: Json, rendered: Json) -> None:
             raise FrozenService(
                 f"the update would change {name}",
                 because="ECS refuses to update a service that CodeDeploy deploys",
-                hint="bring the change with a release, or create the service anew under another name",
+                hint="make the change with a release, or create the service again under another name",
             )
 
 
 def resource_of(template: Json, name: str) -> object:
-    """Without DependsOn and Metadata, for which CloudFormation updates nothing."""
+    """Return the properties of a resource. A change of DependsOn or Metadata updates nothing."""
     resources = template["Resources"]
     assert isinstance(resources, dict), "a template has resources"
     body = resources.get(name)

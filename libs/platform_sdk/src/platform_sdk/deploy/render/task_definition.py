@@ -1,7 +1,6 @@
-"""The ECS task definition of a service in an environment: exactly what `ecs.register_task_definition` accepts.
+"""The ECS task definition of a service in an environment, as `ecs.register_task_definition` accepts it.
 
-One small function per group of fields. What runs on the laptop is started from this document too: there is one
-description of a task, not two.
+One small function per group of fields. The local stack starts its tasks from the same document.
 """
 
 import json
@@ -16,18 +15,16 @@ from platform_sdk.deploy.render.names import Role, family_of, schedule_name
 from platform_sdk.deploy.render.variables import app_environment, app_secrets
 from platform_sdk.errors import PlatformError
 
-# The two containers beside an app: the CloudWatch agent takes its telemetry, the log router (FireLens) its logs.
-
 CLOUDWATCH_AGENT: Final = "cloudwatch-agent"
 LOG_ROUTER: Final = "log-router"
 
 CLOUDWATCH_AGENT_IMAGE: Final = "public.ecr.aws/cloudwatch-agent/cloudwatch-agent:1.300071.0b1720"
-# Version 3 by its full number: the tag `stable` still means version 2, which is no longer maintained.
+# Version 3 by its full number: the tag `stable` is still version 2, which is no longer maintained.
 LOG_ROUTER_IMAGE: Final = "public.ecr.aws/aws-observability/aws-for-fluent-bit:3.4.16"
 
 LOG_ROUTER_USER: Final = "10002:10002"
 
-# FireLens stops last. Its configuration gives Fluent Bit 30 s (`Grace`) to send what the app wrote while stopping.
+# FireLens stops last. Fluent Bit has 30 s (`Grace`) to send what the app writes while it stops.
 FLUSH_SECONDS: Final = 30
 MAX_STOP_TIMEOUT_SECONDS: Final = 120
 
@@ -36,14 +33,14 @@ def cloudwatch_agent(spec: ServiceSpec, environment: Environment, *, cpu: int, m
     return {
         "name": CLOUDWATCH_AGENT,
         "image": CLOUDWATCH_AGENT_IMAGE,
-        # Without telemetry the app still serves; an agent that dies is started again, and never ends the task.
+        # The app works without telemetry: ECS restarts a failed agent, and the task goes on.
         "essential": False,
         "restartPolicy": {"enabled": True, "restartAttemptPeriod": 60},
         "cpu": spec.sidecars.cloudwatch_agent.cpu_in(cpu),
         "memory": spec.sidecars.cloudwatch_agent.memory_mib_in(memory_mib),
         "memoryReservation": spec.sidecars.cloudwatch_agent.memory_mib_in(memory_mib) // 2,
-        # It translates its configuration into files below /opt/aws that belong to root: it needs that user and a root
-        # file system that it may write, and no capability of root's. The image holds no shell, so no health check.
+        # The agent writes files below /opt/aws that belong to root: it needs root and a writable root file system, but
+        # no capability. Its image has no shell, so there is no health check.
         "user": "0:1338",
         "readonlyRootFilesystem": False,
         "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
@@ -59,12 +56,12 @@ def log_router(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_
     return {
         "name": LOG_ROUTER,
         "image": LOG_ROUTER_IMAGE,
-        # A task whose router has died would go on without leaving a trace.
+        # Without the router, the task would run without logs.
         "essential": True,
         "cpu": spec.sidecars.log_router.cpu_in(cpu),
         "memory": spec.sidecars.log_router.memory_mib_in(memory_mib),
         "memoryReservation": spec.sidecars.log_router.memory_mib_in(memory_mib) // 2,
-        # FireLens asks that nobody else in the task has this user.
+        # FireLens needs a user that no other container in the task has.
         "user": LOG_ROUTER_USER,
         "readonlyRootFilesystem": True,
         "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
@@ -73,12 +70,12 @@ def log_router(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_
             "options": {
                 "enable-ecs-log-metadata": "true",
                 "config-file-type": "file",
-                # Part of the image: answers on port 2020, and flushes for up to 30 s when it is stopped.
+                # From the image: it answers on port 2020, and flushes for up to 30 s when it stops.
                 "config-file-value": "/fluent-bit/configs/output-metrics-healthcheck.conf",
             },
         },
         "healthCheck": {
-            # Whether it runs, not whether CloudWatch takes the logs: that check would stop every task in an outage.
+            # Check that it runs, not that CloudWatch accepts logs: that would stop every task during an outage.
             "command": ["CMD-SHELL", "curl -fsS http://127.0.0.1:2020/api/v1/uptime || exit 1"],
             "interval": 5,
             "timeout": 3,
@@ -92,8 +89,9 @@ def log_router(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_
 
 
 def to_cloudwatch(spec: ServiceSpec, environment: Environment, *, group: str, prefix: str) -> dict[str, object]:
-    """Straight, without the log router. Without `non-blocking` a slow CloudWatch would stop the container; ECS has
-    changed the default before, so it is said here.
+    """Send logs directly, without the log router.
+
+    Without `non-blocking`, a slow CloudWatch would block the container. The default of ECS has changed before.
     """
     return {
         "logDriver": "awslogs",
@@ -114,38 +112,38 @@ APP_USER: Final = "10001:10001"
 TEMPORARY_FILES: Final = "tmp"
 MAX_BYTES: Final = 65_536
 
-# The app's log lines that wait in its memory while the router stalls: about 16 MiB at 1 KiB a line. The option counts
-# lines, not bytes, and its default of a million would cost the whole task.
 LOG_LINES_BUFFERED: Final = 16_384
+"""Log lines that wait in memory while the router stalls: about 16 MiB at 1 KiB a line. The default is a million lines,
+which would need more memory than the task has."""
 
-# What a stopping task needs after the drain delay, to answer its last requests and to close.
 CLOSING_SECONDS: Final = 5
+"""What a stopping task needs after the drain delay, to answer its last requests and to close."""
 
 
 class NoWorker(PlatformError):
-    """A worker's task definition of a service that has none."""
+    """The service has no worker."""
 
 
 class StopTimeoutTooShort(PlatformError):
-    """SIGKILL would come before a stopping task has answered its last requests."""
+    """ECS would kill a stopping task before it has answered its last requests."""
 
 
 class TaskDefinitionTooLarge(PlatformError):
-    """More than the 64 KiB that ECS registers."""
+    """The document exceeds the 64 KiB that ECS accepts."""
 
 
 def render_task_definition(
     spec: ServiceSpec, environment: Environment, *, image: str, role: Role = "api"
 ) -> dict[str, object]:
-    """Renders one of a service's two task definitions.
+    """Return the task definition of the API or the worker.
 
     Args:
-        image: the app's image, best with its digest; its tag becomes SERVICE_VERSION.
+        image: the image of the app, best with its digest. Its tag becomes SERVICE_VERSION.
 
     Raises:
-        NoWorker: the role is worker and the service has no `[worker]`.
-        StopTimeoutTooShort: the environment's drain delay leaves no time to close.
-        TaskDefinitionTooLarge: the document is above ECS's limit.
+        NoWorker: the role is worker, and the service has no `[worker]`.
+        StopTimeoutTooShort: the drain delay of the environment leaves no time to close.
+        TaskDefinitionTooLarge: the document exceeds the limit of ECS.
     """
     cpu, memory_mib = size_of(spec, role)
     container = app(spec, environment, image, role, cpu=cpu, memory_mib=memory_mib)
@@ -156,9 +154,9 @@ def render_task_definition(
 def render_standalone_task(
     spec: ServiceSpec, environment: Environment, task: StandaloneTask, *, image: str
 ) -> dict[str, object]:
-    """Renders the task definition of a `[[tasks]]` entry: what a worker gets, with a command that comes to an end.
+    """Return the task definition of a `[[tasks]]` entry: that of a worker, with a command that ends.
 
-    Its family is what the schedule in the service's stack names.
+    The schedule in the service's stack refers to its family.
 
     Raises:
         StopTimeoutTooShort, TaskDefinitionTooLarge: as above.
@@ -184,7 +182,7 @@ def document_of(
     cpu: int,
     memory_mib: int,
 ) -> Json:
-    """Around the app's container: the task, and the sidecars."""
+    """Return the task definition around the container of the app, with the sidecars."""
     refuse_short_stop(spec, environment)
     document: Json = {
         "family": family,
@@ -207,7 +205,7 @@ def document_of(
 
 
 def size_of(spec: ServiceSpec, role: Role) -> tuple[int, int]:
-    """CPU units and MiB."""
+    """Return CPU units and MiB."""
     if role == "api":
         return spec.task.cpu, spec.task.memory_mib
     if spec.worker is None:
@@ -235,8 +233,7 @@ def app(
         "name": APP,
         "image": image,
         "essential": True,
-        # Sidecars end at their hard limits, so that much is the app's for certain; without a limit of its own it may
-        # take what they leave.
+        # Sidecars have hard limits, so the rest is guaranteed to the app. Without a limit it may use more.
         "cpu": cpu - sum(sidecar.cpu_in(cpu) for sidecar in beside),
         "memoryReservation": memory_mib - sum(sidecar.memory_mib_in(memory_mib) for sidecar in beside),
         "command": command_of(spec, role),
@@ -252,7 +249,7 @@ def app(
 
 def dependencies(spec: ServiceSpec) -> Iterator[Json]:
     if spec.sidecars.cloudwatch_agent.enabled:
-        # The agent's image holds no shell and nothing to ask it with, so nobody can wait for its health.
+        # The image of the agent has no shell for a health check.
         yield {"containerName": CLOUDWATCH_AGENT, "condition": "START"}
     if spec.sidecars.log_router.enabled:
         yield {"containerName": LOG_ROUTER, "condition": "HEALTHY"}
@@ -266,12 +263,11 @@ def confinement() -> dict[str, object]:
     return {
         "user": APP_USER,
         "readonlyRootFilesystem": True,
-        # Fargate has no tmpfs; an empty volume takes its place. The image declares /tmp as a volume of its user's.
+        # Fargate has no tmpfs, so /tmp is an empty volume. The image declares it as a volume of its user.
         "mountPoints": [{"sourceVolume": TEMPORARY_FILES, "containerPath": "/tmp", "readOnly": False}],
         "linuxParameters": {
-            # Without an init, SIGTERM is lost on a process 1 that has not installed its handlers yet: a task stopped
-            # while it imports would wait for SIGKILL. The init also reaps what health checks leave behind. It passes
-            # on the app's exit code, and the app handles SIGTERM itself, so a clean stop is still an exit with 0.
+            # Process 1 ignores SIGTERM until it has a handler: without an init, a task stopped during its imports would
+            # wait for SIGKILL. The init also reaps the processes of health checks, and passes on the exit code.
             "initProcessEnabled": True,
             "capabilities": {"drop": ["ALL"]},
         },
@@ -279,8 +275,9 @@ def confinement() -> dict[str, object]:
 
 
 def port_and_health(spec: ServiceSpec) -> dict[str, object]:
-    """Of an API only. A worker listens on nothing, and a command that merely starts beside it would prove nothing:
-    ECS replaces a worker that exits, and one that hangs shows in the age of its queue's oldest message.
+    """Return what only an API has. A worker has no port to check.
+
+    ECS replaces a worker that exits, and a worker that hangs raises the alarm on the age of its oldest message.
     """
     return {
         "portMappings": [{"containerPort": spec.port, "hostPort": spec.port, "protocol": "tcp"}],
@@ -295,9 +292,9 @@ def port_and_health(spec: ServiceSpec) -> dict[str, object]:
 
 
 def health_program(spec: ServiceSpec) -> str:
-    """Asks for liveness, not readiness: a task that waits for its database must not be killed for it.
+    """Check liveness, not readiness: ECS must not kill a task that waits for its database.
 
-    http.client and not urllib, which would obey a proxy variable.
+    http.client ignores proxy variables, unlike urllib.
     """
     return (
         "import http.client, sys; "
@@ -317,7 +314,7 @@ def app_logs(spec: ServiceSpec, environment: Environment, role: str) -> dict[str
             "region": environment.region,
             "log_group_name": f"/platform/{environment.name}/{spec.name}",
             "log_stream_prefix": f"{role}/",
-            # The app writes JSON lines; sending the line alone keeps its fields where Logs Insights finds them.
+            # The app writes JSON lines. Without other keys, Logs Insights finds their fields.
             "log_key": "log",
             "auto_create_group": "false",
             "log-driver-buffer-limit": str(LOG_LINES_BUFFERED),
@@ -336,7 +333,7 @@ def refuse_short_stop(spec: ServiceSpec, environment: Environment) -> None:
         raise StopTimeoutTooShort(
             f"task.stop_timeout_seconds of {spec.name} is {spec.task.stop_timeout_seconds}, below {needed}",
             because=f"a stopping task serves {environment.tasks.drain_delay_seconds} s longer in {environment.name}, "
-            f"while the load balancer takes it out, and then needs {CLOSING_SECONDS} s to close",
+            f"until the load balancer has removed it, and then needs {CLOSING_SECONDS} s to close",
             hint="raise task.stop_timeout_seconds, or leave it out",
         )
 

@@ -1,4 +1,4 @@
-"""The variables of the app container: what contract.Variable promises, and the team's own after it."""
+"""The environment variables and secrets of the app: those of contract.Variable, and the team's own."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ CACHE_PASSWORD = SecretReference(store=SecretStore.SECRETS_MANAGER, name="cache"
 def app_environment(
     spec: ServiceSpec, environment: Environment, image: str, role: Literal["api", "worker"]
 ) -> list[dict[str, str]]:
-    """Plain variables, by name, so that two renderings differ only where something changed."""
+    """Return the plain variables, sorted by name."""
     variables = {
         **identity(spec, environment, image),
         **life_cycle(spec, environment),
@@ -40,7 +40,7 @@ def identity(spec: ServiceSpec, environment: Environment, image: str) -> dict[st
 
 
 def version_of(image: str) -> str:
-    """The image's tag, or the first 12 digits of its digest, or `latest`, as a container engine would read it."""
+    """Return the tag of an image, or the first 12 digits of its digest, or `latest`."""
     name, _, digest = image.partition("@")
     _, _, tag = name.rpartition("/")[2].partition(":")
     return tag or digest.removeprefix("sha256:")[:12] or "latest"
@@ -103,7 +103,7 @@ def telemetry(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
 
 
 def app_secrets(spec: ServiceSpec, environment: Environment) -> list[dict[str, str]]:
-    """Names and places of secrets, by name; ECS fetches the values when it starts a task."""
+    """Return names and references of secrets, sorted by name. ECS reads the values when it starts a task."""
     secrets = dict(secrets_of(spec, environment))
     return [{"name": name, "valueFrom": place_of(secrets[name], spec, environment)} for name in sorted(secrets)]
 
@@ -117,10 +117,10 @@ def secrets_of(spec: ServiceSpec, environment: Environment) -> Iterator[tuple[st
 
 
 def place_of(secret: SecretReference, spec: ServiceSpec, environment: Environment) -> str:
-    """What ECS calls `valueFrom`.
+    """Return the `valueFrom` of a secret.
 
-    The ARN leaves out the six random characters that Secrets Manager adds: a partial ARN finds the secret as well,
-    and is known before the secret exists. The colons at the end belong to the form that picks a key of a JSON secret.
+    The ARN lacks the six random characters of Secrets Manager: a partial ARN finds the secret too, and is known before
+    the secret exists. The colons at the end select a key of a JSON secret.
     """
     name = f"platform/{environment.name}/{spec.name}/{secret.name}"
     if secret.store is SecretStore.PARAMETER_STORE:
