@@ -1,4 +1,4 @@
-# Two commands: `make up` runs the system, `make test` proves it. Both do all the set-up themselves.
+# `make up` runs the system, `make test` tests it. Both set everything up first.
 # `make help` lists the rest.
 
 PYTHON ?= python3
@@ -22,7 +22,7 @@ help: ## Show this list
 
 setup: $(STAMP) ## Create the environment in .venv (done by every other command when needed)
 
-# A half-made environment has no stamp, so that an interrupted set-up is simply done again.
+# Only a complete environment has the stamp, so an interrupted set-up starts again.
 $(STAMP): requirements/development.txt $(PACKAGES:%=%/pyproject.toml)
 	@PYTHON="$(PYTHON)" requirements/install.sh $(VENV) $(PACKAGES)
 
@@ -38,12 +38,12 @@ reset: $(STAMP) ## Stop the system and empty its data
 test: $(STAMP) ## Run all tests (T=path or PYTEST_ARGS="-k name" for some)
 	@$(BIN)/python -m pytest $(T) $(if $(findstring .py,$(T)),,--numprocesses=$(if $(T),2,3) --dist=loadgroup) $(PYTEST_ARGS)
 
-# Apart: checkov pins a boto3 that is older than ours, and the CDK is only what we compare with (`make bench B=cdk`).
+# Separate environments: checkov pins an older boto3, and only `make bench B=cdk` needs the CDK.
 .venv-%/.installed: requirements/%.txt
 	@echo "make: installing $* (about a minute the first time)" >&2; $(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
 
-check: $(STAMP) $(CHECKOV)/.installed ## Lint, format, types, import boundaries, platform.toml, templates, Dockerfiles
+check: $(STAMP) $(CHECKOV)/.installed ## Lint, format, types, import contracts, platform.toml, templates, Dockerfiles
 	@echo "check: ruff"; $(BIN)/ruff check $(SOURCES) && $(BIN)/ruff format --check --quiet $(SOURCES)
 	@echo "check: mypy --strict"; $(BIN)/mypy $(SOURCES)
 	@echo "check: import-linter"; $(BIN)/lint-imports

@@ -1,1 +1,1 @@
-"""Figures of the platform, compared within one run: `make bench`."""
+"""Measure the platform, with comparisons within one run: `make bench`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME …]`: runs the benchmarks and prints one table."""
+"""Run benchmarks and print one table: `python -m benchmarks [NAME …]`."""
 
 import importlib
 import sys

@@ -1,9 +1,9 @@
-"""How long the documents of generated services take: rendered by us, and synthesised by the AWS CDK, round by round.
+"""Measure the documents of generated services: rendered by the SDK, and synthesised by the AWS CDK, in alternation.
 
 Each side is one process from its start to files on disk: ours reads every platform.toml, checks it and writes task
 definitions and stacks (render_app.py); the CDK's program gets the same services as JSON and writes stacks with about as
 many resources (cdk_app.py). Of the CDK's time with twenty services about half is its start: loading aws-cdk-lib into
-Python and Node.js. It is installed in .venv-cdk when this runs first.
+Python and Node.js. The first run installs it in .venv-cdk.
 """
 
 import json
@@ -38,7 +38,7 @@ def run() -> list[Row]:
 
 
 def missing_for_cdk() -> str:
-    """Why the CDK cannot run here; empty if it can."""
+    """Return why the CDK cannot run here; empty if it can."""
     if shutil.which("node") is None:
         return "the CDK needs Node.js, and there is no node on the PATH"
     if shutil.which("make") is None:
@@ -70,7 +70,7 @@ def compared(folder: Path) -> list[Row]:
 
 
 def for_cdk(priority: int, spec: ServiceSpec) -> dict[str, object]:
-    """Return what the CDK's program asks of a service."""
+    """Return the input of the CDK program for a service."""
     assert spec.worker is not None
     return {
         "name": spec.name,
@@ -88,7 +88,7 @@ def for_cdk(priority: int, spec: ServiceSpec) -> dict[str, object]:
 
 
 def milliseconds(command: list[str], output: Path) -> float:
-    """Of the command with its output folder."""
+    """Return the duration of the command with its output folder."""
     output.mkdir()
     # Where the CDK unpacks its packages once: in our folder, so that `make clean` finds it.
     environment = {**os.environ, "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(CDK / "unpacked")}

@@ -1,4 +1,4 @@
-"""How long the command line takes: `platform --help`, and `platform check` of three services and of a hundred.
+"""Measure the command line: `platform --help`, and `platform check` of three and of a hundred services.
 
 Checking renders every document. The hundred are generated: see generated.py.
 """
@@ -36,7 +36,7 @@ def run() -> list[Row]:
 
 
 def milliseconds(command: list[str], folder: Path) -> list[float]:
-    """Of each round, after one that fills the caches."""
+    """Return the duration of each round, after one that fills the caches."""
     samples = []
     for _ in range(ROUNDS + 1):
         start = time.perf_counter()

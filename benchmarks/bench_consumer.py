@@ -1,4 +1,4 @@
-"""Messages per second of our consumer with a handler that does nothing, beside two plain aiobotocore loops.
+"""Measure messages per second of the SDK's consumer with an empty handler, and of two plain aiobotocore loops.
 
 Ours also claims each message in the inbox and commits, in PostgreSQL with fsync on; the plain loops do not. All three
 empty a full queue of the same endpoint, which takes part of the same two cores.
@@ -43,7 +43,7 @@ async def _measure() -> list[Row]:
 
 
 async def _plain(servers: Bench, name: str, messages: int, *, at_once: int) -> float:
-    """Receive up to `at_once`, delete them, again: what the client's documentation shows."""
+    """Receive up to `at_once`, delete them, repeat: as the client's documentation shows."""
     url = await servers.queue(name, messages)
     async with get_session().create_client("sqs", region_name=REGION, endpoint_url=servers.endpoint_url) as client:
         left = messages

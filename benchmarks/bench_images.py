@@ -1,6 +1,6 @@
-"""The image of orders beside the same service in the layout of FastAPI's documentation: size, start, memory.
+"""Compare the image of orders with the layout of FastAPI's documentation: size, start, memory.
 
-Both images run as their task definition says, beside real servers, in turns; the usual one may write to its root
+Both images run as their task definition says, beside real servers, alternating; the usual one may write to its root
 file system, as it usually may. Ready is the first 200 of `readyz`, counted from the start of the process.
 """
 
@@ -101,7 +101,7 @@ def milliseconds_to_ready(task: DockerContainer, around: Surroundings) -> float:
 
 
 def resident_megabytes(task: DockerContainer) -> float:
-    """Of the process, after a moment without requests."""
+    """Return the memory of the process, after a moment without requests."""
     time.sleep(1)
     command = ["docker", "exec", task.get_container_id(), "python", "-c", RESIDENT]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / MEGABYTE

@@ -1,4 +1,4 @@
-"""From COMMIT to a consumer's handler, over outbox, relay and SQS, beside a plain send to the same queue."""
+"""Measure the time from COMMIT to a consumer's handler, and of a plain send to the same queue."""
 
 import asyncio
 import statistics
@@ -43,7 +43,7 @@ async def _measure() -> list[Row]:
 
 
 async def _committed_to_received(servers: Bench) -> list[float]:
-    """Milliseconds from the end of each unit of work to the start of the handler."""
+    """Return milliseconds from the end of each unit of work to the start of the handler."""
     committed: dict[int, float] = {}
     received: dict[int, float] = {}
 
@@ -72,7 +72,7 @@ async def _committed_to_received(servers: Bench) -> list[float]:
 
 
 async def _sent_to_received(servers: Bench, url: str) -> list[float]:
-    """Milliseconds from a send's answer to the receive's, one message at a time: what the endpoint itself takes."""
+    """Return milliseconds from a send's answer to the receive's, one message at a time: the share of the endpoint."""
     delays = []
     for _ in range(MESSAGES):
         receiving = asyncio.create_task(servers.sqs.receive_messages(url, wait_seconds=5))

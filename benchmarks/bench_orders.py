@@ -1,6 +1,6 @@
-"""Orders placed per second: over HTTP, beside the same SQL from asyncpg alone, and beside the usual way to write it.
+"""Measure orders per second: our endpoint, the same SQL with asyncpg alone, and the usual way to write it.
 
-One process serves each endpoint, on the same PostgreSQL (fsync on), asked in turn by the same generator.
+One process serves each endpoint, on the same PostgreSQL (fsync on), with the same load generator, one after the other.
 """
 
 import asyncio
@@ -99,7 +99,7 @@ async def _empty(url: str) -> None:
 
 
 async def _raw_per_second(url: str) -> float:
-    """Return what asyncpg does with the statements of one order, nothing around them."""
+    """Return how many orders per second asyncpg alone handles."""
     pool = await asyncpg.create_pool(url, password="orders", min_size=CONNECTIONS, max_size=CONNECTIONS)
     left = iter(range(ORDERS))
 
@@ -162,7 +162,7 @@ def _token(key: Ed25519PrivateKey) -> str:
 
 @contextmanager
 def _serving(key: Ed25519PrivateKey, url: str, ours: Endpoint, usual: Endpoint) -> Iterator[None]:
-    """Both endpoints, and the key set that ours asks for, until the block ends."""
+    """Serve both endpoints, and the key set for ours, until the block ends."""
     keys = _key_server(key)
     common = {**os.environ, "TOKEN_ISSUER": ISSUER, "TOKEN_AUDIENCE": AUDIENCE, "AWS_REGION": "us-east-1"}
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -231,7 +231,7 @@ def _key_server(key: Ed25519PrivateKey) -> http.server.ThreadingHTTPServer:
             self.wfile.write(document)
 
         def log_message(self, *_: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Keys)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,6 +1,6 @@
-"""What `platform plan` asks of AWS, and what it takes beside waiting for AWS.
+"""Count the AWS calls of `platform plan`, and measure its own time without waiting for AWS.
 
-The region is in memory and answers real clients, so a call costs what boto3 and our own code take of it, without a
+The region is in memory and answers real clients, so a call costs the time of boto3 and of our code, without a
 network. It holds twenty generated services (generated.py), all released, of which each is planned five times: a hundred
 plans. Making a region of a hundred would take minutes.
 """

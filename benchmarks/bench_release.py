@@ -1,4 +1,4 @@
-"""What a release asks of AWS, and how long it takes beyond what CodeDeploy takes, in AWS's time and in ours.
+"""Count the AWS calls of a release, and measure its time beyond CodeDeploy's, in simulated and in real time.
 
 The region is in memory, with a clock that is stepped: waiting costs nothing, and seconds of AWS's are counted, not
 waited for. The service is `orders` in production: a worker, a canary of five minutes, fifteen minutes of bake time.

@@ -1,4 +1,4 @@
-"""How long `platform up` takes until all is healthy when everything is installed, and what the system weighs."""
+"""Measure how long `platform up` takes until all is healthy, and the memory of the system."""
 
 import shutil
 import tempfile
@@ -41,7 +41,7 @@ def _seconds_until_healthy(local_stack: LocalStack) -> float:
 
 
 def _resident_mib(local_stack: LocalStack) -> float:
-    """Proportional set size of the supervisor and everything below it, so that shared pages count once."""
+    """Return the proportional set size of the supervisor and everything below it, so that shared pages count once."""
     supervisor = psutil.Process(local_stack.status()["pid"])
     everything = [supervisor, *supervisor.children(recursive=True)]
     return sum(_weight(process) for process in everything) / MEBIBYTE

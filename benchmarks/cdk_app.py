@@ -1,4 +1,4 @@
-"""The services of bench_cdk.py once more, for the AWS CDK the usual way: its L2 constructs, a stack per service.
+"""Define the services of bench_cdk.py with the AWS CDK: its L2 constructs, a stack per service.
 
 Run by the Python of .venv-cdk: `cdk_app.py SERVICES.json FOLDER` synthesises into FOLDER. What all services share is
 imported, so that nothing is looked up. The `cdk` command would start Node.js once more on top of this.
@@ -255,7 +255,7 @@ def scale_worker(service: Service, worker: Any, queue: Any) -> None:
 
 
 def release_alarms(group: Any, queue: Any, dead_letters: Any, stack: Any) -> list[Any]:
-    """Return those that take a release back."""
+    """Return the alarms that roll back a release."""
     rate = cloudwatch.MathExpression(
         expression="100 * FILL(failed, 0) / FILL(all, 1)",
         using_metrics={

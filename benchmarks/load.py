@@ -1,4 +1,4 @@
-"""A load generator that costs little itself: keep-alive connections, each one request after the other."""
+"""Generate load at little cost: keep-alive connections, each with one request after the other."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class WrongAnswer(Exception):
-    """The server answered something else than was asked for; the first bytes of the answer are the message."""
+    """The server gave an unexpected answer; its first bytes are the message."""
 
 
 async def _connection(host: str, port: int, requests: Callable[[], bytes | None], expected_status: bytes) -> int:

@@ -1,4 +1,4 @@
-"""What the messaging benchmarks share: a database with the SDK's tables, an SQS endpoint, an event about nothing."""
+"""Shared parts of the messaging benchmarks: a database with the SDK's tables, an SQS endpoint, an empty event."""
 
 import os
 import tempfile
@@ -32,7 +32,7 @@ class Nothing(Event):
 
 
 async def do_nothing(uow: UnitOfWork, event: Nothing, message: Message) -> None:
-    """The no-op handler."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def body() -> str:
 
 @asynccontextmanager
 async def bench() -> AsyncIterator[Bench]:
-    """PostgreSQL and SQS for one benchmark, gone afterwards."""
+    """Run PostgreSQL and SQS for one benchmark."""
     os.environ.update(CREDENTIALS)
     with tempfile.TemporaryDirectory(prefix="platform-bench-") as folder:
         postgres = PostgresServer(Path(folder) / "postgres", free_port())

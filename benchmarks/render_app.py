@@ -1,4 +1,4 @@
-"""The documents of every service of a repository, in files: what bench_cdk.py compares with the CDK's program.
+"""Write the documents of every service to files. bench_cdk.py compares this with the CDK program.
 
 `python -m benchmarks.render_app REPOSITORY FOLDER` writes, for each service, its task definitions and its stack.
 """

@@ -1,4 +1,4 @@
-"""One row per figure: median, spread over the rounds, and its ratio to what it is compared with."""
+"""Print one row per figure: median, spread over the rounds, and ratio to its comparison."""
 
 import statistics
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ class Row:
     left_out: str = ""
 
     def ratio(self) -> str:
-        """Median of the round by round ratios."""
+        """Return the median of the ratios of all rounds."""
         if self.compared_with is None:
             return ""
         pairs = zip(self.samples, self.compared_with.samples, strict=True)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# install.sh VENV PACKAGE...: the locked environment of this repository. `make setup` calls it when a lock has changed.
+# install.sh VENV PACKAGE...: install the locked environment. `make setup` calls it when a lock has changed.
 set -eu
 venv=$1
 shift

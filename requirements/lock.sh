@@ -1,5 +1,5 @@
 #!/bin/sh
-# lock.sh BIN: compiles each requirements/*.in to a hashed lock for all platforms, without any download address.
+# lock.sh BIN: compile each requirements/*.in to a hashed lock for all platforms, without any download address.
 set -eu
 for input in requirements/*.in; do
 	output=${input%.in}.txt
