@@ -69,7 +69,7 @@ min_tasks = 1
 
 
 def generate(root: Path, services: int) -> None:
-    """That many services, s000 and so on, which agree with each other."""
+    """Generate that many services, s000 and so on, with matching queues and events."""
     environments = root / "deploy" / "environments"
     environments.mkdir(parents=True)
     shutil.copy(ROOT / "deploy" / "environments" / "local.toml", environments)

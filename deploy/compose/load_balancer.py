@@ -1,7 +1,7 @@
 """Prints the Envoy configuration of compose.yaml's load balancer, while its image is built.
 
-It is the laptop's, with two differences: it listens on every address of its container, and instead of files that name
-the ports of tasks it asks the network's DNS for the tasks of a service, so `docker compose up --scale orders=3` works.
+The configuration is that of the local stack, with two differences: it listens on every address of its container, and it
+finds tasks by DNS instead of files with ports, so `docker compose up --scale orders=3` works.
 """
 
 import json
@@ -23,7 +23,7 @@ Document = dict[str, Any]
 
 
 def envoy_document(specs: Iterable[ServiceSpec]) -> Document:
-    """Envoy's whole configuration: a rule and a cluster for each service, under the service's name."""
+    """Return Envoy's configuration: a rule and a cluster for each service, under the service's name."""
     specs = list(specs)
     groups = [TargetGroup(name=spec.name, path=spec.path) for spec in specs]
     document = bootstrap_document(port=PORT, directory=Path("/"), target_groups=groups)

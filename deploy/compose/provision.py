@@ -28,7 +28,7 @@ SUPERUSER: Final = Path("postgres/POSTGRES_PASSWORD")
 
 
 def generate_secrets(specs: list[ServiceSpec], environment: Environment, root: Path = SECRETS) -> list[Path]:
-    """Write every secret that a task definition names and that is not there yet; return the new files."""
+    """Create missing secrets of the task definitions. Return the new files."""
     kinds = {SUPERUSER: "password"}
     for spec in specs:
         for variable, reference in secrets_of(spec, environment):
@@ -48,7 +48,7 @@ def write_secret(path: Path, kind: str) -> None:
 
 
 def provision(specs: list[ServiceSpec], environment: Environment, variables: Mapping[str, str]) -> None:
-    """Create roles, schemas and queues, or correct what is there.
+    """Create or update roles, schemas and queues.
 
     Raises:
         PlatformError: the database or the AWS endpoint refused a call, or did not answer.

@@ -1,8 +1,8 @@
 """Assembles the root file system of a service's image below its packages: Python, and of Debian only what Python needs.
 
-Runs in the first stage of each service's Dockerfile, inside the python image: `python root_filesystem.py <target>`. No
-shell, no package manager and no program that changes its user comes along, because nothing is copied that is not named
-here. dpkg's record of these packages does, so that a scanner finds their versions.
+Runs in the first stage of each service's Dockerfile, inside the python image: `python root_filesystem.py <target>`. It
+copies only what is named here, so there is no shell, no package manager and no program that changes its user. It also
+copies dpkg's record of these packages, so that a scanner finds their versions.
 """
 
 import os
