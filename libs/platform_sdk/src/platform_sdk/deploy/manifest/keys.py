@@ -9,6 +9,7 @@ That is all there is to write down. The reader (`reader.py`), the JSON Schema, `
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, Literal, ParamSpec
 
@@ -96,7 +97,7 @@ class Key:
         return self.example or written(self.default)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Group:
     """A table: one, a list of them (`[[tasks]]`), or one for each name that the team chooses (`[queues.orders]`).
 
@@ -120,7 +121,7 @@ class Group:
     check: Callable[[Any, Table], None] | None = None
     meaning: str = ""
 
-    @property
+    @cached_property
     def keys(self) -> "Mapping[str, Key | Group]":
         return keys_of(self.of) if isinstance(self.of, type) else self.of
 
