@@ -1,4 +1,4 @@
-"""Every platform.toml and every environment of this repository can be used as it stands."""
+"""Every platform.toml and every environment of this repository can be used."""
 
 import re
 from importlib.util import find_spec

@@ -53,7 +53,7 @@ def test_every_key_is_read(file: Path) -> None:
     assert asked - {"queues.*"} == set(BY_PATH) - {"environments"}
 
 
-def test_reference_has_no_fault(file: Path) -> None:
+def test_reference_has_no_error(file: Path) -> None:
     assert load_spec(file).scaling.max_tasks == 6
     assert load_spec(file, "production").scaling.max_tasks == 50
 

@@ -85,7 +85,7 @@ def test_what_the_reader_refuses_the_schema_refuses(tmp_path: Path, added: str) 
 
 
 @pytest.mark.parametrize("path", [path for path, key in BY_PATH.items() if isinstance(key, Key)])
-def test_a_value_of_a_wrong_type_fails_wherever_it_stands(path: str) -> None:
+def test_a_value_of_a_wrong_type_fails_in_every_table(path: str) -> None:
     document: dict[str, Any] = tomllib.loads(reference())
     place: Any = document
     steps = path.split(".")

@@ -96,7 +96,7 @@ def test_a_table_that_is_there_is_edited_in_place_with_its_comments(repository: 
     assert difference(before, after) == ["-max_tasks = 3   # small", "+max_tasks = 5   # small", "+min_tasks = 3"]
 
 
-def test_the_table_of_all_environments_is_edited_if_that_is_said(repository: Path) -> None:
+def test_the_table_of_all_environments_is_edited_on_request(repository: Path) -> None:
     given(repository, HEAD + BASE + STAGING)
 
     before, after = edit(repository, "orders", bounds(high=None, everywhere=True, low=3))
@@ -104,7 +104,7 @@ def test_the_table_of_all_environments_is_edited_if_that_is_said(repository: Pat
     assert difference(before, after) == ["-min_tasks = 2        # never alone", "+min_tasks = 3        # never alone"]
 
 
-def test_the_table_of_all_environments_does_not_decide_where_one_has_its_own(repository: Path) -> None:
+def test_the_table_of_all_environments_has_no_effect_where_one_has_its_own(repository: Path) -> None:
     given(repository, HEAD + BASE + STAGING)
 
     with pytest.raises(NotEdited, match="staging has a table of its own"):
@@ -119,14 +119,14 @@ def test_the_worker_has_bounds_of_its_own(repository: Path) -> None:
     assert difference(before, after) == ["+", "+[environments.production.worker]", "+max_tasks = 8"]
 
 
-def test_no_worker_cannot_be_scaled(repository: Path) -> None:
+def test_a_service_without_a_worker_is_refused(repository: Path) -> None:
     given(repository, HEAD + BASE)
 
     with pytest.raises(NotEdited, match="orders has no worker"):
         edit(repository, "orders", bounds(role="worker"))
 
 
-def test_what_is_so_already_is_not_written_again(repository: Path) -> None:
+def test_bounds_that_the_file_has_already_change_nothing(repository: Path) -> None:
     given(repository, HEAD + BASE)
 
     before, after = edit(repository, "orders", bounds("production", 2, 6))
@@ -134,9 +134,9 @@ def test_what_is_so_already_is_not_written_again(repository: Path) -> None:
     assert before == after
 
 
-@pytest.mark.parametrize(("low", "high", "told"), [(9, 4, "min_tasks"), (-1, 4, "min_tasks"), (1, 10**6, "max_tasks")])
-def test_bounds_that_cannot_be_are_told_as_any_error_and_nothing_is_written(
-    repository: Path, low: int, high: int, told: str
+@pytest.mark.parametrize(("low", "high", "named"), [(9, 4, "min_tasks"), (-1, 4, "min_tasks"), (1, 10**6, "max_tasks")])
+def test_illegal_bounds_are_reported_like_any_error_and_nothing_is_written(
+    repository: Path, low: int, high: int, named: str
 ) -> None:
     path = given(repository, HEAD + BASE)
 
@@ -144,11 +144,11 @@ def test_bounds_that_cannot_be_are_told_as_any_error_and_nothing_is_written(
         edit(repository, "orders", bounds("production", low, high))
 
     assert str(raised.value).startswith("services/orders/platform.toml:")
-    assert told in str(raised.value)
+    assert named in str(raised.value)
     assert path.read_text(encoding="utf-8") == HEAD + BASE
 
 
-def test_a_file_that_is_wrong_already_is_told_so_first(repository: Path) -> None:
+def test_errors_that_the_file_has_already_are_reported_first(repository: Path) -> None:
     given(repository, HEAD.replace("cpu = 512", "cpu = 513") + BASE)
 
     with pytest.raises(InvalidManifest, match="cpu"):

@@ -65,7 +65,7 @@ def test_check_prints_every_error_on_stderr() -> None:
         'services/users/platform.toml:6: service.path: must be lower-case segments such as "/orders", '
         'without a slash at the end; for example path = "/orders"',
         "error: 4 mistakes in 2 files",
-        "hint: `platform explain KEY` tells what a key does",
+        "hint: `platform explain KEY` shows what a key does",
     ]
 
 

@@ -1,11 +1,11 @@
-"""`platform explain`: every key, however it is asked for."""
+"""`platform explain`: every key, however it is named."""
 
 import pytest
 
 from platform_sdk.deploy.manifest.reference import BY_PATH, UnknownKey, explain
 
 
-def test_a_key_is_explained_with_range_default_and_what_it_becomes() -> None:
+def test_a_key_is_explained_with_range_default_and_aws_property() -> None:
     assert explain("traffic_shift.bake_minutes").splitlines() == [
         "traffic_shift.bake_minutes = 15",
         "",
@@ -31,7 +31,7 @@ def test_a_key_is_explained_with_range_default_and_what_it_becomes() -> None:
         ("environments", "[environments]"),
     ],
 )
-def test_a_key_may_be_asked_for_in_several_ways(asked: str, found: str) -> None:
+def test_a_key_may_be_named_in_several_ways(asked: str, found: str) -> None:
     assert explain(asked).splitlines()[0] == found
 
 
@@ -50,7 +50,7 @@ def test_every_key_can_be_explained(path: str) -> None:
         ("retention_days", "say which: queues.*.retention_days, logs.retention_days"),
     ],
 )
-def test_an_unknown_key_is_answered_with_a_hint(asked: str, hint: str) -> None:
+def test_an_unknown_key_gets_a_hint(asked: str, hint: str) -> None:
     with pytest.raises(UnknownKey) as caught:
         explain(asked)
     assert caught.value.hint == hint

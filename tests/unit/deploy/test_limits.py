@@ -156,7 +156,7 @@ def test_a_worker_and_a_service_do_not_share_a_task_definition(tmp_path: Path, w
     ]
 
 
-def test_an_error_of_all_environments_is_told_once(tmp_path: Path, write: Write) -> None:
+def test_an_error_of_all_environments_is_reported_once(tmp_path: Path, write: Write) -> None:
     write("environment", "staging", ENVIRONMENT.format(name="staging", endpoint=""))
     write("service", "orders", service("orders").replace("cpu = 512", "cpu = 300"))
     assert len(errors(tmp_path)) == 1

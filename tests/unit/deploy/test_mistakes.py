@@ -40,7 +40,7 @@ CHANGED: list[tuple[str, str, list[str]]] = [
     ('path = "/orders"', 'path = "/orders"\npriority = 0', ['4: service.priority: 0 is outside 1 to 50000; did you mean 1?']),
     ('cpu = 512', 'cpu = 512\narchitecture = "arm"', ['6: task.architecture: must be one of "x86_64" and "arm64"; did you mean arm64?']),
     ('cpu = 512', 'cpu = 512\nstop_timeout_seconds = 121', ['6: task.stop_timeout_seconds: 121 is outside 2 to 120; did you mean 120?']),
-    ('cpu = 512', 'cpu = 512\nstop_timeout_seconds = 20\nderegistration_delay_seconds = 30', ['7: task.deregistration_delay_seconds: 30 is above task.stop_timeout_seconds, which is 20: the task is gone before; did you mean 20?']),
+    ('cpu = 512', 'cpu = 512\nstop_timeout_seconds = 20\nderegistration_delay_seconds = 30', ['7: task.deregistration_delay_seconds: 30 is above task.stop_timeout_seconds, which is 20: the task is killed first; did you mean 20?']),
     ('cpu = 512', 'cpu = 0xffffffffffffffffffffffff', ['5: task.cpu: is too large a number; for example cpu = 512']),
     ('min_tasks = 2', 'min_tasks = 7', ['8: scaling.min_tasks: 7 is above max_tasks, which is 6; swap them?']),
     ('min_tasks = 2', 'min_tasks = 0', ['8: scaling.min_tasks: 0 is outside 1 to 5000; did you mean 1?']),
@@ -66,7 +66,7 @@ CHANGED: list[tuple[str, str, list[str]]] = [
     ('path = "/orders"', 'path = "/Orders"', ['3: service.path: must be lower-case segments such as "/orders", without a slash at the end; for example path = "/orders"']),
     ('path = "/orders"', 'path = "/orders?"', ['3: service.path: must be lower-case segments such as "/orders", without a slash at the end; for example path = "/orders"']),
 ]
-"""What stands in the file, what is written in its place, and the errors, each from its line on."""
+"""A part of the file, what replaces it, and the errors, each from its line on."""
 
 ADDED: list[tuple[str, list[str]]] = [
     ('[[scaling.scheduled]]\nname = "noon"\nmin_tasks = 2\nmax_tasks = 9\nschedule = "cron(0 6 * * *)"\n', ["16: scaling.scheduled[0].schedule: AWS's cron has six fields: the last is the year; did you mean cron(0 6 * * ? *)?"]),
@@ -103,7 +103,7 @@ ADDED: list[tuple[str, list[str]]] = [
     ('[alarms.latency_p99]\nminutes = 61\n', ['13: alarms.latency_p99.minutes: 61 is outside 1 to 60; did you mean 60?']),
     ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.q00]\nconsumes = ["stock.low"]\n[queues.q01]\nconsumes = ["stock.low"]\n[queues.q02]\nconsumes = ["stock.low"]\n[queues.q03]\nconsumes = ["stock.low"]\n[queues.q04]\nconsumes = ["stock.low"]\n[queues.q05]\nconsumes = ["stock.low"]\n[queues.q06]\nconsumes = ["stock.low"]\n[queues.q07]\nconsumes = ["stock.low"]\n[queues.q08]\nconsumes = ["stock.low"]\n', ['16: alarms: 12 alarms would roll back, and CodeDeploy watches at most 10; set roll_back = false below [alarms.dead_letters]']),
     ('[hooks]\nAfterAllowTestTraffic = "smoke_test"\n', ['13: hooks.AfterAllowTestTraffic: unknown key; did you mean after_allow_test_traffic?']),
-    ('[hooks]\nallow_traffic = "smoke_test"\n', ["13: hooks.allow_traffic: is CodeDeploy's own step, at which nothing can be called; did you mean before_allow_traffic?"]),
+    ('[hooks]\nallow_traffic = "smoke_test"\n', ["13: hooks.allow_traffic: is a step of CodeDeploy that cannot have a hook; did you mean before_allow_traffic?"]),
     ('[hooks]\nafter_install = "arn:aws:lambda:us-east-1:111122223333:function:f"\n', ['13: hooks.after_install: must be a name, not an ARN; the environment adds account and region']),
     ('[hooks]\nafter_install = "my function"\n', ['13: hooks.after_install: must be the name of a Lambda function (letters, digits, - and _), "smoke_test" or "none"; for example after_install = "orders-after-install"']),
     ('[health_check]\npath = "readyz"\n', ['13: health_check.path: must be a path such as "/readyz"; for example path = "/readyz"']),
@@ -113,8 +113,8 @@ ADDED: list[tuple[str, list[str]]] = [
     ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.orders]\nconsumes = ["stock.low"]\nmax_receive_count = 0\n', ['18: queues.orders.max_receive_count: 0 is outside 1 to 1000; did you mean 1?']),
     ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.orders]\nconsumes = ["stock.low"]\nretention_days = 14\n', ['18: queues.orders.retention_days: 14 is outside 1 to 13; did you mean 13?']),
     ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.orders]\nconsumes = ["stock.low"]\ndead_letter_retention_days = 3\n', ['18: queues.orders.dead_letter_retention_days: 3 is not above retention_days, which is 4: a message keeps its age when it is moved; did you mean 14?']),
-    ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.orders]\nconsumes = ["stock.low"]\nalarm_age_seconds = 60\n', ['18: queues.orders.alarm_age_seconds: 60 is not above visibility_timeout_seconds, which is 60: a second try would set it off; did you mean 300?']),
-    ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.orders]\nconsumes = ["stock.low"]\nretention_days = 1\nalarm_age_seconds = 90000\n', ['19: queues.orders.alarm_age_seconds: 90000 is not below retention_days, 1 day: the message is gone before; did you mean 300?']),
+    ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.orders]\nconsumes = ["stock.low"]\nalarm_age_seconds = 60\n', ['18: queues.orders.alarm_age_seconds: 60 is not above visibility_timeout_seconds, which is 60: a second try would fire the alarm; did you mean 300?']),
+    ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.orders]\nconsumes = ["stock.low"]\nretention_days = 1\nalarm_age_seconds = 90000\n', ['19: queues.orders.alarm_age_seconds: 90000 is not below retention_days, 1 day: the message is deleted first; did you mean 300?']),
     ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.orders]\nconsumes = ["stock.low"]\ndelay_seconds = 901\n', ['18: queues.orders.delay_seconds: 901 is outside 0 to 900; did you mean 900?']),
     ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.orders]\nconsumes = ["stock.low"]\nmax_recieve_count = 5\n', ['18: queues.orders.max_recieve_count: unknown key; did you mean max_receive_count?']),
     ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.orders]\nconsumes = ["stock.low", "stock.low"]\n', ['17: queues.orders.consumes: stock.low is listed twice; remove one']),
@@ -139,12 +139,12 @@ ADDED: list[tuple[str, list[str]]] = [
     ('[[tasks]]\nname = "books"\n', ['12: tasks[0].command: is missing; for example command = ["python", "-m", "orders.close_the_books"]']),
     ('[tasks]\nname = "books"\n', ['12: tasks: must be a list, not a table; for example [[tasks]] with name and command']),
     ('[[tasks]]\nname = "books"\ncommand = ["b"]\ncpu = 2048\n', ['12: tasks[0].memory_mib: 1024 is not a Fargate size with 2048 CPU units, which take 4096 to 16384 MiB; did you mean 4096?']),
-    ('[[permissions]]\nactions = ["s3:*"]\nresources = ["arn:aws:s3:::receipts/*"]\n', ['13: permissions[0].actions[0]: a wildcard allows more than anybody has read; name the actions of s3 that the app calls']),
+    ('[[permissions]]\nactions = ["s3:*"]\nresources = ["arn:aws:s3:::receipts/*"]\n', ['13: permissions[0].actions[0]: a wildcard allows actions that nobody has reviewed; name the actions of s3 that the app calls']),
     ('[[permissions]]\nactions = ["GetObject"]\nresources = ["arn:aws:s3:::receipts/*"]\n', ['13: permissions[0].actions[0]: must be an action of IAM such as "s3:GetObject"; for example actions = ["s3:GetObject", "s3:PutObject"]']),
     ('[[permissions]]\nactions = ["s3:GetObject"]\nresources = ["*"]\n', ['14: permissions[0].resources[0]: "*" is every resource, and s3:GetObject can name one; give its ARN']),
-    ('[[permissions]]\nactions = ["s3:GetObject"]\nresources = ["arn:aws:s3:::*"]\n', ['14: permissions[0].resources[0]: a * stands where a name can stand; put the name before it, as in orders-*']),
+    ('[[permissions]]\nactions = ["s3:GetObject"]\nresources = ["arn:aws:s3:::*"]\n', ['14: permissions[0].resources[0]: a * without a name before it allows every name; put the name before it, as in orders-*']),
     ('[[permissions]]\nactions = ["s3:GetObject"]\nresources = ["receipts"]\n', ['14: permissions[0].resources[0]: must be an ARN such as "arn:aws:s3:::receipts-{environment}/*"; for example resources = ["arn:aws:s3:::receipts-{environment}/*"]']),
-    ('[[permissions]]\nactions = ["s3:GetObject"]\nresources = ["arn:aws:s3:::receipts-{stage}"]\n', ['14: permissions[0].resources[0]: holds a placeholder that is not known: there are {environment}, {region} and {account_id}; write one of these']),
+    ('[[permissions]]\nactions = ["s3:GetObject"]\nresources = ["arn:aws:s3:::receipts-{stage}"]\n', ['14: permissions[0].resources[0]: has an unknown placeholder: only {environment}, {region} and {account_id} exist; write one of these']),
     ('[[permissions]]\nactions = ["s3:GetObject"]\n', ['12: permissions[0].resources: is missing; for example resources = ["arn:aws:s3:::receipts-{environment}/*"]']),
     ('[logs]\nretention_days = 31\n', ['13: logs.retention_days: CloudWatch Logs does not offer 31 days; did you mean 30 or 60?']),
     ('[sidecars.log_router]\nmemory_mib = 600\n', ['13: sidecars.log_router.memory_mib: the sidecars take 856 of the 1024 MiB of [task], and the app needs 256; raise task.memory_mib, or lower this']),
@@ -178,10 +178,10 @@ ADDED: list[tuple[str, list[str]]] = [
     ('[secrets]\nA = "/"\n', ['13: secrets.A: must be "name" or "name:json_key" of Secrets Manager (letters, digits, _ and /), or "/path" of Parameter Store; for example PAYMENT_KEY = "payment:api_key"']),
     ('[secrets]\nA = "a//b"\n', ['13: secrets.A: must be "name" or "name:json_key" of Secrets Manager (letters, digits, _ and /), or "/path" of Parameter Store; for example PAYMENT_KEY = "payment:api_key"']),
     ('[secrets]\nA = "a:b:c"\n', ['13: secrets.A: must be "name" or "name:json_key" of Secrets Manager (letters, digits, _ and /), or "/path" of Parameter Store; for example PAYMENT_KEY = "payment:api_key"']),
-    ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.orders-dead-letter]\nconsumes = ["stock.low"]\n', ['16: queues.orders-dead-letter: ends as the names of dead-letter queues do, of which every queue has one; choose another name']),
+    ('[worker]\ncommand = ["w"]\nmin_tasks = 1\nmax_tasks = 4\n[queues.orders-dead-letter]\nconsumes = ["stock.low"]\n', ['16: queues.orders-dead-letter: ends like the name of a dead-letter queue, and every queue has one of its own; choose another name']),
     ('[[tasks]]\nname = "books"\ncommand = ["b"]\ncpu = 256\nmemory_mib = 512\n[sidecars.log_router]\nmemory_mib = 256\n', ['18: sidecars.log_router.memory_mib: the sidecars take 384 of the 512 MiB of [tasks], and the app needs 256; raise tasks.memory_mib, or lower this']),
 ]
-"""What is written below the file, and the errors."""
+"""What is added to the file, and the errors."""
 # fmt: on
 
 TEXTS = [(VALID.replace(was, becomes, 1), errors) for was, becomes, errors in CHANGED] + [
@@ -190,7 +190,7 @@ TEXTS = [(VALID.replace(was, becomes, 1), errors) for was, becomes, errors in CH
 
 
 @pytest.mark.parametrize(("text", "expected"), TEXTS, ids=[errors[0][:70] for _, errors in TEXTS])
-def test_a_mistake_is_told_with_line_and_suggestion(tmp_path: Path, text: str, expected: list[str]) -> None:
+def test_a_mistake_is_reported_with_line_and_suggestion(tmp_path: Path, text: str, expected: list[str]) -> None:
     environments = tmp_path / "deploy" / "environments"
     environments.mkdir(parents=True)
     for name in ("local", "production", "staging"):
@@ -204,6 +204,6 @@ def test_a_mistake_is_told_with_line_and_suggestion(tmp_path: Path, text: str, e
         assert error.suggestion
 
 
-def test_the_mistakes_are_different_ones() -> None:
-    told = {errors[0].partition(": ")[2] for _, errors in TEXTS}
-    assert len(told) >= 100
+def test_the_mistakes_differ() -> None:
+    reported = {errors[0].partition(": ")[2] for _, errors in TEXTS}
+    assert len(reported) >= 100

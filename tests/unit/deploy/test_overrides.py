@@ -1,4 +1,4 @@
-"""What one environment says over the rest of platform.toml: merged before anything is checked, with its own lines."""
+"""The overrides of one environment: merged before anything is checked, with their own lines."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def test_tables_are_merged_key_by_key(tmp_path: Path) -> None:
     assert len(spec.scaling.scheduled) == 1
 
 
-def test_another_environment_is_not_concerned(tmp_path: Path) -> None:
+def test_another_environment_does_not_change(tmp_path: Path) -> None:
     text = "[environments.production.scaling]\nmax_tasks = 50\n"
     assert load(tmp_path, text, "staging").scaling.max_tasks == 6
     assert load(tmp_path, text, None).scaling.max_tasks == 6
@@ -123,7 +123,7 @@ def test_an_error_names_the_line_of_the_key_that_counts(tmp_path: Path, text: st
     assert errors(tmp_path, text) == [f"platform.toml:{error}"]
 
 
-def test_steps_said_for_other_environments_do_no_harm_where_all_shifts_at_once(tmp_path: Path) -> None:
+def test_steps_for_other_environments_are_ignored_by_an_all_at_once_shift(tmp_path: Path) -> None:
     base = "[traffic_shift]\npercent = 20\n[environments.production.traffic_shift]\ntype = 'all_at_once'\n"
     shift = load(tmp_path, base).traffic_shift
     assert (shift.type, shift.percent, shift.interval_minutes) == ("all_at_once", 100, 0)

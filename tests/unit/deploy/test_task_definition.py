@@ -133,7 +133,7 @@ def test_families_are_named_without_a_version() -> None:
     assert family_of(SPECS["orders"], local, "worker") == "local-orders-worker"
 
 
-def test_api_listens_and_is_asked_for_liveness() -> None:
+def test_the_api_listens_and_has_a_liveness_check() -> None:
     app = container(rendered("orders", "production"))
     assert app["command"] == ["python", "-m", "orders.main"]
     assert app["portMappings"] == [{"containerPort": 3000, "hostPort": 3000, "protocol": "tcp"}]

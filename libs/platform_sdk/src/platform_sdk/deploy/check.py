@@ -1,4 +1,4 @@
-"""`platform check`: reads all that teams write, for every environment, renders it, and throws the documents away."""
+"""`platform check`: read every platform.toml for every environment, and render it without keeping the documents."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -26,8 +26,8 @@ from platform_sdk.deploy.render.task_definition import (
 )
 from platform_sdk.deploy.shared import TEMPLATES, load_shared_stacks
 
-# What AWS refuses although every file is right by itself: limits that only all files together, or what is rendered
-# from them, can exceed. Errors go into the documents, so that they have a line.
+# Limits of AWS that only all files together, or the rendered documents, can exceed. Errors are added to the files'
+# documents, so that they have a line.
 
 # Elastic Load Balancing's quotas: 100 target groups of one load balancer (two of a service) cannot be raised, nor the
 # 128 characters of a path pattern. ECS: 100 variables of a container, of which CloudFormation drops more in silence.
@@ -37,7 +37,7 @@ MAX_VARIABLES: Final = 100
 
 
 def check_limits(sources: Sequence[Source], environment: Environment) -> None:
-    """Of every file without an error so far."""
+    """Check the limits of every file that has no error so far."""
     on_aws = environment.aws_endpoint_url is None
     for place, source in enumerate(sources):
         if on_aws and place >= MAX_SERVICES:
@@ -106,10 +106,10 @@ def check_stack(source: Source, environment: Environment) -> None:
 
 
 def check(root: Path, names: Collection[str] = ()) -> tuple[list[str], list[str]]:
-    """Checks the named services, or all; answers the names of the services and environments that it found in order.
+    """Check the named services, or all. Return the names of the services and environments that were checked.
 
-    A service is checked as it is in each environment. Services are checked against each other in any case, but only
-    errors of the named ones count.
+    A service is checked as it is in each environment. All services are checked against each other, but only errors of
+    the named ones count.
 
     Raises:
         UnknownName: no such service.
@@ -141,22 +141,22 @@ def check(root: Path, names: Collection[str] = ()) -> tuple[list[str], list[str]
 
 
 def check_stack_names(root: Path, sources: Sequence[Source]) -> None:
-    """A service's stack stands beside those that all services share, and beside those that each service has of them:
-    `platform-production-network`, `platform-production-registry-orders`.
+    """Refuse a service whose stack would have the name of a shared one, such as `platform-production-network` or
+    `platform-production-registry-orders`.
     """
     names = {source.spec.name for source in sources}
     for template in sorted(path.stem for path in (root / TEMPLATES).glob("*.yaml")):
         for source in sources:
             name = source.spec.name
             if name == template or (name.startswith(f"{template}-") and name.removeprefix(f"{template}-") in names):
-                reason = f'its stack would be called like one that services share: "{template}" names one of those'
+                reason = f'its stack would have the name of one that services share: "{template}" is one of those'
                 source.document.error(("service", "name"), reason, "give the service another name")
 
 
 def shared_errors(root: Path, environment: Environment, services: Sequence[ServiceSpec]) -> Iterator[ConfigError]:
-    """Of the tables `[stacks]` and `[cost]`, which environments on AWS have in a repository with templates and prices.
+    """Yield the errors of `[stacks]` and `[cost]`, which environments on AWS have if there are templates and prices.
 
-    An average outside of the bounds of scaling is none: who edits a service need not touch the environment's file.
+    An average outside the bounds of scaling is no error, so that scaling a service needs no edit of an environment.
     """
     if environment.aws_endpoint_url is not None or not services:
         return

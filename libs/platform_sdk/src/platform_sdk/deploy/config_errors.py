@@ -1,4 +1,4 @@
-"""What is wrong with a file that a person wrote: collected, all of it, before anything is refused."""
+"""Errors in files that a person wrote. All are collected before any is raised."""
 
 import bisect
 import difflib
@@ -12,9 +12,9 @@ from platform_sdk.errors import PlatformError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigError:
-    """One thing to put right.
+    """One mistake in a file.
 
-    `line` is 1-based and None where the whole file is wrong; `key` is dotted, as one would write it in TOML.
+    `line` is 1-based, and None if it concerns the whole file; `key` is dotted, as in TOML.
     """
 
     file: str
@@ -30,7 +30,7 @@ class ConfigError:
 
 
 def visible(text: str) -> str:
-    """What files say may be repeated, but may not steer the terminal that it is printed on."""
+    """Escape control characters: a text from a file must not control the terminal that it is printed on."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
@@ -44,7 +44,7 @@ class InvalidConfiguration(PlatformError):
         files = len({error.file for error in self.errors})
         super().__init__(
             f"{counted(len(self.errors), 'mistake')} in {counted(files, 'file')}",
-            hint="`platform explain KEY` tells what a key does",
+            hint="`platform explain KEY` shows what a key does",
         )
 
     def __str__(self) -> str:
@@ -56,14 +56,14 @@ class InvalidManifest(InvalidConfiguration):
 
 
 def error_document(error: PlatformError) -> dict[str, object]:
-    """For programs. Of files, `errors` are the lines that a person would see."""
-    told: dict[str, object] = {
+    """Return the error for programs. If files are wrong, `errors` has the lines that a person would see."""
+    document: dict[str, object] = {
         "kind": type(error).__name__,
         "what": error.what,
         "because": error.because,
         "hint": error.hint,
     }
-    return told | ({"errors": str(error).splitlines()} if isinstance(error, InvalidConfiguration) else {})
+    return document | ({"errors": str(error).splitlines()} if isinstance(error, InvalidConfiguration) else {})
 
 
 def counted(number: int, noun: str) -> str:
@@ -72,7 +72,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A question that names the closest of the known words, or None where none is close."""
+    """Return a question that names the closest of the known words, or None if none is close."""
     known = list(known)
     begun = [name for name in known if word and name.startswith(word)]
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6) or begun
@@ -85,9 +85,9 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-# On which line each key of a TOML text stands; tomllib parses the values and forgets the places.
+# The line of each key of a TOML text, which tomllib does not keep.
 #
-# Only for text that tomllib has accepted: the walk below relies on it and checks nothing a second time.
+# Only for text that tomllib has accepted: the walk below does not check the syntax again.
 
 TomlPath = tuple[str | int, ...]
 
@@ -104,7 +104,7 @@ _STRING = re.compile(
 
 
 def line_index(text: str) -> Mapping[TomlPath, int]:
-    """The 1-based line of every table, key and array element, by path: `("queues", "orders", "consumes", 0)`."""
+    """Return the 1-based line of every table, key and array element, by path: `("queues", "orders", "consumes", 0)`."""
     walk = _Walk(text)
     walk.document()
     return walk.lines
@@ -124,7 +124,7 @@ class _Walk:
             table = self.header() if self.looking_at("[") else self.pair(table)
 
     def header(self) -> TomlPath:
-        """`[a.b]` or `[[a.b]]`: the path under which the next pairs stand."""
+        """Read `[a.b]` or `[[a.b]]`; return the path of the pairs that follow."""
         line = self.line()
         is_array = self.text.startswith("[[", self.position)
         self.position += 2 if is_array else 1
@@ -142,7 +142,7 @@ class _Walk:
         return path
 
     def pair(self, table: TomlPath) -> TomlPath:
-        """`a.b = value`; answers the table it was given, which goes on."""
+        """Read `a.b = value`; return the same table."""
         line = self.line()
         path = table
         for key in self.dotted_key():
@@ -184,7 +184,7 @@ class _Walk:
             self.pair(path)
 
     def items(self, end: str) -> Iterator[int]:
-        """Stands the walk at each item in turn, and behind the closing bracket when there are no more."""
+        """Move to each item in turn, and behind the closing bracket after the last."""
         index = 0
         while not (self.skip(_TRIVIA), self.looking_at(end))[1]:
             yield index
@@ -203,7 +203,7 @@ class _Walk:
 
     def skip(self, pattern: re.Pattern[str]) -> str:
         match = pattern.match(self.text, self.position)
-        assert match is not None, f"tomllib accepted what stands at offset {self.position}"
+        assert match is not None, f"tomllib accepted the text at offset {self.position}"
         self.position = match.end()
         return match.group()
 

@@ -1,4 +1,4 @@
-"""deploy/environments/<name>.toml: where an environment is. Sizes and needs are the services' own; no ARN here."""
+"""deploy/environments/<name>.toml: the account, region, domain and addresses of an environment; never an ARN."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,8 +13,6 @@ from platform_sdk.deploy.config_errors import InvalidConfiguration, did_you_mean
 from platform_sdk.deploy.toml_document import Form, Table, read_document
 from platform_sdk.errors import PlatformError
 
-# Where the repository is, and what the command line finds in it by name.
-
 ENVIRONMENT_NAME: Final = Form(re.compile(r"[a-z][a-z0-9]{1,11}"), "2 to 12 lower-case letters and digits")
 
 
@@ -27,39 +25,39 @@ class UnknownName(PlatformError):
 
 
 def find_root(start: Path) -> Path:
-    """The closest folder at or above `start` that holds `services` and `deploy/environments`.
+    """Return the closest folder at or above `start` that has `services` and `deploy/environments`.
 
     Raises:
-        NotInRepository
+        NotInRepository: there is none.
     """
     for folder in (start, *start.parents):
         if (folder / "services").is_dir() and (folder / "deploy" / "environments").is_dir():
             return folder
     raise NotInRepository(
         f"{start} is not inside the platform's repository",
-        because="neither it nor a folder above it holds `services` and `deploy/environments`",
+        because="neither it nor a folder above it has `services` and `deploy/environments`",
         hint="change into your clone",
     )
 
 
 def service_names(root: Path) -> list[str]:
-    """The folders of services/ that hold a platform.toml, whether or not it can be read."""
+    """Return the folders of services/ that have a platform.toml, whether or not it can be read."""
     return sorted(path.parent.name for path in root.glob("services/*/platform.toml"))
 
 
 def environment_names(root: Path) -> list[str]:
-    """The files of deploy/environments, whether or not they can be read."""
+    """Return the names of the files in deploy/environments, whether or not they can be read."""
     return sorted(path.stem for path in root.glob("deploy/environments/*.toml"))
 
 
 def refuse_unknown(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
-    """Raises UnknownName for the first of the names that is not among the known ones."""
+    """Raise UnknownName for the first of the names that is not known."""
     for _, error in unknown(kind, names, known):
         raise error
 
 
 def unknown(kind: str, names: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str, UnknownName]]:
-    """Each of the names that is not among the known ones, with what there is to say about it."""
+    """Yield each of the names that is not known, with its error."""
     known = sorted(known)
     for name in names:
         if name not in known:
@@ -90,7 +88,7 @@ class UnknownEnvironment(PlatformError):
 
 
 class InvalidEnvironment(InvalidConfiguration):
-    """An environment file that cannot be used; `errors` holds every reason."""
+    """An environment file that cannot be used; `errors` has every reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +101,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """`url` holds no password; where `authenticated`, it is the secret `<service>/cache`, key `password`."""
+    """`url` has no password; if `authenticated`, it is in the secret `<service>/cache`, key `password`."""
 
     url: str
     authenticated: bool
@@ -128,9 +126,9 @@ class TaskDefaults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Where things are. `aws_endpoint_url` and `otlp_endpoint` are None where nothing is to be set.
+    """One file. `aws_endpoint_url` and `otlp_endpoint` are None where no variable is set.
 
-    `generated_secrets` maps `<service>/<secret name>` to the kind of value that the laptop makes up for it.
+    `generated_secrets` maps `<service>/<secret name>` to the kind of value that the laptop generates for it.
     """
 
     name: str
@@ -158,16 +156,16 @@ class Environment:
 
 
 class InvalidPort(PlatformError):
-    """A variable of this machine asks for a port that cannot be."""
+    """A variable of this machine has no legal port."""
 
 
 def with_ports_of(variables: Mapping[str, str], environment: Environment) -> Environment:
-    """The laptop's environment with the ports and the AWS endpoint that this machine's variables ask for.
+    """Return the laptop's environment with the ports and the AWS endpoint in this machine's variables.
 
-    An environment on AWS is what its file says, whatever the variables are.
+    Variables do not change an environment on AWS.
 
     Raises:
-        InvalidPort
+        InvalidPort: a variable has no legal port.
     """
     if environment.aws_endpoint_url is None:
         return environment
@@ -197,7 +195,7 @@ def on_port(url: str, port: int | None) -> str:
 
 
 def load_environment(root: Path, name: str) -> Environment:
-    """Reads deploy/environments/<name>.toml below the repository's root.
+    """Read deploy/environments/<name>.toml below the repository's root.
 
     Raises:
         UnknownEnvironment: there is no such file.

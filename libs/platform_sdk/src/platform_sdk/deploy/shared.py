@@ -1,9 +1,8 @@
-"""What all services share: which stacks an environment has, in their order, and with which parameters.
+"""The stacks that all services share: their order and their parameters. Nothing here calls AWS.
 
 The templates are in deploy/cloudformation. What differs between environments is in the tables `[stacks.…]` of
-deploy/environments/<name>.toml, and becomes parameters here. Everything is a value: whoever creates the stacks calls
-AWS. The stacks find each other, and are found by the stack of a service, through Systems Manager parameters
-(`SharedParameter`), so that no stack locks another.
+deploy/environments/<name>.toml, and becomes parameters here. The stacks find each other, and the stack of a service
+finds them, through Systems Manager parameters (`SharedParameter`), so that no stack locks another.
 """
 
 import json
@@ -109,7 +108,7 @@ FOUND: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 def shared_parameter(environment: Environment, name: str) -> str:
-    """The full name of a parameter of `SharedParameter`, for example `/platform/staging/network/vpc-id`."""
+    """Return the full name of a parameter of `SharedParameter`, for example `/platform/staging/network/vpc-id`."""
     return f"/platform/{environment.name}/{name}"
 
 
@@ -124,7 +123,7 @@ class SharedStack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
-    """Files whose whole text is a parameter of a template: what the CloudWatch agent reads, and what the hook runs."""
+    """Files whose whole text is a parameter of a template: for the CloudWatch agent, and for the hook function."""
 
     agent_configuration: str
     smoke_test: str
@@ -133,7 +132,7 @@ class Carried:
 def load_shared_stacks(
     root: Path, environment: Environment, services: Sequence[ServiceSpec]
 ) -> tuple[SharedStack, ...]:
-    """Reads `[stacks]` of deploy/environments/<name>.toml; the stacks come in the order in which to create them.
+    """Read `[stacks]` of deploy/environments/<name>.toml. Return the stacks in the order in which to create them.
 
     Raises:
         InvalidEnvironment: with every error of the tables.
@@ -150,10 +149,10 @@ def load_shared_stacks(
 def shared_stacks(
     document: Document, environment: Environment, services: Sequence[ServiceSpec], carried: Carried
 ) -> tuple[SharedStack, ...]:
-    """As `load_shared_stacks`, from values.
+    """Return the stacks as `load_shared_stacks` does, from values.
 
     Raises:
-        InvalidEnvironment
+        InvalidEnvironment: with every error of the tables.
     """
     root = document.root()
     settings = root.table(TABLE)
@@ -185,7 +184,7 @@ def every_stack(
 
 
 def stacks_of(spec: ServiceSpec, environment: Environment, every_pipeline: Mapping[str, str]) -> Iterator[SharedStack]:
-    """The shared templates of which every service has a stack, so that a new service changes no other's."""
+    """Yield one stack for each template of which every service has its own, so that a new service changes no other."""
     yield stack("registry", environment, {}, spec)
     if spec.database is not None or spec.cache is not None:
         yield stack("secrets", environment, {}, spec)
@@ -203,7 +202,7 @@ def queue_arns(spec: ServiceSpec, environment: Environment) -> str:
 def stack(
     template: str, environment: Environment, parameters: Mapping[str, str], spec: ServiceSpec | None = None
 ) -> SharedStack:
-    """`platform-<environment>-<template>`, and with the service's name where every service has a stack of its own."""
+    """Return `platform-<environment>-<template>`, with the service's name if every service has its own stack."""
     name = f"platform-{environment.name}-{template}"
     found = {name: shared_parameter(environment, place) for name, place in FOUND.get(template, {}).items()}
     return SharedStack(
@@ -246,7 +245,7 @@ def security(table: Table, environment: Environment) -> dict[str, str]:
 
 
 def zones_of(table: Table, environment: Environment) -> tuple[str, ...]:
-    """Named, not asked for: a subnet is replaced when its zone changes."""
+    """Return zones from the file, not from AWS: CloudFormation replaces a subnet when its zone changes."""
     zones = table.texts("zones", ZONE)
     if table.are_sound("zones") and (len(set(zones)) != 3 or len(zones) != 3):
         table.error("zones", "must name three different zones")
@@ -257,7 +256,7 @@ def zones_of(table: Table, environment: Environment) -> tuple[str, ...]:
 
 
 def ports(services: Sequence[ServiceSpec]) -> dict[str, str]:
-    """The range of ports on which the load balancer reaches tasks."""
+    """Return the range of ports on which the load balancer reaches tasks."""
     used = [spec.port for spec in services]
     return {"FirstTaskPort": str(min(used)), "LastTaskPort": str(max(used))}
 
@@ -300,7 +299,7 @@ def edge(table: Table, environment: Environment) -> dict[str, str]:
 
 
 def hooks(environment: Environment, services: Sequence[ServiceSpec], carried: Carried) -> dict[str, str]:
-    """The smoke test is told a service by its CodeDeploy application, which is named after environment and service."""
+    """The smoke test gets the name of a CodeDeploy application, which is that of environment and service."""
     paths = {f"{environment.name}-{spec.name}": f"{spec.path}{READINESS_PATH}" for spec in services}
     return {
         "Domain": environment.domain,
@@ -321,5 +320,5 @@ def pipeline(table: Table, environment: Environment) -> dict[str, str]:
 
 
 def boolean(value: bool) -> str:
-    """As CloudFormation's parameters spell it."""
+    """Return the value as CloudFormation's parameters write it."""
     return str(value).lower()

@@ -1,8 +1,8 @@
-"""A TOML file that a person wrote, read key by key; every error is noted with its line and reading goes on.
+"""Read a TOML file key by key. Errors are collected with their lines, and reading continues.
 
-A reader asks a `Table` for the keys that it knows. What nobody asked for is an unknown key, so the reader is the one
-description of what the file may hold. A wrong value is replaced by a placeholder of its type: the reader needs no
-second path, and whoever combines values asks `is_sound` first. `Document.raise_errors` ends it.
+A reader gets the keys that it knows from a `Table`. All other keys are errors, so the reader alone defines what a file
+may have. A wrong value is replaced by a placeholder of its type, so that the reader needs no second path; code that
+combines values calls `is_sound` first. At the end, `Document.raise_errors` raises all errors.
 """
 
 import re
@@ -33,7 +33,7 @@ REQUIRED: Final = Required()
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a text may look like; `description` completes "must be …"."""
+    """The form of a text; `description` completes "must be …"."""
 
     pattern: re.Pattern[str]
     description: str
@@ -64,7 +64,7 @@ def name_of_type(value: object) -> str:
 class Document:
     """One file: its values, the lines of its keys, and the errors found so far.
 
-    `written` leads from a path to the one at which the file says it, where those differ: see `overlaid`.
+    `written` maps a path to the path that the file has for it, where those differ: see `overlaid`.
     """
 
     file: str
@@ -77,7 +77,7 @@ class Document:
     readable: bool = True
 
     def root(self) -> "Table":
-        """The file's outermost table; of a file that could not be read, nothing is reported as missing."""
+        """Return the outermost table. If the file could not be read, nothing is reported as missing."""
         return self.open((), self.values, absent=not self.readable)
 
     def open(self, path: TomlPath, values: Mapping[str, Any], *, absent: bool = False) -> "Table":
@@ -88,9 +88,9 @@ class Document:
     def error(
         self, path: TomlPath, reason: str, suggestion: str | None = None, *, beside: TomlPath | None = None
     ) -> None:
-        """Notes an error at the path, the first that is found there.
+        """Add an error at the path, unless there is one already.
 
-        Its line is that of `beside`, or of the nearest place that the file does have.
+        Its line is that of `beside`, or of the nearest part of the path that the file has.
         """
         if path in self.error_paths:
             return
@@ -101,7 +101,7 @@ class Document:
         )
 
     def place_of(self, path: TomlPath) -> TomlPath:
-        """Where the file writes what is at the path."""
+        """Return the path that the file has for this one."""
         heads = (path[:end] for end in range(len(path), 0, -1))
         head = next((head for head in heads if head in self.written), ())
         return (*self.written.get(head, ()), *path[len(head) :])
@@ -111,7 +111,7 @@ class Document:
         return next((self.lines[head] for head in heads if head in self.lines), 1 if self.lines else None)
 
     def is_sound(self, *path: str | int) -> bool:
-        """Whether the file could be read and nothing at or below the path is wrong."""
+        """Return whether the file could be read and has no error at or below the path."""
         return self.readable and not any(wrong[: len(path)] == path for wrong in self.error_paths)
 
     def reject_unknown_keys(self) -> None:
@@ -119,7 +119,7 @@ class Document:
             table.reject_unknown_keys()
 
     def overlaid(self, layer: TomlPath) -> "Document":
-        """The same file read anew, with what its table `layer` says laid over the rest, and without that table."""
+        """Return the same file with its table `layer` merged over the rest, and without that table."""
         values = {key: value for key, value in self.values.items() if key != layer[0]}
         document = Document(self.file, values, dict(self.lines), readable=self.readable, errors=list(self.errors))
         over = value_at(self.values, layer)
@@ -144,7 +144,7 @@ def value_at(values: Mapping[str, Any], path: TomlPath) -> object:
 def overlay(
     base: Mapping[str, Any], over: Mapping[str, Any], layer: TomlPath, path: TomlPath = ()
 ) -> tuple[dict[str, Any], dict[TomlPath, TomlPath]]:
-    """Tables are merged, key by key; everything else is replaced. Answers also where what was laid over is written."""
+    """Merge tables key by key and replace everything else. Return also where the file has what was replaced."""
     merged, written = dict(base), {}
     for key, value in over.items():
         own = (*path, key)
@@ -159,7 +159,7 @@ def overlay(
 
 
 def moved_lines(lines: Mapping[TomlPath, int], written: Mapping[TomlPath, TomlPath]) -> dict[TomlPath, int]:
-    """The lines of an overlaid document: those of replaced values are those of what replaces them."""
+    """Return the lines of an overlaid document: a replaced value has the line of what replaces it."""
     origins = {origin: path for path, origin in written.items()}
     moved: dict[TomlPath, int] = {}
     for path, line in lines.items():
@@ -173,7 +173,7 @@ def moved_lines(lines: Mapping[TomlPath, int], written: Mapping[TomlPath, TomlPa
 
 
 class Table:
-    """One table of a document; every method notes the key as known and never raises."""
+    """One table of a document. Every method adds the key to `known`, and none raises."""
 
     def __init__(self, document: Document, path: TomlPath, values: Mapping[str, Any], *, absent: bool) -> None:
         self.document = document
@@ -188,7 +188,7 @@ class Table:
         self.document.error((*self.path, *((key,) if isinstance(key, str) else key)), reason, suggestion)
 
     def example(self, key: str) -> str | None:
-        """As a suggestion; the example with the name `*` is for every key of a table whose names the team chooses."""
+        """Return a suggestion. The example named `*` is for tables in which the team chooses the names."""
         written = self.examples.get(key) or self.examples.get("*")
         return f"for example {written}" if written else None
 
@@ -199,7 +199,7 @@ class Table:
         return self.document.is_sound(*self.path)
 
     def is_overridden(self, key: str) -> bool:
-        """Whether the value that counts is in a part of the file that was laid over the rest."""
+        """Return whether the value comes from the part of the file that was merged over the rest."""
         path = (*self.path, key)
         return self.document.place_of(path) != path
 
@@ -247,7 +247,7 @@ class Table:
     def texts(
         self, key: str, form: Form = ANY_TEXT, *, may_be_empty: bool = False, default: D | Required = REQUIRED
     ) -> tuple[str, ...] | D:
-        """A list of texts, in the order of the file."""
+        """Return a list of texts, in the order of the file."""
         value = self._value(key, list, default)
         if value is None:
             return () if isinstance(default, Required) else default
@@ -266,15 +266,15 @@ class Table:
                 yield element
 
     def table(self, key: str) -> "Table":
-        """A table that must be there; where it is missing, one error stands for all that it should hold."""
+        """Return a required table. If it is missing, there is one error, and none for its keys."""
         return self.optional_table(key) or self._missing_table(key)
 
     def absent_table(self, key: str) -> "Table":
-        """Of a table that need not be there: empty, so that every key has its default."""
+        """Return an empty table in place of an optional one, so that every key has its default."""
         return self.document.open((*self.path, key), {}, absent=True)
 
     def knows(self, key: str) -> bool:
-        """Note the key as known; return whether the file has it."""
+        """Return whether the file has the key."""
         self.known.add(key)
         return key in self.values
 
@@ -288,7 +288,7 @@ class Table:
         return None if value is None else self.document.open((*self.path, key), value)
 
     def tables(self, key: str) -> "Iterator[Table]":
-        """The tables of a list, `[[key]]`."""
+        """Yield the tables of a list, `[[key]]`."""
         value = self._value(key, list, None)
         for index, element in enumerate(value or ()):
             if isinstance(element, dict):
@@ -297,7 +297,7 @@ class Table:
                 self.error((key, index), f"must be a table, not {name_of_type(element)}", f"write [[{key}]]")
 
     def names(self, form: Form) -> Iterator[str]:
-        """The keys of a table whose names the team chooses."""
+        """Yield the keys of a table in which the team chooses the names."""
         self.known.add("*")
         for name in self.values:
             if not form.fits(name):
@@ -314,7 +314,7 @@ class Table:
                 self.error(key, f"unknown {kind}", did_you_mean(key, self.known) or others)
 
     def _value(self, key: str, kind: type, default: object) -> Any:
-        """The value where it is there and of its type; else None, with the error noted."""
+        """Return the value if it is there and has the type; else None, after adding the error."""
         self.known.add(key)
         if key not in self.values:
             if isinstance(default, Required) and not self.absent:
@@ -322,7 +322,7 @@ class Table:
             return None
         value = self.values[key]
         if type(value) is int and abs(value) >= 2**63:
-            # Larger than TOML promises; and Python refuses to write numbers of thousands of digits.
+            # TOML promises 64 bits, and Python refuses to print numbers of thousands of digits.
             self.error(key, "is too large a number", self.example(key))
             return None
         if type(value) is kind:
@@ -333,7 +333,7 @@ class Table:
 
 
 def conversion(value: object, kind: type) -> str | None:
-    """How to write the value in the type that is wanted, where that is plain. What may be a secret is not repeated."""
+    """Suggest how to write the value in the right type, if that is clear. Never repeats what may be a secret."""
     if kind is int and isinstance(value, str) and value.strip().isdecimal() and len(value) < 10:
         return f"did you mean {int(value)}, without quotes?"
     if kind is str and type(value) in (int, float):
@@ -351,7 +351,7 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_*-]+")
 
 
 def dotted(path: Iterable[str | int]) -> str:
-    """The path as TOML writes it: `publishes."order.placed"`, `queues.orders.consumes[0]`."""
+    """Return the path as TOML writes it: `publishes."order.placed"`, `queues.orders.consumes[0]`."""
     written = ""
     for step in path:
         if isinstance(step, int):
@@ -383,7 +383,7 @@ def parse_document(content: bytes, file: str) -> Document:
     except tomllib.TOMLDecodeError as error:
         _unreadable(document, *_place_of(str(error)))
     except (ValueError, RecursionError):
-        # tomllib lets a number with thousands of digits and endless nesting through as what they are to Python.
+        # tomllib passes on what Python raises for a number of thousands of digits, and for endless nesting.
         _unreadable(document, None, "is not TOML that can be read: a number is too long, or the nesting too deep")
     return document
 
@@ -396,7 +396,7 @@ def _unreadable(document: Document, line: int | None, reason: str) -> Document:
 
 
 def _place_of(message: str) -> tuple[int | None, str]:
-    """tomllib says where in words: `Invalid value (at line 3, column 7)`, or `(at end of document)`."""
+    """Return line and reason of a message such as `Invalid value (at line 3, column 7)`."""
     match = re.search(r" \(at line (\d+), column (\d+)\)$", message)
     if match is None:
         return None, f"is not TOML: {message}"

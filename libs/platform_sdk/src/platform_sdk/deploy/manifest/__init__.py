@@ -1,4 +1,4 @@
-"""platform.toml: read for an environment, validated and typed; every error of every file at once."""
+"""Read platform.toml files for an environment into typed values, or raise every error of every file."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,7 +64,7 @@ def read_file(path: Path, root: Path | None, content: bytes | None = None) -> tu
 
 
 def check_environments(document: Document, known: Iterable[str]) -> None:
-    """The heads of `[environments.…]`; what is below them is read with the environment."""
+    """Check the names in `[environments.…]`. The keys below them are read with the environment."""
     known = list(known)
     table = document.root().optional_table(ENVIRONMENTS)
     if table is None:
@@ -80,7 +80,7 @@ def check_environments(document: Document, known: Iterable[str]) -> None:
 
 
 def sources_in(environment: str | None, files: Iterable[tuple[Path, Document]]) -> list[Source]:
-    """The files as they are in the environment, checked against each other; the errors are in the documents."""
+    """Read the files as they are in the environment, and check them against each other. Errors are in the documents."""
     sources = [source_in(environment, file) for file in files]
     check_topology(sources)
     return sources

@@ -1,7 +1,7 @@
-"""The smallest and the largest number of tasks, edited in a platform.toml as a person would: comments and layout stay.
+"""Edit the bounds of scaling in a platform.toml. Comments and layout are kept.
 
-An environment's bounds are written into its own table, `[environments.<name>.scaling]`, which is made if there is none;
-for all environments together, into `[scaling]`. The edit is refused unless the file, read again, means exactly that.
+The bounds of one environment are in `[environments.<name>.scaling]`, which is created if there is none; those of all
+environments are in `[scaling]`. The edit is refused unless the file then means exactly what was asked for.
 """
 
 from dataclasses import dataclass, replace
@@ -18,14 +18,12 @@ TABLES: dict[Role, str] = {"api": "scaling", "worker": "worker"}
 
 
 class NotEdited(PlatformError):
-    """The edit would not mean what was asked for; the file is as it was."""
+    """The edit would not have the requested effect. The file is unchanged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What is asked for. A bound that is None stays. `everywhere` edits the table that environments without one of
-    their own follow.
-    """
+    """The requested bounds. One that is None is kept. `everywhere` edits the table for all environments."""
 
     environment: str
     role: Role
@@ -46,11 +44,11 @@ class Bounds:
 def edit(root: Path, service: str, bounds: Bounds) -> tuple[str, str]:
     """Return the text of the service's platform.toml before and after the edit. Nothing is written.
 
-    Both are the same where the file already means what is asked for.
+    Both are equal if the file already has the requested bounds.
 
     Raises:
         InvalidManifest: the service cannot have such bounds.
-        NotEdited
+        NotEdited: the edit would not have the requested effect.
     """
     before = manifest_of(root, service).read_bytes().decode()
     spec = load_spec(manifest_of(root, service), bounds.environment, root=root)
@@ -80,11 +78,11 @@ def edited(text: str, bounds: Bounds) -> str:
 
 
 def refuse_other_meaning(root: Path, service: str, after: str, bounds: Bounds) -> None:
-    """Refuse an edited text that does not mean what was asked for, or also means something else.
+    """Refuse an edited text that does not have the requested effect, or has another one as well.
 
     Raises:
-        InvalidManifest
-        NotEdited
+        InvalidManifest: the edited text has errors.
+        NotEdited: the effect is a different one.
     """
     path, environment = manifest_of(root, service), bounds.environment
     wanted = bounded(load_spec(path, environment, root=root), bounds)
@@ -102,7 +100,7 @@ def refuse_other_meaning(root: Path, service: str, after: str, bounds: Bounds) -
 
 
 def bounded(spec: ServiceSpec, bounds: Bounds) -> ServiceSpec:
-    """Return the service with the bounds that are asked for.
+    """Return the service with the requested bounds.
 
     Raises:
         NotEdited: it has no worker.

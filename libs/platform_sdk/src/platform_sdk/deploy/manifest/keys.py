@@ -1,10 +1,10 @@
-"""How a key of platform.toml is declared: as a field of a frozen type, whose docstring says what the key means.
+"""Declare a key of platform.toml as a field of a frozen type. The field's docstring says what the key means.
 
     interval_seconds: int = key(Integer(5, 300), default=10, becomes="`HealthCheckIntervalSeconds` of …")
     \"""Seconds from one check to the next.\"""
 
-That is all there is to write down. The reader (`reader.py`), the JSON Schema, `platform reference` and
-`platform explain` all work from the fields, so they cannot disagree.
+Nothing else needs to be written: the reader (`reader.py`), the JSON Schema, `platform reference` and
+`platform explain` all use the fields, so they cannot disagree.
 """
 
 from collections.abc import Callable, Mapping
@@ -71,12 +71,11 @@ class Key:
     """One key.
 
     Args:
-        default: a value, or a function of the values that are read before it: those of the same table and, where that
-            has none of the name, those of the whole file.
-        default_text: how the default follows from other keys.
-        example: its value as TOML; the default, unless given.
-        becomes: the property of AWS that it sets, as completes "Becomes: …".
-        meaning: only where there is no field that could have a docstring.
+        default: a value, or a function of the values that were read before: those of the table, then those of the file.
+        default_text: how the default depends on other keys.
+        example: a value as TOML; the default, unless given.
+        becomes: the property of AWS that it sets; completes "Becomes: …".
+        meaning: for a key that several types share, or that is no field.
     """
 
     kind: Kind
@@ -93,7 +92,7 @@ class Key:
 
     @property
     def assigned(self) -> str:
-        """What the example assigns, as TOML."""
+        """Return the value of the example, as TOML."""
         return self.example or written(self.default)
 
 
@@ -102,12 +101,12 @@ class Group:
     """A table: one, a list of them (`[[tasks]]`), or one for each name that the team chooses (`[queues.orders]`).
 
     Args:
-        of: the type that it is read into and that declares its keys; or, to read it into a mapping, its keys by name.
-            Of a mapping in which the team chooses the names, `ANY_NAME` is the only key.
-        is_optional: the table is read as None where the file does not have it. Others are read with their defaults.
-        names: what the team may choose as a name, and `example` the one that the reference chooses.
-        before: notes mistakes before anything is read: what is better said than that a value has no legal form.
-        check: notes what several keys together break. Of a type, the method `check` does.
+        of: the type that declares its keys, and that it is read into. Or the keys by name, to read it into a mapping;
+            if the team chooses the names, `ANY_NAME` is the only key.
+        is_optional: a missing table is read as None. Other missing tables are read with their defaults.
+        names: the form of names that the team chooses. `example` is the name in the reference.
+        before: adds errors before anything is read, where the general message would help less.
+        check: adds errors about several keys. A type has a method `check` instead.
     """
 
     of: "type[Any] | Mapping[str, Key | Group]"
@@ -126,7 +125,7 @@ class Group:
         return keys_of(self.of) if isinstance(self.of, type) else self.of
 
     def checked(self, values: Mapping[str, Any], table: Table) -> Any:
-        """Return the values in the type, or as a mapping, after its check."""
+        """Return the values in the type, or as a mapping, and check rules about several of them."""
         value = self.of(**values) if isinstance(self.of, type) else MappingProxyType(values)
         check = getattr(self.of, "check", self.check)
         if check is not None:
@@ -151,12 +150,12 @@ table = declaring(Group)
 
 
 def keys_of(type: type[Any]) -> Mapping[str, Key | Group]:
-    """The keys and tables among the fields of the type; other fields are not in the file."""
+    """Return the keys and tables among the fields of the type. Other fields are not in the file."""
     return {one.name: one.metadata["member"] for one in fields(type) if one.metadata}
 
 
 def written(value: object) -> str:
-    """The value as TOML."""
+    """Return the value as TOML."""
     match value:
         case None:
             return "none"

@@ -1,4 +1,4 @@
-"""platform.toml to ServiceSpec: reads every table, and checks what several tables together can break."""
+"""Read a platform.toml into a ServiceSpec, and check rules about several tables."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from platform_sdk.deploy.toml_document import Document, Table
 
 
 def read_service(document: Document, directory: Path) -> ServiceSpec:
-    """Read the whole file, with placeholders where a value is wrong; the errors are in the document."""
+    """Read the whole file. Errors are in the document, and wrong values are replaced by placeholders."""
     root = document.root()
     manifest: Manifest = read_group(root, ROOT, {})
     spec = spec_of(manifest, directory)
@@ -60,7 +60,7 @@ def hooks_of(manifest: Manifest) -> Mapping[LifecycleEvent, str]:
 
 
 def check_sidecars(document: Document, manifest: Manifest) -> None:
-    """The app keeps at least half of the CPU and 256 MiB of every task."""
+    """Leave the app at least half of the CPU and 256 MiB of every task."""
     if not all(document.is_sound(table) for table in ("task", "worker", "tasks", "sidecars")):
         return
     sizes = [("task", manifest.task.cpu, manifest.task.memory_mib)]
@@ -73,7 +73,7 @@ def check_sidecars(document: Document, manifest: Manifest) -> None:
 
 
 def check_presence(root: Table, manifest: Manifest) -> None:
-    """What one table makes necessary in another."""
+    """Check what one table requires or forbids in another."""
     document = root.document
     if "database" in root.values and manifest.commands.migrate is None and document.is_sound("commands", "migrate"):
         hint = "for example migrate = " + MIGRATE.assigned

@@ -1,6 +1,6 @@
-"""Reads a table of platform.toml into the type that declares its keys.
+"""Read a table of platform.toml into the type that declares its keys.
 
-Like `Table`, the reader never raises: it notes an error in the document and puts a placeholder where a value is wrong.
+The reader never raises. It adds errors to the document, and puts a placeholder where a value is wrong.
 """
 
 from collections import ChainMap
@@ -14,10 +14,10 @@ from platform_sdk.deploy.toml_document import Table, dotted
 
 
 def read_group(table: Table, group: Group, file: Mapping[str, Any]) -> Any:
-    """Read one table, and check what several keys together can break.
+    """Read one table, then check rules about several of its keys.
 
     Args:
-        file: the outermost tables that are read already, from which defaults may follow.
+        file: the outermost tables that are read already, for defaults that depend on them.
     """
     table.examples = examples_of(group, dotted(step for step in table.path if isinstance(step, str)))
     if group.before is not None:
@@ -111,7 +111,7 @@ def read_texts(table: Table, name: str, kind: Texts, default: Any) -> tuple[str,
 
 @cache
 def examples_of(group: Group, path: str) -> dict[str, str]:
-    """An assignment, or the head of a table, for each key of the group, which is at the path."""
+    """Return an assignment, or the head of a table, for each key of the group at the path."""
     return {name: example_of(name, member, group, path) for name, member in group.keys.items()}
 
 

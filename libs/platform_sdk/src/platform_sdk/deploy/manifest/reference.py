@@ -1,6 +1,6 @@
-"""What people and editors read about platform.toml: `platform reference`, `platform explain KEY`, `platform schema`.
+"""Print what people and editors read about platform.toml: its reference, the explanation of one key, its JSON Schema.
 
-All three are printed from the fields that declare the keys, and from their docstrings.
+All three come from the fields that declare the keys, and from their docstrings.
 """
 
 import ast
@@ -35,7 +35,7 @@ from platform_sdk.errors import PlatformError
 
 
 def documented(group: Group) -> Group:
-    """The same table, in which every key and table has its meaning."""
+    """Return the same table, in which every key and table has its meaning."""
     meanings = docstrings_of(group.of) if isinstance(group.of, type) else {}
     keys: dict[str, Key | Group] = {}
     for name, member in group.keys.items():
@@ -45,7 +45,7 @@ def documented(group: Group) -> Group:
 
 
 def docstrings_of(type: type[Any]) -> Mapping[str, str]:
-    """The docstrings of the fields of a class, each on one line. Python itself throws them away."""
+    """Return the docstrings of a class's fields, each on one line. Python does not keep them, so they are parsed."""
     found = {}
     for field, below in pairwise(class_body(inspect.getmodule(type), type.__name__)):
         match field, below:
@@ -65,7 +65,7 @@ def parsed(module: ModuleType) -> ast.Module:
 
 
 def walk(group: Group, path: str = "") -> Iterator[tuple[str, Key | Group]]:
-    """Every key and table by its dotted path, such as `queues.*.consumes`, in the order of the table."""
+    """Yield every key and table with its dotted path, such as `queues.*.consumes`, in the order of the table."""
     for name, member in group.keys.items():
         own = f"{path}.{name}" if path else name
         yield own, member
@@ -79,8 +79,8 @@ BY_PATH: Final[Mapping[str, Key | Group]] = {**dict(walk(DOCUMENTED)), ENVIRONME
 
 HEAD = """\
 # Every key of platform.toml. A key is required unless a default is given; what is written here is an example.
-# `platform explain KEY` tells of one key, `platform check` reads your file, `platform render SERVICE` shows what
-# becomes of it.
+# `platform explain KEY` describes one key, `platform check` checks your file, and `platform render SERVICE` shows the
+# AWS documents.
 """
 
 OVERRIDES_HEAD = """\
@@ -97,7 +97,7 @@ def reference() -> str:
 
 
 def tables(group: Group, path: str) -> Iterator[str]:
-    """Each table with its keys; tables below it come after its last key, as TOML wants it."""
+    """Yield each table with its keys. Tables below it follow its last key, as TOML requires."""
     for name, member in group.keys.items():
         if isinstance(member, Group):
             own = f"{path}.{name}" if path else name
@@ -129,7 +129,7 @@ def commented(text: str) -> list[str]:
 
 
 def limits_of(name: str, key: Key) -> str:
-    """What a key may hold, its default, and what becomes of it."""
+    """Return what a key may hold, its default, and the property of AWS that it sets."""
     becomes = f"Becomes: {key.becomes}." if key.becomes else ""
     return " ".join(part for part in (range_of(key.kind), default_of(name, key), becomes) if part)
 
@@ -162,7 +162,7 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-# `platform explain KEY`: what one key of platform.toml does, from the table of keys.
+# `platform explain KEY`
 
 
 class UnknownKey(PlatformError):
@@ -170,14 +170,14 @@ class UnknownKey(PlatformError):
 
 
 def explain(path: str) -> str:
-    """Text for people.
+    """Return what one key of platform.toml does, as text for people.
 
     Args:
         path: a dotted path as one would write it, such as `scaling.max_tasks` or `queues.orders.consumes`, or only
             its last part, where that is enough.
 
     Raises:
-        UnknownKey: with the closest key there is, or with all that it may mean.
+        UnknownKey: with the closest key, or with all that it may mean.
     """
     own = find(path)
     found = BY_PATH[own]
@@ -201,12 +201,12 @@ def find(name: str) -> str:
 
 
 def without_environment(steps: list[str]) -> list[str]:
-    """Any key may stand below an environment, and means the same there."""
+    """Return the path below an environment, where every key means the same."""
     return steps[2:] if steps[0] == ENVIRONMENTS and len(steps) > 2 else steps
 
 
 def matches(steps: list[str], path: list[str]) -> bool:
-    """Whether the steps lead to the path; a name of the team's may itself hold dots, as those of events do."""
+    """Return whether the steps lead to the path. A name that the team chooses may have dots, as those of events."""
     if path and path[-1] == ANY_NAME:
         return len(steps) >= len(path) and steps[: len(path) - 1] == path[:-1]
     return len(steps) == len(path) and all(own in (ANY_NAME, step) for step, own in zip(steps, path, strict=True))
@@ -236,17 +236,16 @@ def lines_of_table(path: str, group: Group) -> Iterator[str]:
         yield f"  {below}.{name}" + ("" if isinstance(member, Key) else " (table)") + f": {what}"
 
 
-# `platform schema`: the JSON Schema of platform.toml, by which an editor completes keys and marks mistakes.
-#
-# Draft 7, because that is what Taplo and Even Better TOML read. What a schema cannot say, `platform check` does.
+# `platform schema`: the JSON Schema with which an editor completes keys and marks mistakes. Draft 7, because that is
+# what Taplo and Even Better TOML read. `platform check` also checks what a schema cannot express.
 
 Json = dict[str, object]
 
 FILE: Final = Path("deploy/platform.schema.json")
-"""Where the repository keeps it; the platform.toml files name it in their first line."""
+"""Where the repository has it. The platform.toml files name it in their first line."""
 
 OVERRIDES: Final = "overrides"
-"""The definition of what may stand below an environment: all keys, none of them required."""
+"""The definition of the keys below an environment: all keys, none of them required."""
 
 
 def schema() -> Json:

@@ -1,4 +1,4 @@
-"""The tables that say how a new version reaches the users, and what rolls it back."""
+"""Tables that define how a new version reaches the users, and what rolls it back."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,10 +28,10 @@ STEPS_OF_CODEDEPLOY: Final = {
     "allowtesttraffic": "after_allow_test_traffic",
     "allowtraffic": "before_allow_traffic",
 }
-"""Lifecycle events without a hook, to the one that a team may have meant."""
+"""Lifecycle events that cannot have a hook, to the one that a team may have meant."""
 
 SMOKE_TEST: Final = "smoke_test"
-"""In place of a function's name: the hook function that the platform brings."""
+"""The hook function of the platform, in place of a function's name."""
 
 # CodeDeploy's quotas (docs.aws.amazon.com/codedeploy, "CodeDeploy limits"; the API's own text says 10 alarms).
 MAX_SHIFT_MINUTES: Final = 2880
@@ -48,11 +48,11 @@ class TrafficShift:
         becomes="`TrafficRoutingConfig.Type` of the deployment configuration",
     )
     """"canary" sends a part first, and after an interval all the rest; "linear" sends one part more at every interval;
-    "all_at_once" does not divide."""
+    "all_at_once" sends everything at once."""
     percent: int = key(
         Integer(1, 99), default=10, becomes="`CanaryPercentage` or `LinearPercentage` of the deployment configuration"
     )
-    """The part: of a canary the first, of linear each."""
+    """The part: the first of a canary, or each of linear."""
     interval_minutes: int = key(
         Integer(1, MAX_SHIFT_MINUTES),
         default=5,
@@ -69,7 +69,7 @@ class TrafficShift:
         if not table.are_sound("type", "percent", "interval_minutes"):
             return
         if self.type == "all_at_once":
-            # Steps that the file gives for other environments do no harm where an environment shifts all at once.
+            # The steps may be for other environments, if this environment overrides the type.
             for name in ("percent", "interval_minutes"):
                 if name in table.values and (table.is_overridden(name) or not table.is_overridden("type")):
                     table.error(name, "all_at_once has no steps", f"remove {name}, or choose another type")
@@ -117,13 +117,13 @@ def alarm(meaning: str, threshold: Mapping[str, Key], *, minutes: int, roll_back
         Integer(1, 60),
         default=minutes,
         becomes="`EvaluationPeriods` and `DatapointsToAlarm` of the alarm, with a `Period` of 60",
-        meaning="Minutes in a row for which it must be so.",
+        meaning="Minutes in a row for which the threshold must be reached.",
     )
     rolls_back = Key(
         Boolean(),
         default=roll_back,
         becomes="`AlarmConfiguration` of the deployment group, `DeploymentConfiguration.Alarms` of the worker",
-        meaning="Whether it takes back a release during which it goes off.",
+        meaning="Whether a release is rolled back when it fires.",
     )
     return Group({"enabled": enabled, **threshold, "minutes": duration, "roll_back": rolls_back}, meaning=meaning)
 
@@ -134,7 +134,7 @@ def threshold(kind: Integer | Number, meaning: str, default: int, becomes: str) 
 
 ALARMS: Final[Mapping[str, Group]] = {
     "error_rate": alarm(
-        "answers that say that the service has failed (5xx)",
+        "responses with a server error (5xx)",
         {
             "threshold_percent": threshold(
                 Number(0.1, 100),
@@ -146,22 +146,22 @@ ALARMS: Final[Mapping[str, Group]] = {
         minutes=2,
     ),
     "latency_p99": alarm(
-        "how long requests take, but for the slowest hundredth",
+        "how long requests take, except for the slowest 1 %",
         {"threshold_ms": threshold(Integer(1, 60_000), "Milliseconds.", 2000, "TargetResponseTime, p99")},
         minutes=3,
     ),
     "unhealthy_tasks": alarm(
         "tasks that do not pass the health check",
-        {"threshold_tasks": threshold(Integer(1, 1000), "That many tasks.", 1, "UnHealthyHostCount")},
+        {"threshold_tasks": threshold(Integer(1, 1000), "Unhealthy tasks.", 1, "UnHealthyHostCount")},
         minutes=2,
     ),
     "dead_letters": alarm(
-        "messages that nobody could handle, of each queue",
+        "messages that no worker could handle, for each queue",
         {
             "threshold_messages": threshold(
                 Integer(1, 1_000_000),
                 "Messages that have arrived in a minute; older ones do not count, or a release that fixes the cause "
-                "would be taken back.",
+                "would be rolled back.",
                 1,
                 "DIFF(ApproximateNumberOfMessagesVisible) of the dead-letter queue",
             )
@@ -198,11 +198,11 @@ def check_alarms(document: Document, alarms: Sequence[Alarm]) -> None:
 
 
 MEANINGS_OF_HOOKS: Final = {
-    "before_install": "Asked before the new tasks start.",
-    "after_install": "Asked when the new tasks are healthy.",
-    "after_allow_test_traffic": "Asked when the test listener reaches the new tasks, and users do not yet.",
-    "before_allow_traffic": "Asked before the first user's request reaches the new tasks.",
-    "after_allow_traffic": "Asked when all requests have moved.",
+    "before_install": "Called before the new tasks start.",
+    "after_install": "Called when the new tasks are healthy.",
+    "after_allow_test_traffic": "Called when the test listener reaches the new tasks, before users do.",
+    "before_allow_traffic": "Called before the first user's request reaches the new tasks.",
+    "after_allow_traffic": "Called when all requests have moved.",
 }
 HOOKS: Final = {
     event: Key(
@@ -217,7 +217,7 @@ HOOKS: Final = {
 
 
 def refuse_events_of_aws(table: Table) -> None:
-    """CodeDeploy writes its events differently, and has some that cannot have a hook."""
+    """Suggest our name for an event of CodeDeploy. Some of its events cannot have a hook."""
     ours = {event.lower(): name for name, event in LIFECYCLE_EVENTS.items()}
     for name, value in table.values.items():
         plain = name.replace("_", "").lower()
@@ -225,7 +225,7 @@ def refuse_events_of_aws(table: Table) -> None:
             if isinstance(value, str) and value.startswith("arn:"):
                 table.error(name, "must be a name, not an ARN", "the environment adds account and region")
         elif plain in STEPS_OF_CODEDEPLOY:
-            reason = "is CodeDeploy's own step, at which nothing can be called"
+            reason = "is a step of CodeDeploy that cannot have a hook"
             table.error(name, reason, f"did you mean {STEPS_OF_CODEDEPLOY[plain]}?")
         elif plain in ours:
             table.error(name, "unknown key", f"did you mean {ours[plain]}?")

@@ -1,4 +1,4 @@
-"""The tables that say what the tasks are given: data stores, queues, permissions and logs."""
+"""Tables of what the tasks use: data stores, queues, permissions and logs."""
 
 import re
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ WITHOUT_RESOURCES: Final = frozenset(
         "xray:PutTraceSegments",
     }
 )
-"""Actions that AWS knows no resource for (Service Authorization Reference), among those that services use."""
+"""Actions without resources (Service Authorization Reference), among those that services use."""
 
 PLACEHOLDER: Final = re.compile(r"\{(environment|region|account_id)\}")
 
@@ -85,12 +85,12 @@ class Queue:
         example="300",
         becomes="`Threshold` of an alarm on ApproximateAgeOfOldestMessage",
     )
-    """How long a message may wait before the alarm queue_age goes off; more than the visibility timeout, or one message
-    that is tried twice would do it."""
+    """How long a message may wait before the alarm queue_age fires; more than the visibility timeout, or one message
+    that is tried twice would fire it."""
 
     def check(self, table: Table) -> None:
         if self.name.endswith("-dead-letter"):
-            reason = "ends as the names of dead-letter queues do, of which every queue has one"
+            reason = "ends like the name of a dead-letter queue, and every queue has one of its own"
             table.error((), reason, "choose another name")
         if not table.is_sound():
             return
@@ -104,9 +104,9 @@ class Queue:
         if age <= visibility:
             reason = f"{age} is not above visibility_timeout_seconds, which is {visibility}"
             hint = f"did you mean {5 * visibility}?"
-            table.error("alarm_age_seconds", f"{reason}: a second try would set it off", hint)
+            table.error("alarm_age_seconds", f"{reason}: a second try would fire the alarm", hint)
         elif age >= days * DAY_SECONDS:
-            reason = f"{age} is not below retention_days, {counted(days, 'day')}: the message is gone before"
+            reason = f"{age} is not below retention_days, {counted(days, 'day')}: the message is deleted first"
             table.error("alarm_age_seconds", reason, f"did you mean {ALARM_AGE_SECONDS}?")
 
 
@@ -134,8 +134,8 @@ class Permission:
         example='["arn:aws:s3:::receipts-{environment}/*"]',
         becomes="`Resource` of a statement of the task role",
     )
-    """ARNs; {environment}, {region} and {account_id} stand for the environment's own. A * only behind a name; "*" alone
-    only for actions for which AWS knows no resource."""
+    """ARNs; {environment}, {region} and {account_id} stand for the environment's own. A * only after a name; "*" alone
+    only for actions without resources."""
 
     def resources_in(self, *, environment: str, region: str, account_id: str) -> tuple[str, ...]:
         values = {"environment": environment, "region": region, "account_id": account_id}
@@ -154,18 +154,20 @@ class Permission:
             left = PLACEHOLDER.sub("", resource)
             if "{" in left or "}" in left:
                 known = "{environment}, {region} and {account_id}"
-                table.error(key, f"holds a placeholder that is not known: there are {known}", "write one of these")
+                table.error(key, f"has an unknown placeholder: only {known} exist", "write one of these")
             elif resource.split(":", 5)[5].startswith("*"):
-                table.error(key, "a * stands where a name can stand", "put the name before it, as in orders-*")
+                table.error(
+                    key, "a * without a name before it allows every name", "put the name before it, as in orders-*"
+                )
 
 
 def refuse_wildcards(table: Table) -> None:
-    """In actions; their form alone would only say that they have none."""
+    """Refuse wildcards in actions, with a better message than that of their form."""
     actions = table.values.get("actions")
     for index, action in enumerate(actions if isinstance(actions, list) else ()):
         if isinstance(action, str) and "*" in action:
             hint = f"name the actions of {action.partition(':')[0]} that the app calls"
-            table.error(("actions", index), "a wildcard allows more than anybody has read", hint)
+            table.error(("actions", index), "a wildcard allows actions that nobody has reviewed", hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The tables that say how many tasks run: `[scaling]`, `[worker]`, and `[[scheduled]]` below each."""
+"""Tables that define how many tasks run: `[scaling]`, `[worker]`, and `[[scheduled]]` below each."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +23,7 @@ SCALE_IN_COOLDOWN: Final = Key(
     Integer(0, 3600),
     default=300,
     becomes="`ScaleInCooldown` of the scaling policies",
-    meaning="Seconds after a change in which no task is taken away.",
+    meaning="Seconds after a change in which no task is removed.",
 )
 
 
@@ -38,7 +38,7 @@ def check_bounds(table: Table, low: int, high: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledScaling:
-    """From the moments of `schedule` (cron, rate or at, in `timezone`) on, these are the bounds."""
+    """Other bounds, which apply from each time of `schedule` (cron, rate or at, in `timezone`)."""
 
     name: str = key(Text(forms.SHORT_NAME), example='"before-the-sale"', becomes="`ScheduledActionName`")
     """What the change is called."""

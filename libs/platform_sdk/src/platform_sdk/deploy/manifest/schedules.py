@@ -1,4 +1,4 @@
-"""Schedules as AWS writes them: cron(…) with six fields, rate(…) and at(…), and the names of time zones.
+"""Check schedules in the form of AWS: cron(…) with six fields, rate(…) and at(…), and the names of time zones.
 
 Rules: docs.aws.amazon.com/scheduler, "Schedule types"; Application Auto Scaling takes the same expressions.
 """
@@ -28,7 +28,7 @@ FIELDS: Final[tuple[tuple[str, int, int, tuple[str, ...], str], ...]] = (
     ("day of week", 1, 7, DAYS, r"\?|L|[1-7]L|[1-7]#[1-5]"),
     ("year", 1970, 2199, (), r"(?!)"),
 )
-"""Name, smallest, largest, names in place of numbers, and what else may stand there."""
+"""Name, smallest, largest, names for numbers, and what else is legal."""
 
 RATE: Final = re.compile(r"([1-9]\d{0,5}) (minute|hour|day)(s?)")
 MOMENT: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})")
@@ -46,7 +46,7 @@ def check_schedule(table: Table, schedule: str | None, timezone: str) -> None:
 
 
 def error_in_cron(text: str) -> tuple[str, str] | None:
-    """Reason and suggestion."""
+    """Return reason and suggestion."""
     fields = text.split()
     if len(fields) == 5:
         return "AWS's cron has six fields: the last is the year", with_question_mark([*fields, "*"])
@@ -69,7 +69,7 @@ def with_question_mark(fields: list[str]) -> str:
 
 
 def is_item(item: str, low: int, high: int, names: tuple[str, ...], special: str) -> bool:
-    """`*`, a value, `first-last`, each with `/step`; or what only this field takes, but `?`."""
+    """Accept `*`, a value or `first-last`, each with `/step`; or what only this field takes, except `?`."""
     if item != "?" and re.fullmatch(special, item):
         return True
     span, slash, step = item.partition("/")
@@ -111,7 +111,7 @@ def error_in_moment(text: str) -> tuple[str, str] | None:
 
 
 def is_timezone(name: str) -> bool:
-    """Whether this machine's time zone database has it; where there is none, every name is taken for good."""
+    """Return whether this machine's time zone database has the name; without one, accept every name."""
     if name == "UTC":
         return True
     from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""The tables that say what runs and how large it is: `[service]`, `[task]`, `[sidecars]`, `[commands]`, `[[tasks]]`."""
+"""Tables that define what runs and how large it is: `[service]`, `[task]`, `[sidecars]`, `[commands]`, `[[tasks]]`."""
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,14 +36,13 @@ MEMORY: Final = Integer(512, 249856, legal=tuple(MEMORY_SIZES))
 PORTS_OF_SIDECARS: Final = frozenset({2000, 2020, 4314, 4315, 4316, 4317, 4318, 8125, 24224, 25888})
 DEREGISTRATION_DELAY_SECONDS: Final = 30
 
-# Rules below 1000 are left to what the platform itself may answer on the listener.
+# Priorities below 1000 are reserved for rules of the platform itself.
 PRIORITIES: Final = range(1000, 50_000)
 
 
 def priority_of(values: Mapping[str, Any]) -> int:
-    """Return a function of the name alone: if it depended on a service's place among all, a new service would change
-    the rules of others, and CloudFormation writes a changed rule with the target group of its template, whichever is
-    live.
+    """Return a number that depends on the name alone. Otherwise a new service would change the rules of others, and
+    CloudFormation would write those with the target group of the template, whichever is live.
     """
     return PRIORITIES[zlib.crc32(values["name"].encode()) % len(PRIORITIES)]
 
@@ -63,7 +62,7 @@ class Service:
     """Where the load balancer sends requests: this path and everything below it. The service sees the whole path. No
     other service may have it, a path above it or a path below it."""
     port: int = key(Integer(1024, 65535), default=CONTAINER_PORT, becomes="`portMappings[].containerPort`")
-    """The port on which the container listens; not one of the two sidecars'."""
+    """The port on which the container listens; not a port of the two sidecars."""
     priority: int = key(
         Integer(1, 50_000),
         default=priority_of,
@@ -97,8 +96,8 @@ class TaskSize:
     stop_timeout_seconds: int = key(
         Integer(2, 120), default=STOP_TIMEOUT_SECONDS, becomes="`stopTimeout` of the container"
     )
-    """Seconds that a task has to finish when it is stopped, until it is killed. It must leave 5 seconds after the
-    environment's drain delay, during which the task serves on while the load balancer takes it out."""
+    """Seconds that a task has to finish when it is stopped, until it is killed. At least 5 seconds more than the
+    environment's drain delay, during which the task still serves while the load balancer removes it."""
     deregistration_delay_seconds: int = key(
         Integer(0, 120),
         default=lambda values: min(DEREGISTRATION_DELAY_SECONDS, values["stop_timeout_seconds"]),
@@ -106,19 +105,19 @@ class TaskSize:
         example="30",
         becomes="`deregistration_delay.timeout_seconds` of the target groups",
     )
-    """Seconds that the load balancer leaves to requests under way when it takes a task out. Not more than
-    stop_timeout_seconds: the task would be gone before."""
+    """Seconds that the load balancer gives to open requests when it removes a task. At most stop_timeout_seconds,
+    after which the task is killed."""
 
     def check(self, table: Table) -> None:
         check_size(table, self.cpu, self.memory_mib)
         delay, most = self.deregistration_delay_seconds, self.stop_timeout_seconds
         if delay > most and table.are_sound("deregistration_delay_seconds"):
-            reason = f"{delay} is above task.stop_timeout_seconds, which is {most}: the task is gone before"
+            reason = f"{delay} is above task.stop_timeout_seconds, which is {most}: the task is killed first"
             table.error("deregistration_delay_seconds", reason, f"did you mean {most}?")
 
 
 def check_size(table: Table, cpu: int, memory_mib: int) -> None:
-    """Fargate sells certain sizes only."""
+    """Refuse sizes that Fargate does not offer."""
     if not table.are_sound("cpu", "memory_mib"):
         return
     if cpu not in MEMORY_MIB_BY_CPU:
@@ -130,7 +129,7 @@ def check_size(table: Table, cpu: int, memory_mib: int) -> None:
 
 
 def nearest(value: int, legal: Iterable[int]) -> str:
-    """A question that names the largest legal value below and the smallest above, where they exist."""
+    """Return a question that names the closest legal values below and above, where they exist."""
     below = [str(candidate) for candidate in legal if candidate < value]
     above = [str(candidate) for candidate in legal if candidate > value]
     return f"did you mean {' or '.join([*below[-1:], *above[:1]])}?"
@@ -158,16 +157,18 @@ class Sidecar:
         example="128",
         becomes="`memory` of the container; half of it is `memoryReservation`",
     )
-    """MiB at which it is killed. What the sidecars may take is not the app's."""
+    """MiB at which it is killed. The app cannot use what the sidecars may use."""
 
     def cpu_in(self, task_cpu: int) -> int:
-        """CPU units: an eighth of the task and at most 64. A share under contention, not a limit."""
+        """Return CPU units: by default an eighth of the task, at most 64. A share under contention, not a limit."""
         if not self.enabled:
             return 0
         return min(64, task_cpu // 8) if self.cpu is None else self.cpu
 
     def memory_mib_in(self, task_memory_mib: int) -> int:
-        """Hard limit: a quarter of the smallest task, which leaves the app 256 MiB; 256 MiB is ample anywhere."""
+        """Return the hard limit in MiB: by default a quarter of the task, at most 256. The smallest task leaves the app
+        256 MiB.
+        """
         if not self.enabled:
             return 0
         return min(256, task_memory_mib // 4) if self.memory_mib is None else self.memory_mib
@@ -221,7 +222,7 @@ class Commands:
     """Fills the database with demonstration data; on the laptop only, and run again at every start."""
 
     def check(self, table: Table) -> None:
-        """Anybody may read the words of a command who may see the task definition."""
+        """Refuse secrets: everybody who may read the task definition sees the commands."""
         for name, command in (("api", self.api), ("migrate", self.migrate), ("demo", self.demo)):
             for index, text in enumerate(command or ()):
                 if forms.CONTAINS_A_SECRET.search(text):
@@ -248,7 +249,7 @@ OWN_MEMORY: Final = Key(
 
 
 def check_own_size(table: Table, cpu: int, memory_mib: int) -> None:
-    """Of tasks that have the size of `[task]` unless they say otherwise."""
+    """Check the size of tasks that have that of `[task]` by default."""
     if table.values.keys() & {"cpu", "memory_mib"} and table.document.is_sound("task"):
         check_size(table, cpu, memory_mib)
 

@@ -1,4 +1,4 @@
-"""What must hold between services: their paths and names, and which events reach which queue."""
+"""Check services against each other: their paths and names, and which events reach which queue."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A spec with the document that it was read from, so that an error between two services has a line."""
+    """A spec with the document that it comes from, so that an error between two services has a line."""
 
     spec: ServiceSpec
     document: Document
@@ -24,7 +24,7 @@ class Source:
         return self.document.file if line is None else f"{self.document.file}:{line}"
 
     def events_are_known(self) -> bool:
-        """Whether all that the file says of events could be read, whatever else is wrong with it."""
+        """Return whether the file has no error in its events."""
         hidden = any(path[0] == "queues" and path[2:3] in ((), ("consumes",)) for path in self.document.error_paths)
         return self.document.is_sound("publishes") and not hidden
 
@@ -33,7 +33,7 @@ class Source:
 
 
 def check_topology(sources: Sequence[Source]) -> None:
-    """Notes the errors in the documents. What cannot be judged while a file is broken is left for the next time."""
+    """Add errors to the documents. Events are checked only if every file's events could be read."""
     all_events_are_known = all(source.events_are_known() for source in sources)
     for source in sources:
         check_folder(source)
@@ -53,7 +53,7 @@ def pairs(values: Sequence[T]) -> Iterator[tuple[T, T]]:
 
 
 def check_priorities(sources: Sequence[Source]) -> None:
-    """Of the rules on the listener that all services share. Which is first does not matter: no paths overlap."""
+    """Refuse equal priorities on the listener of all services. Their order does not matter: no paths overlap."""
     taken: dict[int, Source] = {}
     for source in sources:
         priority = source.spec.priority
@@ -65,7 +65,7 @@ def check_priorities(sources: Sequence[Source]) -> None:
 
 
 def check_families(sources: Sequence[Source]) -> None:
-    """The worker of `orders` and a service `orders-worker` would both be the family <environment>-orders-worker."""
+    """Refuse a service `orders-worker` beside the worker of `orders`: both have the family <env>-orders-worker."""
     taken = {source.spec.name: source for source in sources if source.spec.name}
     for source in sources:
         name = source.spec.name
@@ -77,7 +77,7 @@ def check_families(sources: Sequence[Source]) -> None:
 
 
 def parts_of(spec: ServiceSpec) -> Iterator[tuple[str, tuple[str | int, ...]]]:
-    """What has a task definition of its own beside the service, and where it says so."""
+    """Yield what has its own task definition beside the service, and its path in the file."""
     if spec.worker is not None:
         yield "worker", ("worker",)
     for index, task in enumerate(spec.tasks):
@@ -85,7 +85,7 @@ def parts_of(spec: ServiceSpec) -> Iterator[tuple[str, tuple[str | int, ...]]]:
 
 
 def check_folder(source: Source) -> None:
-    """The command line finds a service by the name of its folder."""
+    """Refuse a name that is not the folder's: the command line finds a service by its folder."""
     folder = source.spec.directory.name
     if source.document.is_sound("service", "name") and source.spec.name not in ("", folder):
         reason = f'"{source.spec.name}" is not the name of its folder, which is "{folder}"'
@@ -93,7 +93,7 @@ def check_folder(source: Source) -> None:
 
 
 def check_paths(earlier: Source, later: Source) -> None:
-    """A listener rule takes a path and all below it, so no service may stand below another."""
+    """Refuse a path below another service's: a listener rule matches a path and all below it."""
     first, second = f"{earlier.spec.path}/", f"{later.spec.path}/"
     if "/" in (first, second) or not (first.startswith(second) or second.startswith(first)):
         return
@@ -109,7 +109,7 @@ def check_owners(earlier: Source, later: Source) -> None:
 
 
 def check_publications(source: Source, sources: Sequence[Source]) -> None:
-    """Every queue that an event goes to exists, and its owner consumes the event."""
+    """Check that every queue that receives an event exists, and that its owner consumes the event."""
     owners = {queue.name: other for other in sources for queue in other.spec.queues}
     for event, queues in source.spec.publishes.items():
         for index, name in enumerate(queues):
@@ -124,7 +124,7 @@ def check_publications(source: Source, sources: Sequence[Source]) -> None:
 
 
 def check_consumption(source: Source, sources: Sequence[Source]) -> None:
-    """Every event that a queue consumes is published to it by somebody."""
+    """Check that some service publishes every event that a queue consumes."""
     for queue in source.spec.queues:
         arriving = {
             event for other in sources for event, queues in other.spec.publishes.items() if queue.name in queues

@@ -1,4 +1,4 @@
-"""The whole platform.toml as it is written (`Manifest`), and what a service asks of the platform (`ServiceSpec`)."""
+"""A whole platform.toml: as it is written (`Manifest`), and as the rest of the code uses it (`ServiceSpec`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,9 +61,9 @@ class Manifest:
     """how requests move from the tasks of the old version to those of the new one. Workers have no requests: ECS
     replaces them in turn"""
     alarms: Mapping[AlarmKind, Mapping[str, Any]] = table(ALARMS)
-    """what is watched; CodeDeploy takes a release back as soon as one of its alarms goes off"""
+    """what is watched; CodeDeploy rolls a release back when one of its alarms fires"""
     hooks: Mapping[str, str | None] = table(HOOKS, before=refuse_events_of_aws)
-    """functions that CodeDeploy asks during a release, each an hour at most; one that says no takes it back"""
+    """functions that CodeDeploy calls during a release, one hour each at most; one that fails rolls it back"""
     health_check: HealthCheck = table(HealthCheck)
     """how the load balancer finds out which tasks can serve"""
     environment: Mapping[str, str] = table(
@@ -77,11 +77,11 @@ class Manifest:
     secrets: Mapping[str, str] = table(
         {ANY_NAME: SECRET}, names=forms.VARIABLE_NAME, example="PAYMENT_KEY", before=refuse_arns, check=check_secrets
     )
-    """variables whose values nobody sees: NAME = where the secret is kept"""
+    """variables with secret values: NAME = the place of the secret"""
     database: DatabaseNeeds | None = table(DatabaseNeeds, is_optional=True)
-    """its presence asks for a schema and a role in PostgreSQL, both with the service's name"""
+    """if present, the service gets a schema and a role in PostgreSQL, both with its name"""
     cache: CacheNeeds | None = table(CacheNeeds, is_optional=True)
-    """its presence asks for Redis: the variables REDIS_URL and REDIS_PASSWORD. No keys yet"""
+    """if present, the service gets Redis: the variables REDIS_URL and REDIS_PASSWORD. No keys yet"""
     queues: tuple[Queue, ...] = table(Queue, form="named", names=forms.QUEUE_NAME, example="orders")
     """a queue that this service owns, by name; each has a dead-letter queue"""
     publishes: Mapping[str, tuple[str, ...]] = table(
@@ -104,10 +104,10 @@ ENVIRONMENT_OVERRIDES: Final = Group(
     form="named",
     names=ENVIRONMENT_NAME,
     example="production",
-    meaning="what is different in one environment; any key of this file, below the environment's name. A list replaces "
+    meaning="what differs in one environment; any key of this file, below the environment's name. A list replaces "
     "the whole list",
 )
-"""`[environments]`, which is laid over the rest before the file is read."""
+"""`[environments]`, which is merged over the rest before the file is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

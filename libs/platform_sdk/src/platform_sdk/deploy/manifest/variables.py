@@ -1,4 +1,4 @@
-"""The tables that become variables of the app: `[environment]` in plain sight, `[secrets]` by reference."""
+"""Tables that become variables of the app: `[environment]` in plain sight, `[secrets]` by reference."""
 
 import re
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from platform_sdk.deploy.toml_document import Table
 LOOKS_LIKE_A_SECRET: Final = re.compile(
     r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|(API|PRIVATE|SECRET|SIGNING|ENCRYPTION|ACCESS)_?KEY)$"
 )
-MADE_BY_CHANCE: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9]{20,}|[0-9a-f]{32,}")
-"""No name that a person would choose."""
+LOOKS_RANDOM: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9]{20,}|[0-9a-f]{32,}")
+"""What looks random, so it is no name that a person would choose."""
 
 SET_BY_THE_PLATFORM: Final = frozenset(
     value for name, value in vars(Variable).items() if not name.startswith("_") and isinstance(value, str)
 )
 RESERVED_PREFIXES: Final = ("AWS_", "ECS_", "FLUENT_")
-"""What Fargate and FireLens put into a container themselves."""
+"""Prefixes of variables that Fargate and FireLens set."""
 
 
 class SecretStore(StrEnum):
@@ -64,7 +64,7 @@ SECRET: Final = Key(
 
 
 def refuse_reserved(table: Table, allowed: frozenset[str] = frozenset({Variable.LOG_LEVEL})) -> None:
-    """LOG_LEVEL is the one variable of the platform's own that a team may set in `[environment]`."""
+    """Refuse variables of the platform and of AWS. LOG_LEVEL is the only one that a team may set."""
     for name in table.values:
         if name in SET_BY_THE_PLATFORM - allowed:
             table.error(name, "is set by the platform", "remove it, or choose another name")
@@ -73,7 +73,7 @@ def refuse_reserved(table: Table, allowed: frozenset[str] = frozenset({Variable.
 
 
 def refuse_arns(table: Table) -> None:
-    """In `[secrets]`, where reserved names are refused, too."""
+    """Refuse ARNs and reserved names in `[secrets]`."""
     refuse_reserved(table, frozenset())
     for name, value in table.values.items():
         if isinstance(value, str) and value.startswith("arn:"):
@@ -89,7 +89,7 @@ def check_environment(values: Mapping[str, str], table: Table) -> None:
 
 
 def check_secrets(values: Mapping[str, str], table: Table) -> None:
-    """Refuse what looks like the value of a secret: platform.toml holds names only."""
+    """Refuse what looks like the value of a secret: platform.toml has names only."""
     for name, value in values.items():
-        if forms.CONTAINS_A_SECRET.search(value) or MADE_BY_CHANCE.fullmatch(value):
+        if forms.CONTAINS_A_SECRET.search(value) or LOOKS_RANDOM.fullmatch(value):
             table.error(name, "looks like the secret itself", "give the name under which Secrets Manager keeps it")
