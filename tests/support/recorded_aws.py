@@ -10,7 +10,7 @@ from typing import Any
 import botocore.session
 from botocore.model import OperationModel
 
-from aws_simulator.shapes import check_answer, faults_in
+from aws_simulator.shapes import check_answer, violations_in
 from platform_sdk.deploy.aws.session import Aws
 
 ACCOUNT = "111122223333"
@@ -63,7 +63,7 @@ class RecordedAws:
         return client
 
     def reply(self, name: str, model: OperationModel, request: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        assert not faults_in(model, request), faults_in(model, request)
+        assert not violations_in(model, request), violations_in(model, request)
         self.requests.append((name, request))
         given = self.recorded[name]
         assert given, f"no answer is recorded to {name}"

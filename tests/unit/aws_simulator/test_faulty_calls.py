@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError, ParamValidationError, ReadTimeoutError
 
 from aws_simulator import UnsupportedOperation
-from aws_simulator.client import How
+from aws_simulator.client import FailureMode
 from aws_simulator.shapes import check_answer, operation_model
 from tests.unit.aws_simulator.conftest import CLUSTER, NAME, Stage, document
 
@@ -23,7 +23,9 @@ from tests.unit.aws_simulator.conftest import CLUSTER, NAME, Stage, document
         ("codedeploy", "server_error", "InternalFailure", 500),
     ],
 )
-def test_a_refusal_has_the_services_own_code(stage: Stage, service: str, how: How, code: str, status: int) -> None:
+def test_a_refusal_has_the_services_own_code(
+    stage: Stage, service: str, how: FailureMode, code: str, status: int
+) -> None:
     calls = {
         "ecs": lambda client: client.list_services(),
         "elbv2": lambda client: client.describe_target_groups(),
@@ -48,7 +50,7 @@ def test_a_denial_names_who_what_and_on_which_resource(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("how", "made"), [("timeout", 0), ("answer_lost", 1)])
-def test_a_call_without_an_answer_has_taken_effect_or_not(stage: Stage, how: How, made: int) -> None:
+def test_a_call_without_an_answer_has_taken_effect_or_not(stage: Stage, how: FailureMode, made: int) -> None:
     before = len(stage.simulator.ecs.definitions)
     stage.simulator.fail("ecs", "RegisterTaskDefinition", how=how)
     with pytest.raises(ReadTimeoutError):

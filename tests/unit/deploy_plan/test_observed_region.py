@@ -339,7 +339,7 @@ def test_a_service_that_cannot_be_planned_or_is_gone_does_not_silence_the_others
     template: Any = render_service_stack(ORDERS, STAGING)
     template["Resources"]["Service"]["Properties"]["EnableExecuteCommand"] = True
     stack = live.service(CloudFormation).find("platform-staging-orders")
-    stack.described = replace(stack.described, template=parse(json.dumps(template)))
+    stack.definition = replace(stack.definition, template=parse(json.dumps(template)))
     result = run(live, "orders", "users", "returns")
     assert result.exit_code == 1
     assert result.stdout.startswith("users in staging: a stack to create")

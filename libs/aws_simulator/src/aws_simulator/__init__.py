@@ -4,9 +4,18 @@ client.py answers the clients; account.py holds the services; each service is a 
 images and hooks behave, which calls fail, and how long it waits.
 """
 
-from aws_simulator.client import AwsSimulator, Call, How
+from aws_simulator.client import AwsSimulator, Call, FailureMode
 from aws_simulator.clock import SteppedClock
 from aws_simulator.service import Refused, UnsupportedOperation
 from aws_simulator.world import Behaviour, Hook
 
-__all__ = ["AwsSimulator", "Behaviour", "Call", "Hook", "How", "Refused", "SteppedClock", "UnsupportedOperation"]
+__all__ = [
+    "AwsSimulator",
+    "Behaviour",
+    "Call",
+    "FailureMode",
+    "Hook",
+    "Refused",
+    "SteppedClock",
+    "UnsupportedOperation",
+]

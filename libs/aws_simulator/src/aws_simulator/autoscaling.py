@@ -118,7 +118,7 @@ class ApplicationAutoScaling(Service):
         namespace, wanted = request["ServiceNamespace"], request.get("ResourceIds")
         dimension = request.get("ScalableDimension")
         found = [
-            described_target(key, target)
+            target_description(key, target)
             for key, target in self.targets.items()
             if key[0] == namespace and (wanted is None or key[1] in wanted) and dimension in (None, key[2])
         ]
@@ -210,7 +210,7 @@ def within(key: Key, request: Request) -> bool:
     )
 
 
-def described_target(key: Key, target: ScalableTarget) -> dict[str, Any]:
+def target_description(key: Key, target: ScalableTarget) -> dict[str, Any]:
     return {
         "ServiceNamespace": key[0],
         "ResourceId": key[1],

@@ -40,7 +40,7 @@ from aws_simulator.small_services import Functions, RdsData, Sqs, Sts
 
 # Calls that fail on demand, as boto3's caller would see it after botocore's own retries were used up.
 
-How = Literal["throttled", "denied", "server_error", "timeout", "answer_lost", "repeated"]
+FailureMode = Literal["throttled", "denied", "server_error", "timeout", "answer_lost", "repeated"]
 """`timeout`: not performed. `answer_lost`: performed, and the caller learns nothing. `repeated`: the first answer is
 lost and botocore tries again, so it is performed twice and the caller sees the second answer."""
 
@@ -67,12 +67,12 @@ BROKEN: Final[Mapping[str, str]] = {
 
 
 @dataclass(slots=True, kw_only=True)
-class Fault:
+class FaultInjection:
     """Of the calls of an operation: `after` of them go well, then `times` fail."""
 
     service: str
     operation: str
-    how: How
+    how: FailureMode
     times: int
     after: int
     seen: int = field(default=0)
@@ -197,7 +197,7 @@ class AwsSimulator(Account):
         super().__init__(clock=clock, account_id=account_id, region=region, services=SERVICES)
         self.principal = principal or f"arn:aws:sts::{account_id}:assumed-role/release/session"
         self.calls: list[Call] = []
-        self._faults: list[Fault] = []
+        self._faults: list[FaultInjection] = []
         self._clients: dict[str, BaseClient] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -210,9 +210,9 @@ class AwsSimulator(Account):
             self._clients[service] = self._make_client(service)
         return self._clients[service]
 
-    def fail(self, service: str, operation: str, *, how: How, times: int = 1, after: int = 0) -> None:
+    def fail(self, service: str, operation: str, *, how: FailureMode, times: int = 1, after: int = 0) -> None:
         """Lets `after` calls of the operation go well and the next `times` fail. `*` is any service or operation."""
-        self._faults.append(Fault(service=service, operation=operation, how=how, times=times, after=after))
+        self._faults.append(FaultInjection(service=service, operation=operation, how=how, times=times, after=after))
 
     @property
     def ecs(self) -> Ecs:
@@ -332,7 +332,7 @@ class AwsSimulator(Account):
                     self.perform(service, operation, request)
                 return self.perform(service, operation, request)
 
-    def _fault(self, service: str, operation: str) -> How | None:
+    def _fault(self, service: str, operation: str) -> FailureMode | None:
         striking = [fault.how for fault in self._faults if fault.strikes(service, operation)]
         return striking[0] if striking else None
 

@@ -202,7 +202,7 @@ class CloudWatch(Service):
         names, prefix = request.get("AlarmNames"), request.get("AlarmNamePrefix", "")
         state = request.get("StateValue")
         found = [
-            self._described(alarm)
+            self._description(alarm)
             for name, alarm in sorted(self.alarms.items())
             if (names is None or name in names) and name.startswith(prefix) and state in (None, alarm.state)
         ]
@@ -231,7 +231,7 @@ class CloudWatch(Service):
         arn = self.account.arn("cloudwatch", f"dashboard/{name}", regional=False)
         return {"DashboardArn": arn, "DashboardBody": self.dashboards[name], "DashboardName": name}
 
-    def _described(self, alarm: Alarm) -> dict[str, Any]:
+    def _description(self, alarm: Alarm) -> dict[str, Any]:
         defaults: dict[str, Any] = {
             "ActionsEnabled": True,
             "OKActions": [],

@@ -197,13 +197,13 @@ class DynamoDb(Service):
         if name in self.tables:
             raise Refused("ResourceInUseException", f"Table already exists: {name}")
         self.tables[name] = Table(name=name, key=tuple(part["AttributeName"] for part in request["KeySchema"]))
-        return {"TableDescription": self._described(self.tables[name])}
+        return {"TableDescription": self._description(self.tables[name])}
 
     def delete_table(self, request: Request) -> Answer:
-        return {"TableDescription": self._described(self.tables.pop(self._table(request).name))}
+        return {"TableDescription": self._description(self.tables.pop(self._table(request).name))}
 
     def describe_table(self, request: Request) -> Answer:
-        return {"Table": self._described(self._table(request))}
+        return {"Table": self._description(self._table(request))}
 
     def get_item(self, request: Request) -> Answer:
         """A read is consistent whether or not it asks to be."""
@@ -262,7 +262,7 @@ class DynamoDb(Service):
             )
         return before
 
-    def _described(self, table: Table) -> Answer:
+    def _description(self, table: Table) -> Answer:
         return {
             "TableName": table.name,
             "TableArn": self.account.arn("dynamodb", f"table/{table.name}"),

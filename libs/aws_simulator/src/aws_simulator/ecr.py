@@ -108,7 +108,7 @@ class Ecr(Service):
             immutable=request.get("imageTagMutability") == "IMMUTABLE",
             scan_type="BASIC" if scans else None,
         )
-        return {"repository": self._described(self.repositories[name])}
+        return {"repository": self._description(self.repositories[name])}
 
     def delete_repository(self, request: Request) -> Answer:
         repository = self._repository(request)
@@ -119,11 +119,11 @@ class Ecr(Service):
                 "cannot be deleted because it still contains images",
             )
         del self.repositories[repository.name]
-        return {"repository": self._described(repository)}
+        return {"repository": self._description(repository)}
 
     def describe_repositories(self, request: Request) -> Answer:
         names = request.get("repositoryNames", sorted(self.repositories))
-        return {"repositories": [self._described(self._named(name)) for name in names]}
+        return {"repositories": [self._description(self._named(name)) for name in names]}
 
     def put_lifecycle_policy(self, request: Request) -> Answer:
         repository = self._repository(request)
@@ -270,7 +270,7 @@ class Ecr(Service):
             )
         return found
 
-    def _described(self, repository: Repository) -> Answer:
+    def _description(self, repository: Repository) -> Answer:
         return {
             "repositoryArn": self.account.arn("ecr", f"repository/{repository.name}"),
             "registryId": self.account.account_id,

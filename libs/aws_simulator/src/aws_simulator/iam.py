@@ -51,7 +51,7 @@ class Iam(Service):
             path=path,
         )
         self.roles[name] = role
-        return {"Role": described(role)}
+        return {"Role": description_of(role)}
 
     def update_assume_role_policy(self, request: Request) -> Answer:
         self.find(request["RoleName"]).trust = json.loads(request["PolicyDocument"])
@@ -72,7 +72,7 @@ class Iam(Service):
         return {}
 
     def get_role(self, request: Request) -> Answer:
-        return {"Role": described(self.find(request["RoleName"]))}
+        return {"Role": description_of(self.find(request["RoleName"]))}
 
     def list_role_policies(self, request: Request) -> Answer:
         return {"PolicyNames": sorted(self.find(request["RoleName"]).policies), "IsTruncated": False}
@@ -156,7 +156,7 @@ def encoded(document: Document) -> str:
     return quote(json.dumps(document))
 
 
-def described(role: Role) -> dict[str, Any]:
+def description_of(role: Role) -> dict[str, Any]:
     return {
         "Path": role.path,
         "RoleName": role.name,

@@ -102,7 +102,7 @@ class Logs(Service):
             if name.startswith(prefix) and pattern.lower() in name.lower()
         ]
         groups, token = page(found, request.get("nextToken"), request.get("limit", PAGE_OF_NAMES), refused=BAD_TOKEN)
-        return {"logGroups": [self._described(group) for group in groups]} | next_token(token)
+        return {"logGroups": [self._description(group) for group in groups]} | next_token(token)
 
     def describe_log_streams(self, request: Request) -> Answer:
         streams = self._group(request).streams
@@ -113,11 +113,11 @@ class Logs(Service):
             names.reverse()
         names, token = page(names, request.get("nextToken"), request.get("limit", PAGE_OF_NAMES), refused=BAD_TOKEN)
         group = self._group(request).name
-        described = [
+        streams_shown = [
             {"logStreamName": name, "arn": f"{self._arn(group)}:log-stream:{name}", **times(streams[name])}
             for name in names
         ]
-        return {"logStreams": described} | next_token(token)
+        return {"logStreams": streams_shown} | next_token(token)
 
     def get_log_events(self, request: Request) -> Answer:
         """In the order of time. The token of the end is returned again at the end, as AWS does."""
@@ -129,7 +129,7 @@ class Logs(Service):
         start = int(token[2:]) if token else (0 if from_head else max(0, len(events) - limit))
         shown = events[start : start + limit]
         return {
-            "events": [described(event) for event in shown],
+            "events": [description_of(event) for event in shown],
             "nextForwardToken": f"f/{start + len(shown):056d}",
             "nextBackwardToken": f"b/{start:056d}",
         }
@@ -141,7 +141,7 @@ class Logs(Service):
             raise Refused(BAD_TOKEN, "Only one of logStreamNames and logStreamNamePrefix can be given")
         wanted = filter_of(request.get("filterPattern", ""))
         found = [
-            {"logStreamName": name, "eventId": event.id, **described(event)}
+            {"logStreamName": name, "eventId": event.id, **description_of(event)}
             for name, events in group.streams.items()
             if name.startswith(prefix) and (names is None or name in names)
             for event in events
@@ -168,7 +168,7 @@ class Logs(Service):
     def _arn(self, group: str) -> str:
         return self.account.arn("logs", f"log-group:{group}")
 
-    def _described(self, group: Group) -> dict[str, Any]:
+    def _description(self, group: Group) -> dict[str, Any]:
         retention = {"retentionInDays": group.retention_days} if group.retention_days else {}
         return {
             "logGroupName": group.name,
@@ -186,7 +186,7 @@ def next_token(token: str | None) -> dict[str, str]:
     return {"nextToken": token} if token else {}
 
 
-def described(event: Event) -> dict[str, Any]:
+def description_of(event: Event) -> dict[str, Any]:
     return {"timestamp": event.at_milliseconds, "message": event.message, "ingestionTime": event.at_milliseconds}
 
 

@@ -67,7 +67,7 @@ class SecretsManager(Service):
         return {"ARN": secret.arn, "Name": secret.name}
 
     def describe_secret(self, request: Request) -> Answer:
-        return described(self.find(request["SecretId"], with_deleted=True))
+        return description_of(self.find(request["SecretId"], with_deleted=True))
 
     def get_secret_value(self, request: Request) -> Answer:
         secret = self.find(request["SecretId"])
@@ -96,7 +96,7 @@ class SecretsManager(Service):
         )
         names = [name for name in names if name >= request.get("NextToken", "")]
         size = request.get("MaxResults", PAGE)
-        answer: Answer = {"SecretList": [described(self.secrets[name]) for name in names[:size]]}
+        answer: Answer = {"SecretList": [description_of(self.secrets[name]) for name in names[:size]]}
         return answer | ({"NextToken": names[size]} if len(names) > size else {})
 
     def delete_secret(self, request: Request) -> Answer:
@@ -130,7 +130,7 @@ def suffix(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:6]
 
 
-def described(secret: Secret) -> dict[str, Any]:
+def description_of(secret: Secret) -> dict[str, Any]:
     answer: Answer = {
         "ARN": secret.arn,
         "Name": secret.name,

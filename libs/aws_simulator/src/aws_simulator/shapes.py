@@ -32,7 +32,7 @@ def check_answer(operation: OperationModel, answer: Mapping[str, Any]) -> None:
     assert not found, f"the answer to {operation.name} is none of AWS's: {'; '.join(found)}"
 
 
-def faults_in(operation: OperationModel, request: Mapping[str, Any]) -> list[str]:
+def violations_in(operation: OperationModel, request: Mapping[str, Any]) -> list[str]:
     """What AWS would say about values that botocore lets through."""
     shape = operation.input_shape
     return [] if shape is None else [*enumerations(request, shape, ""), *bounds(request, shape, "")]
@@ -40,8 +40,8 @@ def faults_in(operation: OperationModel, request: Mapping[str, Any]) -> list[str
 
 @lru_cache(maxsize=4096)
 def violations_in_request(service: str, operation: str, pickled: bytes) -> tuple[str, ...]:
-    """Return what `faults_in` finds in a pickled request. Clients that poll ask the same again and again."""
-    return tuple(faults_in(operation_model(service, operation), pickle.loads(pickled)))
+    """Return what `violations_in` finds in a pickled request. Clients that poll ask the same again and again."""
+    return tuple(violations_in(operation_model(service, operation), pickle.loads(pickled)))
 
 
 @lru_cache(maxsize=4096)

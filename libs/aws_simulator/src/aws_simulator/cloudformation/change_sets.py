@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from aws_simulator.account import Account
 from aws_simulator.cloudformation.differences import changes, without_values
 from aws_simulator.cloudformation.operation import OnFailure
-from aws_simulator.cloudformation.stack import NOTHING, Described, Stack
+from aws_simulator.cloudformation.stack import NOTHING, Stack, StackDefinition
 from aws_simulator.cloudformation.stacks import Stacks, body_of, next_token
 from aws_simulator.cloudformation.template import Template, parse, refuse_unsound, values_of
 from aws_simulator.iam import Iam
@@ -20,7 +20,7 @@ NO_CHANGES: Final = (
 SECONDS: Final = 3
 """Until a change set is ready."""
 
-EMPTY: Final = Described(template=NOTHING, values={}, tags={}, capabilities=(), role_arn=None)
+EMPTY: Final = StackDefinition(template=NOTHING, values={}, tags={}, capabilities=(), role_arn=None)
 UPDATABLE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "CREATE_FAILED")
 CHANGES_IN_A_PAGE: Final = 100
 
@@ -31,7 +31,7 @@ class ChangeSet:
     id: str
     stack: Stack
     kind: Literal["CREATE", "UPDATE"]
-    described: Described
+    definition: StackDefinition
     description: str
     created: datetime
     on_failure: OnFailure
@@ -55,21 +55,21 @@ class ChangeSets(Stacks):
         kind = request.get("ChangeSetType", "UPDATE")
         stack = self._stack_of(request, kind)
         self._refuse_taken(stack, request["ChangeSetName"])
-        described = self.describe(request, stack)
+        definition = self.definition_of(request, stack)
         number = self.account.hexadecimal_id("change set", 12)
         change_set = ChangeSet(
             name=request["ChangeSetName"],
             id=self.account.arn("cloudformation", f"changeSet/{request['ChangeSetName']}/{uuid_like(number)}"),
             stack=stack,
             kind=kind,
-            described=described,
+            definition=definition,
             description=request.get("Description", ""),
             created=self.account.now(),
             on_failure=request.get("OnStackFailure", "ROLLBACK"),
         )
         if stack not in self.stacks:
             self.stacks.append(stack)
-            stack.tell(self.account.now(), "REVIEW_IN_PROGRESS", "User Initiated", request.get("ClientToken"))
+            stack.add_event(self.account.now(), "REVIEW_IN_PROGRESS", "User Initiated", request.get("ClientToken"))
         self.change_sets.append(change_set)
         return {"Id": change_set.id, "StackId": stack.id}
 
@@ -78,12 +78,12 @@ class ChangeSets(Stacks):
         shown, token = page(one.changes, request.get("NextToken"), CHANGES_IN_A_PAGE, refused="ValidationError")
         if not request.get("IncludePropertyValues", False):
             shown = [without_values(change) for change in shown]
-        said = one.described
+        definition = one.definition
         return {
-            **described(one),
-            "Parameters": [value.described() for value in said.values.values()],
-            "Tags": [{"Key": key, "Value": value} for key, value in said.tags.items()],
-            "Capabilities": list(said.capabilities),
+            **description_of(one),
+            "Parameters": [value.description() for value in definition.values.values()],
+            "Tags": [{"Key": key, "Value": value} for key, value in definition.tags.items()],
+            "Capabilities": list(definition.capabilities),
             "OnStackFailure": one.on_failure,
             "Changes": shown,
             **next_token(token),
@@ -91,7 +91,7 @@ class ChangeSets(Stacks):
 
     def list_change_sets(self, request: Request) -> Answer:
         stack = self._named(request["StackName"])
-        return {"Summaries": [described(one) for one in self.change_sets if one.stack is stack and one.has_name]}
+        return {"Summaries": [description_of(one) for one in self.change_sets if one.stack is stack and one.has_name]}
 
     def delete_change_set(self, request: Request) -> Answer:
         """The stack of one that would create it stays in review."""
@@ -118,15 +118,15 @@ class ChangeSets(Stacks):
                 self._compute(one)
 
     def _compute(self, one: ChangeSet) -> None:
-        one.changes = changes(self.account, one.stack, one.described)
-        before, after = one.stack.described, one.described
+        one.changes = changes(self.account, one.stack, one.definition)
+        before, after = one.stack.definition, one.definition
         same = before.tags == after.tags and before.template.outputs == after.template.outputs
         if one.changes or not same:
             one.status, one.execution = "CREATE_COMPLETE", "AVAILABLE"
         else:
             one.status, one.reason = "FAILED", NO_CHANGES
 
-    def describe(self, request: Request, stack: Stack) -> Described:
+    def definition_of(self, request: Request, stack: Stack) -> StackDefinition:
         """What the stack is told with this request.
 
         Raises `Refused` for what is wrong with template, parameters or capabilities.
@@ -137,13 +137,13 @@ class ChangeSets(Stacks):
         lacking = [one for one in template.capabilities if one not in given and "CAPABILITY_NAMED_IAM" not in given]
         if lacking:
             raise Refused("InsufficientCapabilitiesException", f"Requires capabilities : [{', '.join(lacking)}]")
-        before = stack.described
+        before = stack.definition
         role_arn = request.get("RoleARN", before.role_arn)
         if role_arn is not None and not self.account.service(Iam).lets_in(role_arn, "cloudformation.amazonaws.com"):
             raise Refused("ValidationError", f"Role {role_arn} is invalid or cannot be assumed")
         look_up = self.account.service(Ssm).values_of
         tags = {tag["Key"]: tag["Value"] for tag in request["Tags"]} if "Tags" in request else before.tags
-        return Described(
+        return StackDefinition(
             template=template,
             values=values_of(template, request.get("Parameters", []), before.values, look_up),
             tags=tags,
@@ -155,18 +155,18 @@ class ChangeSets(Stacks):
         now = self.account.now()
         number = self.account.hexadecimal_id("stack", 12)
         arn = self.account.arn("cloudformation", f"stack/{name}/{uuid_like(number)}")
-        return Stack(name=name, id=arn, created=now, described=EMPTY)
+        return Stack(name=name, id=arn, created=now, definition=EMPTY)
 
     def refuse_to_update(self, stack: Stack) -> None:
         if stack.status not in UPDATABLE:
             raise Refused("ValidationError", f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 
     def _template_in(self, request: Request, stack: Stack) -> Template:
-        return stack.described.template if request.get("UsePreviousTemplate", False) else parse(body_of(request))
+        return stack.definition.template if request.get("UsePreviousTemplate", False) else parse(body_of(request))
 
     def _template_of(self, request: Request) -> Template:
         if "ChangeSetName" in request:
-            return self._change_set(request).described.template
+            return self._change_set(request).definition.template
         return super()._template_of(request)
 
     def _stack_of(self, request: Request, kind: str) -> Stack:
@@ -210,7 +210,7 @@ def state_of(one: ChangeSet) -> str:
     return f"status of [{one.status}]" if one.execution == "UNAVAILABLE" else f"execution status of [{one.execution}]"
 
 
-def described(one: ChangeSet) -> dict[str, Any]:
+def description_of(one: ChangeSet) -> dict[str, Any]:
     shown = {
         "ChangeSetId": one.id,
         "ChangeSetName": one.name,

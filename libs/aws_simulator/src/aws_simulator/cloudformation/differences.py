@@ -15,7 +15,7 @@ from aws_simulator.account import Account
 from aws_simulator.cloudformation.intrinsics import Unknown, first_unknown, named_in, resolve
 from aws_simulator.cloudformation.replacement import create_only
 from aws_simulator.cloudformation.resource_operation import changed_names
-from aws_simulator.cloudformation.stack import Described, Stack, StackResource
+from aws_simulator.cloudformation.stack import Stack, StackDefinition, StackResource
 from aws_simulator.cloudformation.template import Json, Resource, needs
 from aws_simulator.service import UnsupportedOperation
 
@@ -44,11 +44,11 @@ class Planned:
         return found[attribute]
 
 
-def changes(account: Account, stack: Stack, described: Described) -> list[dict[str, Any]]:
+def changes(account: Account, stack: Stack, definition: StackDefinition) -> list[dict[str, Any]]:
     """As DescribeChangeSet gives them, with the values of properties."""
     planned = Planned(stack=stack)
-    scope = described.scope(account, stack, planned)
-    wanted = described.wanted(scope)
+    scope = definition.scope(account, stack, planned)
+    wanted = definition.wanted(scope)
     found: list[dict[str, Any]] = []
     for name in TopologicalSorter(needs(wanted)).static_order():
         resource, existing = wanted[name], stack.resources.get(name)
@@ -56,7 +56,7 @@ def changes(account: Account, stack: Stack, described: Described) -> list[dict[s
         if existing is None or not existing.physical_id:
             change: dict[str, Any] | None = added(resource, after)
         else:
-            change = modified(stack, described, existing, resource, after)
+            change = modified(stack, definition, existing, resource, after)
         if change is None:
             continue
         planned.modified |= {name}
@@ -96,10 +96,10 @@ def removed(resource: StackResource) -> dict[str, Any]:
 
 
 def modified(
-    stack: Stack, described: Described, existing: StackResource, resource: Resource, after: Json
+    stack: Stack, definition: StackDefinition, existing: StackResource, resource: Resource, after: Json
 ) -> dict[str, Any] | None:
     """None where nothing changes."""
-    details = list(details_of(stack, described, existing, resource, after))
+    details = list(details_of(stack, definition, existing, resource, after))
     attributes = list(dict.fromkeys(detail["Target"]["Attribute"] for detail in details))
     if not details:
         return None
@@ -129,7 +129,7 @@ def replacement_of(details: list[dict[str, Any]]) -> str:
 
 
 def details_of(
-    stack: Stack, described: Described, existing: StackResource, resource: Resource, after: Json
+    stack: Stack, definition: StackDefinition, existing: StackResource, resource: Resource, after: Json
 ) -> Iterator[dict[str, Any]]:
     for name in sorted(changed_names(existing.given, after)):
         always = name in create_only(resource.type)
@@ -140,13 +140,13 @@ def details_of(
             "Path": f"/Properties/{name}",
             **before_and_after(existing.given, after, name),
         }
-        yield {"Target": target, **cause(stack, described, existing, resource, name, after.get(name))}
+        yield {"Target": target, **cause(stack, definition, existing, resource, name, after.get(name))}
     before = existing.definition
     others = {
         "Metadata": before.metadata != resource.metadata,
         "DeletionPolicy": before.deletion_policy != resource.deletion_policy,
         "UpdateReplacePolicy": before.replace_policy != resource.replace_policy,
-        "Tags": stack.described.tags != described.tags,
+        "Tags": stack.definition.tags != definition.tags,
     }
     if existing.failed and existing.given == after:
         target = {"Attribute": "Properties", "RequiresRecreation": "Never"}
@@ -157,15 +157,15 @@ def details_of(
 
 
 def cause(
-    stack: Stack, described: Described, existing: StackResource, resource: Resource, name: str, after: Any
+    stack: Stack, definition: StackDefinition, existing: StackResource, resource: Resource, name: str, after: Any
 ) -> dict[str, Any]:
     unknown = first_unknown(after)
     if unknown is not None:
         source = "ResourceAttribute" if "." in unknown.entity else "ResourceReference"
         return {"Evaluation": "Dynamic", "ChangeSource": source, "CausingEntity": unknown.entity}
     text = resource.properties.get(name)
-    parameters = [one for _, one in named_in(text) if one in described.values]
-    changed = [one for one in parameters if described.values[one] != stack.described.values.get(one)]
+    parameters = [one for _, one in named_in(text) if one in definition.values]
+    changed = [one for one in parameters if definition.values[one] != stack.definition.values.get(one)]
     if existing.definition.properties.get(name) == text and changed:
         return {"Evaluation": "Static", "ChangeSource": "ParameterReference", "CausingEntity": changed[0]}
     return {"Evaluation": "Static", "ChangeSource": "DirectModification"}

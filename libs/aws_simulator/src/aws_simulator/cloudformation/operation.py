@@ -11,8 +11,8 @@ from typing import Literal
 
 from aws_simulator.account import Account
 from aws_simulator.cloudformation.intrinsics import condition, resolve
-from aws_simulator.cloudformation.resource_operation import Delete, Fault, Make, Restore, Run, Task
-from aws_simulator.cloudformation.stack import Described, Existing, Stack, StackResource
+from aws_simulator.cloudformation.resource_operation import Delete, FaultInjection, Make, Restore, Run, Task
+from aws_simulator.cloudformation.stack import Existing, Stack, StackDefinition, StackResource
 from aws_simulator.cloudformation.template import needs
 
 OnFailure = Literal["ROLLBACK", "DELETE", "DO_NOTHING"]
@@ -22,7 +22,7 @@ Phase = Literal["make", "restore", "delete", "clean_up", "finished"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class How:
+class OperationOptions:
     """
     Args:
         on_failure: what becomes of the stack then.
@@ -40,7 +40,7 @@ class Operation:
     Args:
         verb: what is done; a stack that is being created is deleted again when that fails.
         before: what the stack was given before, to which an update goes back.
-        how: what the caller wants of it.
+        options: what the caller wants of it.
     """
 
     def __init__(
@@ -49,15 +49,15 @@ class Operation:
         stack: Stack,
         verb: Literal["CREATE", "UPDATE", "DELETE"],
         *,
-        before: Described,
-        how: How,
-        fault: Fault,
+        before: StackDefinition,
+        options: OperationOptions,
+        fault: FaultInjection,
     ) -> None:
         self.stack = stack
         self.verb = verb
-        self._run = Run(account=account, stack=stack, token=how.token, fault=fault)
+        self._run = Run(account=account, stack=stack, token=options.token, fault=fault)
         self._before = before
-        self._how = how
+        self._options = options
         self._tasks: Sequence[Task] = ()
         self._phase: Phase = "finished"
         self._end: str = ""
@@ -65,13 +65,13 @@ class Operation:
         self._unrestored: list[Restore] = []
 
     def start(self) -> None:
-        self._tell(f"{self.verb}_IN_PROGRESS", "User Initiated")
+        self._add_event(f"{self.verb}_IN_PROGRESS", "User Initiated")
         if self.verb == "DELETE":
             self._delete(self.stack.resources.values(), end="DELETE_COMPLETE", of_creation=False)
             return
-        described = self.stack.described
-        scope = described.scope(self._run.account, self.stack, Existing(self.stack))
-        wanted = described.wanted(scope)
+        definition = self.stack.definition
+        scope = definition.scope(self._run.account, self.stack, Existing(self.stack))
+        wanted = definition.wanted(scope)
         order = needs(wanted)
         self._phase = "make"
         self._tasks = [Make(self._run, resource, order[name], scope) for name, resource in wanted.items()]
@@ -130,7 +130,7 @@ class Operation:
         replaced = [task.before for task in makes if task.replaces and task.before is not None]
         wanted = {task.logical_id for task in makes}
         removed = [one for name, one in self.stack.resources.items() if name not in wanted]
-        self._tell("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        self._add_event("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
         self._clean_up([*removed, *replaced], end="UPDATE_COMPLETE", replaced=replaced)
 
     def _fail(self, failed: Sequence[Task]) -> None:
@@ -158,21 +158,21 @@ class Operation:
         for task in self._tasks:
             if task.state == "running":
                 task.cancel()
-        if self._how.on_failure == "DO_NOTHING":
+        if self._options.on_failure == "DO_NOTHING":
             self._finish(f"{self.verb}_FAILED", sentence(verb, failed))
         elif self.verb == "UPDATE":
-            self._tell("UPDATE_ROLLBACK_IN_PROGRESS", sentence(verb, failed))
+            self._add_event("UPDATE_ROLLBACK_IN_PROGRESS", sentence(verb, failed))
             self._roll_back()
         else:
             reason = sentence(verb, failed) + "Rollback requested by user."
-            deleting = self._how.on_failure == "DELETE"
-            self._tell("DELETE_IN_PROGRESS" if deleting else "ROLLBACK_IN_PROGRESS", reason)
+            deleting = self._options.on_failure == "DELETE"
+            self._add_event("DELETE_IN_PROGRESS" if deleting else "ROLLBACK_IN_PROGRESS", reason)
             end = "DELETE_COMPLETE" if deleting else "ROLLBACK_COMPLETE"
             self._delete(self.stack.resources.values(), end=end, of_creation=True)
 
     def _roll_back(self) -> None:
         """Only what the update has touched is written again."""
-        self.stack.described = self._before
+        self.stack.definition = self._before
         touched = [task for task in self._tasks if isinstance(task, Make) and task.touched]
         self._left_over = [
             replace(task.resource) for task in touched if (task.replaces or task.before is None) and is_made(task)
@@ -193,18 +193,18 @@ class Operation:
 
     def _restored(self) -> None:
         self._resolve_outputs()
-        self._tell("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+        self._add_event("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
         self._clean_up(self._left_over, end="UPDATE_ROLLBACK_COMPLETE", of_creation=True)
 
     def go_on_rolling_back(self, skipped: Iterable[str]) -> None:
         """After UPDATE_ROLLBACK_FAILED. What is skipped is taken to be as it was before."""
-        self._tell("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
+        self._add_event("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
         again = [task for task in self._unrestored if task.logical_id not in set(skipped)]
         for task in self._unrestored:
             if task not in again:
                 resource = self.stack.resources[task.logical_id]
                 resource.given, resource.definition = task.before.given, task.before.definition
-                task.tell("COMPLETE")
+                task.add_event("COMPLETE")
         self._restore([Restore(self._run, one.before, one.after, replaced=one.replaced) for one in again])
 
     def _delete(self, resources: Iterable[StackResource], *, end: str, of_creation: bool) -> None:
@@ -227,23 +227,23 @@ class Operation:
     def _undoes(self, of_creation: bool) -> Undoes:
         if not of_creation:
             return "nothing"
-        return "everything" if self._how.keeps_nothing_new else "creation"
+        return "everything" if self._options.keeps_nothing_new else "creation"
 
     def _finish(self, end: str, reason: str = "") -> None:
         self._phase, self._tasks = "finished", ()
-        self._tell(end, reason)
+        self._add_event(end, reason)
         if end == "DELETE_COMPLETE":
             self.stack.deleted = self._run.account.now()
 
-    def _tell(self, status: str, reason: str = "") -> None:
-        self.stack.tell(self._run.account.now(), status, reason, self._run.token)
+    def _add_event(self, status: str, reason: str = "") -> None:
+        self.stack.add_event(self._run.account.now(), status, reason, self._run.token)
 
     def _resolve_outputs(self) -> None:
-        described = self.stack.described
-        scope = described.scope(self._run.account, self.stack, Existing(self.stack))
+        definition = self.stack.definition
+        scope = definition.scope(self._run.account, self.stack, Existing(self.stack))
         self.stack.outputs = {
             name: resolve(body, scope)
-            for name, body in described.template.outputs.items()
+            for name, body in definition.template.outputs.items()
             if "Condition" not in body or condition(body["Condition"], scope)
         }
 

@@ -24,7 +24,7 @@ CANCELLED: Final[Mapping[Verb, str]] = {
     "DELETE": "Resource deletion cancelled",
 }
 
-Fault = Callable[[str, str], str | None]
+FaultInjection = Callable[[str, str], str | None]
 """Stack and logical id to the reason why the resource fails, if a test wants it to."""
 
 
@@ -35,7 +35,7 @@ class Run:
     account: Account
     stack: Stack
     token: str | None
-    fault: Fault
+    fault: FaultInjection
 
 
 class Task(ABC):
@@ -82,16 +82,16 @@ class Task(ABC):
             self.fail(reason)
             return
         self.state = "done"
-        self.tell("COMPLETE")
+        self.add_event("COMPLETE")
 
     def fail(self, reason: str) -> None:
         self.state = "failed"
-        self.tell("FAILED", reason)
+        self.add_event("FAILED", reason)
 
     def cancel(self) -> None:
         self.fail(CANCELLED[self.verb])
 
-    def tell(self, state: str, reason: str = "") -> None:
+    def add_event(self, state: str, reason: str = "") -> None:
         self.stack.tell_of(self.resource, self.account.now(), f"{self.verb}_{state}", reason, self._run.token)
 
     def _is_stable(self) -> bool:
@@ -161,7 +161,7 @@ class Make(Task):
             needs=self.after,
         )
         self.state = "running"
-        self.tell("IN_PROGRESS")
+        self.add_event("IN_PROGRESS")
 
     def _begin_change(self, given: dict[str, Any]) -> None:
         resource, kind = self.resource, self._definition.type
@@ -171,7 +171,7 @@ class Make(Task):
         name = NAMES.get(kind)
         resource.definition, resource.given, resource.needs = self._definition, given, self.after
         self.state = "running"
-        self.tell("IN_PROGRESS", REPLACING if self.replaces else "")
+        self.add_event("IN_PROGRESS", REPLACING if self.replaces else "")
         if self.replaces and name is not None and name not in changed and name in given:
             self.replaces = False
             self.fail(
@@ -185,7 +185,7 @@ class Make(Task):
         if self.before is None or self.replaces:
             made = handler.create(wanted)
             resource.physical_id, resource.attributes = made.physical_id, made.attributes
-            self.tell("IN_PROGRESS", "Resource creation Initiated")
+            self.add_event("IN_PROGRESS", "Resource creation Initiated")
         else:
             made = handler.update(wanted, made_of(resource), self.before.given)
             resource.physical_id, resource.attributes = made.physical_id, made.attributes
@@ -208,7 +208,7 @@ class Restore(Task):
 
     def begin(self) -> None:
         self.state = "running"
-        self.tell("IN_PROGRESS")
+        self.add_event("IN_PROGRESS")
 
     def _call(self) -> Handler:
         """What was replaced is still there as it was."""
@@ -238,11 +238,11 @@ class Delete(Task):
     def begin(self) -> None:
         if self._kept:
             self.state = "done"
-            self.tell("SKIPPED" if self._resource.physical_id else "COMPLETE")
+            self.add_event("SKIPPED" if self._resource.physical_id else "COMPLETE")
             self._forget()
         else:
             self.state = "running"
-            self.tell("IN_PROGRESS")
+            self.add_event("IN_PROGRESS")
 
     def _call(self) -> Handler:
         resource, handler = self._resource, handler_of(self._resource.definition.type)

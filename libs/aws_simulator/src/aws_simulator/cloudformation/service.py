@@ -7,8 +7,8 @@ from typing import Any, Final, Literal
 from aws_simulator.account import Account
 from aws_simulator.cloudformation.change_sets import EMPTY, ChangeSet, ChangeSets
 from aws_simulator.cloudformation.differences import changes
-from aws_simulator.cloudformation.operation import How, OnFailure, Operation
-from aws_simulator.cloudformation.stack import Described, Stack
+from aws_simulator.cloudformation.operation import OnFailure, Operation, OperationOptions
+from aws_simulator.cloudformation.stack import Stack, StackDefinition
 from aws_simulator.policies import is_allowed
 from aws_simulator.service import Answer, Refused, Request
 
@@ -44,7 +44,7 @@ class CloudFormation(ChangeSets):
         one.stack.change_set_id = one.id
         self.change_sets = [other for other in self.change_sets if other.stack is not one.stack or is_past(other, one)]
         stays = request.get("DisableRollback", False) or one.on_failure == "DO_NOTHING"
-        self._begin(one.stack, one.kind, one.described, how_of(request, "DO_NOTHING" if stays else one.on_failure))
+        self._begin(one.stack, one.kind, one.definition, options_of(request, "DO_NOTHING" if stays else one.on_failure))
         return {}
 
     def create_stack(self, request: Request) -> Answer:
@@ -52,24 +52,24 @@ class CloudFormation(ChangeSets):
             raise Refused("AlreadyExistsException", f"Stack [{request['StackName']}] already exists")
         stack = self.new_stack(request["StackName"])
         stack.protected = request.get("EnableTerminationProtection", False)
-        described = self.describe(request, stack)
+        definition = self.definition_of(request, stack)
         self.stacks.append(stack)
         stays = request.get("DisableRollback", False)
         on_failure: OnFailure = "DO_NOTHING" if stays else request.get("OnFailure", "ROLLBACK")
-        self._begin(stack, "CREATE", described, how_of(request, on_failure))
+        self._begin(stack, "CREATE", definition, options_of(request, on_failure))
         return {"StackId": stack.id}
 
     def update_stack(self, request: Request) -> Answer:
         stack = self._named(request["StackName"])
         self.refuse_to_update(stack)
-        described = self.describe(request, stack)
-        found = changes(self.account, stack, described)
-        before = stack.described
-        if not found and (before.tags, before.template.outputs) == (described.tags, described.template.outputs):
+        definition = self.definition_of(request, stack)
+        found = changes(self.account, stack, definition)
+        before = stack.definition
+        if not found and (before.tags, before.template.outputs) == (definition.tags, definition.template.outputs):
             raise Refused("ValidationError", NO_UPDATES)
         self._refuse_by_policy(stack, found)
         stays = request.get("DisableRollback", False)
-        self._begin(stack, "UPDATE", described, how_of(request, "DO_NOTHING" if stays else "ROLLBACK"))
+        self._begin(stack, "UPDATE", definition, options_of(request, "DO_NOTHING" if stays else "ROLLBACK"))
         return {"StackId": stack.id}
 
     def delete_stack(self, request: Request) -> Answer:
@@ -83,7 +83,7 @@ class CloudFormation(ChangeSets):
             )
         if stack.busy:
             raise Refused("ValidationError", f"Stack:{stack.id} is in {stack.status} state and can not be deleted.")
-        self._begin(stack, "DELETE", stack.described, how_of(request, "ROLLBACK"))
+        self._begin(stack, "DELETE", stack.definition, options_of(request, "ROLLBACK"))
         return {}
 
     def continue_update_rollback(self, request: Request) -> Answer:
@@ -100,18 +100,18 @@ class CloudFormation(ChangeSets):
         self,
         stack: Stack,
         verb: Literal["CREATE", "UPDATE", "DELETE"],
-        described: Described,
-        how: How,
+        definition: StackDefinition,
+        options: OperationOptions,
     ) -> None:
         operation = Operation(
             self.account,
             stack,
             verb,
-            before=EMPTY if verb == "CREATE" else stack.described,
-            how=how,
+            before=EMPTY if verb == "CREATE" else stack.definition,
+            options=options,
             fault=self._fault,
         )
-        stack.described = described
+        stack.definition = definition
         if verb == "UPDATE":
             stack.updated = self.account.now()
         self._operations[stack.id] = operation
@@ -144,8 +144,8 @@ class CloudFormation(ChangeSets):
                 )
 
 
-def how_of(request: Request, on_failure: OnFailure) -> How:
-    return How(
+def options_of(request: Request, on_failure: OnFailure) -> OperationOptions:
+    return OperationOptions(
         on_failure=on_failure,
         keeps_nothing_new=request.get("RetainExceptOnCreate", False),
         token=request.get("ClientRequestToken"),

@@ -59,7 +59,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
+class StackDefinition:
     """What a stack was told last: the template with its values, and what goes with them."""
 
     template: Template
@@ -113,12 +113,12 @@ class Existing:
 
 @dataclass(slots=True, kw_only=True)
 class Stack:
-    """`described` is what it was given last, with success or while it tries; `outputs` are resolved."""
+    """`definition` is what it was given last, with success or while it tries; `outputs` are resolved."""
 
     name: str
     id: str
     created: datetime
-    described: Described
+    definition: StackDefinition
     status: str = "REVIEW_IN_PROGRESS"
     reason: str = ""
     updated: datetime | None = None
@@ -134,7 +134,7 @@ class Stack:
     def busy(self) -> bool:
         return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
 
-    def tell(self, at: datetime, status: str, reason: str = "", token: str | None = None) -> None:
+    def add_event(self, at: datetime, status: str, reason: str = "", token: str | None = None) -> None:
         """Changes the stack's status, as an event."""
         self.status, self.reason = status, reason
         self._append(self.name, self.id, STACK_TYPE, at, status, reason, token)

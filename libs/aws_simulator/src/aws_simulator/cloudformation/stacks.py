@@ -1,6 +1,5 @@
 """The stacks that there are, and what CloudFormation answers about them."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from aws_simulator.account import Account
@@ -12,8 +11,6 @@ from aws_simulator.service import Answer, Refused, Request, Service, Unsupported
 EVENTS_IN_A_PAGE: Final = 100
 MAX_TEMPLATE_BYTES: Final = 51_200
 """Of a template that is sent in the request; a larger one has to be in a bucket, which is not played."""
-
-Described = Mapping[str, Any]
 
 
 class Stacks(Service):
@@ -40,10 +37,10 @@ class Stacks(Service):
 
     def describe_stacks(self, request: Request) -> Answer:
         if "StackName" in request:
-            return {"Stacks": [described(self.find(request["StackName"]))]}
+            return {"Stacks": [description_of(self.find(request["StackName"]))]}
         alive = [stack for stack in self.stacks if stack.status != "DELETE_COMPLETE"]
         stacks, token = page(alive, request.get("NextToken"), EVENTS_IN_A_PAGE, refused="ValidationError")
-        return {"Stacks": [described(stack) for stack in stacks], **next_token(token)}
+        return {"Stacks": [description_of(stack) for stack in stacks], **next_token(token)}
 
     def list_stacks(self, request: Request) -> Answer:
         wanted = request.get("StackStatusFilter", [])
@@ -55,13 +52,13 @@ class Stacks(Service):
         """The newest first."""
         events = self._named(request["StackName"]).events[::-1]
         shown, token = page(events, request.get("NextToken"), EVENTS_IN_A_PAGE, refused="ValidationError")
-        return {"StackEvents": [described_event(event) for event in shown], **next_token(token)}
+        return {"StackEvents": [event_description(event) for event in shown], **next_token(token)}
 
     def describe_stack_resources(self, request: Request) -> Answer:
         stack = self._named(request["StackName"])
         wanted = request.get("LogicalResourceId")
         chosen = [one for name, one in sorted(stack.resources.items()) if wanted in (None, name)]
-        return {"StackResources": [described_resource(stack, one) for one in chosen]}
+        return {"StackResources": [resource_description(stack, one) for one in chosen]}
 
     def list_stack_resources(self, request: Request) -> Answer:
         stack = self._named(request["StackName"])
@@ -75,7 +72,7 @@ class Stacks(Service):
         return {"TemplateBody": template.text, "StagesAvailable": ["Original", "Processed"]}
 
     def _template_of(self, request: Request) -> Template:
-        return self._named(request["StackName"]).described.template
+        return self._named(request["StackName"]).definition.template
 
     def validate_template(self, request: Request) -> Answer:
         template = parse(body_of(request))
@@ -137,13 +134,13 @@ def next_token(token: str | None) -> dict[str, str]:
     return {} if token is None else {"NextToken": token}
 
 
-def described(stack: Stack) -> dict[str, Any]:
-    said = stack.described
+def description_of(stack: Stack) -> dict[str, Any]:
+    definition = stack.definition
     shown: dict[str, Any] = {
         **named(stack),
-        "Parameters": [value.described() for value in said.values.values()],
-        "Tags": [{"Key": key, "Value": value} for key, value in said.tags.items()],
-        "Capabilities": list(said.capabilities),
+        "Parameters": [value.description() for value in definition.values.values()],
+        "Tags": [{"Key": key, "Value": value} for key, value in definition.tags.items()],
+        "Capabilities": list(definition.capabilities),
         "Outputs": [
             {
                 "OutputKey": name,
@@ -157,8 +154,8 @@ def described(stack: Stack) -> dict[str, Any]:
         "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
     }
     optional = {
-        "Description": said.template.description or None,
-        "RoleARN": said.role_arn,
+        "Description": definition.template.description or None,
+        "RoleARN": definition.role_arn,
         "ChangeSetId": stack.change_set_id,
     }
     return shown | {key: value for key, value in optional.items() if value is not None}
@@ -181,10 +178,10 @@ def named(stack: Stack) -> dict[str, Any]:
 
 
 def summary(stack: Stack) -> dict[str, Any]:
-    return {**named(stack), "TemplateDescription": stack.described.template.description}
+    return {**named(stack), "TemplateDescription": stack.definition.template.description}
 
 
-def described_event(event: Event) -> dict[str, Any]:
+def event_description(event: Event) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "StackId": event.stack_id,
         "StackName": event.stack_name,
@@ -199,7 +196,7 @@ def described_event(event: Event) -> dict[str, Any]:
     return shown | {key: value for key, value in optional.items() if value is not None}
 
 
-def described_resource(stack: Stack, resource: StackResource) -> dict[str, Any]:
+def resource_description(stack: Stack, resource: StackResource) -> dict[str, Any]:
     shown = summary_of_resource(resource)
     timestamp = shown.pop("LastUpdatedTimestamp")
     return {**shown, "Timestamp": timestamp, "StackName": stack.name, "StackId": stack.id}

@@ -195,7 +195,7 @@ class Value:
             return [part.strip() for part in text.split(",")]
         return text
 
-    def described(self) -> dict[str, str]:
+    def description(self) -> dict[str, str]:
         shown = {"ParameterKey": self.name, "ParameterValue": self.given}
         return shown if self.looked_up is None else {**shown, "ResolvedValue": self.looked_up}
 

@@ -8,7 +8,7 @@ from aws_simulator.account import Account
 from aws_simulator.clock import NEVER
 from aws_simulator.codedeploy import machine
 from aws_simulator.codedeploy.engine import Engine
-from aws_simulator.codedeploy.groups import NONE_GIVEN, Groups, described, described_target, revision_of
+from aws_simulator.codedeploy.groups import NONE_GIVEN, Groups, description_of, revision_of, target_description
 from aws_simulator.codedeploy.machine import Action, Ended, Seen
 from aws_simulator.codedeploy.state import (
     LIFECYCLE,
@@ -160,14 +160,14 @@ class Deployments(Groups):
         return self.deployments[deployment_id]
 
     def get_deployment(self, request: Request) -> Answer:
-        return {"deploymentInfo": described(self.deployment(request["deploymentId"]))}
+        return {"deploymentInfo": description_of(self.deployment(request["deploymentId"]))}
 
     def batch_get_deployments(self, request: Request) -> Answer:
         if len(request["deploymentIds"]) > MAX_BATCH:
             message = f"The maximum number of deployments that can be returned is {MAX_BATCH}"
             raise Refused("BatchLimitExceededException", message)
         known = [self.deployments.get(identity) for identity in request["deploymentIds"]]
-        return {"deploymentsInfo": [described(deployment) for deployment in known if deployment is not None]}
+        return {"deploymentsInfo": [description_of(deployment) for deployment in known if deployment is not None]}
 
     def list_deployments(self, request: Request) -> Answer:
         """Newest first."""
@@ -194,17 +194,17 @@ class Deployments(Groups):
         if request["targetId"] != self._target_id(deployment):
             message = f"The deployment target {request['targetId']} could not be found"
             raise Refused("DeploymentTargetDoesNotExistException", message)
-        return {"deploymentTarget": self._described_target(deployment)}
+        return {"deploymentTarget": self._target_description(deployment)}
 
     def batch_get_deployment_targets(self, request: Request) -> Answer:
         deployment = self._started(request)
-        return {"deploymentTargets": [self._described_target(deployment)]}
+        return {"deploymentTargets": [self._target_description(deployment)]}
 
-    def _described_target(self, deployment: Deployment) -> dict[str, Any]:
+    def _target_description(self, deployment: Deployment) -> dict[str, Any]:
         arn = self.account.arn("ecs", f"service/{deployment.group.cluster}/{deployment.group.service}")
         if deployment.is_active:
             self.engine.note_task_sets(deployment)
-        return described_target(deployment, self._target_id(deployment), arn)
+        return target_description(deployment, self._target_id(deployment), arn)
 
     def _started(self, request: Request) -> Deployment:
         deployment = self.deployment(request["deploymentId"])

@@ -163,17 +163,17 @@ class Groups(Service):
         return {"applicationName": application, "deploymentGroups": names}
 
     def get_deployment_group(self, request: Request) -> Answer:
-        return {"deploymentGroupInfo": self._described_group(self._asked_group(request))}
+        return {"deploymentGroupInfo": self._group_description(self._asked_group(request))}
 
     def batch_get_deployment_groups(self, request: Request) -> Answer:
         names = request["deploymentGroupNames"]
         groups = [self.group(request["applicationName"], name) for name in names]
-        return {"deploymentGroupsInfo": [self._described_group(group) for group in groups], "errorMessage": ""}
+        return {"deploymentGroupsInfo": [self._group_description(group) for group in groups], "errorMessage": ""}
 
     def _asked_group(self, request: Request) -> Group:
         return self.group(request["applicationName"], request["deploymentGroupName"])
 
-    def _described_group(self, group: Group) -> dict[str, Any]:
+    def _group_description(self, group: Group) -> dict[str, Any]:
         request = {key: value for key, value in group.request.items() if key != "tags"}
         facts: dict[str, Any] = {
             "ec2TagFilters": [],
@@ -242,7 +242,7 @@ class Groups(Service):
         return {}
 
     def get_deployment_config(self, request: Request) -> Answer:
-        return {"deploymentConfigInfo": described_configuration(self.configuration(request["deploymentConfigName"]))}
+        return {"deploymentConfigInfo": configuration_description(self.configuration(request["deploymentConfigName"]))}
 
     def list_deployment_configs(self, request: Request) -> Answer:
         return {"deploymentConfigsList": sorted(self.configurations)}
@@ -263,7 +263,7 @@ def last_of(deployment: Deployment) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value is not None}
 
 
-def described_configuration(configuration: Configuration) -> dict[str, Any]:
+def configuration_description(configuration: Configuration) -> dict[str, Any]:
     routing: dict[str, Any] = {"type": configuration.type}
     steps = {"Percentage": configuration.percent, "Interval": configuration.interval_minutes}
     match configuration.type:
@@ -294,7 +294,7 @@ TARGET_STATUS = {
 }
 
 
-def described(deployment: Deployment) -> dict[str, Any]:
+def description_of(deployment: Deployment) -> dict[str, Any]:
     """DeploymentInfo."""
     group = deployment.group.request
     error = deployment.error
@@ -336,7 +336,7 @@ def overview(deployment: Deployment) -> dict[str, int]:
     return counted
 
 
-def described_target(deployment: Deployment, target_id: str, arn: str) -> dict[str, Any]:
+def target_description(deployment: Deployment, target_id: str, arn: str) -> dict[str, Any]:
     """DeploymentTarget. `identifer` is how the API spells it."""
     return {
         "deploymentTargetType": "ECSTarget",
@@ -345,14 +345,14 @@ def described_target(deployment: Deployment, target_id: str, arn: str) -> dict[s
             "targetId": target_id,
             "targetArn": arn,
             "lastUpdatedAt": deployment.updated_at,
-            "lifecycleEvents": [described_event(event) for event in deployment.events],
+            "lifecycleEvents": [event_description(event) for event in deployment.events],
             "status": TARGET_STATUS[deployment.status],
             "taskSetsInfo": deployment.task_sets,
         },
     }
 
 
-def described_event(event: LifecycleEvent) -> dict[str, Any]:
+def event_description(event: LifecycleEvent) -> dict[str, Any]:
     failed = event.status == "Failed"
     diagnostics = {
         "errorCode": "UnknownError" if failed else "Success",

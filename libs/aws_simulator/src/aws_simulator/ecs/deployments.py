@@ -100,7 +100,7 @@ class Deployments(Services):
         elif self._is_done(service, primary):
             primary.rollout_state = "COMPLETED"
             primary.rollout_state_reason = f"ECS deployment {primary.id} completed."
-            self.tell(service, f") (deployment {primary.id}) deployment completed.")
+            self.add_event(service, f") (deployment {primary.id}) deployment completed.")
             self._succeed(service, primary)
 
     def _share(self, service: EcsService, primary: TaskSet) -> None:
@@ -160,7 +160,7 @@ class Deployments(Services):
             "request": "ECS deployment stopped by request.",
         }[cause]
         primary.rollout_state, primary.rollout_state_reason = "FAILED", reason
-        self.tell(service, f") (deployment {primary.id}) deployment failed: {reason}")
+        self.add_event(service, f") (deployment {primary.id}) deployment failed: {reason}")
         record = self._record(primary)
         record.breaker_tripped, record.failed_tasks = cause == "breaker", primary.failed_tasks
         if primary.rolls_back:
@@ -197,12 +197,12 @@ class Deployments(Services):
             "startedAt": now,
             "serviceRevisionArn": record.sources[0].arn,
         }
-        self.tell(service, f") rolling back to deployment {target.id}.")
+        self.add_event(service, f") rolling back to deployment {target.id}.")
 
     # Records
 
-    def described(self, service: EcsService) -> dict[str, Any]:
-        facts = super().described(service)
+    def description_of(self, service: EcsService) -> dict[str, Any]:
+        facts = super().description_of(service)
         records = [one for one in self.service_deployments.values() if one.service_arn == service.arn]
         if records and records[-1].finished_at is None:
             facts["currentServiceDeployment"] = records[-1].arn

@@ -99,7 +99,7 @@ class ServiceDeployments(Deployments):
     def describe_service_deployments(self, request: Request) -> Answer:
         known = [self.service_deployments.get(arn) for arn in request["serviceDeploymentArns"]]
         return {
-            "serviceDeployments": [self._described_record(record) for record in known if record is not None],
+            "serviceDeployments": [self._record_description(record) for record in known if record is not None],
             "failures": [
                 {"arn": arn, "reason": "MISSING"}
                 for arn, record in zip(request["serviceDeploymentArns"], known, strict=True)
@@ -107,7 +107,7 @@ class ServiceDeployments(Deployments):
             ],
         }
 
-    def _described_record(self, record: ServiceDeployment) -> dict[str, Any]:
+    def _record_description(self, record: ServiceDeployment) -> dict[str, Any]:
         service = next(one for one in self.ecs_services.values() if one.arn == record.service_arn)
         configuration = configuration_of(service)
         running = record.status == "IN_PROGRESS"

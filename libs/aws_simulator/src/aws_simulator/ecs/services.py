@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from aws_simulator.ecs import task_life
-from aws_simulator.ecs.state import EcsService, Task, TaskDefinition, TaskSet, described_service, described_task_set
+from aws_simulator.ecs.state import EcsService, Task, TaskDefinition, TaskSet, service_description, task_set_description
 from aws_simulator.ecs.task_definitions import BAD_TOKEN, name_in, next_token
 from aws_simulator.ecs.tasks import Tasks
 from aws_simulator.elbv2.service import ElbV2
@@ -75,7 +75,7 @@ class Services(Tasks):
         """Its tasks are stopped, and it is gone when the last has."""
         one.status, one.desired_count, one.steady_at, one.updated_at = "DRAINING", 0, None, self.account.now()
 
-    def tell(self, service: EcsService, message: str) -> None:
+    def add_event(self, service: EcsService, message: str) -> None:
         event = {
             "id": self.account.hexadecimal_id("event"),
             "createdAt": self.account.now(),
@@ -161,7 +161,7 @@ class Services(Tasks):
             reason = task_life.reason_to_replace(task, self._healths(task), service.grace_seconds, now)
             if reason is None:
                 return
-            self.tell(service, f", {self._kind(service)} {one.id}) (task {task.id}) is unhealthy: {reason}.")
+            self.add_event(service, f", {self._kind(service)} {one.id}) (task {task.id}) is unhealthy: {reason}.")
             self._stop(service, one, task, reason)
         elif task.counted or task.stop_code not in ("TaskFailedToStart", "EssentialContainerExited"):
             return
@@ -191,12 +191,12 @@ class Services(Tasks):
             if "targetGroupArn" in balancer
         ]
         one.steady_at = None
-        self.tell(service, f", {self._kind(service)} {one.id}) has started 1 tasks: (task {task.id}).")
+        self.add_event(service, f", {self._kind(service)} {one.id}) has started 1 tasks: (task {task.id}).")
 
     def _stop(self, service: EcsService, one: TaskSet, task: Task, reason: str) -> None:
         task_life.stop(task, self.account.now(), "ServiceSchedulerInitiated", reason)
         self._deregister(task, vanished=False)
-        self.tell(service, f", {self._kind(service)} {one.id}) has stopped 1 running tasks: (task {task.id}).")
+        self.add_event(service, f", {self._kind(service)} {one.id}) has stopped 1 running tasks: (task {task.id}).")
 
     def _note_steadiness(self, service: EcsService, one: TaskSet) -> None:
         tasks = self.tasks_of(one)
@@ -206,7 +206,7 @@ class Services(Tasks):
         elif one.steady_at is None:
             one.steady_at = one.updated_at = self.account.now()
             where = f", taskSet {one.id})" if service.controller == "CODE_DEPLOY" else ")"
-            self.tell(service, f"{where} has reached a steady state.")
+            self.add_event(service, f"{where} has reached a steady state.")
 
     # Operations
 
@@ -233,7 +233,7 @@ class Services(Tasks):
         self.ecs_services[key] = service
         first = self.create_set(service, definition, status="PRIMARY")
         self.begun(service, first)
-        return {"service": self.described(service)}
+        return {"service": self.description_of(service)}
 
     def begun(self, service: EcsService, one: TaskSet) -> None:
         """A deployment has begun: what rolls keeps a record of it."""
@@ -267,7 +267,7 @@ class Services(Tasks):
             self.scale(service, request["desiredCount"])
         if request.get("forceNewDeployment") or is_other:
             self.roll_to(service, definition or service.definition)
-        return {"service": self.described(service)}
+        return {"service": self.description_of(service)}
 
     def roll_to(self, service: EcsService, definition: TaskDefinition) -> None:
         """Begins a rolling deployment."""
@@ -280,12 +280,12 @@ class Services(Tasks):
         service.status = "DRAINING"
         for one in service.sets:
             self.delete_set(service, one)
-        described = self.described(service)
+        description = self.description_of(service)
         del self.ecs_services[f"{service.cluster.name}/{service.name}"]
         for task in self.unstopped.values():
             if task.service == service.name and task.wanted:
                 task_life.stop(task, self.account.now(), "ServiceSchedulerInitiated", "Service deleted")
-        return {"service": described}
+        return {"service": description}
 
     def describe_services(self, request: Request) -> Answer:
         cluster = self.cluster(request.get("cluster"))
@@ -296,7 +296,7 @@ class Services(Tasks):
         with_tags = "TAGS" in request.get("include", [])
         return {
             "services": [
-                self.described(service) | ({"tags": service.tags} if with_tags else {})
+                self.description_of(service) | ({"tags": service.tags} if with_tags else {})
                 for service in found.values()
                 if service is not None
             ],
@@ -314,15 +314,15 @@ class Services(Tasks):
         shown, token = page(arns, request.get("nextToken"), size, refused=BAD_TOKEN)
         return {"serviceArns": shown} | next_token(token)
 
-    def described(self, service: EcsService) -> dict[str, Any]:
-        return described_service(service, {one.id: self.tasks_of(one) for one in service.sets})
+    def description_of(self, service: EcsService) -> dict[str, Any]:
+        return service_description(service, {one.id: self.tasks_of(one) for one in service.sets})
 
     def describe_task_sets(self, request: Request) -> Answer:
         service = self.ecs_service(request["cluster"], request["service"])
         wanted = [name_in(one) for one in request.get("taskSets", [])]
         return {
             "taskSets": [
-                described_task_set(service, one, self.tasks_of(one))
+                task_set_description(service, one, self.tasks_of(one))
                 for one in service.sets
                 if not wanted or name_in(one.id) in wanted
             ],

@@ -197,7 +197,7 @@ def counts(tasks: Sequence[Task]) -> tuple[int, int]:
     return pending, running
 
 
-def described_service(service: EcsService, tasks: Mapping[str, Sequence[Task]]) -> dict[str, Any]:
+def service_description(service: EcsService, tasks: Mapping[str, Sequence[Task]]) -> dict[str, Any]:
     """Without its tags. `tasks` are those that are not stopped, by the id of their task set."""
     pending, running = counts([task for of_set in tasks.values() for task in of_set])
     request = service.request
@@ -219,8 +219,8 @@ def described_service(service: EcsService, tasks: Mapping[str, Sequence[Task]]) 
         "platformFamily": "Linux",
         "taskDefinition": service.definition.arn,
         "deploymentConfiguration": configuration_of(service),
-        "taskSets": [] if of_ecs else [described_task_set(service, one, tasks[one.id]) for one in service.sets],
-        "deployments": [described_deployment(one, tasks[one.id]) for one in newest_first(service)] if of_ecs else [],
+        "taskSets": [] if of_ecs else [task_set_description(service, one, tasks[one.id]) for one in service.sets],
+        "deployments": [deployment_description(one, tasks[one.id]) for one in newest_first(service)] if of_ecs else [],
         "events": service.events,
         "createdAt": service.created_at,
         "placementConstraints": [],
@@ -248,7 +248,7 @@ def newest_first(service: EcsService) -> list[TaskSet]:
     return sorted(service.sets, key=lambda one: (one.status == "PRIMARY", one.created_at), reverse=True)
 
 
-def described_task_set(service: EcsService, one: TaskSet, tasks: Sequence[Task]) -> dict[str, Any]:
+def task_set_description(service: EcsService, one: TaskSet, tasks: Sequence[Task]) -> dict[str, Any]:
     pending, running = counts(tasks)
     return {
         "id": one.id,
@@ -277,7 +277,7 @@ def described_task_set(service: EcsService, one: TaskSet, tasks: Sequence[Task])
     }
 
 
-def described_deployment(one: TaskSet, tasks: Sequence[Task]) -> dict[str, Any]:
+def deployment_description(one: TaskSet, tasks: Sequence[Task]) -> dict[str, Any]:
     pending, running = counts(tasks)
     return {
         "id": one.id,

@@ -130,18 +130,18 @@ class TaskDefinitions(Service):
         name = request.get("clusterName", "default")
         arn = self.account.arn("ecs", f"cluster/{name}")
         cluster = self.clusters.setdefault(name, Cluster(arn=arn, name=name, request=dict(request)))
-        return {"cluster": self._described_cluster(cluster)}
+        return {"cluster": self._cluster_description(cluster)}
 
     def delete_cluster(self, request: Request) -> Answer:
         cluster = self.cluster(request["cluster"])
-        described = self._described_cluster(cluster) | {"status": "INACTIVE"}
+        description = self._cluster_description(cluster) | {"status": "INACTIVE"}
         del self.clusters[cluster.name]
-        return {"cluster": described}
+        return {"cluster": description}
 
     def describe_clusters(self, request: Request) -> Answer:
         names = [name_in(name) for name in request.get("clusters", ["default"])]
         return {
-            "clusters": [self._described_cluster(self.clusters[name]) for name in names if name in self.clusters],
+            "clusters": [self._cluster_description(self.clusters[name]) for name in names if name in self.clusters],
             "failures": [
                 {"arn": self.account.arn("ecs", f"cluster/{name}"), "reason": "MISSING"}
                 for name in names
@@ -158,7 +158,7 @@ class TaskDefinitions(Service):
             raise Refused("ClusterNotFoundException", "Cluster not found.")
         return self.clusters[name]
 
-    def _described_cluster(self, cluster: Cluster) -> dict[str, Any]:
+    def _cluster_description(self, cluster: Cluster) -> dict[str, Any]:
         return {
             "clusterArn": cluster.arn,
             "clusterName": cluster.name,
@@ -204,17 +204,17 @@ class TaskDefinitions(Service):
             registered_at=self.account.now(),
         )
         self.definitions[f"{family}:{revision}"] = definition
-        return {"taskDefinition": self._described_definition(definition), "tags": definition.tags}
+        return {"taskDefinition": self._definition_description(definition), "tags": definition.tags}
 
     def deregister_task_definition(self, request: Request) -> Answer:
         definition = self.definition(request["taskDefinition"])
         definition.status = "INACTIVE"
-        return {"taskDefinition": self._described_definition(definition)}
+        return {"taskDefinition": self._definition_description(definition)}
 
     def describe_task_definition(self, request: Request) -> Answer:
         definition = self.definition(request["taskDefinition"])
         tags = {"tags": definition.tags} if "TAGS" in request.get("include", []) else {}
-        return {"taskDefinition": self._described_definition(definition)} | tags
+        return {"taskDefinition": self._definition_description(definition)} | tags
 
     def list_task_definitions(self, request: Request) -> Answer:
         """Of one family exactly: `familyPrefix` is the full name (API_ListTaskDefinitions)."""
@@ -232,7 +232,7 @@ class TaskDefinitions(Service):
         shown, token = page(found, request.get("nextToken"), size, refused=BAD_TOKEN)
         return {"families": shown} | next_token(token)
 
-    def _described_definition(self, definition: TaskDefinition) -> dict[str, Any]:
+    def _definition_description(self, definition: TaskDefinition) -> dict[str, Any]:
         return {
             **definition.document,
             "taskDefinitionArn": definition.arn,

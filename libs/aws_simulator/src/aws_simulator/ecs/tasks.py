@@ -86,7 +86,7 @@ class Tasks(TaskDefinitions):
         token = request.get("clientToken")
         if token in self._asked:
             known = [self.tasks[key] for key in self._asked[str(token)] if key in self.tasks]
-            return {"tasks": [described(task) for task in known], "failures": []}
+            return {"tasks": [description_of(task) for task in known], "failures": []}
         definition = self._runnable(request)
         refuse_overrides(request.get("overrides", {}), definition)
         started = [
@@ -102,7 +102,7 @@ class Tasks(TaskDefinitions):
         ]
         if token is not None:
             self._asked[token] = [task.id for task in started]
-        return {"tasks": [described(task) for task in started], "failures": []}
+        return {"tasks": [description_of(task) for task in started], "failures": []}
 
     def _runnable(self, request: Request) -> TaskDefinition:
         try:
@@ -126,7 +126,7 @@ class Tasks(TaskDefinitions):
     def stop_task(self, request: Request) -> Answer:
         task = self._task(request)
         life.stop(task, self.account.now(), "UserInitiated", request.get("reason", "Task stopped by user"))
-        return {"task": described(task)}
+        return {"task": description_of(task)}
 
     def _task(self, request: Request) -> Task:
         self.cluster(request.get("cluster"))
@@ -164,7 +164,7 @@ class Tasks(TaskDefinitions):
         with_tags = "TAGS" in request.get("include", [])
         return {
             "tasks": [
-                described(self.tasks[key]) | ({"tags": self.tasks[key].tags} if with_tags else {})
+                description_of(self.tasks[key]) | ({"tags": self.tasks[key].tags} if with_tags else {})
                 for key in keys
                 if key in self.tasks
             ],
@@ -187,7 +187,7 @@ def refuse_overrides(overrides: dict[str, Any], definition: TaskDefinition) -> N
             raise Refused("InvalidParameterException", message)
 
 
-def described(task: Task) -> dict[str, Any]:
+def description_of(task: Task) -> dict[str, Any]:
     """A task as DescribeTasks tells it, without its tags."""
     document = task.definition.document
     overrides = task.request.get("overrides", {})
@@ -217,7 +217,7 @@ def described(task: Task) -> dict[str, Any]:
         "overrides": {"containerOverrides": [], "inferenceAcceleratorOverrides": [], **overrides},
         "attachments": [attachment(task)],
         "attributes": [{"name": "ecs.cpu-architecture", "value": architecture(document)}],
-        "containers": [described_container(task, container) for container in task.containers],
+        "containers": [container_description(task, container) for container in task.containers],
     }
     return {key: value for key, value in facts.items() if value is not None}
 
@@ -250,7 +250,7 @@ def attachment(task: Task) -> dict[str, Any]:
     }
 
 
-def described_container(task: Task, container: Container) -> dict[str, Any]:
+def container_description(task: Task, container: Container) -> dict[str, Any]:
     digest = container.image.partition("@")[2]
     facts = {
         "containerArn": f"{task.arn.replace(':task/', ':container/')}/{container.name}",

@@ -75,7 +75,7 @@ class Listeners(Service):
         )
         self.load_balancers[load_balancer.arn] = load_balancer
         self.tag(load_balancer.arn, request)
-        return {"LoadBalancers": [self._described_load_balancer(load_balancer)]}
+        return {"LoadBalancers": [self._load_balancer_description(load_balancer)]}
 
     def describe_load_balancers(self, request: Request) -> Answer:
         arns, names = request.get("LoadBalancerArns"), request.get("Names")
@@ -87,7 +87,7 @@ class Listeners(Service):
         if len(found) < len(arns or names or ()):
             raise Refused("LoadBalancerNotFound", f"Load balancers '{arns or names}' not found")
         shown, marker = page(found, request.get("Marker"), request.get("PageSize", PAGE_SIZE), refused=BAD_MARKER)
-        return {"LoadBalancers": [self._described_load_balancer(one) for one in shown]} | next_marker(marker)
+        return {"LoadBalancers": [self._load_balancer_description(one) for one in shown]} | next_marker(marker)
 
     def delete_load_balancer(self, request: Request) -> Answer:
         self.load_balancers.pop(request["LoadBalancerArn"], None)
@@ -107,7 +107,7 @@ class Listeners(Service):
             raise Refused("LoadBalancerNotFound", f"Load balancer '{arn}' not found")
         return self.load_balancers[arn]
 
-    def _described_load_balancer(self, load_balancer: LoadBalancer) -> dict[str, Any]:
+    def _load_balancer_description(self, load_balancer: LoadBalancer) -> dict[str, Any]:
         request = load_balancer.request
         internal = "internal-" if request.get("Scheme") == "internal" else ""
         identity = load_balancer.arn.rpartition("/")[2]
@@ -142,7 +142,7 @@ class Listeners(Service):
         )
         self.listeners[listener.arn] = listener
         self.tag(listener.arn, request)
-        return {"Listeners": [described_listener(listener)]}
+        return {"Listeners": [listener_description(listener)]}
 
     def modify_listener(self, request: Request) -> Answer:
         self.routes_changed()
@@ -151,7 +151,7 @@ class Listeners(Service):
             listener.default_actions = [normal(action) for action in request["DefaultActions"]]
         listener.port = request.get("Port", listener.port)
         listener.protocol = request.get("Protocol", listener.protocol)
-        return {"Listeners": [described_listener(listener)]}
+        return {"Listeners": [listener_description(listener)]}
 
     def delete_listener(self, request: Request) -> Answer:
         self.routes_changed()
@@ -168,7 +168,7 @@ class Listeners(Service):
             listener for listener in self.listeners.values() if listener.load_balancer_arn == load_balancer
         ]
         shown, marker = page(found, request.get("Marker"), request.get("PageSize", PAGE_SIZE), refused=BAD_MARKER)
-        return {"Listeners": [described_listener(one) for one in shown]} | next_marker(marker)
+        return {"Listeners": [listener_description(one) for one in shown]} | next_marker(marker)
 
     def _listener(self, arn: str) -> Listener:
         if arn not in self.listeners:
@@ -193,7 +193,7 @@ class Listeners(Service):
         )
         self.rules[rule.arn] = rule
         self.tag(rule.arn, request)
-        return {"Rules": [described_rule(rule)]}
+        return {"Rules": [rule_description(rule)]}
 
     def modify_rule(self, request: Request) -> Answer:
         self.routes_changed()
@@ -201,12 +201,12 @@ class Listeners(Service):
         if "Actions" in request:
             rule.actions = [normal(action) for action in request["Actions"]]
         rule.conditions = list(request.get("Conditions", rule.conditions))
-        return {"Rules": [described_rule(rule)]}
+        return {"Rules": [rule_description(rule)]}
 
     def set_rule_priorities(self, request: Request) -> Answer:
         for pair in request["RulePriorities"]:
             self._rule(pair["RuleArn"]).priority = pair["Priority"]
-        return {"Rules": [described_rule(self._rule(pair["RuleArn"])) for pair in request["RulePriorities"]]}
+        return {"Rules": [rule_description(self._rule(pair["RuleArn"])) for pair in request["RulePriorities"]]}
 
     def delete_rule(self, request: Request) -> Answer:
         self.routes_changed()
@@ -215,10 +215,10 @@ class Listeners(Service):
 
     def describe_rules(self, request: Request) -> Answer:
         if "RuleArns" in request:
-            found = [described_rule(self._rule(arn)) for arn in request["RuleArns"]]
+            found = [rule_description(self._rule(arn)) for arn in request["RuleArns"]]
         else:
             listener = self._listener(str(request.get("ListenerArn")))
-            found = [described_rule(rule) for rule in self.rules_of(listener.arn)]
+            found = [rule_description(rule) for rule in self.rules_of(listener.arn)]
             found.append(default_rule(listener))
         shown, marker = page(found, request.get("Marker"), request.get("PageSize", PAGE_SIZE), refused=BAD_MARKER)
         return {"Rules": shown} | next_marker(marker)
@@ -239,7 +239,7 @@ def normal(action: dict[str, Any]) -> dict[str, Any]:
     return forward(weights) if weights else {"Order": 1, **action}
 
 
-def described_listener(listener: Listener) -> dict[str, Any]:
+def listener_description(listener: Listener) -> dict[str, Any]:
     extra: dict[str, Any] = {
         key: listener.request[key] for key in ("Certificates", "SslPolicy") if key in listener.request
     }
@@ -253,17 +253,17 @@ def described_listener(listener: Listener) -> dict[str, Any]:
     }
 
 
-def described_rule(rule: Rule) -> dict[str, Any]:
+def rule_description(rule: Rule) -> dict[str, Any]:
     return {
         "RuleArn": rule.arn,
         "Priority": str(rule.priority),
-        "Conditions": [described_condition(condition) for condition in rule.conditions],
+        "Conditions": [condition_description(condition) for condition in rule.conditions],
         "Actions": rule.actions,
         "IsDefault": False,
     }
 
 
-def described_condition(condition: dict[str, Any]) -> dict[str, Any]:
+def condition_description(condition: dict[str, Any]) -> dict[str, Any]:
     """ELB repeats the values of a path or host condition in the older member Values."""
     field = {"path-pattern": "PathPatternConfig", "host-header": "HostHeaderConfig"}.get(condition.get("Field", ""))
     if field is None:

@@ -118,12 +118,12 @@ class TargetGroups(Listeners):
         )
         self.target_groups[group.arn] = group
         self.tag(group.arn, request)
-        return {"TargetGroups": [self._described(group)]}
+        return {"TargetGroups": [self._description(group)]}
 
     def modify_target_group(self, request: Request) -> Answer:
         group = self.target_group(request["TargetGroupArn"])
         group.request |= {key: request[key] for key in MODIFIABLE if key in request}
-        return {"TargetGroups": [self._described(group)]}
+        return {"TargetGroups": [self._description(group)]}
 
     def modify_target_group_attributes(self, request: Request) -> Answer:
         group = self.target_group(request["TargetGroupArn"])
@@ -148,23 +148,23 @@ class TargetGroups(Listeners):
         if load_balancer is not None:
             found = [group for group in found if load_balancer in self.load_balancers_of(group.arn)]
         shown, marker = page(found, request.get("Marker"), request.get("PageSize", PAGE_SIZE), refused=BAD_MARKER)
-        return {"TargetGroups": [self._described(group) for group in shown]} | next_marker(marker)
+        return {"TargetGroups": [self._description(group) for group in shown]} | next_marker(marker)
 
     def describe_target_health(self, request: Request) -> Answer:
         group = self.target_group(request["TargetGroupArn"])
-        found = [described_health(target.id, target.port, health) for target, health in self.targets(group)]
+        found = [health_description(target.id, target.port, health) for target, health in self.targets(group)]
         wanted = [(target["Id"], target.get("Port")) for target in request.get("Targets", [])]
         if not wanted:
             return {"TargetHealthDescriptions": found}
         by_address = {(one["Target"]["Id"], one["Target"]["Port"]): one for one in found}
         return {
             "TargetHealthDescriptions": [
-                by_address.get((address, port)) or described_health(address, port, NOT_REGISTERED)
+                by_address.get((address, port)) or health_description(address, port, NOT_REGISTERED)
                 for address, port in wanted
             ]
         }
 
-    def _described(self, group: TargetGroup) -> dict[str, Any]:
+    def _description(self, group: TargetGroup) -> dict[str, Any]:
         return {
             "TargetGroupArn": group.arn,
             "TargetGroupName": group.name,
@@ -173,7 +173,7 @@ class TargetGroups(Listeners):
         }
 
 
-def described_health(address: str, port: int | None, health: Health) -> dict[str, Any]:
+def health_description(address: str, port: int | None, health: Health) -> dict[str, Any]:
     target = {"Id": address} | ({"Port": port} if port else {})
     checked = {"HealthCheckPort": str(port)} if port else {}
     return {"Target": target, **checked, "TargetHealth": health.answer}
