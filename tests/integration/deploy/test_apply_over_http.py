@@ -1,4 +1,4 @@
-"""A stack through its change sets over HTTP, against an emulator that was written without us."""
+"""Create, update and protect a stack through change sets, over HTTP, against an independent emulator."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,7 +49,9 @@ def tools(aws_server: AwsServer, told: list[ApplyEvent]) -> Iterator[Tools]:
     aws.stacks.client.boto3_client.close()
 
 
-def test_a_stack_is_created_left_alone_changed_and_kept_from_loss(tools: Tools, told: list[ApplyEvent]) -> None:
+def test_a_stack_is_created_left_unchanged_updated_and_kept_from_data_loss(
+    tools: Tools, told: list[ApplyEvent]
+) -> None:
     desired = DesiredStack(
         name=f"test-{uuid4().hex[:8]}",
         environment="local",

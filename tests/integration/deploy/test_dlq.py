@@ -98,7 +98,7 @@ def test_show_decodes_messages_and_leaves_them(queues: Queues) -> None:
     assert listed()["orders"]["depth"] == 1
 
 
-def test_show_prints_what_is_not_json_as_it_is(queues: Queues) -> None:
+def test_show_prints_text_that_is_not_json_unchanged(queues: Queues) -> None:
     queues.bury("poison")
     [message] = json.loads(dlq("show", "orders", "--json").stdout)["messages"]
     assert message["body"] == "poison"
@@ -132,7 +132,7 @@ def test_redriving_one_leaves_the_others(queues: Queues) -> None:
     assert listed()["orders"]["depth"] == 11
 
 
-def test_redriving_a_message_that_is_not_there_is_an_error(queues: Queues) -> None:
+def test_redriving_a_missing_message_is_an_error(queues: Queues) -> None:
     queues.bury("one")
     result = dlq("redrive", "orders", "nobody")
     assert result.exit_code == 1

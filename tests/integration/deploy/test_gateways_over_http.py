@@ -1,4 +1,4 @@
-"""The gateways over HTTP, against an emulator where it does what AWS does: requests arrive, answers are read."""
+"""The gateways over HTTP, against an emulator: requests are accepted and answers are read."""
 
 import json
 import time
@@ -62,7 +62,7 @@ def table(aws: Aws) -> Iterator[str]:
     client.close()
 
 
-def test_one_of_many_who_ask_at_once_gets_the_lock(aws: Aws, table: str, name: str) -> None:
+def test_one_of_many_concurrent_requests_gets_the_lock(aws: Aws, table: str, name: str) -> None:
     items = [lock(name, f"token-{number}") for number in range(8)]
 
     with ThreadPoolExecutor(8) as pool:
@@ -73,9 +73,7 @@ def test_one_of_many_who_ask_at_once_gets_the_lock(aws: Aws, table: str, name: s
     assert {answer.by.token for answer in answers if isinstance(answer, Taken)} == {held[0].item.token}
 
 
-def test_a_lock_is_ours_until_its_time_is_over_and_then_the_next_ones_with_what_we_left(
-    aws: Aws, table: str, name: str
-) -> None:
+def test_an_expired_lock_goes_to_the_next_owner_with_the_state_of_the_last(aws: Aws, table: str, name: str) -> None:
     ours, theirs = lock(name, "ours"), lock(name, "theirs")
     suspended = Suspended(scale_in=True, scheduled=True)
     until = NOW + timedelta(seconds=300)
@@ -197,7 +195,7 @@ def test_a_stack_is_created_and_read_through_a_change_set(aws: Aws, name: str) -
     assert aws.logs.groups([f"/{name}", "/none"]) == {f"/{name}"}
 
 
-def test_a_stack_that_is_not_there_has_nothing(aws: Aws, name: str) -> None:
+def test_a_missing_stack_has_no_template_resources_or_events(aws: Aws, name: str) -> None:
     assert aws.stacks.resources(name) == ()
     assert aws.stacks.events(name, after=None) == ()
     with pytest.raises(NotFound):
@@ -215,7 +213,7 @@ def test_parameters_are_found_by_name_and_by_path(aws: Aws, name: str) -> None:
     assert set(aws.parameters.under(f"/{name}")) == set(names)
 
 
-def test_secrets_are_there_or_not_and_have_keys(aws: Aws, name: str) -> None:
+def test_secrets_exist_or_not_and_have_keys(aws: Aws, name: str) -> None:
     client = aws.client_of("secretsmanager")
     client.create_secret(Name=name, SecretString=json.dumps({"password": "p", "username": "u"}))
     client.close()
@@ -263,7 +261,7 @@ def test_an_image_and_its_repository_may_be_missing(aws: Aws, name: str) -> None
     assert aws.images.login().user == "AWS"
 
 
-def test_rules_and_target_groups_that_are_not_there_are_left_out(aws: Aws, name: str) -> None:
+def test_missing_rules_and_target_groups_are_left_out(aws: Aws, name: str) -> None:
     client = aws.client_of("elbv2")
     client.create_target_group(
         Name=name, Protocol="HTTP", Port=8080, VpcId="vpc-1", TargetType="ip", HealthCheckPath="/health/ready"

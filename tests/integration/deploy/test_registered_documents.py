@@ -1,4 +1,4 @@
-"""What an emulator of ECS answers of a registered task definition means what was rendered, whatever it adds."""
+"""The answer of an ECS emulator equals the rendered task definition, whatever the emulator adds."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""`platform build`: what it prints where, what it leaves, and what it needs of the machine."""
+"""`platform build`: its output, its record, and its use of Docker."""
 
 import json
 import os
@@ -111,7 +111,7 @@ def test_architecture_and_base_image_can_be_chosen(desk: Desk, monkeypatch: pyte
     assert "--platform=linux/arm64" in desk.calls[1]
 
 
-def test_a_service_that_is_not_there_is_refused_with_the_closest_one(desk: Desk) -> None:
+def test_an_unknown_service_is_refused_with_the_closest_name(desk: Desk) -> None:
     result = desk.build("user")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "did you mean users?" in result.stderr

@@ -1,4 +1,4 @@
-"""The buildspec's own commands, run as CodeBuild runs them: in a clone, in bash, phase by phase, down to AWS.
+"""Run the commands of the buildspec as CodeBuild does: in a clone, in bash, phase by phase, against AWS.
 
 The platform's commands, bash and git are real. `make` and Docker are stood in for, and AWS is the simulated account in
 memory, so the Python that CodeBuild starts is this one.
@@ -217,7 +217,7 @@ def test_nothing_follows_a_step_that_fails(machine: Machine, failing: tuple[str,
     assert f"{RELEASE} deploy" not in build.commands("build")
 
 
-def test_what_the_scan_refuses_is_not_deployed(machine: Machine) -> None:
+def test_an_image_that_its_scan_refuses_is_not_deployed(machine: Machine) -> None:
     machine.severities = {"CRITICAL": 1}
     build = machine.build()
     assert build.commands("build")[-1] == f"{RELEASE} push"

@@ -1,4 +1,4 @@
-"""How Docker's command line is called: by a program that stands in for it."""
+"""How Docker's command line is called, with a fake program."""
 
 import sys
 from collections.abc import Iterator

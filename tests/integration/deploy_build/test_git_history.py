@@ -39,9 +39,7 @@ def test_a_commit_touches_the_service_whose_file_it_changes(clone: Path, monkeyp
     assert changed(clone, monkeypatch, "--since", "HEAD~1").stdout == f"orders: image\n  {API} (service: image)\n"
 
 
-def test_what_is_not_committed_counts_and_what_is_ignored_does_not(
-    clone: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_uncommitted_files_count_and_ignored_files_do_not(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     append(clone / "requirements/users.txt")
     (clone / "services/orders/src/orders/extra.py").write_text("", encoding="utf-8")
     (clone / "services/inventory/src/inventory/__pycache__").mkdir()
@@ -53,7 +51,7 @@ def test_what_is_not_committed_counts_and_what_is_ignored_does_not(
     ]
 
 
-def test_what_is_deleted_or_moved_touches_the_service_that_had_it(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deleted_and_moved_files_affect_the_service_that_had_them(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     git(clone, "rm", "--quiet", API)
     git(clone, "mv", "services/users/src/users/api.py", "services/inventory/src/inventory/moved.py")
     found = json.loads(changed(clone, monkeypatch, "--since", "HEAD", "--json").stdout)
@@ -74,7 +72,7 @@ def test_only_some_reasons_are_printed_and_the_others_counted(clone: Path, monke
     assert (len(lines), lines[-1]) == (7, "  and 2 more; --json lists them")
 
 
-def test_without_a_revision_every_service_is_listed_and_it_says_why(
+def test_without_a_revision_every_service_is_listed_with_the_reason(
     clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = changed(clone, monkeypatch)
@@ -92,7 +90,7 @@ def test_a_revision_that_git_does_not_know_is_refused(clone: Path, monkeypatch: 
         Git(clone).changed_since("--help")
 
 
-def test_a_shallow_clone_says_that_it_is_one(clone: Path, tmp_path: Path) -> None:
+def test_a_shallow_clone_is_the_reason_of_an_unknown_revision(clone: Path, tmp_path: Path) -> None:
     append(clone / API)
     git(clone, "commit", "--quiet", "--all", "--message", "Change orders")
     first = git(clone, "rev-parse", "HEAD~1").strip()
@@ -103,7 +101,7 @@ def test_a_shallow_clone_says_that_it_is_one(clone: Path, tmp_path: Path) -> Non
     assert "the clone is shallow" in str(raised.value.because)
 
 
-def test_a_folder_without_history_cannot_tell_what_changed(clone: Path) -> None:
+def test_a_folder_without_history_cannot_list_changes(clone: Path) -> None:
     shutil.rmtree(clone / ".git")
     with pytest.raises(NoHistory) as raised:
         Git(clone).changed_since("HEAD~1")
@@ -118,7 +116,7 @@ def test_the_same_files_have_the_same_tag_in_another_clone_and_without_git(clone
     assert tag_of(clone) == tag_of(other) == tag_of(archive)
 
 
-def test_what_is_not_committed_changes_the_tag_and_what_is_not_in_the_image_does_not(clone: Path) -> None:
+def test_uncommitted_files_change_the_tag_and_files_outside_the_image_do_not(clone: Path) -> None:
     before = tag_of(clone)
     append(clone / "README.md")
     append(clone / "services/users/src/users/api.py")

@@ -1,4 +1,4 @@
-"""A registry and a builder that stand for ECR and Docker, and a clock that stands still until somebody waits."""
+"""Fakes of ECR, Docker and the clock, which moves only when somebody waits."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""An image is built and pushed once, whoever asks and how often."""
+"""An image is built and pushed once, however often."""
 
 import json
 from dataclasses import replace
@@ -46,7 +46,7 @@ class Run:
         )
 
 
-def test_what_is_not_there_is_built_and_pushed_and_known_by_its_digest() -> None:
+def test_a_missing_image_is_built_pushed_and_named_by_its_digest() -> None:
     run = Run(Registry())
     image = run.publish()
     assert run.builder.done == [f"login {HOST}", "build", f"push {REFERENCE}"]
@@ -68,7 +68,7 @@ def test_the_build_gets_architecture_version_commit_and_origin() -> None:
     }
 
 
-def test_a_tag_that_is_there_is_reused_without_docker() -> None:
+def test_an_existing_tag_is_reused_without_docker() -> None:
     run = Run(Registry(tags={f"orders:{SOURCE.tag}": DIGEST}))
     image = run.publish()
     assert run.builder.done == []
@@ -82,7 +82,7 @@ def test_the_same_content_is_built_once_by_two_runs_one_after_the_other() -> Non
     assert first.uri == second.uri
 
 
-def test_who_loses_the_race_takes_the_winners_image() -> None:
+def test_a_push_that_loses_the_race_uses_the_image_of_the_winner() -> None:
     registry, other = Registry(), "sha256:" + "cd" * 32
     run = Run(registry, Builder(registry, rival=other))
     image = run.publish()
@@ -90,14 +90,14 @@ def test_who_loses_the_race_takes_the_winners_image() -> None:
     assert "another build has pushed" in "\n".join(run.reported)
 
 
-def test_a_push_that_is_refused_is_an_error_where_nobody_else_has_pushed() -> None:
+def test_a_refused_push_is_an_error_without_another_push() -> None:
     registry = Registry()
     with pytest.raises(DockerFailed) as raised:
         Run(registry, Builder(registry, refusal="denied: not authorized")).publish()
     assert raised.value.because == "denied: not authorized"
 
 
-def test_an_image_that_the_registry_tells_of_a_little_later_is_waited_for() -> None:
+def test_an_image_that_appears_late_in_the_registry_is_awaited() -> None:
     registry = Registry(late=3)
     run = Run(registry)
     assert run.publish().digest == DIGEST
@@ -110,7 +110,7 @@ def test_an_image_that_never_appears_is_an_error() -> None:
         Run(registry).publish()
 
 
-def test_an_image_that_the_scan_refuses_is_refused_though_it_was_there_before() -> None:
+def test_an_existing_image_is_refused_if_its_scan_fails() -> None:
     registry = Registry(tags={f"orders:{SOURCE.tag}": DIGEST}, scans=[scan_of(critical=1)])
     with pytest.raises(ImageRefused):
         Run(registry).publish()
@@ -127,7 +127,7 @@ def test_the_registrys_address_follows_from_account_and_region(region: str, host
     assert repository_address(replace(STAGING, region=region), "orders") == f"{host}/orders"
 
 
-def test_what_answers_for_another_registry_is_refused_before_anything_is_built() -> None:
+def test_another_registry_is_refused_before_the_build() -> None:
     """As the laptop's emulator does, or the keys of another account."""
     run = Run(Registry(host="localhost:4566"))
     with pytest.raises(NoRegistry):
@@ -135,7 +135,7 @@ def test_what_answers_for_another_registry_is_refused_before_anything_is_built()
     assert run.builder.done == []
 
 
-def test_the_record_says_what_was_pushed_and_replaces_the_last_one(tmp_path: Path) -> None:
+def test_the_record_describes_the_pushed_image_and_replaces_the_last_one(tmp_path: Path) -> None:
     registry = Registry(scans=[scan_of(low=2)])
     image = Run(registry).publish()
     write_record(tmp_path, replace(image, digest="sha256:old"))

@@ -1,4 +1,4 @@
-"""What is handed to Docker, and what its refusals mean."""
+"""The build context for Docker, and the errors from Docker's output."""
 
 import io
 import tarfile
@@ -15,7 +15,7 @@ FILES = (
 )
 
 
-def test_the_context_holds_the_files_and_nothing_about_who_made_it() -> None:
+def test_the_context_has_the_files_without_owner_or_time() -> None:
     with tarfile.open(fileobj=io.BytesIO(context_of(FILES))) as tar:
         entries = {entry.name: entry for entry in tar}
         assert {name: entry.mode for name, entry in entries.items() if entry.isfile()} == {
@@ -44,7 +44,7 @@ def test_the_context_holds_the_files_and_nothing_about_who_made_it() -> None:
         ([], DockerFailed, "docker printed no reason"),
     ],
 )
-def test_a_refusal_differs_from_a_docker_that_is_not_there(lines: list[str], kind: type, because: str) -> None:
+def test_a_refusal_differs_from_a_missing_docker(lines: list[str], kind: type, because: str) -> None:
     error = refusal("the image orders:1 could not be built", lines)
     assert type(error) is kind
     assert because in str(error.because)

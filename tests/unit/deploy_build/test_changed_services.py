@@ -1,4 +1,4 @@
-"""Which services a change touches: the graph of this repository, file by file."""
+"""Which services a change affects: the graph of this repository, file by file."""
 
 from functools import cache
 
@@ -47,7 +47,7 @@ def test_a_lock_touches_the_image_of_its_service() -> None:
     assert why("requirements/users.txt") == {"users": {("image", "lock")}}
 
 
-def test_a_dockerfile_touches_its_image_and_what_all_of_them_use_touches_all() -> None:
+def test_a_dockerfile_affects_its_image_and_shared_files_affect_all_images() -> None:
     assert why("services/users/Dockerfile") == {"users": {("image", "Dockerfile")}}
     assert why(".dockerignore") == all_by(("image", "Dockerfile"))
     assert why("deploy/image/root_filesystem.py") == all_by(("image", "Dockerfile"))
@@ -57,12 +57,12 @@ def test_the_runtime_half_touches_every_image() -> None:
     assert why(f"{SDK}/runtime/messaging/outbox.py") == all_by(("image", "SDK"))
 
 
-def test_what_renders_touches_every_services_documents() -> None:
+def test_renderers_affect_the_documents_of_every_service() -> None:
     for module in ("render/alarms.py", "manifest/load.py", "environment.py", "render/names.py", "toml_document.py"):
         assert why(f"{SDK}/deploy/{module}") == all_by(("documents", "renderer")), module
 
 
-def test_what_both_halves_share_touches_images_and_documents() -> None:
+def test_modules_of_both_halves_affect_images_and_documents() -> None:
     assert why(f"{SDK}/contract.py") == all_by(("image", "SDK"), ("documents", "renderer"))
 
 
@@ -106,7 +106,7 @@ def test_an_environments_file_touches_the_documents_of_that_environment() -> Non
         f"{SDK}/deploy/manifest/reference.py",
     ],
 )
-def test_what_is_neither_in_an_image_nor_rendered_touches_nothing(path: str) -> None:
+def test_other_files_affect_nothing(path: str) -> None:
     assert why(path) == {}
 
 

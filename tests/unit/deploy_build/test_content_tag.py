@@ -1,4 +1,4 @@
-"""The name of an image follows from its content, and from nothing else."""
+"""The tag of an image depends on its content only."""
 
 import dataclasses
 import re
@@ -45,7 +45,7 @@ def test_a_file_more_or_less_is_another_tag() -> None:
     assert len({tag_of(), tag_of(LOCK), tag_of(*FILES)}) == 3
 
 
-def test_what_moves_between_path_and_content_is_another_tag() -> None:
+def test_moving_bytes_between_path_and_content_changes_the_tag() -> None:
     """The parts of a file are kept apart: a path that ends as a content begins is not the same."""
     first = SourceFile(path="a", mode="100644", content=b"bc")
     second = SourceFile(path="ab", mode="100644", content=b"c")
@@ -70,5 +70,5 @@ def test_another_base_image_is_another_tag_and_a_mirror_of_it_is_not() -> None:
         ("docker.io/library/python@sha256:ab", "python@sha256:ab"),
     ],
 )
-def test_a_registry_is_where_an_image_lies_and_not_what_it_is(image: str, kept: str) -> None:
+def test_the_registry_is_not_part_of_an_images_identity(image: str, kept: str) -> None:
     assert without_registry(image) == kept

@@ -1,4 +1,4 @@
-"""Which files an image is made from, as its Dockerfile and .dockerignore say."""
+"""Which files are the inputs of an image, from its Dockerfile and .dockerignore."""
 
 import pytest
 
@@ -26,7 +26,7 @@ COPY --from=source /app /app
 """
 
 
-def test_the_sources_of_an_image_are_what_is_copied_from_the_repository() -> None:
+def test_the_sources_of_an_image_are_the_paths_copied_from_the_repository() -> None:
     assert read_dockerfile(DOCKERFILE, "Dockerfile") == Dockerfile(
         sources=("requirements/orders.txt", "libs/platform_sdk/src", "services/orders/src", "deploy/image/*.py"),
         base_image="python:3.13-slim-bookworm",
@@ -87,7 +87,7 @@ def test_without_rules_nothing_is_ignored() -> None:
     assert not is_ignored("services/orders/README.md", read_rules("\n# none\n"))
 
 
-def test_an_image_contains_what_is_copied_and_not_ignored_and_follows_from_its_dockerfile() -> None:
+def test_an_image_contains_files_that_are_copied_and_not_ignored() -> None:
     inputs = ImageInputs(
         path="services/orders/Dockerfile",
         dockerfile=Dockerfile(sources=("services/orders/src", "libs/sdk/*.py"), base_image="python"),

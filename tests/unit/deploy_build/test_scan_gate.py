@@ -1,4 +1,4 @@
-"""The scan is awaited for a while, and what it finds is gated by severity."""
+"""The command waits for a scan, and refuses images by the severity of its findings."""
 
 import pytest
 
@@ -66,7 +66,7 @@ def test_the_severity_decides(fail_on: FailOn, scan: Scan, refused: bool) -> Non
         assert judged.judge() is not None
 
 
-def test_a_refusal_names_what_to_mend() -> None:
+def test_a_refusal_names_the_findings_and_their_fixes() -> None:
     judged = Judged(scan_of(findings=(OPENSSL, ZLIB), critical=1, high=1), gate=Gate(fail_on="high"))
     with pytest.raises(ImageRefused) as raised:
         judged.judge()
@@ -87,7 +87,7 @@ def test_findings_that_are_not_listed_are_counted() -> None:
     assert str(raised.value.because).endswith("\nand 29 more")
 
 
-def test_nobody_waits_for_a_scan_that_nobody_asked_for() -> None:
+def test_without_a_gate_there_is_no_wait_for_a_scan() -> None:
     judged = Judged(scan_of("FAILED"), gate=Gate(fail_on="never"))
     assert judged.judge() is None
     assert judged.seconds == 0

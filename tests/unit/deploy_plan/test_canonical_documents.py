@@ -1,4 +1,4 @@
-"""Documents that mean the same have one form, and those that do not, have two."""
+"""Documents with the same meaning have the same canonical form; others do not."""
 
 import copy
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def app(of: Any) -> Any:
 
 
 @pytest.mark.parametrize("spec", SERVICES, ids=lambda spec: spec.name)
-def test_what_ecs_answers_is_what_was_rendered(spec: Any) -> None:
+def test_the_answer_of_ecs_equals_the_rendered_document(spec: Any) -> None:
     roles: Any = ("api",) if spec.worker is None else ("api", "worker")
     for role in roles:
         rendered: Any = render_task_definition(spec, PRODUCTION, image=IMAGE, role=role)
@@ -127,7 +127,7 @@ def without_a_sidecar(of: Any) -> None:
         with_writable_root, with_unessential_app, with_udp, with_other_cpu, without_a_sidecar,
     ],
 )  # fmt: skip
-def test_whatever_changes_what_runs_changes_the_digest(change: Callable[[Any], None]) -> None:
+def test_every_change_of_a_running_part_changes_the_digest(change: Callable[[Any], None]) -> None:
     changed = document()
     change(changed)
     assert document_digest(changed) != document_digest(document())
@@ -144,7 +144,7 @@ def template() -> Any:
     return render_service_stack(ORDERS, PRODUCTION)
 
 
-def test_what_cloudformation_does_not_act_on_is_no_difference() -> None:
+def test_parts_that_cloudformation_ignores_make_no_difference() -> None:
     other = template()
     other["Description"] = "another"
     other["Parameters"]["ContainerPort"] |= {"Default": 3001, "Description": "another"}
@@ -154,7 +154,7 @@ def test_what_cloudformation_does_not_act_on_is_no_difference() -> None:
 
 
 @pytest.mark.parametrize("part", ["Properties", "DeletionPolicy", "UpdateReplacePolicy", "Type"])
-def test_what_cloudformation_acts_on_is_one(part: str) -> None:
+def test_parts_that_cloudformation_acts_on_make_a_difference(part: str) -> None:
     other = template()
     queue = other["Resources"]["OrdersQueue"]
     queue[part] = {**queue[part], "DelaySeconds": 5} if part == "Properties" else "Other"

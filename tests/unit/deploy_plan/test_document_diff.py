@@ -1,4 +1,4 @@
-"""Differences, in words that people know."""
+"""Differences between documents, with readable paths."""
 
 from platform_sdk.deploy.plan.diff import Change, diff, diff_task_definitions
 
@@ -46,7 +46,7 @@ def test_sizes_are_of_the_task_and_containers_come_and_go_by_name() -> None:
     ]
 
 
-def test_tags_of_revisions_are_no_change_of_what_runs() -> None:
+def test_tags_of_revisions_are_no_change() -> None:
     before = task(container(), tags=[{"key": "platform:version", "value": "1.4.2"}])
     assert diff_task_definitions("api", before, task(container())) == ()
 
@@ -66,7 +66,7 @@ def test_objects_without_a_name_come_and_go_whole() -> None:
     ]
 
 
-def test_names_that_are_not_unique_tell_nothing_apart() -> None:
+def test_names_that_are_not_unique_name_no_elements() -> None:
     before = [{"Name": "a", "Value": 1}, {"Name": "a", "Value": 3}]
     after = [{"Name": "a", "Value": 1}, {"Name": "a", "Value": 2}]
     assert rows(diff({"list": before}, {"list": after})) == [

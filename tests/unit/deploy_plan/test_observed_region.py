@@ -85,7 +85,7 @@ def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(FIXTURES)
 
 
-def test_what_was_created_waits_for_its_first_release(created: AwsSimulator) -> None:
+def test_a_new_service_waits_for_its_first_release(created: AwsSimulator) -> None:
     state = observe_service(ORDERS, STAGING, gateways(created))
     plan = plan_service(ORDERS, STAGING, state)
     assert state.template == render_service_stack(ORDERS, STAGING)
@@ -127,12 +127,12 @@ def test_services_are_read_in_few_calls_and_nothing_is_written(simulator: AwsSim
     }
 
 
-def test_one_service_and_all_of_them_are_read_alike(simulator: AwsSimulator) -> None:
+def test_one_service_and_all_services_are_read_equally(simulator: AwsSimulator) -> None:
     aws = gateways(simulator)
     assert observe_service(ORDERS, STAGING, aws) == observe_services(SERVICES, STAGING, aws)["orders"]
 
 
-def test_where_there_is_nothing_nothing_is_found() -> None:
+def test_an_empty_account_has_no_state() -> None:
     assert observe_service(ORDERS, STAGING, gateways(empty_simulator())) == NOTHING
 
 
@@ -158,7 +158,7 @@ def test_a_revision_that_was_registered_and_does_not_run_is_found_beside_the_one
     assert set(state.newer_revisions) == {"api"}
 
 
-def test_a_running_deployment_is_found_and_what_it_does_is_no_drift(live: AwsSimulator) -> None:
+def test_a_running_deployment_is_found_and_its_changes_are_no_drift(live: AwsSimulator) -> None:
     revision = live.client("ecs").describe_task_definition(taskDefinition="staging-orders")["taskDefinition"]
     document: Any = render_task_definition(ORDERS, STAGING, image=revision["containerDefinitions"][0]["image"])
     arn = live.client("ecs").register_task_definition(**document)["taskDefinition"]["taskDefinitionArn"]
@@ -215,9 +215,7 @@ def alarm_deleted_in_the_console(live: AwsSimulator) -> None:
         (alarm_deleted_in_the_console, "alarm staging-orders-error-rate is missing"),
     ],
 )
-def test_what_was_done_in_the_console_is_drift(
-    live: AwsSimulator, done: Callable[[AwsSimulator], None], found: str
-) -> None:
+def test_changes_in_the_console_are_drift(live: AwsSimulator, done: Callable[[AwsSimulator], None], found: str) -> None:
     done(live)
     assert [drift.what for drift in drift_of(observe_service(ORDERS, STAGING, gateways(live)))] == [found]
     result = run(live, "orders")
@@ -272,7 +270,7 @@ def give_template(live: AwsSimulator, text: str, parameters: Sequence[Mapping[st
     live.clock.sleep(600)
 
 
-def test_a_template_may_be_what_render_prints(live: AwsSimulator) -> None:
+def test_a_template_may_be_the_yaml_that_render_prints(live: AwsSimulator) -> None:
     alarms = tuple(replace(alarm, minutes=alarm.minutes + 1) for alarm in ORDERS.alarms)
     template = render_service_stack(replace(ORDERS, alarms=alarms), STAGING)
     give_template(live, to_yaml(template))
@@ -304,7 +302,7 @@ def test_the_command_plans_an_image_by_its_tag(live: AwsSimulator) -> None:
     assert service["cost"]["usd_per_month"] == "0.00"
 
 
-def test_whoever_releases_a_service_may_plan_it(live: AwsSimulator) -> None:
+def test_the_role_that_releases_a_service_may_plan_it(live: AwsSimulator) -> None:
     live.calls.clear()
     assert run(live, "orders", "--image", "1.4.2").exit_code == 0
     documents = live.service(Iam).documents("staging-orders-release")
@@ -355,7 +353,7 @@ def test_a_service_that_cannot_be_planned_or_is_gone_does_not_silence_the_others
 @pytest.mark.parametrize(
     "arguments", [("--shared", "orders"), ("--shared", "--image", "1"), ("--image", "1"), ("--image", "1", "a", "b")]
 )
-def test_what_makes_no_sense_is_refused_before_anything_is_asked(arguments: tuple[str, ...]) -> None:
+def test_contradicting_options_are_refused_before_any_call(arguments: tuple[str, ...]) -> None:
     simulator = empty_simulator()
     assert run(simulator, *arguments).exit_code == 2
     assert simulator.calls == []

@@ -1,4 +1,4 @@
-"""The cost of a change: what is deployed, counted as what shall be is."""
+"""The cost of a change: the deployed service and the plan are counted in the same way."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -44,7 +44,7 @@ def scaled(**bounds: Any) -> ServiceSpec:
 
 
 @pytest.mark.parametrize("spec", SERVICES.values(), ids=lambda spec: spec.name)
-def test_what_is_deployed_costs_what_platform_cost_says(spec: ServiceSpec) -> None:
+def test_a_deployed_service_costs_the_same_as_in_platform_cost(spec: ServiceSpec) -> None:
     cost = cost_of(spec, released(spec, PRODUCTION))
     expected = load_estimate(FIXTURES, "production", [spec.name])
     assert cost.difference.before_usd_per_month == cost.difference.after_usd_per_month == expected.usd_per_month
@@ -67,7 +67,7 @@ def test_the_second_set_of_tasks_is_part_of_it() -> None:
     assert cost.overlap_usd_per_month == line.usd_per_month > 0
 
 
-def test_a_service_that_is_not_there_costs_nothing_yet() -> None:
+def test_a_missing_service_costs_nothing_yet() -> None:
     cost = cost_of(ORDERS, NOTHING)
     assert cost.difference.before_usd_per_month == 0
     assert cost.difference.usd_per_month == cost.difference.after_usd_per_month > 0
@@ -89,7 +89,7 @@ def test_a_larger_largest_count_costs_nothing_on_average_and_more_at_most() -> N
     assert cost.at_most.usd_per_month > 100
 
 
-def test_an_average_above_the_largest_count_comes_down_with_it() -> None:
+def test_an_average_above_max_tasks_is_lowered_to_it() -> None:
     cost = cost_of(scaled(min_tasks=1, max_tasks=1), released(ORDERS, PRODUCTION))
     assert cost.difference.usd_per_month < 0
     assert "orders api" in names(cost)
@@ -115,7 +115,7 @@ def test_another_architecture_counts() -> None:
     assert {"orders api", "orders worker"} <= set(names(cost))
 
 
-def test_a_worker_that_comes_or_goes_is_a_line_that_comes_or_goes() -> None:
+def test_adding_or_removing_a_worker_adds_or_removes_a_line() -> None:
     assert ORDERS.worker is not None
     without = replace(ORDERS, worker=None, queues=(), alarms=tuple(a for a in ORDERS.alarms if a.queue is None))
     gone = cost_of(without, released(ORDERS, PRODUCTION))

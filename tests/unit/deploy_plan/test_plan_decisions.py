@@ -1,4 +1,4 @@
-"""What a plan decides about revisions, scaling and the rest, from values alone."""
+"""Decisions of a plan about revisions, scaling and the rest, from values alone."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +35,7 @@ def every_key(tmp_path: Path) -> ServiceSpec:
 
 
 @pytest.mark.parametrize("spec", SERVICES, ids=lambda spec: spec.name)
-def test_what_was_released_as_it_is_needs_nothing(spec: ServiceSpec) -> None:
+def test_a_service_without_changes_needs_nothing(spec: ServiceSpec) -> None:
     plan = planned(spec, released(spec, PRODUCTION))
     assert (plan.has_changes, plan.drift, plan.exit_code, plan.traffic) == (False, (), 0, None)
     assert (plan.stack.action, plan.stack.updates) == ("unchanged", ())
@@ -92,7 +92,7 @@ def test_a_worker_that_was_never_released_gets_the_image_of_the_api() -> None:
     assert plan.traffic is None
 
 
-def test_a_worker_that_is_new_comes_with_the_stack_and_is_released_after_it() -> None:
+def test_a_new_worker_is_created_by_the_stack_and_released_after_it() -> None:
     without = replace(ORDERS, worker=None, queues=(), alarms=tuple(a for a in ORDERS.alarms if a.queue is None))
     plan = planned(ORDERS, released(without, PRODUCTION))
     assert plan.worker is not None
@@ -113,7 +113,7 @@ def test_a_document_that_a_failed_release_registered_is_not_registered_again() -
     assert not planned(ORDERS, state).has_changes
 
 
-def test_before_the_first_release_there_is_something_to_do_and_no_image_to_do_it_with() -> None:
+def test_before_the_first_release_the_plan_waits_for_an_image() -> None:
     for state in (NOTHING, created(ORDERS, PRODUCTION)):
         plan = planned(ORDERS, state)
         assert plan.api.awaits_image
@@ -172,7 +172,7 @@ def test_scaling_of_the_worker_is_in_its_own_table() -> None:
     assert (change.started, plan.is_scaling_alone) == (1, True)
 
 
-def test_at_hours_with_bounds_of_their_own_nobody_says_how_many_tasks_start() -> None:
+def test_with_scheduled_bounds_the_number_of_started_tasks_is_unknown() -> None:
     hours = ScheduledScaling(name="morning", schedule="cron(0 6 * * ? *)", timezone="UTC", min_tasks=4, max_tasks=50)
     plan = planned(scaled(min_tasks=3, scheduled=(hours,)), released(ORDERS, PRODUCTION))
     (change,) = plan.scaling

@@ -158,7 +158,7 @@ def test_a_worker_of_another_version_than_the_api() -> None:
         ({"worker_scaling": None}, "WorkerScalableTarget"),
     ],
 )
-def test_what_was_deleted_is_missing(changed: dict[str, Any], missing: str) -> None:
+def test_deleted_resources_are_missing(changed: dict[str, Any], missing: str) -> None:
     assert found(orders(**changed)) == [(f"{missing} is missing", "present", None)]
 
 
@@ -176,7 +176,7 @@ def test_neither_nothing_nor_a_placeholder_is_drift() -> None:
     assert drift_of(created(ORDERS, PRODUCTION)) == ()
 
 
-def test_while_a_stack_is_being_changed_nobody_knows_what_is_drift() -> None:
+def test_no_drift_is_reported_while_a_stack_is_being_changed() -> None:
     changing = replace(part("stack"), status="CREATE_IN_PROGRESS")
     assert drift_of(orders(stack=changing, api=None, api_revision=None, alarms=())) == ()
 

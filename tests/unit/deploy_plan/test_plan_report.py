@@ -1,4 +1,4 @@
-"""Words and signs of a report, beyond what the reviewed files show."""
+"""Text, Markdown and JSON of plans, beyond the golden files."""
 
 import io
 import json

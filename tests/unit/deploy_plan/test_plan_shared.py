@@ -1,4 +1,4 @@
-"""The stacks that all services share, against what is deployed of them."""
+"""Plans of the stacks that all services share."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_spaces_at_the_ends_of_lines_are_no_change() -> None:
     assert planned(replace(DEPLOYED, template=TEMPLATE.replace("\n", "  \n") + "\n"))[1] == 0
 
 
-def test_a_stack_that_is_not_there_is_created_with_its_parameters() -> None:
+def test_a_missing_stack_is_created_with_its_parameters() -> None:
     stack, code = planned(None)
     assert (stack.action, stack.status, code) == ("create", None, 2)
     assert {change.path: change.after for change in stack.parameters} == dict(NETWORK.parameters)
@@ -66,7 +66,7 @@ def test_another_value_of_a_parameter_is_shown_by_name() -> None:
     assert (change.path, change.before, change.after, code) == ("Nat", "per_zone", "one", 2)
 
 
-def test_a_parameter_that_is_new_comes() -> None:
+def test_a_new_parameter_is_added() -> None:
     given = {"Environment": "staging"}
     stack, _ = planned(replace(DEPLOYED, stack=replace(DEPLOYED.stack, parameters=given)))
     assert [(change.kind, change.path) for change in stack.parameters] == [("add", "Nat")]

@@ -1,4 +1,4 @@
-"""What becomes of the stack of a service, and of each resource in it."""
+"""Plans of a service's stack and of each resource in it."""
 
 import tempfile
 from collections.abc import Mapping
@@ -65,14 +65,14 @@ def test_a_change_names_the_property_and_makes_one_update() -> None:
     assert not plan.stack.is_synchronised_first
 
 
-def test_a_queue_leaves_the_stack_and_is_kept_and_its_policy_goes() -> None:
+def test_a_removed_queue_is_kept_on_aws_and_its_policy_is_deleted() -> None:
     alarms = tuple(alarm for alarm in ORDERS.alarms if alarm.queue is None)
     found = actions(plan_of(replace(ORDERS, queues=(), alarms=alarms)))
     assert found["OrdersQueue"] == found["OrdersDeadLetterQueue"] == "keep"
     assert found["OrdersQueuePolicy"] == "remove"
 
 
-def test_what_cannot_be_changed_is_replaced_and_the_loss_of_its_data_is_reported() -> None:
+def test_a_create_only_property_replaces_and_the_loss_of_data_is_reported() -> None:
     body = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "a", "DelaySeconds": 0}}
     resource = planned("Queue", body, {**body, "Properties": {"QueueName": "b", "DelaySeconds": 0}})
     assert (resource.action, resource.create_only, resource.is_stateful) == ("replace", ("QueueName",), True)
@@ -84,7 +84,7 @@ def test_another_type_under_the_same_name_is_a_replacement() -> None:
     assert (resource.action, resource.create_only) == ("replace", ("Type",))
 
 
-def test_no_longer_keeping_what_a_queue_holds_is_a_change() -> None:
+def test_dropping_the_deletion_policy_is_a_change() -> None:
     body = {"Type": "AWS::SQS::Queue", "Properties": {}}
     resource = planned("Queue", {**body, "DeletionPolicy": "Retain"}, body)
     assert [(change.path, change.before) for change in resource.changes] == [("DeletionPolicy", "Retain")]
@@ -105,7 +105,7 @@ def test_a_rule_is_changed_only_after_cloudformation_has_the_live_target_group()
     assert {"ParameterKey": "LiveTargetGroup", "UsePreviousValue": True} in change.parameters
 
 
-def test_what_is_live_is_the_group_with_the_traffic_and_the_revision_of_a_release() -> None:
+def test_live_is_the_group_with_the_traffic_and_the_released_revision() -> None:
     live = live_of(released(ORDERS, PRODUCTION))
     assert live.target_group == "green"
     assert live.worker_task_definition is not None
@@ -114,7 +114,7 @@ def test_what_is_live_is_the_group_with_the_traffic_and_the_revision_of_a_releas
     assert live_of(NOTHING).target_group == "blue"
 
 
-def test_a_port_is_brought_by_a_release_and_changes_no_stack() -> None:
+def test_a_port_changes_with_a_release_and_not_with_the_stack() -> None:
     plan = plan_of(replace(ORDERS, port=3001))
     assert plan.stack.action == "unchanged"
     assert "api · app · environment.PORT" in [change.path for change in plan.api.changes]

@@ -1,4 +1,4 @@
-"""The AppSpec that comes of the repository's appspec.yaml, and the request that carries it."""
+"""The AppSpec from the repository's appspec.yaml, and the request with it."""
 
 import hashlib
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_codedeploy_accepts_the_request(spec: ServiceSpec) -> None:
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
-def test_the_request_names_what_the_stack_creates(spec: ServiceSpec) -> None:
+def test_the_request_names_resources_of_the_stack(spec: ServiceSpec) -> None:
     resources: Any = render_service_stack(spec, STAGING)["Resources"]
     request = deployment_request("", spec, STAGING, "1.4.2")
     assert request["applicationName"] == resources["Application"]["Properties"]["ApplicationName"]

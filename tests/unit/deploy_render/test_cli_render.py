@@ -40,7 +40,7 @@ def test_the_stream_and_the_single_document_say_the_same() -> None:
     assert documents("orders", "--document", "stack") == [stack]
 
 
-def test_the_appspec_names_the_revision_that_is_asked_for() -> None:
+def test_the_appspec_names_the_given_revision() -> None:
     (appspec,) = documents("orders", "--document", "appspec", "--revision", "42")
     named = appspec["Resources"][0]["TargetService"]["Properties"]["TaskDefinition"]
     assert named == "arn:aws:ecs:us-east-1:444455556666:task-definition/staging-orders:42"

@@ -1,4 +1,4 @@
-"""What a service's stack promises beside being valid: who may do what, what is watched, and how it comes into being."""
+"""What a service's stack guarantees: permissions, alarms, and the order of creation."""
 
 import json
 from dataclasses import replace
@@ -65,12 +65,12 @@ def test_a_stack_is_created_without_a_value_from_outside() -> None:
     assert [name for name, body in template["Parameters"].items() if "Default" not in body] == []
 
 
-def test_the_service_waits_for_its_rules_and_the_placeholder_for_what_it_needs() -> None:
+def test_the_service_depends_on_its_rules_and_the_placeholder_on_its_role() -> None:
     assert set(resources()["Service"]["DependsOn"]) == {"ProductionRule", "TestRule"}
     assert {"ExecutionPolicy", "SidecarLogs"} <= set(resources()["Placeholder"]["DependsOn"])
 
 
-def test_both_listeners_know_the_path_itself_and_what_is_below_it() -> None:
+def test_both_listeners_forward_the_path_and_everything_below_it() -> None:
     for name, listener in (("ProductionRule", "ProductionListenerArn"), ("TestRule", "TestListenerArn")):
         rule = properties(name)
         assert rule["ListenerArn"] == {"Ref": listener}
@@ -167,7 +167,7 @@ def test_alarms_of_requests_take_the_apis_release_back_and_alarms_of_queues_the_
     assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
 
 
-def test_what_is_measured_of_requests_is_measured_of_both_target_groups() -> None:
+def test_request_metrics_cover_both_target_groups() -> None:
     scaling = replace(ORDERS.scaling, target_requests_per_task=600)
     found = resources(replace(ORDERS, scaling=scaling))
     policy = found["ScalingByRequests"]["Properties"]["TargetTrackingScalingPolicyConfiguration"]
@@ -197,7 +197,7 @@ def test_a_worker_follows_the_messages_that_wait_for_each_of_its_tasks() -> None
     assert result["Expression"] == "(FILL(queue0, 0)) / IF(FILL(tasks, 0) > 0, FILL(tasks, 1), 1)"
 
 
-def test_no_update_sets_the_number_of_tasks_or_ends_what_a_release_has_suspended() -> None:
+def test_no_update_sets_the_number_of_tasks_or_resumes_scaling() -> None:
     for name in ("Service", "WorkerService"):
         assert "DesiredCount" not in properties(name)
     for name in ("ScalableTarget", "WorkerScalableTarget"):
@@ -226,7 +226,7 @@ def test_a_task_with_a_schedule_is_started_by_it_and_one_without_is_not() -> Non
     assert "SchedulerRole" not in resources()
 
 
-def test_a_message_stays_with_its_dead_letter_queue_when_the_stack_goes() -> None:
+def test_a_queue_and_its_dead_letter_queue_are_kept_when_the_stack_is_deleted() -> None:
     queue, dead = resources()["OrdersQueue"], resources()["OrdersDeadLetterQueue"]
     assert queue["Properties"]["RedrivePolicy"]["deadLetterTargetArn"] == {
         "Fn::GetAtt": ["OrdersDeadLetterQueue", "Arn"]

@@ -1,4 +1,4 @@
-"""Updates of a service's stack against what releases have done meanwhile (decision 0014).
+"""Updates of a service's stack after releases (decision 0014).
 
 `CloudFormation` here does what the real one does with a template: it compares the text of each resource with the text
 that it was given last, writes those that differ, and writes the text of before when an update fails.
@@ -184,13 +184,13 @@ def test_updates_and_releases_may_take_turns(stack: CloudFormation, change: str)
 
 
 @pytest.mark.parametrize("change", ["nothing", "port", "health check", "size", "scaling", "traffic shift", "logs"])
-def test_what_a_release_changes_is_not_even_written(stack: CloudFormation, change: str) -> None:
+def test_resources_that_a_release_changes_are_not_written(stack: CloudFormation, change: str) -> None:
     for update in updates(stack, CHANGES[change](ORDERS)):
         stack.update(update)
     assert {"ProductionRule", "TestRule", "Service", "WorkerService"}.isdisjoint(stack.written)
 
 
-def test_where_the_rule_itself_changes_cloudformation_first_learns_what_is_live(stack: CloudFormation) -> None:
+def test_a_changed_rule_is_preceded_by_an_update_with_the_live_target_group(stack: CloudFormation) -> None:
     first, second = updates(stack, replace(ORDERS, path="/purchases"))
     assert (first.why, first.template) == ("synchronise", stack.template)
     assert {"ParameterKey": "LiveTargetGroup", "ParameterValue": "green"} in first.parameters

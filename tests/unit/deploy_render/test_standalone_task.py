@@ -1,4 +1,4 @@
-"""The task definition of a command that runs by the clock, and the schedule that starts it."""
+"""The task definition of a scheduled command, and its schedule."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def spec(tmp_path: Path) -> ServiceSpec:
     return load_spec(file)
 
 
-def test_it_is_what_ecs_registers_under_the_name_that_the_schedule_starts(spec: ServiceSpec) -> None:
+def test_ecs_registers_it_with_the_family_that_the_schedule_starts(spec: ServiceSpec) -> None:
     resources: Any = render_service_stack(spec, PRODUCTION)["Resources"]
     started = {
         body["Properties"]["Target"]["EcsParameters"]["TaskDefinitionArn"].rpartition("/")[2]

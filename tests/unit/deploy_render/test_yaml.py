@@ -79,6 +79,6 @@ def test_a_value_used_twice_is_written_twice() -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[1, 2", "a: !Ref b\n", "a: b: c"])
-def test_what_is_not_plain_yaml_is_refused(text: str) -> None:
+def test_text_that_is_not_plain_yaml_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="line"):
         from_yaml(text)
