@@ -10,6 +10,9 @@ CDK := .venv-cdk
 PACKAGES := libs/platform_sdk libs/aws_simulator libs/local_aws services/orders services/users services/inventory
 DOCKERFILES := $(wildcard services/*/Dockerfile)
 VERSION ?= dev
+# ENVIRONMENT/SERVICE for each service in each environment on AWS: the stacks that checkov reads.
+ON_AWS := $(filter-out local,$(patsubst deploy/environments/%.toml,%,$(wildcard deploy/environments/*.toml)))
+STACKS := $(foreach environment,$(ON_AWS),$(patsubst services/%/platform.toml,$(environment)/%,$(wildcard services/*/platform.toml)))
 SOURCES := libs services tests benchmarks deploy
 # Set, it would make every process of a test run compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -48,7 +51,9 @@ check: $(STAMP) $(CHECKOV)/.installed ## Lint, format, types, import contracts, 
 	@echo "check: mypy --strict"; $(BIN)/mypy $(SOURCES)
 	@echo "check: import-linter"; $(BIN)/lint-imports
 	@echo "check: platform.toml"; $(BIN)/platform check
-	@echo "check: checkov"; $(CHECKOV)/bin/checkov --directory deploy/cloudformation --directory tests/golden/stacks --framework cloudformation --quiet --compact --skip-download
+	@echo "check: checkov"; stacks=$$(mktemp -d) && trap 'rm -r "$$stacks"' EXIT && for pair in $(STACKS); do \
+		$(BIN)/platform render $${pair#*/} --env $${pair%/*} --document stack > "$$stacks/$${pair%/*}-$${pair#*/}.yaml" || exit 1; \
+	done && $(CHECKOV)/bin/checkov --directory deploy/cloudformation --directory "$$stacks" --framework cloudformation --quiet --compact --skip-download
 	@echo "check: hadolint"; $(BIN)/hadolint $(DOCKERFILES) benchmarks/*.Dockerfile deploy/*/Dockerfile
 
 format: $(STAMP) ## Format the code

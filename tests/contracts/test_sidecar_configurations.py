@@ -5,7 +5,6 @@ written down stands in their place, and docs/howto/sidecars.md says what that le
 """
 
 import json
-import os
 import re
 from copy import deepcopy
 from fnmatch import fnmatch
@@ -27,7 +26,6 @@ from tests.support.fluent_bit import GRACE_SECONDS, HTTP_PORT, configuration_fil
 from tests.support.log_drivers import app_of, container_of, firelens_tag
 from tests.support.repository import FIXTURES, ROOT
 
-GOLDEN = ROOT / "tests" / "golden" / "fluent_bit" / "production-orders.conf"
 ENVIRONMENTS: Final = ("staging", "production")
 
 Json = dict[str, Any]
@@ -241,12 +239,3 @@ def test_the_router_outlives_the_app_by_the_time_that_it_takes_to_flush(
     router = container_of(document, "log-router")["stopTimeout"]
     assert GRACE_SECONDS == FLUSH_SECONDS
     assert router == min(app_of(document)["stopTimeout"] + GRACE_SECONDS, MAX_STOP_TIMEOUT_SECONDS)
-
-
-def test_what_firelens_writes_for_fluent_bit_was_reviewed() -> None:
-    """The golden is the file to give to a Fluent Bit: `fluent-bit --dry-run --config FILE`."""
-    [spec] = [spec for spec, environment in TASKS if (environment.name, spec.name) == ("production", "orders")]
-    written = configuration_file(rendered(spec, load_environment(FIXTURES, "production")))
-    if os.environ.get("UPDATE_GOLDENS"):
-        GOLDEN.write_text(written, encoding="utf-8")
-    assert written == GOLDEN.read_text(encoding="utf-8")

@@ -1,16 +1,8 @@
-"""What `platform plan` says, in every form, compared with the files that were reviewed.
-
-After a change that is meant, write the files anew and review the difference:
-
-    UPDATE_GOLDENS=1 .venv/bin/pytest tests/golden && git diff tests/golden
-"""
+"""What `platform plan` says, in every form, compared with the files that were reviewed."""
 
 import json
-import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -26,9 +18,9 @@ from platform_sdk.deploy.plan.decisions import Plan, SharedPlan
 from platform_sdk.deploy.shared import load_shared_stacks
 from platform_sdk.deploy.state import DeployedStack, ServiceState, Suspended
 from tests.support.deployed_services import NOTHING, created, image_of, released, stack
-from tests.support.repository import FIXTURES, ROOT
+from tests.support.goldens import agree, none_left_over
+from tests.support.repository import FIXTURES
 
-GOLDENS = Path(__file__).parent / "plans"
 PRODUCTION = load_environment(FIXTURES, "production")
 SERVICES = {spec.name: spec for spec in load_services(FIXTURES, "production")}
 ORDERS = SERVICES["orders"]
@@ -147,39 +139,28 @@ def shared() -> SharedPlan:
     return plan_shared("production", stacks, templates, deployed)
 
 
-def reported() -> Iterator[tuple[Path, str]]:
-    """Each golden's path, and what belongs there."""
+def reported() -> Iterator[tuple[str, str]]:
+    """Return each golden's name, and what belongs there."""
     for name, case in {**EVERY_SERVICE, **ORDERS_ALONE}.items():
         specs = list(SERVICES.values()) if name in EVERY_SERVICE else [ORDERS]
-        yield from forms(GOLDENS / name, [case(spec) for spec in specs], None, TAGS.get(name))
-    yield from forms(GOLDENS / "shared", [], shared(), None)
+        yield from forms(f"plans/{name}", [case(spec) for spec in specs], None, TAGS.get(name))
+    yield from forms("plans/shared", [], shared(), None)
 
 
-def forms(path: Path, plans: list[Plan], shared_plan: SharedPlan | None, tag: str | None) -> Iterator[tuple[Path, str]]:
-    yield path.with_suffix(".txt"), as_text(plans, shared_plan, tag=tag)
-    yield path.with_suffix(".md"), as_markdown(plans, shared_plan, tag=tag)
+def forms(name: str, plans: list[Plan], shared_plan: SharedPlan | None, tag: str | None) -> Iterator[tuple[str, str]]:
+    yield f"{name}.txt", as_text(plans, shared_plan, tag=tag)
+    yield f"{name}.md", as_markdown(plans, shared_plan, tag=tag)
     document = as_document("production", plans, shared_plan, tag=tag)
-    yield path.with_suffix(".json"), json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    yield f"{name}.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 REPORTED = list(reported())
 
 
-@pytest.mark.parametrize(("golden", "text"), REPORTED, ids=lambda value: value.name if isinstance(value, Path) else "")
-def test_plan_is_reported_as_reviewed(golden: Path, text: str) -> None:
-    if os.environ.get("UPDATE_GOLDENS"):
-        golden.write_text(text, encoding="utf-8")
-    assert golden.exists(), "UPDATE_GOLDENS=1 writes it"
-    assert golden.read_text(encoding="utf-8") == text, "UPDATE_GOLDENS=1 writes it anew; review the difference"
+@pytest.mark.parametrize(("golden", "text"), REPORTED, ids=[golden for golden, _ in REPORTED])
+def test_plan_is_reported_as_reviewed(golden: str, text: str) -> None:
+    agree(golden, text)
 
 
 def test_no_plan_is_left_over() -> None:
-    assert set(GOLDENS.iterdir()) == {path for path, _ in REPORTED}
-
-
-def test_the_page_about_plans_shows_what_is_printed() -> None:
-    page = (ROOT / "docs" / "howto" / "plan.md").read_text(encoding="utf-8")
-    shown = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
-    assert shown
-    printed = [text for path, text in REPORTED if path.suffix == ".txt"]
-    assert [example for example in shown if not any(example in text for text in printed)] == []
+    none_left_over("plans", [golden for golden, _ in REPORTED])

@@ -1,15 +1,15 @@
 """What a pipeline's log, a terminal and the history say of releases that end well and badly, for every service.
 
-The releases run against the simulated account. After a change that is meant, write the files anew and review the
-difference:
-
-    UPDATE_GOLDENS=1 .venv/bin/pytest tests/golden && git diff tests/golden
+The releases run against the simulated account. Lines that repeat while something waits are cut.
 """
 
-import os
-from collections.abc import Callable, Mapping
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
+from functools import cache
+from itertools import groupby
+from typing import Final
 
 import pytest
 
@@ -22,10 +22,10 @@ from platform_sdk.deploy.release.history import as_table
 from platform_sdk.deploy.release.options import Order
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.render.names import service_name
-from tests.support.releases import World, world
+from tests.support.goldens import agree, masked_text, none_left_over
+from tests.support.releases import World, everything, world
 
-GOLDENS = Path(__file__).parent / "releases"
-SERVICES = ("orders", "users", "inventory")
+SERVICES: Final = ("orders", "users")
 SMOKE_TEST = "platform-production-smoke-test"
 
 Play = Callable[[World, Callable[[ReleaseEvent], None]], Outcome]
@@ -95,17 +95,56 @@ PLAYS: Mapping[str, Play] = {
 }
 
 
-@pytest.mark.parametrize("service", SERVICES)
-@pytest.mark.parametrize("name", PLAYS)
-def test_a_release_is_told_as_reviewed(name: str, service: str) -> None:
+REPEATED: Final = re.compile(r"^ *[\d:]+  (?P<what>.*?),(?: at most)? [\d:]+ left$")
+"""A line that says the same again while something waits; only the clock and what is left of the wait differ."""
+
+INVENTORY: Final = "releases/inventory-differences.txt"
+OTHERS: Final = ("releases/terminal.txt", "releases/history.txt", INVENTORY)
+
+
+@cache
+def transcript(service: str, name: str) -> tuple[str, ...]:
     lines: list[str] = []
     here = world(service)
     renderer = LineRenderer(lines.append, here.simulator.now)
 
     outcome = PLAYS[name](here, renderer.render)
 
-    lines.append(f"exit {outcome.exit_code}")
-    agree(f"{service}-{name}.txt", lines)
+    return (*without_repetition(lines), f"exit {outcome.exit_code}")
+
+
+def without_repetition(lines: list[str]) -> Iterator[str]:
+    """Keep the first and the last of lines that repeat, and say how many are cut."""
+    for what, group in groupby(lines, lambda line: (found := REPEATED.match(line)) and found["what"]):
+        same = [line.rstrip() for line in group]
+        if what is None or len(same) < 4:
+            yield from same
+        else:
+            yield from (same[0], f"         … {len(same) - 2} lines like these", same[-1])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("name", PLAYS)
+def test_a_release_is_told_as_reviewed(name: str, service: str) -> None:
+    agree(f"releases/{service}-{name}.txt", joined(transcript(service, name)))
+
+
+def test_releases_of_inventory_differ_from_those_of_orders_as_reviewed() -> None:
+    """It shifts traffic as orders does and has a worker too."""
+    environment, specs = everything("production")
+    lines: list[str] = []
+    for name in PLAYS:
+        orders, inventory = (
+            masked_text(joined(transcript(service, name)), specs[service], environment)
+            for service in ("orders", "inventory")
+        )
+        found = list(difflib.unified_diff(orders.splitlines(), inventory.splitlines(), lineterm="", n=0))
+        lines += [f"== {name}", *found[2:]]
+    agree(INVENTORY, joined(lines))
+
+
+def test_no_transcript_is_left_over() -> None:
+    none_left_over("releases", [*OTHERS, *(f"releases/{service}-{name}.txt" for service in SERVICES for name in PLAYS)])
 
 
 def test_a_terminal_shows_what_moves() -> None:
@@ -123,7 +162,7 @@ def test_a_terminal_shows_what_moves() -> None:
 
     here.deploy("v2", Behaviour(kind="answers_500"), on_event=look)
 
-    agree("terminal.txt", [line for frame in frames for line in (*frame.splitlines(), "")])
+    agree("releases/terminal.txt", joined(line for frame in frames for line in (*frame.splitlines(), "")))
 
 
 def test_the_history_tells_who_released_what_and_how_it_ended() -> None:
@@ -134,13 +173,9 @@ def test_the_history_tells_who_released_what_and_how_it_ended() -> None:
 
     entries = entries_of(here.spec, here.environment, here.aws, 10)
 
-    agree("history.txt", as_table(entries).splitlines())
+    agree("releases/history.txt", joined(as_table(entries).splitlines()))
     assert [entry.version for entry in entries if entry.is_live][:1] == [here.version_serving()]
 
 
-def agree(name: str, lines: list[str]) -> None:
-    golden, text = GOLDENS / name, "\n".join(line.rstrip() for line in lines) + "\n"
-    if os.environ.get("UPDATE_GOLDENS"):
-        golden.parent.mkdir(exist_ok=True)
-        golden.write_text(text, encoding="utf-8")
-    assert text == golden.read_text(encoding="utf-8")
+def joined(lines: Iterable[str]) -> str:
+    return "\n".join(line.rstrip() for line in lines) + "\n"

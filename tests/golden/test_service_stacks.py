@@ -1,16 +1,10 @@
-"""Every rendered stack, compared with the file that was reviewed, and read by AWS's own linters.
-
-After a change that is meant, write the files anew and review the difference:
-
-    UPDATE_GOLDENS=1 .venv/bin/pytest tests/golden && git diff tests/golden
-"""
+"""Every rendered stack, compared with the files that were reviewed; those of the live services are read by linters."""
 
 import json
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from cfnlint.api import lint
@@ -22,11 +16,18 @@ from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.service_stack import MAX_BYTES, MAX_RESOURCES, render_service_stack
 from platform_sdk.deploy.render.yaml import to_yaml
-from tests.support.repository import FIXTURES
+from tests.support.goldens import agree, differences, masked, none_left_over
+from tests.support.repository import FIXTURES, ROOT
 
-GOLDENS = Path(__file__).parent / "stacks"
-ENVIRONMENTS = tuple(load_environment(FIXTURES, name) for name in ("production", "staging"))
-SERVICES = [(environment, spec) for environment in ENVIRONMENTS for spec in load_services(FIXTURES, environment.name)]
+ENVIRONMENTS: Final = {name: load_environment(FIXTURES, name) for name in ("production", "staging")}
+SPECS: Final = {name: {spec.name: spec for spec in load_services(FIXTURES, name)} for name in ENVIRONMENTS}
+WHOLE: Final = "stacks/production/orders.yaml"
+DIFFERENCES: Final = "stacks/differences.txt"
+
+LIVE_ENVIRONMENTS: Final = tuple(load_environment(ROOT, name) for name in ENVIRONMENTS)
+LIVE: Final = [
+    (environment, spec) for environment in LIVE_ENVIRONMENTS for spec in load_services(ROOT, environment.name)
+]
 
 # `*` stands for the kind of load balancer, of which the linter wants all that there are.
 LISTENER = "arn:aws:elasticloadbalancing:us-east-1:111122223333:listener/*/platform/0123456789abcdef/0123456789abcdef"
@@ -52,10 +53,20 @@ WITHOUT_RESOURCE = {
 }
 
 
-def rendered() -> Iterator[tuple[Path, str]]:
-    """Each golden's path, and what belongs there."""
-    for environment, spec in SERVICES:
-        yield GOLDENS / environment.name / f"{spec.name}.yaml", to_yaml(render_service_stack(spec, environment))
+def masked_stack(environment_name: str, service: str) -> Any:
+    environment, spec = ENVIRONMENTS[environment_name], SPECS[environment_name][service]
+    return masked(render_service_stack(spec, environment), spec, environment)
+
+
+def sections() -> Iterator[str]:
+    """Return the differences of each other service from orders, and of each other environment from production."""
+    for environment, specs in SPECS.items():
+        for service in specs:
+            before = "orders" if environment == "production" else service
+            if (environment, service) != ("production", "orders"):
+                lines = differences(masked_stack("production", before), masked_stack(environment, service))
+                yield f"== {service} in {environment}, from {before} in production\n"
+                yield from (f"{line}\n" for line in lines)
 
 
 def every_key(folder: Path, environment: Environment) -> ServiceSpec:
@@ -94,35 +105,30 @@ def faults_of(policy: Any) -> list[str]:
     return [str(finding) for finding in analyze_policy_string(json.dumps(policy)).findings]
 
 
-@pytest.mark.parametrize(
-    ("golden", "text"),
-    list(rendered()),
-    ids=lambda value: f"{value.parent.name}-{value.stem}" if isinstance(value, Path) else "",
-)
-def test_stack_is_as_reviewed(golden: Path, text: str) -> None:
-    if os.environ.get("UPDATE_GOLDENS"):
-        golden.parent.mkdir(parents=True, exist_ok=True)
-        golden.write_text(text, encoding="utf-8")
-    assert golden.exists(), "UPDATE_GOLDENS=1 writes it"
-    assert golden.read_text(encoding="utf-8") == text, "UPDATE_GOLDENS=1 writes it anew; review the difference"
+def test_stack_of_orders_in_production_is_as_reviewed() -> None:
+    agree(WHOLE, to_yaml(render_service_stack(SPECS["production"]["orders"], ENVIRONMENTS["production"])))
+
+
+def test_stacks_differ_as_reviewed() -> None:
+    agree(DIFFERENCES, "".join(sections()))
 
 
 def test_no_stack_is_left_over() -> None:
-    assert set(GOLDENS.glob("*/*.yaml")) == {path for path, _ in rendered()}
+    none_left_over("stacks", (WHOLE, DIFFERENCES))
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
+@pytest.mark.parametrize("environment", LIVE_ENVIRONMENTS, ids=lambda environment: environment.name)
 def test_the_linter_says_nothing_even_for_information(environment: Environment, tmp_path: Path) -> None:
-    specs = [spec for of, spec in SERVICES if of == environment] + [every_key(tmp_path, environment)]
+    specs = [spec for of, spec in LIVE if of == environment] + [every_key(tmp_path, environment)]
     found = {spec.name: findings(to_yaml(render_service_stack(spec, environment)), environment) for spec in specs}
     assert found == {spec.name: [] for spec in specs}
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
+@pytest.mark.parametrize("environment", LIVE_ENVIRONMENTS, ids=lambda environment: environment.name)
 def test_the_policy_linter_finds_nothing_and_no_resource_is_a_star_where_aws_knows_a_name(
     environment: Environment, tmp_path: Path
 ) -> None:
-    specs = [spec for of, spec in SERVICES if of == environment] + [every_key(tmp_path, environment)]
+    specs = [spec for of, spec in LIVE if of == environment] + [every_key(tmp_path, environment)]
     documents = [policy for spec in specs for policy in policies(render_service_stack(spec, environment))]
     assert [fault for policy in documents for fault in faults_of(policy)] == []
     unnamed = {
@@ -135,7 +141,7 @@ def test_the_policy_linter_finds_nothing_and_no_resource_is_a_star_where_aws_kno
     assert unnamed <= WITHOUT_RESOURCE
 
 
-@pytest.mark.parametrize(("environment", "spec"), SERVICES, ids=lambda value: value.name)
+@pytest.mark.parametrize(("environment", "spec"), LIVE, ids=lambda value: value.name)
 def test_stack_is_within_the_limits_of_cloudformation(environment: Environment, spec: ServiceSpec) -> None:
     template = render_service_stack(spec, environment)
     resources = template["Resources"]
@@ -146,8 +152,11 @@ def test_stack_is_within_the_limits_of_cloudformation(environment: Environment, 
     assert len(json.dumps(template, separators=(",", ":")).encode()) <= 51_200
 
 
-def test_stacks_find_each_other_by_parameters_and_never_lock_each_other() -> None:
-    for _, text in rendered():
-        assert "ImportValue" not in text
-        assert "Export" not in text
-        assert "AWS::SSM::Parameter::Value<" in text
+@pytest.mark.parametrize(("environment", "spec"), LIVE, ids=lambda value: value.name)
+def test_stacks_find_each_other_by_parameters_and_never_lock_each_other(
+    environment: Environment, spec: ServiceSpec
+) -> None:
+    text = to_yaml(render_service_stack(spec, environment))
+    assert "ImportValue" not in text
+    assert "Export" not in text
+    assert "AWS::SSM::Parameter::Value<" in text

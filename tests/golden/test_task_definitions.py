@@ -1,14 +1,8 @@
-"""Every rendered task definition, compared with the file that was reviewed.
-
-After a change that is meant, write the files anew and review the difference:
-
-    UPDATE_GOLDENS=1 .venv/bin/pytest tests/golden && git diff tests/golden
-"""
+"""Every rendered task definition, compared with the files that were reviewed."""
 
 import json
-import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import pytest
 
@@ -16,37 +10,54 @@ from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render.names import Role
 from platform_sdk.deploy.render.task_definition import render_task_definition
+from tests.support.goldens import agree, differences, masked, none_left_over
 from tests.support.repository import FIXTURES
 
-GOLDENS = Path(__file__).parent / "task_definitions"
-ENVIRONMENTS = ("local", "production", "staging")
-DIGEST = "sha256:" + "0123456789abcdef" * 4
+ENVIRONMENTS: Final = {name: load_environment(FIXTURES, name) for name in ("production", "staging", "local")}
+SPECS: Final = {name: {spec.name: spec for spec in load_services(FIXTURES, name)} for name in ENVIRONMENTS}
+DIGEST: Final = "sha256:" + "0123456789abcdef" * 4
+DIFFERENCES: Final = "task_definitions/differences.txt"
+
+Rendered = tuple[str, str, Role]
+WHOLE: Final[Mapping[str, Rendered]] = {
+    "task_definitions/production/production-orders.json": ("production", "orders", "api"),
+    "task_definitions/production/production-orders-worker.json": ("production", "orders", "worker"),
+}
 
 
-def rendered() -> Iterator[tuple[Path, str]]:
-    """Each golden's path, and what belongs there."""
-    for environment in (load_environment(FIXTURES, name) for name in ENVIRONMENTS):
-        for spec in load_services(FIXTURES, environment.name):
+def document(environment_name: str, service: str, role: Role) -> dict[str, Any]:
+    environment, spec = ENVIRONMENTS[environment_name], SPECS[environment_name][service]
+    image = f"{environment.account_id}.dkr.ecr.{environment.region}.amazonaws.com/{service}:1.4.2@{DIGEST}"
+    return dict(render_task_definition(spec, environment, image=image, role=role))
+
+
+def masked_document(environment_name: str, service: str, role: Role) -> Any:
+    spec = SPECS[environment_name][service]
+    return masked(document(environment_name, service, role), spec, ENVIRONMENTS[environment_name])
+
+
+def sections() -> Iterator[str]:
+    """Return the differences of each other service from orders, and of each other environment from production."""
+    for environment in ENVIRONMENTS:
+        for service, spec in SPECS[environment].items():
             roles: tuple[Role, ...] = ("api",) if spec.worker is None else ("api", "worker")
             for role in roles:
-                image = (
-                    f"{environment.account_id}.dkr.ecr.{environment.region}.amazonaws.com/{spec.name}:1.4.2@{DIGEST}"
-                )
-                document = render_task_definition(spec, environment, image=image, role=role)
-                path = GOLDENS / environment.name / f"{document['family']}.json"
-                yield path, json.dumps(document, indent=2) + "\n"
+                before = ("production", "orders" if environment == "production" else service, role)
+                after = (environment, service, role)
+                if after != before:
+                    lines = differences(masked_document(*before), masked_document(*after))
+                    yield f"== {service} {role} in {environment}, from {before[1]} in production\n"
+                    yield from (f"{line}\n" for line in lines)
 
 
-@pytest.mark.parametrize(
-    ("golden", "text"), list(rendered()), ids=lambda value: value.stem if isinstance(value, Path) else ""
-)
-def test_task_definition_is_as_reviewed(golden: Path, text: str) -> None:
-    if os.environ.get("UPDATE_GOLDENS"):
-        golden.parent.mkdir(parents=True, exist_ok=True)
-        golden.write_text(text, encoding="utf-8")
-    assert golden.exists(), "UPDATE_GOLDENS=1 writes it"
-    assert golden.read_text(encoding="utf-8") == text, "UPDATE_GOLDENS=1 writes it anew; review the difference"
+@pytest.mark.parametrize("name", WHOLE)
+def test_task_definition_of_orders_in_production_is_as_reviewed(name: str) -> None:
+    agree(name, json.dumps(document(*WHOLE[name]), indent=2) + "\n")
+
+
+def test_task_definitions_differ_as_reviewed() -> None:
+    agree(DIFFERENCES, "".join(sections()))
 
 
 def test_no_golden_is_left_over() -> None:
-    assert set(GOLDENS.glob("*/*.json")) == {path for path, _ in rendered()}
+    none_left_over("task_definitions", (*WHOLE, DIFFERENCES))

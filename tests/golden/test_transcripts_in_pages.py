@@ -13,7 +13,7 @@ GOLDENS: Final = ROOT / "tests" / "golden"
 
 LEFT_OUT: Final = re.compile(
     r"  ok    (task definition|secrets|log groups|target groups|deployment group|hooks|no other|not older|alarms)"
-    r"|  skip |still at | the task is (provisioning|pending|running)| tasks run"
+    r"|  skip |^ +… |still at | the task is (provisioning|pending|running)| tasks run"
     r"|: (BeforeInstall|Install|AllowTestTraffic|AfterInstall|BeforeAllowTraffic|AllowTraffic|AfterAllowTraffic) "
     r"| at most |waiting for ECS|^exit "
 )

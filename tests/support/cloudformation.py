@@ -11,8 +11,10 @@ import cfnlint.decode
 
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.render.service_stack import render_service_stack
+from platform_sdk.deploy.render.yaml import to_yaml
 from platform_sdk.deploy.shared import SharedStack, load_shared_stacks
-from tests.support.repository import ROOT
+from tests.support.repository import FIXTURES, ROOT
 
 ENVIRONMENTS = ("production", "staging")
 TEMPLATES = sorted((ROOT / "deploy" / "cloudformation").glob("*.yaml"))
@@ -57,6 +59,13 @@ def resources() -> tuple[Resource, ...]:
 @cache
 def stacks(environment: str) -> tuple[SharedStack, ...]:
     return load_shared_stacks(ROOT, load_environment(ROOT, environment), load_services(ROOT, environment))
+
+
+def service_templates(environment_name: str) -> dict[str, str]:
+    """Return the stack of each fixture service as YAML, by the service's name."""
+    environment = load_environment(FIXTURES, environment_name)
+    specs = load_services(FIXTURES, environment_name)
+    return {spec.name: to_yaml(render_service_stack(spec, environment)) for spec in specs}
 
 
 def without(template: Template, unwanted: Collection[str]) -> Template:

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from local_aws.processes import free_port
 from local_aws.servers.ministack import AwsServer
 from platform_sdk.deploy.shared import SharedStack
-from tests.support.cloudformation import ENVIRONMENTS, stacks, template_of, without
+from tests.support.cloudformation import ENVIRONMENTS, service_templates, stacks, template_of, without
 from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
@@ -191,15 +191,25 @@ def test_each_service_has_its_own_password_and_the_cache_is_the_same_for_all(
 
 
 @pytest.fixture(scope="module")
-def services(account: Account, environment: str, created: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """By service: what came into being of its stack, as it was reviewed."""
-    return {stack.name: account.create(stack, unknown_of(stack)) for stack in stacks_of_services(environment)}
+def services(
+    account: Account, environment: str, created: dict[str, dict[str, str]], folder: Path
+) -> dict[str, dict[str, str]]:
+    """By service: what came into being of its stack, as it is rendered."""
+    return {stack.name: account.create(stack, unknown_of(stack)) for stack in stacks_of_services(environment, folder)}
 
 
-def stacks_of_services(environment: str) -> list[SharedStack]:
-    goldens = sorted((ROOT / "tests" / "golden" / "stacks" / environment).glob("*.yaml"))
-    assert goldens
-    return [SharedStack(name=golden.stem, template=golden.relative_to(ROOT), parameters={}) for golden in goldens]
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stacks")
+
+
+def stacks_of_services(environment: str, folder: Path) -> list[SharedStack]:
+    found = []
+    for name, text in service_templates(environment).items():
+        template = folder / f"{environment}-{name}.yaml"
+        template.write_text(text, encoding="utf-8")
+        found.append(SharedStack(name=name, template=template, parameters={}))
+    return found
 
 
 def unknown_of(stack: SharedStack) -> set[str]:
@@ -218,15 +228,15 @@ def test_a_services_stack_comes_into_being_beside_the_shared_ones(services: dict
 
 
 def test_what_is_not_created_of_a_service_is_listed_by_name(
-    account: Account, environment: str, services: dict[str, dict[str, str]]
+    account: Account, environment: str, services: dict[str, dict[str, str]], folder: Path
 ) -> None:
-    for stack in stacks_of_services(environment):
+    for stack in stacks_of_services(environment, folder):
         types = {body["Type"] for body in template_of(ROOT / stack.template)["Resources"].values()}
         assert account.refused_types(stack) == NOT_CREATED_OF_SERVICES & types
 
 
-def test_nothing_is_listed_that_no_service_has() -> None:
-    services = [stack for environment in ENVIRONMENTS for stack in stacks_of_services(environment)]
+def test_nothing_is_listed_that_no_service_has(folder: Path) -> None:
+    services = [stack for environment in ENVIRONMENTS for stack in stacks_of_services(environment, folder)]
     templates = [template_of(ROOT / stack.template) for stack in services]
     assert {body["Type"] for template in templates for body in template["Resources"].values()} > NOT_CREATED_OF_SERVICES
 

@@ -6,7 +6,7 @@ import pytest
 
 from aws_simulator.cloudformation.template import parse
 from aws_simulator.policies import UnknownPolicyElement, is_allowed, listed, operator_of
-from tests.support.repository import ROOT
+from tests.support.cloudformation import ENVIRONMENTS, TEMPLATES, service_templates
 
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:orders"
 ROLE = "arn:aws:iam::111122223333:role/production-orders-task"
@@ -126,11 +126,12 @@ def test_a_policy_variable_is_not_judged() -> None:
 
 
 def test_every_operator_of_the_templates_is_known() -> None:
-    paths = [*ROOT.glob("deploy/cloudformation/*.yaml"), *ROOT.glob("tests/golden/stacks/*/*.yaml")]
+    texts = [path.read_text(encoding="utf-8") for path in TEMPLATES]
+    texts += [text for environment in ENVIRONMENTS for text in service_templates(environment).values()]
     operators = {
         operator.rpartition(":")[2].removesuffix("IfExists")
-        for path in paths
-        for found in conditions_in({name: one.properties for name, one in parse(path.read_text()).resources.items()})
+        for text in texts
+        for found in conditions_in({name: one.properties for name, one in parse(text).resources.items()})
         for operator in found
     }
     assert {"StringEquals", "Bool"} <= operators
