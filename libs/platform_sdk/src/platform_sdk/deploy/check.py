@@ -45,8 +45,9 @@ def check_limits(sources: Sequence[Source], environment: Environment) -> None:
         if source.document.errors:
             continue
         check_names(source, environment)
-        for role in roles_of(source):
-            check_task_definition(source, environment, role)
+        check_task_definition(source, environment, "api")
+        if source.spec.worker is not None:
+            check_task_definition(source, environment, "worker")
         check_stack(source, environment)
 
 
@@ -67,12 +68,6 @@ def check_names(source: Source, environment: Environment) -> None:
     if len(pattern) > MAX_PATTERN:
         reason = f"the pattern {pattern} has {len(pattern)} characters, and AWS takes {MAX_PATTERN}"
         source.document.error(("service", "path"), reason, f"shorten it by {len(pattern) - MAX_PATTERN}")
-
-
-def roles_of(source: Source) -> Iterator[Role]:
-    yield "api"
-    if source.spec.worker is not None:
-        yield "worker"
 
 
 def check_task_definition(source: Source, environment: Environment, role: Role) -> None:

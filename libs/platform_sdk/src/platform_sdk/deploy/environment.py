@@ -220,8 +220,8 @@ def read_environment_file(root: Table, file_name: str) -> Environment:
     name = root.text("name", ENVIRONMENT_NAME)
     if root.are_sound("name") and name != file_name:
         root.error("name", f"is not the name of its file, which is {file_name}.toml")
-    aws = root.table("aws")
-    root.known.add("stacks")  # read by platform_sdk.deploy.shared
+    aws, telemetry = root.table("aws"), root.optional_table("telemetry")
+    secrets = root.table_or_defaults("generated_secrets")
     return Environment(
         name=name,
         log_level=root.choice("log_level", LOG_LEVELS, default="info"),
@@ -232,9 +232,11 @@ def read_environment_file(root: Table, file_name: str) -> Environment:
         database=read_database(root.table("database")),
         cache=read_cache(root.table("cache")),
         tokens=read_tokens(root.table("tokens")),
-        tasks=read_tasks(root.optional_table("tasks")),
-        otlp_endpoint=read_otlp_endpoint(root.optional_table("telemetry")),
-        generated_secrets=read_generated_secrets(root.optional_table("generated_secrets")),
+        tasks=read_tasks(root.table_or_defaults("tasks")),
+        otlp_endpoint=None if telemetry is None else telemetry.text("otlp_endpoint", HTTP_URL),
+        generated_secrets=MappingProxyType(
+            {name: secrets.choice(name, SECRET_KINDS) for name in secrets.names(SECRET_PATH)}
+        ),
     )
 
 
@@ -258,23 +260,9 @@ def read_tokens(table: Table) -> Tokens:
     )
 
 
-def read_tasks(table: Table | None) -> TaskDefaults:
-    if table is None:
-        return TaskDefaults(
-            host="0.0.0.0", drain_delay_seconds=DRAIN_DELAY_SECONDS, receive_wait_seconds=RECEIVE_WAIT_SECONDS
-        )
+def read_tasks(table: Table) -> TaskDefaults:
     return TaskDefaults(
         host=table.text("host", HOST, default="0.0.0.0"),
         drain_delay_seconds=table.integer("drain_delay_seconds", legal=range(0, 61), default=DRAIN_DELAY_SECONDS),
         receive_wait_seconds=table.integer("receive_wait_seconds", legal=range(1, 21), default=RECEIVE_WAIT_SECONDS),
     )
-
-
-def read_otlp_endpoint(table: Table | None) -> str | None:
-    return None if table is None else table.text("otlp_endpoint", HTTP_URL)
-
-
-def read_generated_secrets(table: Table | None) -> Mapping[str, str]:
-    if table is None:
-        return MappingProxyType({})
-    return MappingProxyType({name: table.choice(name, SECRET_KINDS) for name in table.names(SECRET_PATH)})

@@ -267,21 +267,18 @@ class Table:
 
     def table(self, key: str) -> "Table":
         """Return a required table. If it is missing, there is one error, and none for its keys."""
-        return self.optional_table(key) or self._missing_table(key)
+        if key not in self.values and not self.absent:
+            self.error(key, f"the table [{dotted((*self.path, key))}] is missing", self.example(key))
+        return self.table_or_defaults(key)
 
-    def absent_table(self, key: str) -> "Table":
-        """Return an empty table in place of an optional one, so that every key has its default."""
-        return self.document.open((*self.path, key), {}, absent=True)
+    def table_or_defaults(self, key: str) -> "Table":
+        """Return an optional table; if it is missing, an empty one, so that every key has its default."""
+        return self.optional_table(key) or self.document.open((*self.path, key), {}, absent=True)
 
     def knows(self, key: str) -> bool:
         """Return whether the file has the key."""
         self.known.add(key)
         return key in self.values
-
-    def _missing_table(self, key: str) -> "Table":
-        if key not in self.values and not self.absent:
-            self.error(key, f"the table [{dotted((*self.path, key))}] is missing", self.example(key))
-        return self.document.open((*self.path, key), {}, absent=True)
 
     def optional_table(self, key: str) -> "Table | None":
         value = self._value(key, dict, None)

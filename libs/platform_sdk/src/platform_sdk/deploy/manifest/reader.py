@@ -49,10 +49,10 @@ def read_tables(table: Table, name: str, group: Group, file: Mapping[str, Any]) 
         return values
     if group.is_required:
         return read_group(table.table(name), group, file)
-    found = table.optional_table(name)
-    if found is None and group.is_optional:
-        return None
-    return read_group(found or table.absent_table(name), group, file)
+    if group.is_optional:
+        found = table.optional_table(name)
+        return None if found is None else read_group(found, group, file)
+    return read_group(table.table_or_defaults(name), group, file)
 
 
 def named_tables(table: Table, name: str, group: Group) -> Iterator[Table]:
