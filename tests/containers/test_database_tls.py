@@ -13,7 +13,7 @@ from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable
 from tests.support.certificates import new_authority
 from tests.support.repository import ROOT
 
-# Before the server starts for good: PostgreSQL takes a key only if nobody but its owner may read it.
+# Before the server starts: PostgreSQL accepts a key only if nobody but its owner may read it.
 TURN_TLS_ON = """
 install --mode 600 /server/key.pem /server/certificate.pem "$PGDATA"
 printf "ssl = on\\nssl_cert_file = 'certificate.pem'\\nssl_key_file = 'key.pem'\\n" >> "$PGDATA/postgresql.conf"

@@ -36,7 +36,7 @@ async def test_a_stream_reports_every_step_and_ends_with_the_last(api: Api, orde
         async for message in messages(response):
             seen.append((message["status"], message["event_id"], message["version"]))
             if message["status"] == "pending":
-                # Both before the next look: no step is skipped all the same.
+                # Both before the next query: still, no step is skipped.
                 await orders.deliver(reserved(order_id))
                 await orders.deliver(InventoryCommitted(order_id=order_id))
             if message["status"] == "confirmed":

@@ -73,7 +73,7 @@ async def test_repeated_failures_lock_the_address_for_a_while_whether_it_has_an_
             locked.append(await users.log_in(email))
         assert [answer.headers["Retry-After"] for answer in locked] == ["100", "100"]
         assert locked[0].content == locked[1].content
-        # Not for good: when the time has passed, the right password works and the failures are forgotten.
+        # Not permanently: after that time, the correct password works and resets the count.
         await users.execute("UPDATE failed_log_ins SET locked_until = now()")
         assert (await users.log_in("ada@example.com")).status_code == 200
         assert len(await users.rows("SELECT FROM failed_log_ins")) == 1

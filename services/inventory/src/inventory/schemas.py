@@ -75,7 +75,7 @@ class ItemOut(ResponseModel):
     price: int
     currency: str
     available: Annotated[int, Field(description="Units that can be ordered now")]
-    reserved: Annotated[int, Field(description="Units that are held for orders under way")]
+    reserved: Annotated[int, Field(description="Units held for open orders")]
     version: Annotated[int, Field(description="Also the ETag; counts changes of name and price, not of stock")]
     created_at: datetime
     updated_at: datetime

@@ -36,7 +36,7 @@ CREATE TABLE orders (
 # A user's own orders, newest first: order ids are UUIDv7, so they sort by time.
 ORDERS_BY_USER = "CREATE INDEX orders_by_user ON orders (user_id, order_id)"
 
-# Small whatever the table's size: only orders under way are in it.
+# Small whatever the table's size: it has only open orders.
 PENDING_BY_EXPIRY = "CREATE INDEX orders_pending_by_expiry ON orders (expires_at) WHERE status = 'pending'"
 
 ORDER_ITEMS = """

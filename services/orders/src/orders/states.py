@@ -37,7 +37,7 @@ TRANSITIONS: Final[Mapping[Status, frozenset[Status]]] = {
 }
 
 UNDECIDED: Final = frozenset({Status.PENDING, Status.RESERVED})
-"""The customer does not know yet whether the order stands; the saga with inventory is under way."""
+"""Statuses without a decision: the saga with inventory is still running."""
 
 FINAL: Final = frozenset(status for status, targets in TRANSITIONS.items() if not targets)
 """Nothing follows."""

@@ -62,7 +62,7 @@ class Passwords:
         """Return the hash in PHC string format.
 
         Raises:
-            Problem: 503 when too many hashes are under way.
+            Problem: 503 when too many hashes are waiting.
         """
         return await self._run(lambda: self._hasher.hash(_normalised(password)))
 
@@ -70,7 +70,7 @@ class Passwords:
         """Return whether the password belongs to the hash. Without a hash it takes as long, and is false.
 
         Raises:
-            Problem: 503 when too many hashes are under way.
+            Problem: 503 when too many hashes are waiting.
         """
         return await self._run(lambda: self._verify(password_hash or self._dummy_hash, password))
 
