@@ -19,7 +19,7 @@ from tests.support.cloudformation import ENVIRONMENTS, TEMPLATES, Template, reso
 from tests.support.repository import FIXTURES, ROOT
 
 LOOKED_UP = "AWS::SSM::Parameter::Value<"
-CARRIED = shared.Carried(agent_configuration="{}", smoke_test="")
+CARRIED = shared.TemplateFiles(agent_configuration="{}", smoke_test="")
 
 STORED: dict[str, str | list[str]] = {
     "AWS::EC2::VPC::Id": "vpc-0123456789abcdef0",

@@ -80,7 +80,7 @@ class SharedParameter:
         return f"registry/{service}/repository-uri"
 
 
-FOUND: Final[Mapping[str, Mapping[str, str]]] = {
+LOOKED_UP: Final[Mapping[str, Mapping[str, str]]] = {
     "security": {
         "VpcId": SharedParameter.VPC_ID,
         "DefaultSecurityGroupId": SharedParameter.DEFAULT_SECURITY_GROUP_ID,
@@ -122,7 +122,7 @@ class SharedStack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
+class TemplateFiles:
     """Files whose whole text is a parameter of a template: for the CloudWatch agent, and for the hook function."""
 
     agent_configuration: str
@@ -139,15 +139,15 @@ def load_shared_stacks(
     """
     file = FOLDER / f"{environment.name}.toml"
     agent = json.loads((root / AGENT_CONFIGURATION).read_text(encoding="utf-8"))
-    carried = Carried(
+    files = TemplateFiles(
         agent_configuration=json.dumps(agent, separators=(",", ":")),
         smoke_test=(root / SMOKE_TEST).read_text(encoding="utf-8"),
     )
-    return shared_stacks(read_document(root / file, str(file)), environment, services, carried)
+    return shared_stacks(read_document(root / file, str(file)), environment, services, files)
 
 
 def shared_stacks(
-    document: Document, environment: Environment, services: Sequence[ServiceSpec], carried: Carried
+    document: Document, environment: Environment, services: Sequence[ServiceSpec], files: TemplateFiles
 ) -> tuple[SharedStack, ...]:
     """Return the stacks as `load_shared_stacks` does, from values.
 
@@ -156,41 +156,43 @@ def shared_stacks(
     """
     root = document.root()
     settings = root.table(TABLE)
-    stacks = tuple(every_stack(settings, environment, services, carried))
+    stacks = tuple(stacks_in_order(settings, environment, services, files))
     document.tables.remove(root)  # the other tables are the environment's own
     document.reject_unknown_keys()
     document.raise_errors(InvalidEnvironment)
     return stacks
 
 
-def every_stack(
-    settings: Table, environment: Environment, services: Sequence[ServiceSpec], carried: Carried
+def stacks_in_order(
+    settings: Table, environment: Environment, services: Sequence[ServiceSpec], files: TemplateFiles
 ) -> Iterator[SharedStack]:
     logs = {"LogRetentionDays": log_retention(settings)}
-    refuse_large(settings, carried)
+    refuse_large_files(settings, files)
     where = settings.table("network")
     zones = {"Zones": ",".join(zones_of(where, environment))}
-    yield stack("network", environment, network(where) | zones | logs)
-    yield stack("security", environment, security(where, environment) | ports(services) | logs)
-    cluster = {"CloudWatchAgentConfiguration": carried.agent_configuration}
-    yield stack("cluster", environment, cluster_settings(settings.table("cluster")) | cluster | logs)
-    yield stack("data", environment, data(settings.table("data"), environment) | zones | logs)
-    yield stack("edge", environment, edge(settings.table("edge"), environment) | logs)
-    yield stack("hooks", environment, hooks(environment, services, carried) | logs)
-    yield stack("access", environment, {})
-    every_pipeline = pipeline(settings.table("pipeline"), environment)
+    yield shared_stack("network", environment, network_parameters(where) | zones | logs)
+    yield shared_stack(
+        "security", environment, security_parameters(where, environment) | port_parameters(services) | logs
+    )
+    cluster = {"CloudWatchAgentConfiguration": files.agent_configuration}
+    yield shared_stack("cluster", environment, cluster_parameters(settings.table("cluster")) | cluster | logs)
+    yield shared_stack("data", environment, data_parameters(settings.table("data"), environment) | zones | logs)
+    yield shared_stack("edge", environment, edge_parameters(settings.table("edge"), environment) | logs)
+    yield shared_stack("hooks", environment, hook_parameters(environment, services, files) | logs)
+    yield shared_stack("access", environment, {})
+    every_pipeline = pipeline_parameters(settings.table("pipeline"), environment)
     for spec in services:
         yield from stacks_of(spec, environment, every_pipeline | logs)
 
 
 def stacks_of(spec: ServiceSpec, environment: Environment, every_pipeline: Mapping[str, str]) -> Iterator[SharedStack]:
     """Yield one stack for each template of which every service has its own, so that a new service changes no other."""
-    yield stack("registry", environment, {}, spec)
+    yield shared_stack("registry", environment, {}, spec)
     if spec.database is not None or spec.cache is not None:
-        yield stack("secrets", environment, {}, spec)
-    yield stack("apply", environment, {"QueueArns": queue_arns(spec, environment)}, spec)
-    yield stack("release", environment, {}, spec)
-    yield stack("pipeline", environment, {**every_pipeline, "Architecture": spec.task.architecture}, spec)
+        yield shared_stack("secrets", environment, {}, spec)
+    yield shared_stack("apply", environment, {"QueueArns": queue_arns(spec, environment)}, spec)
+    yield shared_stack("release", environment, {}, spec)
+    yield shared_stack("pipeline", environment, {**every_pipeline, "Architecture": spec.task.architecture}, spec)
 
 
 def queue_arns(spec: ServiceSpec, environment: Environment) -> str:
@@ -199,12 +201,12 @@ def queue_arns(spec: ServiceSpec, environment: Environment) -> str:
     return ",".join(f"{where}:{name(environment.name, queue.name)}" for queue in spec.queues for name in named)
 
 
-def stack(
+def shared_stack(
     template: str, environment: Environment, parameters: Mapping[str, str], spec: ServiceSpec | None = None
 ) -> SharedStack:
     """Return `platform-<environment>-<template>`, with the service's name if every service has its own stack."""
     name = f"platform-{environment.name}-{template}"
-    found = {name: shared_parameter(environment, place) for name, place in FOUND.get(template, {}).items()}
+    found = {name: shared_parameter(environment, place) for name, place in LOOKED_UP.get(template, {}).items()}
     return SharedStack(
         name=name if spec is None else f"{name}-{spec.name}",
         template=TEMPLATES / f"{template}.yaml",
@@ -224,22 +226,22 @@ def log_retention(settings: Table) -> str:
     return str(days)
 
 
-def refuse_large(settings: Table, carried: Carried) -> None:
-    for file, text in ((AGENT_CONFIGURATION, carried.agent_configuration), (SMOKE_TEST, carried.smoke_test)):
+def refuse_large_files(settings: Table, files: TemplateFiles) -> None:
+    for file, text in ((AGENT_CONFIGURATION, files.agent_configuration), (SMOKE_TEST, files.smoke_test)):
         size = len(text.encode())
         if size > MAX_PARAMETER_BYTES:
             settings.error((), f"{file} takes {size} bytes, and a parameter at most {MAX_PARAMETER_BYTES}")
 
 
-def network(table: Table) -> dict[str, str]:
+def network_parameters(table: Table) -> dict[str, str]:
     return {"Cidr": table.text("cidr", CIDR), "Nat": table.choice("nat", ("none", "one", "per_zone"))}
 
 
-def security(table: Table, environment: Environment) -> dict[str, str]:
+def security_parameters(table: Table, environment: Environment) -> dict[str, str]:
     return {
         "Cidr": table.text("cidr", CIDR),
         "DatabasePort": str(environment.database.port),
-        "InterfaceEndpoints": boolean(table.boolean("interface_endpoints", default=False)),
+        "InterfaceEndpoints": parameter_of(table.boolean("interface_endpoints", default=False)),
         "CloudFrontPrefixList": table.text("cloudfront_prefix_list", PREFIX_LIST),
     }
 
@@ -255,20 +257,20 @@ def zones_of(table: Table, environment: Environment) -> tuple[str, ...]:
     return zones
 
 
-def ports(services: Sequence[ServiceSpec]) -> dict[str, str]:
+def port_parameters(services: Sequence[ServiceSpec]) -> dict[str, str]:
     """Return the range of ports on which the load balancer reaches tasks."""
     used = [spec.port for spec in services]
     return {"FirstTaskPort": str(min(used)), "LastTaskPort": str(max(used))}
 
 
-def cluster_settings(table: Table) -> dict[str, str]:
+def cluster_parameters(table: Table) -> dict[str, str]:
     return {
         "ContainerInsights": table.choice("container_insights", ("enhanced", "enabled", "disabled")),
         "AlarmEmail": table.text("alarm_email", default=""),
     }
 
 
-def data(table: Table, environment: Environment) -> dict[str, str]:
+def data_parameters(table: Table, environment: Environment) -> dict[str, str]:
     smallest = table.integer("min_capacity_acu", legal=range(0, 257))
     largest = table.integer("max_capacity_acu", legal=range(1, 257))
     if table.are_sound("min_capacity_acu", "max_capacity_acu") and smallest > largest:
@@ -286,7 +288,7 @@ def data(table: Table, environment: Environment) -> dict[str, str]:
     }
 
 
-def edge(table: Table, environment: Environment) -> dict[str, str]:
+def edge_parameters(table: Table, environment: Environment) -> dict[str, str]:
     if environment.region != "us-east-1":
         # Certificate and web ACL of a distribution exist in us-east-1 only, and one stack is in one region.
         table.error((), f"the edge of {environment.region} needs a stack of its own in us-east-1")
@@ -298,27 +300,27 @@ def edge(table: Table, environment: Environment) -> dict[str, str]:
     }
 
 
-def hooks(environment: Environment, services: Sequence[ServiceSpec], carried: Carried) -> dict[str, str]:
+def hook_parameters(environment: Environment, services: Sequence[ServiceSpec], files: TemplateFiles) -> dict[str, str]:
     """The smoke test gets the name of a CodeDeploy application, which is that of environment and service."""
     paths = {f"{environment.name}-{spec.name}": f"{spec.path}{READINESS_PATH}" for spec in services}
     return {
         "Domain": environment.domain,
-        "SmokeTestCode": carried.smoke_test,
+        "SmokeTestCode": files.smoke_test,
         "ReadinessPaths": json.dumps(paths, sort_keys=True),
     }
 
 
-def pipeline(table: Table, environment: Environment) -> dict[str, str]:
+def pipeline_parameters(table: Table, environment: Environment) -> dict[str, str]:
     connection = table.text("connection_id", UUID)
     return {
         "ConnectionArn": f"arn:{environment.partition}:codeconnections:{environment.region}:{environment.account_id}"
         f":connection/{connection}",
         "Repository": table.text("repository", REPOSITORY),
         "Branch": table.text("branch", BRANCH),
-        "Approval": boolean(table.boolean("approval", default=True)),
+        "Approval": parameter_of(table.boolean("approval", default=True)),
     }
 
 
-def boolean(value: bool) -> str:
+def parameter_of(value: bool) -> str:
     """Return the value as CloudFormation's parameters write it."""
     return str(value).lower()
