@@ -2,7 +2,8 @@
 
 import pytest
 
-from platform_sdk.deploy.cost import compare, load_estimate
+from platform_sdk.deploy.cost import load_estimate
+from platform_sdk.deploy.cost.comparison import compare
 from platform_sdk.deploy.output.cost import as_text
 from tests.support.goldens import agree, none_left_over
 from tests.support.repository import FIXTURES

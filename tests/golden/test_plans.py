@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from platform_sdk.deploy.cost import load_assumptions, load_prices
+from platform_sdk.deploy.cost.assumptions import load_assumptions
+from platform_sdk.deploy.cost.prices import load_prices
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.types import ServiceSpec

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from platform_sdk.cli import platform
-from platform_sdk.deploy.cost import compare, load_estimate
-from platform_sdk.deploy.cost.comparison import ARCHITECTURE_USD, LEFT_OUT
+from platform_sdk.deploy.cost import load_estimate
+from platform_sdk.deploy.cost.comparison import ARCHITECTURE_USD, LEFT_OUT, compare
 from platform_sdk.deploy.output.cost import as_text
 from tests.support.repository import FIXTURES
 

@@ -115,7 +115,8 @@ def service_plans(
 
 def cost_basis(environment: "Environment", services: "Sequence[ServiceSpec]") -> "CostBasis | None":
     """Return what to estimate costs with. None, with a warning, if there are no prices for the region."""
-    from platform_sdk.deploy.cost import UnknownRegion, load_assumptions, load_prices
+    from platform_sdk.deploy.cost.assumptions import load_assumptions
+    from platform_sdk.deploy.cost.prices import UnknownRegion, load_prices
     from platform_sdk.deploy.plan.cost import CostBasis
 
     try:
@@ -178,7 +179,8 @@ def cost(services: tuple[str, ...], environment_name: str, with_comparison: bool
     and the prices in deploy/prices. Name services to see only their own lines, without what all services share. Does
     not call AWS.
     """
-    from platform_sdk.deploy.cost import compare, load_estimate
+    from platform_sdk.deploy.cost import load_estimate
+    from platform_sdk.deploy.cost.comparison import compare
     from platform_sdk.deploy.output import cost as report
 
     if services and with_comparison:

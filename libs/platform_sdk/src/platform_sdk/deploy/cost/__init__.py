@@ -1,29 +1,21 @@
-"""What an environment costs a month: specs, stacks, assumptions and a dated price table in, an estimate out.
+"""Estimate what an environment costs a month, from specs, stacks, assumptions and a dated price table.
 
     platform.toml ─▶ spec ─▶ stack ──────┐
     [stacks] ─▶ parameters of templates ─┤
     [cost] ─▶ assumptions ───────────────┼─▶ lines ─▶ estimate ─▶ report, comparison, difference
     deploy/prices/<region>.toml ─▶ prices┘
 
-Everything is a value, and money is Decimal, in US dollars a month of 730 hours. Nothing is asked of AWS.
+Everything is a value. Money is Decimal, in US dollars per month of 730 hours. Nothing calls AWS.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from platform_sdk.deploy.cost.assumptions import Assumptions, average_tasks, load_assumptions, task_groups
-from platform_sdk.deploy.cost.comparison import Comparison, compare
-from platform_sdk.deploy.cost.lines import Charge, CostDifference, Estimate, Line, LineDifference, cost_difference
-from platform_sdk.deploy.cost.prices import (
-    InvalidPrices,
-    Price,
-    PriceTable,
-    UnknownPrice,
-    UnknownRegion,
-    load_prices,
-)
+from platform_sdk.deploy.cost.lines import Estimate
+from platform_sdk.deploy.cost.prices import PriceTable, load_prices
 from platform_sdk.deploy.cost.service_costs import (
     DELIVERY,
     FARGATE,
@@ -51,20 +43,18 @@ from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.shared import load_shared_stacks
 from platform_sdk.errors import PlatformError
 
-# Puts the lines of services and shared stacks together into one estimate.
-
 SECTIONS: Final = (
     FARGATE, LOAD_BALANCER, REGISTRY, DATABASE, CACHE, DELIVERY, QUEUES, MONITORING, NETWORK, EDGE, SECRETS,
 )  # fmt: skip
-"""In the order of the architecture's estimate, then what it leaves out."""
+"""First the lines of the architecture's estimate in its order, then what it leaves out."""
 
 
 class NothingToEstimate(PlatformError):
-    """The environment is on this machine, and AWS bills nothing for it."""
+    """The environment runs on this machine, so AWS bills nothing for it."""
 
 
 def load_estimate(root: Path, environment_name: str, names: Collection[str] = ()) -> Estimate:
-    """Reads everything below the repository's root; of the named services alone, or of all and what they share.
+    """Read the files below the repository's root; estimate the named services, or all of them and what they share.
 
     Raises:
         UnknownEnvironment, UnknownName, UnknownRegion, UnknownPrice: no such environment, service, region or price.
@@ -92,10 +82,10 @@ def estimate(
     prices: PriceTable,
     names: Collection[str] = (),
 ) -> Estimate:
-    """As `load_estimate`, from values.
+    """Estimate the named services, or all of them and what they share.
 
     Raises:
-        UnknownPrice
+        UnknownPrice: the price table lacks a price.
     """
     chosen = [spec for spec in services if spec.name in names] if names else services
     stacks = {spec.name: numbers_of(render_service_stack(spec, environment)) for spec in chosen}
@@ -107,33 +97,8 @@ def estimate(
         environment=environment.name,
         region=environment.region,
         compiled=prices.compiled,
-        average_tasks=sum(tasks_of(chosen, assumptions), Decimal(0)),
+        average_tasks=sum(
+            (average_tasks(group, assumptions) for spec in chosen for group in task_groups(spec)), Decimal(0)
+        ),
         lines=tuple(sorted(lines, key=lambda line: SECTIONS.index(line.section))),
     )
-
-
-def tasks_of(services: Sequence[ServiceSpec], assumptions: Assumptions) -> Iterator[Decimal]:
-    return (average_tasks(group, assumptions) for spec in services for group in task_groups(spec))
-
-
-__all__ = [
-    "Assumptions",
-    "Charge",
-    "Comparison",
-    "CostDifference",
-    "Estimate",
-    "InvalidPrices",
-    "Line",
-    "LineDifference",
-    "NothingToEstimate",
-    "Price",
-    "PriceTable",
-    "UnknownPrice",
-    "UnknownRegion",
-    "compare",
-    "cost_difference",
-    "estimate",
-    "load_assumptions",
-    "load_estimate",
-    "load_prices",
-]

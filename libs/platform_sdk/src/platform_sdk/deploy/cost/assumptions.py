@@ -24,28 +24,16 @@ MOST: Final = 1e12
 MOST_TASKS: Final = 5000
 """Of one service (docs.aws.amazon.com/AmazonECS, "Service quotas")."""
 
-AMOUNTS: Final[Mapping[str, str]] = {
-    "requests_per_month": "requests_per_month = 5_000_000",
-    "kilobytes_per_request": "kilobytes_per_request = 4",
-    "requests_per_connection": "requests_per_connection = 20",
-    "messages_per_month": "messages_per_month = 2_000_000",
-    "releases_per_month": "releases_per_month = 10",
-    "build_minutes": "build_minutes = 8",
-    "start_minutes": "start_minutes = 3",
-    "image_gb_per_service": "image_gb_per_service = 10",
-    "database_average_acu": "database_average_acu = 2",
-    "database_hours": "database_hours = 730",
-    "database_storage_gb": "database_storage_gb = 50",
-    "database_million_ios": "database_million_ios = 20",
-    "log_gb_per_service": "log_gb_per_service = 5",
-    "log_gb_shared": "log_gb_shared = 5",
-    "log_stored_percent": "log_stored_percent = 15",
-    "metrics_per_service": "metrics_per_service = 20",
-    "traced_percent": "traced_percent = 5",
-    "aws_gb": "aws_gb = 20",
-    "internet_gb": "internet_gb = 20",
-    "cross_zone_gb": "cross_zone_gb = 20",
-}
+EXAMPLES: Final[Mapping[str, str]] = {
+    "requests_per_month": "5_000_000", "kilobytes_per_request": "4", "requests_per_connection": "20",
+    "messages_per_month": "2_000_000", "releases_per_month": "10", "build_minutes": "8",
+    "start_minutes": "3", "image_gb_per_service": "10", "database_average_acu": "2",
+    "database_hours": "730", "database_storage_gb": "50", "database_million_ios": "20",
+    "log_gb_per_service": "5", "log_gb_shared": "5", "log_stored_percent": "15",
+    "metrics_per_service": "20", "traced_percent": "5", "aws_gb": "20",
+    "internet_gb": "20", "cross_zone_gb": "20",
+}  # fmt: skip
+AMOUNTS: Final = {key: f"{key} = {example}" for key, example in EXAMPLES.items()}
 """The keys of `[cost]`, all required, each with an example."""
 
 LIMITS: Final[Mapping[str, tuple[float, float]]] = {

@@ -1,6 +1,6 @@
-"""An estimate beside that of the architecture, line by line, with why they differ, and what that one leaves out.
+"""Compare an estimate with that of the architecture: line by line, why they differ, and what that one leaves out.
 
-The architecture's own estimate is for eight tasks on average, in US dollars a month.
+The architecture's estimate assumes eight tasks on average and is in US dollars per month.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Final
 
 from platform_sdk.deploy.cost.assumptions import plain
-from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Charge, Estimate, Line, cents
+from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Estimate, Line, cents
+from platform_sdk.deploy.cost.prices import Charge
 from platform_sdk.deploy.cost.service_costs import DELIVERY, FARGATE, MONITORING, REGISTRY, SECRETS
 from platform_sdk.deploy.cost.shared_costs import CACHE, DATABASE, EDGE, LOAD_BALANCER, NETWORK, QUEUES
 
@@ -28,7 +29,7 @@ OVERLAP: Final = "overlap"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """One line of the architecture's estimate, beside today's."""
+    """One line of the architecture's estimate, and today's amount."""
 
     section: str
     architecture_usd: Decimal
@@ -42,7 +43,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """What the architecture's estimate does not have a line for."""
+    """A cost that the architecture's estimate has no line for."""
 
     name: str
     today_usd: Decimal
@@ -88,7 +89,7 @@ LEFT_OUT: Final[tuple[tuple[str, str, tuple[str, ...], str], ...]] = (
 
 
 def compare(estimate: Estimate) -> Comparison:
-    """The estimate of a whole environment, beside the architecture's."""
+    """Compare the estimate of a whole environment with the architecture's."""
     return Comparison(
         average_tasks=estimate.average_tasks,
         compared=tuple(
@@ -116,12 +117,12 @@ def total(lines: Iterable[Line]) -> Decimal:
 
 
 def quantity(estimate: Estimate, section: str, per: str) -> Decimal:
-    """Of all charges of a section that count in the unit."""
+    """Return the sum of all charges of a section in this unit."""
     return sum((charge.quantity for charge in charges(estimate, section, per)), Decimal(0))
 
 
 def unit_usd(estimate: Estimate, section: str, per: str) -> Decimal:
-    """The price of one such unit; of several kinds, that of the first."""
+    """Return the price of one unit; of several kinds, the price of the first."""
     return next(charge.price.usd for charge in charges(estimate, section, per))
 
 
@@ -131,7 +132,7 @@ def charges(estimate: Estimate, section: str, per: str) -> Iterator[Charge]:
 
 
 def month_of_one(section: str, per_hour: Decimal) -> Decimal:
-    """How many of a thing the architecture's estimate pays for all month, at the price of an hour."""
+    """Return how many units the architecture's estimate pays for all month, at the price of an hour."""
     return ARCHITECTURE_USD[section] / HOURS_PER_MONTH / per_hour
 
 
@@ -200,4 +201,4 @@ REASONS: Final[Mapping[str, Callable[[Estimate], str]]] = {
     CACHE: cache,
     DELIVERY: delivery,
 }
-"""By section: why today's price is another one."""
+"""By section: why today's amount differs."""

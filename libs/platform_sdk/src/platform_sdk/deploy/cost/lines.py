@@ -1,11 +1,11 @@
-"""The values of an estimate: charges make lines, lines make an estimate, and two estimates make a difference."""
+"""The values of an estimate: lines of charges, their sum, and the difference of two estimates."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
-from platform_sdk.deploy.cost.prices import Price
+from platform_sdk.deploy.cost.prices import Charge, Price
 
 HOURS_PER_MONTH: Final = Decimal(730)
 """A twelfth of a year, as AWS's own calculator counts."""
@@ -14,31 +14,13 @@ CENT: Final = Decimal("0.01")
 
 
 def cents(usd: Decimal) -> Decimal:
-    """US dollars, rounded to the cent."""
+    """Round US dollars to the cent."""
     return usd.quantize(CENT, ROUND_HALF_UP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
-    """`quantity` units of the price are used in a month."""
-
-    price: Price
-    quantity: Decimal
-
-    @property
-    def billed_quantity(self) -> Decimal:
-        """What is beyond the free units."""
-        return max(Decimal(0), self.quantity - self.price.free)
-
-    @property
-    def usd_per_month(self) -> Decimal:
-        """Not rounded."""
-        return self.billed_quantity * self.price.usd
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of an estimate. `service` is None for what all services share; `basis` tells the quantities in words."""
+    """One line of an estimate. `service` is None for what all services share; `basis` says the quantities in words."""
 
     section: str
     name: str
@@ -46,17 +28,23 @@ class Line:
     charges: tuple[Charge, ...]
     basis: str
     note: str | None = None
-    """Where an assumption cannot be so: what was used in its place."""
+    """Which value replaces an assumption that cannot hold."""
 
     @property
     def usd_per_month(self) -> Decimal:
-        """Rounded to the cent, so that the sum of the lines is what a reader adds up."""
+        """The sum of the charges, rounded to the cent: a reader who adds up the lines gets the total."""
         return cents(sum((charge.usd_per_month for charge in self.charges), Decimal(0)))
+
+
+def line(
+    section: str, name: str, basis: str, *charges: Charge, service: str | None = None, note: str | None = None
+) -> Line:
+    return Line(section=section, name=name, service=service, charges=charges, basis=basis, note=note)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What an environment, or some of its services, cost in a month of 730 hours."""
+    """The cost of an environment, or of some of its services, in a month of 730 hours."""
 
     environment: str
     region: str
@@ -82,14 +70,14 @@ class Estimate:
         return sum((line.usd_per_month for line in self.section(section)), Decimal(0))
 
     def uncertain_prices(self) -> tuple[Price, ...]:
-        """The prices in use whose confidence is not high, by name."""
+        """Return the prices in use whose confidence is not high, by name."""
         used = {charge.price.name: charge.price for line in self.lines for charge in line.charges if charge.quantity}
         return tuple(used[name] for name in sorted(used) if used[name].confidence != "high")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineDifference:
-    """One line that is not the same; `before` or `after` is None where the line is new or gone."""
+    """A line that differs. `before` is None for a new line, `after` for a removed one."""
 
     section: str
     name: str
@@ -98,7 +86,7 @@ class LineDifference:
 
     @property
     def usd_per_month(self) -> Decimal:
-        """What it costs more."""
+        """The increase."""
         return usd_of(self.after) - usd_of(self.before)
 
 
@@ -110,7 +98,7 @@ class CostDifference:
 
     @property
     def usd_per_month(self) -> Decimal:
-        """What the later estimate costs more."""
+        """The increase."""
         return self.after_usd_per_month - self.before_usd_per_month
 
 
@@ -119,7 +107,7 @@ def usd_of(line: Line | None) -> Decimal:
 
 
 def cost_difference(before: Estimate, after: Estimate) -> CostDifference:
-    """The lines whose amount or basis differs: those of `after` in their order, then those that are gone."""
+    """Compare amount and basis of each line: those of `after` in their order, then those only `before` has."""
     return CostDifference(
         before_usd_per_month=before.usd_per_month,
         after_usd_per_month=after.usd_per_month,

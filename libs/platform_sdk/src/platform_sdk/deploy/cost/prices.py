@@ -1,4 +1,4 @@
-"""deploy/prices/<region>.toml: what AWS asks for a unit of each thing, with the date and the source of every price."""
+"""Read deploy/prices/<region>.toml: what AWS charges per unit, with the date and the source of every price."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from platform_sdk.deploy.config_errors import InvalidConfiguration, did_you_mean, listed
-from platform_sdk.deploy.toml_document import Document, Form, Table, read_document
+from platform_sdk.deploy.toml_document import Form, Table, read_document
 from platform_sdk.errors import PlatformError
 
 PRICES: Final = Path("deploy/prices")
@@ -20,22 +20,22 @@ CONFIDENCES: Final = ("high", "medium", "low")
 
 
 class UnknownRegion(PlatformError):
-    """No price table in deploy/prices has the region."""
+    """deploy/prices has no table for the region."""
 
 
 class UnknownPrice(PlatformError):
-    """The region's price table does not have what is needed."""
+    """The price table of the region lacks a price."""
 
 
 class InvalidPrices(InvalidConfiguration):
-    """A price table that cannot be used; `errors` holds every reason."""
+    """A price table is invalid; `errors` holds every reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """US dollars for one unit `per`, beyond `free` units that an account has free every month.
+    """US dollars for one unit `per`. The first `free` units of a month cost nothing.
 
-    `date` is that of the source, `confidence` how far it can be trusted: high, medium or low.
+    `date` is that of the source. `confidence` is high, medium or low.
     """
 
     name: str
@@ -48,24 +48,46 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """`quantity` units of the price in a month."""
+
+    price: Price
+    quantity: Decimal
+
+    @property
+    def billed_quantity(self) -> Decimal:
+        """The units beyond the free ones."""
+        return max(Decimal(0), self.quantity - self.price.free)
+
+    @property
+    def usd_per_month(self) -> Decimal:
+        """Not rounded."""
+        return self.billed_quantity * self.price.usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PriceTable:
     region: str
     compiled: str
     prices: Mapping[str, Price]
 
-    def __getitem__(self, name: str) -> Price:
-        """Raises UnknownPrice."""
+    def charge(self, name: str, quantity: Decimal) -> Charge:
+        """Return the charge for that many units of a price.
+
+        Raises:
+            UnknownPrice: the table lacks the price.
+        """
         if name not in self.prices:
             raise UnknownPrice(
                 f"there is no price `{name}` for {self.region}",
                 because=f"{PRICES}/{self.region}.toml does not have it",
                 hint=f"add the table [prices.{name}], with the date and the source of the price",
             )
-        return self.prices[name]
+        return Charge(price=self.prices[name], quantity=quantity)
 
 
 def load_prices(root: Path, region: str) -> PriceTable:
-    """Reads deploy/prices/<region>.toml below the repository's root.
+    """Read deploy/prices/<region>.toml below the repository's root.
 
     Raises:
         UnknownRegion: there is no such file.
@@ -78,11 +100,7 @@ def load_prices(root: Path, region: str) -> PriceTable:
             because=f"{PRICES} holds {listed(known)}",
             hint=did_you_mean(region, known) or f"copy one of them to {PRICES}/{region}.toml and look up every price",
         )
-    return read_prices(read_document(root / PRICES / f"{region}.toml", f"{PRICES}/{region}.toml"), region)
-
-
-def read_prices(document: Document, region: str) -> PriceTable:
-    """As `load_prices`, from a document."""
+    document = read_document(root / PRICES / f"{region}.toml", f"{PRICES}/{region}.toml")
     outermost = document.root()
     if outermost.text("region") != region and outermost.are_sound("region"):
         outermost.error("region", f"is not the name of its file, which is {region}.toml")
@@ -107,6 +125,6 @@ def read_price(name: str, table: Table) -> Price:
 
 
 def amount(table: Table, key: str) -> Decimal:
-    """Written as text, because TOML's numbers are binary and money is not."""
+    """Read a number that is written as text: the floats of TOML are binary, and money is decimal."""
     text = table.text(key, AMOUNT)
     return Decimal(text) if table.are_sound(key) and AMOUNT.fits(text) else Decimal(0)

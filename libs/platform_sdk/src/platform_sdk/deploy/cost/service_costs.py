@@ -1,33 +1,27 @@
-"""What one service costs by itself: its tasks, the second set of them during a release, its images, builds and logs."""
+"""The costs of one service: its tasks, the replacement tasks of a release, its images, builds, logs and alarms."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from platform_sdk.deploy.cost.assumptions import (
-    Assumptions,
-    TaskGroup,
-    average_note,
-    average_tasks,
-    plain,
-    task_groups,
-)
-from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Charge, Line
-from platform_sdk.deploy.cost.prices import PriceTable
+from platform_sdk.deploy.cost.assumptions import Assumptions, TaskGroup, average_note, average_tasks, plain, task_groups
+from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Line, line
+from platform_sdk.deploy.cost.prices import Charge, PriceTable
 from platform_sdk.deploy.manifest.releases import TrafficShift
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.manifest.variables import SecretStore
 
-# What is billed by number in the rendered stack of a service: alarms, and dashboards.
-
 ALARMS_OF_POLICY: Final = 2
-"""Target tracking makes an alarm to scale out and one to scale in."""
+"""Target tracking creates one alarm to scale out and one to scale in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackNumbers:
-    """An alarm is billed by the metrics that it reads; `scaling_metrics` are those of the alarms of target tracking."""
+    """What is billed by number in a stack. An alarm is billed by the metrics that it reads.
+
+    `scaling_metrics` are those that the alarms of target tracking read.
+    """
 
     alarms: int
     alarm_metrics: int
@@ -36,7 +30,7 @@ class StackNumbers:
 
 
 def numbers_of(template: Mapping[str, Any]) -> StackNumbers:
-    """From the template that render_service_stack answers."""
+    """Count what is billed in a template that `render_service_stack` returned."""
     alarms = list(properties_of(template, "AWS::CloudWatch::Alarm"))
     policies = properties_of(template, "AWS::ApplicationAutoScaling::ScalingPolicy")
     return StackNumbers(
@@ -57,7 +51,7 @@ def tracked_by(policy: Mapping[str, Any]) -> Any:
 
 
 def metrics_read(metrics: Any) -> int:
-    """Of metric math the metrics, not the expressions; without it there is one."""
+    """Count the metrics of metric math, without its expressions; an alarm without metric math reads one."""
     return 1 if metrics is None else sum("MetricStat" in metric for metric in metrics)
 
 
@@ -71,6 +65,11 @@ SECRETS: Final = "Secrets and keys"
 def service_lines(
     spec: ServiceSpec, stack: StackNumbers, assumptions: Assumptions, prices: PriceTable
 ) -> Iterator[Line]:
+    """Return the lines of one service.
+
+    Raises:
+        UnknownPrice: the price table lacks a price.
+    """
     for group in task_groups(spec):
         yield running_tasks(group, assumptions, prices)
     yield overlap(spec, assumptions, prices)
@@ -86,53 +85,49 @@ def running_tasks(group: TaskGroup, assumptions: Assumptions, prices: PriceTable
     tasks = average_tasks(group, assumptions)
     spot = assumptions.spot_percent.get(group.name, Decimal(0))
     hours = tasks * HOURS_PER_MONTH
-    charges = (
+    by_spot = f", {plain(spot)} % of the time on Spot" if spot else ""
+    return line(
+        FARGATE,
+        f"{group.service} {group.role}",
+        f"{plain(tasks)} on average of {plain(group.vcpu)} vCPU and {plain(group.memory_gb)} GB, "
+        f"{group.architecture}{by_spot}",
         *task_charges(group, hours * (100 - spot) / 100, "fargate", prices),
         *(task_charges(group, hours * spot / 100, "fargate_spot", prices) if spot else ()),
-    )
-    by_spot = f", {plain(spot)} % of the time on Spot" if spot else ""
-    size = f"{plain(group.vcpu)} vCPU and {plain(group.memory_gb)} GB, {group.architecture}"
-    return Line(
-        section=FARGATE,
-        name=f"{group.service} {group.role}",
         service=group.service,
-        charges=charges,
-        basis=f"{plain(tasks)} on average of {size}{by_spot}",
         note=average_note(group, assumptions),
     )
 
 
 def task_charges(group: TaskGroup, task_hours: Decimal, kind: str, prices: PriceTable) -> tuple[Charge, Charge]:
     return (
-        Charge(price=prices[f"{kind}_{group.architecture}_vcpu_hour"], quantity=task_hours * group.vcpu),
-        Charge(price=prices[f"{kind}_{group.architecture}_gb_hour"], quantity=task_hours * group.memory_gb),
+        prices.charge(f"{kind}_{group.architecture}_vcpu_hour", task_hours * group.vcpu),
+        prices.charge(f"{kind}_{group.architecture}_gb_hour", task_hours * group.memory_gb),
     )
 
 
 def overlap(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Line:
-    """The replacement tasks beside the original ones, from their start to the end of the bake time."""
+    """Replacement tasks run beside the original ones, from their start to the end of the bake time."""
     group = next(task_groups(spec))
     tasks = average_tasks(group, assumptions)
     minutes = release_minutes(spec, assumptions)
     releases = assumptions.releases_per_month
-    task_hours = tasks * minutes * releases / 60
-    return Line(
-        section=FARGATE,
-        name=f"{spec.name} blue/green overlap",
+    return line(
+        FARGATE,
+        f"{spec.name} blue/green overlap",
+        f"{plain(releases)} releases, in each {plain(tasks)} tasks more for {plain(minutes)} minutes",
+        *task_charges(group, tasks * minutes * releases / 60, "fargate", prices),
         service=spec.name,
-        charges=task_charges(group, task_hours, "fargate", prices),
-        basis=f"{plain(releases)} releases, in each {plain(tasks)} tasks more for {plain(minutes)} minutes",
     )
 
 
 def release_minutes(spec: ServiceSpec, assumptions: Assumptions) -> Decimal:
-    """How long a deployment takes: until the new tasks are healthy, the shift, and the bake time."""
+    """Return how long a deployment takes: until the replacement tasks are healthy, the shift, and the bake time."""
     shift = spec.traffic_shift
     return assumptions.start_minutes + shift_minutes(shift) + shift.bake_minutes
 
 
 def shift_minutes(shift: TrafficShift) -> int:
-    """Linear waits between its steps, which are as many as it takes to reach 100 percent; a canary waits once."""
+    """Return how long a traffic shift takes. Linear waits between its steps to 100 percent; a canary waits once."""
     match shift.type:
         case "canary":
             return shift.interval_minutes
@@ -143,63 +138,55 @@ def shift_minutes(shift: TrafficShift) -> int:
 
 
 def images(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Line:
-    charge = Charge(price=prices["ecr_gb_month"], quantity=assumptions.image_gb_per_service)
-    basis = f"{plain(charge.quantity)} GB; no release expires"
-    return Line(section=REGISTRY, name=f"{spec.name} images", service=spec.name, charges=(charge,), basis=basis)
+    gb = assumptions.image_gb_per_service
+    charge = prices.charge("ecr_gb_month", gb)
+    return line(REGISTRY, f"{spec.name} images", f"{plain(gb)} GB; no release expires", charge, service=spec.name)
 
 
 def builds(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Line:
-    """The build follows its release to the end, so it is billed for the shift and the bake time too."""
+    """The build follows its release to the end, so the shift and the bake time are billed too."""
     waiting = release_minutes(spec, assumptions)
     minutes = (assumptions.build_minutes + waiting) * assumptions.releases_per_month
-    return Line(
-        section=DELIVERY,
-        name=f"{spec.name} builds",
-        service=spec.name,
-        charges=(Charge(price=prices[f"codebuild_{spec.task.architecture}_medium_minute"], quantity=minutes),),
-        basis=f"{plain(assumptions.releases_per_month)} of {plain(assumptions.build_minutes)} minutes, and "
+    return line(
+        DELIVERY,
+        f"{spec.name} builds",
+        f"{plain(assumptions.releases_per_month)} of {plain(assumptions.build_minutes)} minutes, and "
         f"{plain(waiting)} following the release",
+        prices.charge(f"codebuild_{spec.task.architecture}_medium_minute", minutes),
+        service=spec.name,
     )
 
 
 def logs(
     name: str, service: str | None, gb: Decimal, retention_days: int, assumptions: Assumptions, prices: PriceTable
 ) -> Line:
-    """In the long run: as much is kept as came in during the retention."""
+    """In the long run, CloudWatch stores what came in during the retention."""
     kept = gb * retention_days * 12 / 365 * assumptions.log_stored_percent / 100
-    return Line(
-        section=MONITORING,
-        name=f"{name} logs",
+    return line(
+        MONITORING,
+        f"{name} logs",
+        f"{plain(gb)} GB, kept {retention_days} days at {plain(assumptions.log_stored_percent)} % of its size",
+        prices.charge("logs_ingested_gb", gb),
+        prices.charge("logs_stored_gb_month", kept),
         service=service,
-        charges=(
-            Charge(price=prices["logs_ingested_gb"], quantity=gb),
-            Charge(price=prices["logs_stored_gb_month"], quantity=kept),
-        ),
-        basis=f"{plain(gb)} GB, kept {retention_days} days at {plain(assumptions.log_stored_percent)} % of its size",
     )
 
 
 def metrics(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Line:
-    charge = Charge(price=prices["metric_month"], quantity=assumptions.metrics_per_service)
+    charge = prices.charge("metric_month", assumptions.metrics_per_service)
     basis = f"{plain(charge.quantity)} by the CloudWatch agent"
-    return Line(section=MONITORING, name=f"{spec.name} metrics", service=spec.name, charges=(charge,), basis=basis)
+    return line(MONITORING, f"{spec.name} metrics", basis, charge, service=spec.name)
 
 
 def alarms(spec: ServiceSpec, stack: StackNumbers, prices: PriceTable) -> Line:
-    metrics = Decimal(stack.alarm_metrics + stack.scaling_metrics)
-    return Line(
-        section=MONITORING,
-        name=f"{spec.name} alarms",
-        service=spec.name,
-        charges=(Charge(price=prices["alarm_metric_month"], quantity=metrics),),
-        basis=f"{stack.alarms} that read {stack.alarm_metrics} metrics; those of scaling read {stack.scaling_metrics}",
-    )
+    charge = prices.charge("alarm_metric_month", Decimal(stack.alarm_metrics + stack.scaling_metrics))
+    basis = f"{stack.alarms} that read {stack.alarm_metrics} metrics; those of scaling read {stack.scaling_metrics}"
+    return line(MONITORING, f"{spec.name} alarms", basis, charge, service=spec.name)
 
 
 def secrets(spec: ServiceSpec, prices: PriceTable) -> Line:
     own = {secret.name for secret in spec.secrets.values() if secret.store is SecretStore.SECRETS_MANAGER}
     given = {name for name, needs in (("database", spec.database), ("cache", spec.cache)) if needs is not None}
     names = sorted(own | given)
-    charge = Charge(price=prices["secret_month"], quantity=Decimal(len(names)))
-    basis = ", ".join(names) or "none"
-    return Line(section=SECRETS, name=f"{spec.name} secrets", service=spec.name, charges=(charge,), basis=basis)
+    charge = prices.charge("secret_month", Decimal(len(names)))
+    return line(SECRETS, f"{spec.name} secrets", ", ".join(names) or "none", charge, service=spec.name)

@@ -1,4 +1,4 @@
-"""What all services cost together: load balancer, database, cache, queues, network and edge, from the shared stacks."""
+"""The costs that all services share: load balancer, database, cache, queues, network and edge."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,9 @@ from typing import Final
 
 from platform_sdk.contract import RECEIVE_WAIT_SECONDS
 from platform_sdk.deploy.cost.assumptions import Assumptions, average_tasks, plain, task_groups
-from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Charge, Line
+from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Line, line
 from platform_sdk.deploy.cost.prices import PriceTable
-from platform_sdk.deploy.cost.service_costs import (
-    DELIVERY,
-    MONITORING,
-    SECRETS,
-    logs,
-    release_minutes,
-)
+from platform_sdk.deploy.cost.service_costs import DELIVERY, MONITORING, SECRETS, logs, release_minutes
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.shared import SharedStack
 
@@ -35,16 +29,16 @@ WAF_RULES: Final = 5
 HOSTED_ZONES: Final = 2
 SHARED_ALARMS: Final = 3
 SHARED_SECRETS: Final = 2
-"""The cache's password, and that of the database's master user, which RDS keeps."""
+"""The password of the cache, and that of the database's master user, which RDS keeps."""
 KEYS: Final = 1
 
-# elasticloadbalancing's price page: what one LCU holds, of which the dearest dimension is billed.
+# What one LCU holds; the most expensive dimension is billed (Elastic Load Balancing pricing).
 CONNECTIONS_PER_SECOND_PER_LCU: Final = 25
 GB_PER_HOUR_PER_LCU: Final = 1
 RULES_PER_SECOND_PER_LCU: Final = 1000
 FREE_RULES: Final = 10
 
-# CloudWatch's list of Container Insights metrics for ECS, counted by what they are about.
+# The number of Container Insights metrics for ECS, by what they describe (CloudWatch user guide).
 INSIGHTS_PER_CLUSTER: Final = 2
 INSIGHTS_PER_SERVICE: Final = 16
 INSIGHTS_PER_TASK: Final = 15
@@ -53,7 +47,7 @@ INSIGHTS_PER_CONTAINER: Final = 11
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedResources:
-    """What is billed of the shared stacks, as their parameters say it."""
+    """What is billed in the shared stacks, read from their parameters."""
 
     nat_gateways: int
     interface_endpoints: int
@@ -66,7 +60,7 @@ class SharedResources:
 
 
 def shared_resources(stacks: Sequence[SharedStack]) -> SharedResources:
-    """From the parameters of platform_sdk.deploy.shared; the numbers that the templates fix are constants above."""
+    """Read the parameters of the shared stacks. The constants above are what the templates fix."""
     parameters: dict[str, Mapping[str, str]] = {stack.template.stem: stack.parameters for stack in stacks}
     data = parameters["data"]
     return SharedResources(
@@ -88,7 +82,14 @@ def shared_lines(
     assumptions: Assumptions,
     prices: PriceTable,
 ) -> Iterator[Line]:
-    """`dashboards` are those of all services: the first ones are free, whosever they are."""
+    """Return the lines that all services share.
+
+    Args:
+        dashboards: the number in the stacks of all services, because the first ones of an account are free.
+
+    Raises:
+        UnknownPrice: the price table lacks a price.
+    """
     yield from load_balancer(services, assumptions, prices)
     yield from database(shared, assumptions, prices)
     yield cache(shared, prices)
@@ -99,26 +100,21 @@ def shared_lines(
     yield container_insights(services, shared, assumptions, prices)
     yield from network(shared, assumptions, prices)
     yield from edge(assumptions, prices)
-    yield secrets(prices)
-    yield keys(prices)
+    yield from secrets(prices)
 
 
 def load_balancer(services: Sequence[ServiceSpec], assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
-    hours = Charge(price=prices["alb_hour"], quantity=HOURS_PER_MONTH)
-    yield Line(section=LOAD_BALANCER, name="load balancer", charges=(hours,), basis="one, all month")
+    yield line(LOAD_BALANCER, "load balancer", "one, all month", prices.charge("alb_hour", HOURS_PER_MONTH))
     lcu = average_lcu(len(services), assumptions)
-    yield Line(
-        section=LOAD_BALANCER,
-        name="capacity units",
-        charges=(Charge(price=prices["alb_lcu_hour"], quantity=lcu * HOURS_PER_MONTH),),
-        basis=f"{lcu:.3f} LCU on average, for {plain(assumptions.requests_per_month)} requests",
-    )
+    basis = f"{lcu:.3f} LCU on average, for {plain(assumptions.requests_per_month)} requests"
+    charge = prices.charge("alb_lcu_hour", lcu * HOURS_PER_MONTH)
+    yield line(LOAD_BALANCER, "capacity units", basis, charge)
 
 
 def average_lcu(rules: int, assumptions: Assumptions) -> Decimal:
-    """Of new connections, bytes and rules the dimension that costs most.
+    """Return the capacity units of the most expensive dimension: new connections, bytes or rules.
 
-    Active connections never do: one LCU holds those that come new in two minutes, and CloudFront lets none idle longer.
+    Active connections never are: one LCU holds those of two minutes, and CloudFront keeps none idle for longer.
     """
     requests_per_second = assumptions.requests_per_month / SECONDS_PER_MONTH
     gb_per_hour = gb_of_requests(assumptions) / HOURS_PER_MONTH
@@ -134,16 +130,16 @@ def gb_of_requests(assumptions: Assumptions) -> Decimal:
 
 
 def database(shared: SharedResources, assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
-    """An instance that never pauses is billed for its least capacity at least, one that does for its hours awake."""
+    """An instance that never pauses costs its minimum capacity at least; one that pauses costs its hours awake."""
     hours = HOURS_PER_MONTH if shared.min_acu else assumptions.database_hours
     acu = min(max(assumptions.database_average_acu, shared.min_acu), shared.max_acu)
     instances = shared.database_instances
-    yield Line(
-        section=DATABASE,
-        name="capacity",
-        charges=(Charge(price=prices["aurora_acu_hour"], quantity=acu * instances * hours),),
-        basis=f"{instances} x {plain(acu)} ACU for {plain(hours)} hours; "
+    yield line(
+        DATABASE,
+        "capacity",
+        f"{instances} x {plain(acu)} ACU for {plain(hours)} hours; "
         f"never below {plain(shared.min_acu)}, never above {plain(shared.max_acu)}",
+        prices.charge("aurora_acu_hour", acu * instances * hours),
     )
     storage = assumptions.database_storage_gb
     yield single(DATABASE, "storage", prices, "aurora_storage_gb_month", storage, "GB, stored once for all instances")
@@ -153,23 +149,17 @@ def database(shared: SharedResources, assumptions: Assumptions, prices: PriceTab
 
 
 def cache(shared: SharedResources, prices: PriceTable) -> Line:
-    price = prices[f"valkey_{shared.cache_node_type.replace('.', '_')}_hour"]
-    charge = Charge(price=price, quantity=HOURS_PER_MONTH * CACHE_NODES)
-    basis = f"{CACHE_NODES} x {shared.cache_node_type}, Valkey: primary and replica"
-    return Line(section=CACHE, name="nodes", charges=(charge,), basis=basis)
+    node_type = shared.cache_node_type
+    charge = prices.charge(f"valkey_{node_type.replace('.', '_')}_hour", HOURS_PER_MONTH * CACHE_NODES)
+    return line(CACHE, "nodes", f"{CACHE_NODES} x {node_type}, Valkey: primary and replica", charge)
 
 
 def queues(services: Sequence[ServiceSpec], assumptions: Assumptions, prices: PriceTable) -> Line:
-    """A message is sent, received and deleted, and an idle worker asks again whenever its wait has ended."""
+    """Each message is sent, received and deleted; an idle worker receives again whenever its wait has ended."""
     idle = sum((idle_receives(spec, assumptions) for spec in services), Decimal(0))
     requests = (3 * assumptions.messages_per_month + idle) / 1_000_000
     basis = f"{plain(requests)} million: three for a message, and the receives of idle workers"
-    return Line(
-        section=QUEUES,
-        name="requests",
-        charges=(Charge(price=prices["sqs_request_million"], quantity=requests),),
-        basis=basis,
-    )
+    return line(QUEUES, "requests", basis, prices.charge("sqs_request_million", requests))
 
 
 def idle_receives(spec: ServiceSpec, assumptions: Assumptions) -> Decimal:
@@ -178,7 +168,7 @@ def idle_receives(spec: ServiceSpec, assumptions: Assumptions) -> Decimal:
 
 
 def pipelines(services: Sequence[ServiceSpec], assumptions: Assumptions, prices: PriceTable) -> Line:
-    """Source takes a minute, and the build action is billed as long as the build goes on."""
+    """The source action takes a minute; the build action is billed for as long as the build runs."""
     each = (1 + assumptions.build_minutes + release_minutes(spec, assumptions) for spec in services)
     minutes = sum(each, Decimal(0)) * assumptions.releases_per_month
     return single(DELIVERY, "pipelines", prices, "codepipeline_action_minute", minutes, "action-minutes of type V2")
@@ -199,100 +189,81 @@ def container_insights(
 ) -> Line:
     groups = [(spec, group) for spec in services for group in task_groups(spec) if group.default_tasks]
     each_service = Decimal(INSIGHTS_PER_CLUSTER + INSIGHTS_PER_SERVICE * len(groups))
+    price, quantity = "metric_month", Decimal(0)
     match shared.container_insights:
         case "enhanced":
-            price = prices["insights_enhanced_metric_month"]
+            price = "insights_enhanced_metric_month"
             tasks = (
                 average_tasks(group, assumptions) * (INSIGHTS_PER_TASK + INSIGHTS_PER_CONTAINER * containers(spec))
                 for spec, group in groups
             )
             quantity = sum(tasks, each_service)
         case "enabled":
-            price, quantity = prices["metric_month"], each_service
-        case _:
-            price, quantity = prices["metric_month"], Decimal(0)
+            quantity = each_service
     basis = f"{shared.container_insights}: {plain(quantity)} metrics"
-    charge = Charge(price=price, quantity=quantity)
-    return Line(section=MONITORING, name="Container Insights", charges=(charge,), basis=basis)
+    return line(MONITORING, "Container Insights", basis, prices.charge(price, quantity))
 
 
 def containers(spec: ServiceSpec) -> int:
-    """Of a task: the app, and the sidecars that are on."""
+    """Count the containers of a task: the app, and the enabled sidecars."""
     return 1 + spec.sidecars.cloudwatch_agent.enabled + spec.sidecars.log_router.enabled
 
 
 def network(shared: SharedResources, assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
-    """What goes to AWS's own services takes the endpoints where there are any, and the NAT gateways otherwise."""
-    endpoints = shared.interface_endpoints
-    gateways = shared.nat_gateways
+    """Traffic to the services of AWS uses the interface endpoints if there are any, else the NAT gateways."""
+    endpoints, gateways = shared.interface_endpoints, shared.nat_gateways
     by_nat = (assumptions.internet_gb + (0 if endpoints else assumptions.aws_gb)) if gateways else Decimal(0)
-    hours = gateways * HOURS_PER_MONTH
-    yield Line(
-        section=NETWORK,
-        name="NAT gateways",
-        charges=(
-            Charge(price=prices["nat_gateway_hour"], quantity=hours),
-            Charge(price=prices["nat_gateway_gb"], quantity=by_nat),
-        ),
-        basis=f"{gateways}, and {plain(by_nat)} GB through them",
-    )
-    addresses = "of the NAT gateways; load balancer and tasks have none"
-    yield Line(
-        section=NETWORK,
-        name="public IPv4 addresses",
-        charges=(Charge(price=prices["public_ipv4_hour"], quantity=hours),),
-        basis=f"{gateways}, {addresses}",
-    )
     by_endpoint = assumptions.aws_gb if endpoints else Decimal(0)
-    yield Line(
-        section=NETWORK,
-        name="interface endpoints",
-        charges=(
-            Charge(price=prices["interface_endpoint_zone_hour"], quantity=endpoints * ZONES * HOURS_PER_MONTH),
-            Charge(price=prices["interface_endpoint_gb"], quantity=by_endpoint),
-        ),
-        basis=f"{endpoints} in {ZONES} zones, and {plain(by_endpoint)} GB through them; that of S3 is free",
+    hours = gateways * HOURS_PER_MONTH
+    yield line(
+        NETWORK,
+        "NAT gateways",
+        f"{gateways}, and {plain(by_nat)} GB through them",
+        prices.charge("nat_gateway_hour", hours),
+        prices.charge("nat_gateway_gb", by_nat),
+    )
+    addresses = f"{gateways}, of the NAT gateways; load balancer and tasks have none"
+    yield line(NETWORK, "public IPv4 addresses", addresses, prices.charge("public_ipv4_hour", hours))
+    yield line(
+        NETWORK,
+        "interface endpoints",
+        f"{endpoints} in {ZONES} zones, and {plain(by_endpoint)} GB through them; that of S3 is free",
+        prices.charge("interface_endpoint_zone_hour", endpoints * ZONES * HOURS_PER_MONTH),
+        prices.charge("interface_endpoint_gb", by_endpoint),
     )
     yield single(NETWORK, "between zones", prices, "cross_zone_gb", assumptions.cross_zone_gb, "GB, out and in")
 
 
 def edge(assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
     requests = assumptions.requests_per_month / 1_000_000
-    yield Line(
-        section=EDGE,
-        name="WAF",
-        charges=(
-            Charge(price=prices["waf_acl_month"], quantity=Decimal(1)),
-            Charge(price=prices["waf_rule_month"], quantity=Decimal(WAF_RULES)),
-            Charge(price=prices["waf_request_million"], quantity=requests),
-        ),
-        basis=f"one web ACL with {WAF_RULES} rules, {plain(requests)} million requests",
-    )
     gb = gb_of_requests(assumptions)
-    yield Line(
-        section=EDGE,
-        name="CloudFront",
-        charges=(
-            Charge(price=prices["cloudfront_gb"], quantity=gb),
-            Charge(price=prices["cloudfront_request_million"], quantity=requests),
-        ),
-        basis=f"{plain(requests)} million requests and {plain(gb)} GB, less what is free",
+    yield line(
+        EDGE,
+        "WAF",
+        f"one web ACL with {WAF_RULES} rules, {plain(requests)} million requests",
+        prices.charge("waf_acl_month", Decimal(1)),
+        prices.charge("waf_rule_month", Decimal(WAF_RULES)),
+        prices.charge("waf_request_million", requests),
+    )
+    yield line(
+        EDGE,
+        "CloudFront",
+        f"{plain(requests)} million requests and {plain(gb)} GB, less what is free",
+        prices.charge("cloudfront_gb", gb),
+        prices.charge("cloudfront_request_million", requests),
     )
     zones = Decimal(HOSTED_ZONES)
     yield single(EDGE, "Route 53", prices, "route53_zone_month", zones, "hosted zones, one of them inside the network")
 
 
-def secrets(prices: PriceTable) -> Line:
-    basis = "secrets: the password of the database's owner, and that of the cache"
-    return single(SECRETS, "shared secrets", prices, "secret_month", Decimal(SHARED_SECRETS), basis)
-
-
-def keys(prices: PriceTable) -> Line:
-    return single(SECRETS, "KMS keys", prices, "kms_key_month", Decimal(KEYS), "key, for database, cache and backups")
+def secrets(prices: PriceTable) -> Iterator[Line]:
+    passwords = "secrets: the password of the database's owner, and that of the cache"
+    yield single(SECRETS, "shared secrets", prices, "secret_month", Decimal(SHARED_SECRETS), passwords)
+    yield single(SECRETS, "KMS keys", prices, "kms_key_month", Decimal(KEYS), "key, for database, cache and backups")
 
 
 def single(section: str, name: str, prices: PriceTable, price: str, quantity: Decimal, of_what: str) -> Line:
-    """A line of one charge, with its free units told."""
-    charge = Charge(price=prices[price], quantity=quantity)
+    """Return a line of one charge, whose basis says how many units are free."""
+    charge = prices.charge(price, quantity)
     free = f"; {plain(charge.price.free)} free" if charge.price.free else ""
-    return Line(section=section, name=name, charges=(charge,), basis=f"{plain(quantity)} {of_what}{free}")
+    return line(section, name, f"{plain(quantity)} {of_what}{free}", charge)

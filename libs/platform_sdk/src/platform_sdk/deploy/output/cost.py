@@ -7,7 +7,8 @@ from typing import Final
 
 from platform_sdk.deploy.cost.assumptions import plain
 from platform_sdk.deploy.cost.comparison import AVERAGE_TASKS, Comparison
-from platform_sdk.deploy.cost.lines import Charge, Estimate, Line
+from platform_sdk.deploy.cost.lines import Estimate, Line
+from platform_sdk.deploy.cost.prices import Charge
 
 NAME_WIDTH: Final = 30
 WIDTH: Final = 120
