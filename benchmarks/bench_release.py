@@ -16,10 +16,10 @@ from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.diagnosis import AwsEvidence
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
-from platform_sdk.deploy.release.context import Interrupts, Tools
-from platform_sdk.deploy.release.events import Migrating, ReleaseEvent, Tell, TrafficShifted
+from platform_sdk.deploy.release.context import Interrupts, ReleaseContext
+from platform_sdk.deploy.release.events import Emit, Migrating, ReleaseEvent, TrafficShifted
 from platform_sdk.deploy.release.execute import execute
-from platform_sdk.deploy.release.options import NewImage, Order, Release
+from platform_sdk.deploy.release.options import NewImage, Release, ReleaseOptions
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.render.appspec import load_appspec_template
 
@@ -77,12 +77,15 @@ def measured(simulator: AwsSimulator, tag: str) -> tuple[float, float, float, fl
     )
 
 
-def release(simulator: AwsSimulator, tag: str, image: str, tell: Tell) -> Outcome:
+def release(simulator: AwsSimulator, tag: str, image: str, emit: Emit) -> Outcome:
     aws = Aws(simulator.client, account_id=ENVIRONMENT.account_id, region=ENVIRONMENT.region)
-    tools = Tools(
-        aws=aws,
+    context = ReleaseContext(
+        spec=SPEC,
+        environment=ENVIRONMENT,
+        options=ReleaseOptions(),
+        aws_once=aws,
         clock=simulator.clock,
-        tell=tell,
+        emit=emit,
         evidence=AwsEvidence(aws, SPEC, ENVIRONMENT),
         interrupts=Interrupts(),
         appspec=load_appspec_template(ROOT),
@@ -99,4 +102,4 @@ def release(simulator: AwsSimulator, tag: str, image: str, tell: Tell) -> Outcom
         committed_at=None,
         by="bench",
     )
-    return execute(wanted, SPEC, ENVIRONMENT, Order(), tools)
+    return execute(wanted, context)

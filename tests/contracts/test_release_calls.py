@@ -9,7 +9,7 @@ from aws_simulator import Behaviour
 from aws_simulator.iam import Iam
 from aws_simulator.policies import is_allowed
 from aws_simulator.small_services import Sts
-from platform_sdk.deploy.release.options import Order
+from platform_sdk.deploy.release.options import ReleaseOptions
 from tests.support.releases import World, world
 
 ACCOUNT: Final = "arn:aws:ecs:us-east-1:111122223333"
@@ -22,22 +22,25 @@ CONTEXT: Final = {
 NOT_GIVEN: Final = {"secretsmanager:GetSecretValue"}
 """Asked for, and left out where it is refused: which keys a secret has."""
 
-SUPERSEDE: Final = Order(if_busy="supersede")
+SUPERSEDE: Final = ReleaseOptions(if_busy="supersede")
 
 
 def superseding(case: World) -> None:
-    case.deploy("v2", order=Order(detach=True))
+    case.deploy("v2", options=ReleaseOptions(detach=True))
     case.simulator.clock.sleep(120)
-    case.deploy("v3", order=SUPERSEDE)
+    case.deploy("v3", options=SUPERSEDE)
 
 
 def superseding_a_bake(case: World) -> None:
-    case.deploy("v2", order=Order(until="traffic"))
-    case.deploy("v3", order=SUPERSEDE)
+    case.deploy("v2", options=ReleaseOptions(until="traffic"))
+    case.deploy("v3", options=SUPERSEDE)
 
 
 def going_back_at_once(case: World) -> None:
-    case.wait(case.deploy("v2", order=Order(until="traffic")).deployment_id, order=Order(until="traffic"))
+    case.wait(
+        case.deploy("v2", options=ReleaseOptions(until="traffic")).deployment_id,
+        options=ReleaseOptions(until="traffic"),
+    )
     case.roll_back()
 
 
@@ -75,7 +78,7 @@ def test_the_role_of_a_release_may_do_what_releases_do(path: str) -> None:
     assert refused == []
 
 
-def test_what_is_not_given_is_refused_and_the_release_goes_on() -> None:
+def test_a_denied_call_is_refused_and_the_release_continues() -> None:
     case = world()
     case.simulator.fail("secretsmanager", "GetSecretValue", how="denied", times=9)
     outcome = case.deploy("v2")

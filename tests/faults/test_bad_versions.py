@@ -58,7 +58,7 @@ def endings() -> Iterator[dict[tuple[str, str], str]]:
 
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("what", CAUSES)
-def test_a_bad_version_is_taken_back_and_its_cause_named(
+def test_a_bad_version_is_rolled_back_and_its_cause_named(
     service: str, what: str, endings: dict[tuple[str, str], str]
 ) -> None:
     case = world(service)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from platform_sdk.deploy.apply import Applied, Turn, apply_service
+from platform_sdk.deploy.apply import Applied, LockOptions, apply_service
 from platform_sdk.deploy.observe import observe_service
 from platform_sdk.deploy.plan.stack import live_of
 from platform_sdk.deploy.render.stack_update import Live
@@ -26,7 +26,7 @@ def released_account() -> Applying:
 
 
 def run(account: Applying, **tools: Any) -> Applied:
-    return apply_service(MOVED, PRODUCTION, account.tools(**tools), Turn(owner="me", wait_minutes=10))
+    return apply_service(MOVED, PRODUCTION, account.context(**tools), LockOptions(owner="me", wait_minutes=10))
 
 
 def live(account: Applying) -> Live:
@@ -48,7 +48,7 @@ def number_of_calls() -> int:
 
 
 @pytest.mark.parametrize("call", range(1, number_of_calls() + 1))
-def test_whoever_is_killed_between_two_calls_finishes_by_the_same_command(call: int) -> None:
+def test_after_a_kill_between_two_calls_the_same_command_finishes(call: int) -> None:
     account = released_account()
     before = live(account)
     with account.dying_before(call) as client_of, pytest.raises(Killed):

@@ -26,7 +26,7 @@ from platform_sdk.deploy.release.events import (
     Migrating,
     Registered,
     ReleaseEvent,
-    ScalingHeld,
+    ScalingSuspended,
     Shifting,
     StageEnded,
     Started,
@@ -34,7 +34,7 @@ from platform_sdk.deploy.release.events import (
     WorkerProgress,
 )
 from platform_sdk.deploy.release.history import parse_description
-from platform_sdk.deploy.release.options import IfBusy, OnInterrupt, Order
+from platform_sdk.deploy.release.options import IfBusy, OnInterrupt, ReleaseOptions
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.state import RUNNING, Deployment
 from tests.support.releases import Process, Turns, World, world
@@ -45,7 +45,7 @@ HOWS: Final = {"throttled": 1, "timeout": 1, "server_error": 1, "answer_lost": 1
 """How a call fails, and how often: what is denied once is denied again."""
 
 UNTOUCHED: Final = (1, 11, 12, 16)
-"""Exit codes that say that the former version serves all users."""
+"""Exit codes that say that the original version serves all users."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +190,7 @@ def test_a_release_never_lies_about_what_serves(cases: list[Case]) -> None:
             assert serves == ("v1", "v1"), case
 
 
-def test_the_same_command_again_brings_the_version_to_all_users(cases: list[Case]) -> None:
+def test_the_same_command_again_releases_the_version(cases: list[Case]) -> None:
     for case in cases:
         assert case.again.exit_code in (0, 10), case
         assert (case.again.api, case.again.worker) == ("v2", "v2"), case
@@ -248,7 +248,7 @@ MOMENTS: Final[tuple[type[Any], ...]] = (
     Registered,
     Migrating,
     WorkerProgress,
-    ScalingHeld,
+    ScalingSuspended,
     DeploymentCreated,
     Shifting,
     TrafficShifted,
@@ -262,7 +262,7 @@ def test_a_signal_at_any_moment_leaves_the_release_as_the_user_chose(on_interrup
         case, interrupts = world("orders", "production"), Interrupts()
         outcome = case.deploy(
             "v2",
-            order=Order(on_interrupt=on_interrupt),
+            options=ReleaseOptions(on_interrupt=on_interrupt),
             interrupts=interrupts,
             on_event=at_first(moment, lambda interrupts=interrupts: interrupts.arrive(signal.SIGTERM)),  # type: ignore[misc]
         )
@@ -289,7 +289,7 @@ def at_first(moment: type[Any], act: Callable[[], object]) -> Callable[[ReleaseE
     return listen
 
 
-# A deployment that is stopped by hand meanwhile
+# A deployment that is stopped manually meanwhile
 
 
 def with_some_traffic(world: World, act: Callable[[str], object]) -> Callable[[ReleaseEvent], None]:
@@ -306,7 +306,7 @@ def with_some_traffic(world: World, act: Callable[[str], object]) -> Callable[[R
     return listen
 
 
-def test_a_deployment_stopped_by_hand_is_followed_until_the_former_version_serves() -> None:
+def test_a_deployment_stopped_manually_is_followed_until_the_original_version_serves() -> None:
     case = world()
     outcome = case.deploy("v2", on_event=with_some_traffic(case, case.simulator.stop_by_hand))
     left = after(case, outcome.exit_code)
@@ -314,7 +314,7 @@ def test_a_deployment_stopped_by_hand_is_followed_until_the_former_version_serve
     assert outcome.rollback_deployment_id
 
 
-def test_a_deployment_stopped_without_rollback_is_told_as_what_it_is_and_a_rollback_mends_it() -> None:
+def test_a_deployment_stopped_without_rollback_is_reported_and_a_rollback_fixes_it() -> None:
     case = world()
     stop = with_some_traffic(case, lambda id: case.simulator.stop_by_hand(id, roll_back=False))
     outcome = case.deploy("v2", on_event=stop)
@@ -333,7 +333,10 @@ def both(case: World, *, if_busy: IfBusy, after_seconds: float = 1) -> dict[str,
     return turns.run(
         {
             "v2": (0, lambda clock: case.deploy("v2", clock=clock)),
-            "v3": (after_seconds, lambda clock: case.deploy("v3", order=Order(if_busy=if_busy), clock=clock)),
+            "v3": (
+                after_seconds,
+                lambda clock: case.deploy("v3", options=ReleaseOptions(if_busy=if_busy), clock=clock),
+            ),
         }
     )
 
@@ -347,7 +350,7 @@ def test_of_two_releases_at_once_one_waits_for_the_other() -> None:
     assert (left.api, left.worker, left.suspended, left.created) == ("v3", "v3", False, 2)
 
 
-def test_a_release_that_will_not_wait_is_told_who_is_at_work() -> None:
+def test_a_release_that_does_not_wait_names_the_holder() -> None:
     case = world()
     ended = both(case, if_busy="fail")
     assert (ended["v2"].exit_code, ended["v3"].exit_code) == (0, 16)

@@ -19,7 +19,7 @@ from platform_sdk.cli.operate import entries_of
 from platform_sdk.deploy.output.release import LineRenderer, view
 from platform_sdk.deploy.release.events import ReleaseEvent, Shifting
 from platform_sdk.deploy.release.history import as_table
-from platform_sdk.deploy.release.options import Order
+from platform_sdk.deploy.release.options import ReleaseOptions
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.render.names import service_name
 from tests.support.goldens import agree, masked_text, none_left_over
@@ -66,11 +66,11 @@ def rollback_fails(world: World, tell: Callable[[ReleaseEvent], None]) -> Outcom
 
 
 def only_until_traffic(world: World, tell: Callable[[ReleaseEvent], None]) -> Outcome:
-    return world.deploy("v2", order=Order(until="traffic"), on_event=tell)
+    return world.deploy("v2", options=ReleaseOptions(until="traffic"), on_event=tell)
 
 
 def same_again(world: World, tell: Callable[[ReleaseEvent], None]) -> Outcome:
-    world.deploy("v2", order=Order(until="traffic"))
+    world.deploy("v2", options=ReleaseOptions(until="traffic"))
     world.simulator.clock.sleep(3600)
     return world.deploy("v2", on_event=tell)
 
@@ -165,7 +165,7 @@ def test_a_terminal_shows_what_moves() -> None:
     agree("releases/terminal.txt", joined(line for frame in frames for line in (*frame.splitlines(), "")))
 
 
-def test_the_history_tells_who_released_what_and_how_it_ended() -> None:
+def test_the_history_shows_who_released_what_and_how_it_ended() -> None:
     here = world("orders")
     here.deploy("v2")
     here.deploy("v3", Behaviour(kind="crashes"))

@@ -11,9 +11,8 @@ from typing import Any
 from aws_simulator import AwsSimulator, SteppedClock
 from aws_simulator.account_setup import released
 from aws_simulator.cloudformation import CloudFormation
-from platform_sdk.deploy.apply import Turn, apply_service, apply_shared
-from platform_sdk.deploy.apply.context import Tools
-from platform_sdk.deploy.apply.events import ApplyEvent, Question, ResourceMoved
+from platform_sdk.deploy.apply import LockOptions, apply_service, apply_shared
+from platform_sdk.deploy.apply.events import ApplyContext, ApplyEvent, Question, ResourceMoved
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services
@@ -34,7 +33,7 @@ class Applying:
     """One account, and what was told and asked in it."""
 
     simulator: AwsSimulator
-    told: list[ApplyEvent] = field(default_factory=list)
+    emitted: list[ApplyEvent] = field(default_factory=list)
     asked: list[Question] = field(default_factory=list)
 
     @property
@@ -46,7 +45,7 @@ class Applying:
             client_of or self.simulator.client, account_id=self.simulator.account_id, region=self.simulator.region
         )
 
-    def tools(
+    def context(
         self,
         *,
         agree: Callable[[Question], bool] = lambda _question: True,
@@ -55,19 +54,19 @@ class Applying:
         replaceable: frozenset[str] = frozenset(),
         skippable: frozenset[str] = frozenset(),
         interrupts: Interrupts | None = None,
-    ) -> Tools:
-        def tell(event: ApplyEvent) -> None:
-            self.told.append(event)
+    ) -> ApplyContext:
+        def emit(event: ApplyEvent) -> None:
+            self.emitted.append(event)
             on_event(event)
 
         def answer(question: Question) -> bool:
             self.asked.append(question)
             return agree(question)
 
-        return Tools(
+        return ApplyContext(
             aws_once=self.aws(client_of),
             clock=self.simulator.clock,
-            tell=tell,
+            emit=emit,
             agree=answer,
             interrupts=interrupts or Interrupts(),
             replaceable=replaceable,
@@ -80,7 +79,7 @@ class Applying:
 
     def moved(self) -> list[tuple[str, str]]:
         """Logical id and status, as they were told."""
-        return [(each.event.logical_id, each.event.status) for each in self.told if isinstance(each, ResourceMoved)]
+        return [(each.event.logical_id, each.event.status) for each in self.emitted if isinstance(each, ResourceMoved)]
 
     def written(self) -> list[str]:
         """The operations that may have changed something."""
@@ -119,7 +118,7 @@ def shared_region(environment_name: str, service: str) -> bytes:
     environment, specs = everything(environment_name)
     simulator = AwsSimulator(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
     stacks = load_shared_stacks(FIXTURES, environment, [specs[service]])
-    apply_shared(stacks, FIXTURES, environment, Applying(simulator=simulator).tools())
+    apply_shared(stacks, FIXTURES, environment, Applying(simulator=simulator).context())
     return pickle.dumps(simulator)
 
 
@@ -128,7 +127,7 @@ def service_region(environment_name: str, service: str) -> bytes:
     """Return a pickled account with the stack of the service, and a first release of it."""
     environment, specs = everything(environment_name)
     account = copy_of(shared_region(environment_name, service))
-    apply_service(specs[service], environment, account.tools(), Turn(owner="setup"))
+    apply_service(specs[service], environment, account.context(), LockOptions(owner="setup"))
     released(account.simulator, FIXTURES, environment, specs[service], "v1")
     return pickle.dumps(account.simulator)
 

@@ -17,11 +17,11 @@ from platform_sdk.deploy.diagnosis import AwsEvidence
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.release.context import Interrupts, Tools
+from platform_sdk.deploy.release.context import Interrupts, ReleaseContext
 from platform_sdk.deploy.release.deployment import Serving, serving_of
 from platform_sdk.deploy.release.events import ReleaseEvent
 from platform_sdk.deploy.release.execute import execute
-from platform_sdk.deploy.release.options import IsAncestor, NewImage, Order, Release
+from platform_sdk.deploy.release.options import IsAncestor, NewImage, Release, ReleaseOptions
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.resume import wait
 from platform_sdk.deploy.release.rollback import roll_back
@@ -54,12 +54,12 @@ def built(environment_name: str, service: str, *, before: tuple[str, ...] = ("v0
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """One service in an environment of its own; `told` are the events of all releases in it."""
+    """One service in an environment of its own; `emitted` are the events of all releases in it."""
 
     simulator: AwsSimulator
     spec: ServiceSpec
     environment: Environment
-    told: list[ReleaseEvent] = field(default_factory=list)
+    emitted: list[ReleaseEvent] = field(default_factory=list)
     images: dict[str, str] = field(default_factory=dict)
     count: int = 0
 
@@ -84,26 +84,30 @@ class World:
             by="ci",
         )
 
-    def tools(
+    def context(
         self,
+        options: ReleaseOptions | None = None,
         *,
         client_of: Callable[[str], Any] | None = None,
         on_event: Callable[[ReleaseEvent], None] = lambda _event: None,
         interrupts: Interrupts | None = None,
         is_ancestor: IsAncestor = lambda _older, _newer: False,
         clock: Clock | None = None,
-    ) -> Tools:
+    ) -> ReleaseContext:
         environment = self.environment
         aws = Aws(client_of or self.simulator.client, account_id=environment.account_id, region=environment.region)
 
-        def tell(event: ReleaseEvent) -> None:
-            self.told.append(event)
+        def emit(event: ReleaseEvent) -> None:
+            self.emitted.append(event)
             on_event(event)
 
-        return Tools(
-            aws=aws,
+        return ReleaseContext(
+            spec=self.spec,
+            environment=environment,
+            options=options or ReleaseOptions(),
+            aws_once=aws,
             clock=clock or self.simulator.clock,
-            tell=tell,
+            emit=emit,
             evidence=AwsEvidence(aws, self.spec, environment),
             interrupts=interrupts or Interrupts(),
             appspec=load_appspec_template(FIXTURES),
@@ -115,30 +119,22 @@ class World:
         tag: str,
         behaviour: Behaviour | None = None,
         *,
-        order: Order | None = None,
+        options: ReleaseOptions | None = None,
         commit: str | None = NEW_COMMIT,
-        **tools: Any,
+        **given: Any,
     ) -> Outcome:
         release = self.release_of(tag, self.push(tag, behaviour), commit=commit)
-        return execute(release, self.spec, self.environment, order or Order(), self.tools(**tools))
+        return execute(release, self.context(options, **given))
 
-    def wait(self, deployment_id: str, *, order: Order | None = None, **tools: Any) -> Outcome:
-        given = self.tools(**tools)
-        deployment = given.aws.codedeploy.deployment(deployment_id)
+    def wait(self, deployment_id: str, *, options: ReleaseOptions | None = None, **given: Any) -> Outcome:
+        context = self.context(options, **given)
+        deployment = context.aws.codedeploy.deployment(deployment_id)
         assert deployment is not None
-        return wait(deployment, self.spec, self.environment, order or Order(), given)
+        return wait(deployment, context)
 
-    def roll_back(self, to: str | None = None, *, order: Order | None = None, **tools: Any) -> Outcome:
+    def roll_back(self, to: str | None = None, *, options: ReleaseOptions | None = None, **given: Any) -> Outcome:
         self.count += 1
-        return roll_back(
-            self.spec,
-            self.environment,
-            to=to,
-            by="oncall",
-            id=f"r{self.count}",
-            order=order or Order(),
-            tools=self.tools(**tools),
-        )
+        return roll_back(self.context(options, **given), to=to, by="oncall", id=f"r{self.count}")
 
     # What came of it, asked of the simulator and not of the release.
 
@@ -177,7 +173,7 @@ class World:
         return item is None or item.expires_at <= self.simulator.now()
 
     def events(self, kind: type[Any]) -> list[Any]:
-        return [event for event in self.told if isinstance(event, kind)]
+        return [event for event in self.emitted if isinstance(event, kind)]
 
 
 def world(

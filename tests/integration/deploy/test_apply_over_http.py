@@ -7,8 +7,7 @@ from uuid import uuid4
 import pytest
 
 from local_aws.servers.ministack import AwsServer
-from platform_sdk.deploy.apply.context import Tools
-from platform_sdk.deploy.apply.events import ApplyEvent, ResourceMoved, WouldBeLost
+from platform_sdk.deploy.apply.events import ApplyContext, ApplyEvent, ResourceMoved, WouldBeLost
 from platform_sdk.deploy.apply.stack import DesiredStack, apply_stack
 from platform_sdk.deploy.aws.session import connect
 from platform_sdk.deploy.clock import SystemClock
@@ -40,17 +39,17 @@ def told() -> list[ApplyEvent]:
 
 
 @pytest.fixture
-def tools(aws_server: AwsServer, told: list[ApplyEvent]) -> Iterator[Tools]:
+def tools(aws_server: AwsServer, told: list[ApplyEvent]) -> Iterator[ApplyContext]:
     environment = replace(load_environment(FIXTURES, "local"), aws_endpoint_url=aws_server.endpoint_url)
     aws = connect(environment)
-    yield Tools(
-        aws_once=aws, clock=SystemClock(), tell=told.append, agree=lambda _question: True, interrupts=Interrupts()
+    yield ApplyContext(
+        aws_once=aws, clock=SystemClock(), emit=told.append, agree=lambda _question: True, interrupts=Interrupts()
     )
     aws.stacks.client.boto3_client.close()
 
 
 def test_a_stack_is_created_left_unchanged_updated_and_kept_from_data_loss(
-    tools: Tools, told: list[ApplyEvent]
+    tools: ApplyContext, told: list[ApplyEvent]
 ) -> None:
     desired = DesiredStack(
         name=f"test-{uuid4().hex[:8]}",

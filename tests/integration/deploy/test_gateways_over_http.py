@@ -28,7 +28,7 @@ def aws(aws_server: AwsServer) -> Iterator[Aws]:
     gateways = connect(environment)
     yield gateways
     for gateway in vars(gateways).values():
-        if hasattr(gateway, "client"):
+        if "boto3_client" in vars(getattr(gateway, "client", object)):
             gateway.client.boto3_client.close()
 
 

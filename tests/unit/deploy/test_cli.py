@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from platform_sdk.cli import PlatformGroup, platform
-from platform_sdk.deploy.aws.sqs import connect
+from platform_sdk.deploy.aws.session import connect
+from platform_sdk.deploy.environment import load_environment
 from platform_sdk.errors import PlatformError
 from tests.support.repository import FIXTURES
 
@@ -223,6 +224,5 @@ def test_the_shells_endpoint_does_not_turn_production_into_the_laptop(monkeypatc
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "theirs")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "theirs")
-    assert connect("eu-central-1", "111122223333", None).client.meta.endpoint_url == (
-        "https://sqs.eu-central-1.amazonaws.com"
-    )
+    client = connect(load_environment(FIXTURES, "production")).sqs.client.boto3_client
+    assert client.meta.endpoint_url == "https://sqs.us-east-1.amazonaws.com"

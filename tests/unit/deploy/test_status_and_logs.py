@@ -14,7 +14,7 @@ from platform_sdk.cli import platform
 from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.release.events import ReleaseEvent, Shifting
-from platform_sdk.deploy.release.options import Order
+from platform_sdk.deploy.release.options import ReleaseOptions
 from platform_sdk.deploy.state import Suspended
 from tests.support.releases import START, World, everything, world
 from tests.support.repository import FIXTURES
@@ -34,7 +34,7 @@ def status(of: World) -> tuple[int, list[str]]:
 
 
 def at_ten_percent(act: Callable[[str], object]) -> Callable[[ReleaseEvent], None]:
-    def heard(event: ReleaseEvent) -> None:
+    def act_on(event: ReleaseEvent) -> None:
         new = event.target.task_set("Green") if isinstance(event, Shifting) and event.target else None
         if (
             isinstance(event, Shifting)
@@ -44,7 +44,7 @@ def at_ten_percent(act: Callable[[str], object]) -> Callable[[ReleaseEvent], Non
         ):
             act(event.deployment.id)
 
-    return heard
+    return act_on
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ def test_a_service_whose_release_is_over_is_well(orders: World) -> None:
 
 
 def test_the_version_and_the_tasks_of_the_set_that_serves_are_told_while_both_sets_run(orders: World) -> None:
-    orders.deploy("v2", order=Order(until="traffic"))
+    orders.deploy("v2", options=ReleaseOptions(until="traffic"))
     said = ask(orders.simulator, "status", "orders", "--env", "production").stdout
-    assert "api       1 of 1 tasks running, production-orders:3, version v2" in said
+    assert "api       1 of 1 tasks run, production-orders:3, version v2" in said
     assert "100 % to production-orders-green" in said
     assert "release   d-" in said
 
@@ -79,7 +79,7 @@ def test_users_that_two_versions_share_although_nothing_shifts_are_to_be_looked_
 
 
 def test_a_worker_that_stayed_on_the_version_that_the_api_was_taken_back_from_is_to_be_looked_at(orders: World) -> None:
-    detached = orders.deploy("v2", Behaviour(kind="answers_500"), order=Order(detach=True))
+    detached = orders.deploy("v2", Behaviour(kind="answers_500"), options=ReleaseOptions(detach=True))
     orders.simulator.clock.sleep(1800)
     assert status(orders) == (1, ["  version   the API runs v1, the worker runs v2   <--"])
     orders.wait(detached.deployment_id)
@@ -116,7 +116,7 @@ def lines_of(found: Result) -> Iterable[str]:
 
 
 def test_the_last_lines_of_a_service_are_shown_oldest_first(orders: World) -> None:
-    orders.deploy("v2", Behaviour(log_lines=("starting", "ready")), order=Order(detach=True))
+    orders.deploy("v2", Behaviour(log_lines=("starting", "ready")), options=ReleaseOptions(detach=True))
     found = ask(orders.simulator, "logs", "orders", "--env", "production", "--role", "worker", "-n", "2")
     assert found.exit_code == 0
     assert lines_of(found) == ["starting", "ready"]

@@ -44,7 +44,7 @@ def orders_to_be_created() -> Shell:
     return Shell(copy_of(shared_region("staging", "orders")))
 
 
-def test_everything_that_is_shared_comes_into_being_and_then_nothing_changes() -> None:
+def test_all_shared_stacks_are_created_and_a_second_apply_changes_nothing() -> None:
     shell = Shell(empty_account(STAGING.account_id))
 
     created = shell("apply", "--shared", "--env", "staging", "--yes")
@@ -69,7 +69,7 @@ def test_everything_that_is_shared_comes_into_being_and_then_nothing_changes() -
     assert "platform-staging-pipeline-orders" not in protected
 
 
-def test_what_a_person_has_to_do_still_is_told_until_it_is_done() -> None:
+def test_manual_steps_are_listed_until_they_are_done() -> None:
     shell = Shell(empty_account(STAGING.account_id))
     created = shell("apply", "--shared", "--env", "staging", "--yes").stdout
     secret = "platform/staging/users/token_signing_key"
@@ -89,7 +89,7 @@ def test_what_a_person_has_to_do_still_is_told_until_it_is_done() -> None:
     assert all(each.startswith("deploy/environments/staging.toml: set ") for each in again)
 
 
-def test_a_service_is_created_and_told_as_a_document() -> None:
+def test_a_service_is_created_and_reported_as_a_document() -> None:
     shell = orders_to_be_created()
 
     result = shell("apply", "orders", "--env", "staging", "--yes", "--json")
@@ -105,7 +105,7 @@ def test_a_service_is_created_and_told_as_a_document() -> None:
 
 
 @pytest.mark.parametrize("answer", ["y", "all"])
-def test_a_change_is_shown_asked_about_and_made(answer: str) -> None:
+def test_a_change_is_shown_confirmed_and_made(answer: str) -> None:
     shell = orders_to_be_created()
 
     result = shell("apply", "orders", "--env", "staging", typed=f"{answer}\n")
@@ -117,7 +117,7 @@ def test_a_change_is_shown_asked_about_and_made(answer: str) -> None:
     assert "platform-staging-orders: waiting for Service and WorkerService\n" in result.stderr
 
 
-@pytest.mark.parametrize(("typed", "told"), [("n\n", "was left as it is"), ("", "say --yes where nobody can be asked")])
+@pytest.mark.parametrize(("typed", "told"), [("n\n", "is unchanged"), ("", "use --yes where nobody can answer")])
 def test_without_consent_nothing_is_changed(typed: str, told: str) -> None:
     shell = orders_to_be_created()
     shell.account.simulator.calls.clear()
@@ -130,7 +130,7 @@ def test_without_consent_nothing_is_changed(typed: str, told: str) -> None:
     assert shell.account.status("platform-staging-orders") == "REVIEW_IN_PROGRESS"
 
 
-def test_whoever_says_all_is_not_asked_again() -> None:
+def test_the_answer_all_covers_later_questions() -> None:
     shell = Shell(empty_account(STAGING.account_id))
 
     result = shell("apply", "--shared", "--env", "staging", typed="y\nall\n")
@@ -139,7 +139,7 @@ def test_whoever_says_all_is_not_asked_again() -> None:
     assert result.stderr.count("(y, n, all)") == 2
 
 
-def test_a_failure_is_told_with_resource_reason_and_remedy_in_both_forms() -> None:
+def test_a_failure_is_reported_with_resource_reason_and_remedy() -> None:
     shell = orders_to_be_created()
     reason = "Resource of type 'AWS::SQS::Queue' with identifier 'staging-orders' already exists."
     shell.account.cloudformation.fail_resource("platform-staging-orders", "OrdersQueue", reason)
@@ -157,7 +157,7 @@ def test_a_failure_is_told_with_resource_reason_and_remedy_in_both_forms() -> No
     assert error["status"] == "ROLLBACK_COMPLETE"
 
 
-def test_a_loss_is_refused_and_told_by_name() -> None:
+def test_a_loss_is_refused_and_named() -> None:
     shell = Shell(copy_of(shared_region("staging", "orders")))
     client = shell.account.simulator.client("cloudformation")
     body = {"Resources": {"Repository": {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": "old"}}}}
@@ -200,7 +200,7 @@ def test_a_signal_leaves_the_update_to_aws_and_says_how_to_follow_it() -> None:
     assert account.status("platform-staging-orders") == "CREATE_IN_PROGRESS"
     followed = Shell(account)("apply", "orders", "--env", "staging", "--yes")
     assert followed.exit_code == 0
-    assert "waiting for what is under way already: CREATE_IN_PROGRESS" in followed.stderr
+    assert "waiting for the running operation: CREATE_IN_PROGRESS" in followed.stderr
     assert followed.stdout == "orders in staging: 1 unchanged\n"
 
 
@@ -239,7 +239,7 @@ def test_what_cannot_be_applied_is_refused_before_any_call(arguments: list[str],
         (["history", "orders", "--env", "local"], "NotOnAws"),
     ],
 )
-def test_who_asked_for_a_document_gets_one_where_the_command_is_refused(arguments: list[str], kind: str) -> None:
+def test_with_json_a_refused_command_prints_a_document(arguments: list[str], kind: str) -> None:
     shell = Shell(empty_account())
 
     result = shell(*arguments, "--json")
@@ -258,7 +258,7 @@ def test_without_a_table_of_locks_every_command_says_how_to_make_it() -> None:
         result = shell(command, "orders", "--env", "staging", "--yes", "--json")
         error = json.loads(result.stdout)["error"]
         assert error["kind"] == "NoLockTable"
-        assert error["hint"] == "`platform apply --shared --env staging` makes what all services share"
+        assert error["hint"] == "`platform apply --shared --env staging` creates the shared stacks"
 
 
 def locked_by_another(account: Applying) -> ReleaseLock:
@@ -291,7 +291,7 @@ def test_unlocking_asks_first_and_says_whose_the_lock_was() -> None:
 
     assert declined.exit_code == 1
     assert "was left to ci" in declined.stderr
-    assert json.loads(unanswered.stdout)["error"]["hint"] == "say --yes where nobody can be asked"
+    assert json.loads(unanswered.stdout)["error"]["hint"] == "use --yes where nobody can answer"
     assert "held by ci for its release of v2 since 2026-01-05" in declined.stderr
     assert (agreed.exit_code, agreed.stdout) == (0, "orders in staging is unlocked; it was locked by ci\n")
     assert json.loads(nobody.stdout) == {"service": "orders", "environment": "staging", "taken_from": None}
@@ -306,7 +306,7 @@ def test_a_lock_whose_time_is_over_needs_no_unlocking() -> None:
     assert shell("unlock", "orders", "--env", "staging").stdout == "orders in staging is not locked\n"
 
 
-def test_a_released_service_is_as_it_shall_be() -> None:
+def test_a_released_service_is_up_to_date() -> None:
     result = Shell(copy_of(service_region("staging", "orders")))("apply", "orders", "--env", "staging")
 
     assert (result.exit_code, result.stdout) == (0, "orders in staging: 1 unchanged\n")

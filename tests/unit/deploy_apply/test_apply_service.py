@@ -8,7 +8,7 @@ import pytest
 from aws_simulator import Behaviour
 from aws_simulator.account_setup import register
 from aws_simulator.ecr import Ecr
-from platform_sdk.deploy.apply import Applied, Turn, apply_service, planned
+from platform_sdk.deploy.apply import Applied, LockOptions, apply_service, current_plan
 from platform_sdk.deploy.apply.events import ApplyEvent, ReleaseUnderWay, ResourceMoved, StackFailed
 from platform_sdk.deploy.aws.dynamodb_locks import NoLockTable
 from platform_sdk.deploy.manifest.types import ServiceSpec
@@ -32,7 +32,7 @@ from tests.support.repository import FIXTURES
 PRODUCTION, SPECS = everything("production")
 ORDERS = SPECS["orders"]
 NAME = "platform-production-orders"
-TURN = Turn(owner="me", wait_minutes=1)
+TURN = LockOptions(owner="me", wait_minutes=1)
 RULES = {"ProductionRule", "TestRule"}
 
 
@@ -53,8 +53,8 @@ def released_account() -> Applying:
     return copy_of(service_region("production", "orders"))
 
 
-def run(account: Applying, spec: ServiceSpec = ORDERS, turn: Turn = TURN, **tools: Any) -> Applied:
-    return apply_service(spec, PRODUCTION, account.tools(**tools), turn)
+def run(account: Applying, spec: ServiceSpec = ORDERS, turn: LockOptions = TURN, **tools: Any) -> Applied:
+    return apply_service(spec, PRODUCTION, account.context(**tools), turn)
 
 
 def state(account: Applying, spec: ServiceSpec = ORDERS) -> ServiceState:
@@ -82,7 +82,7 @@ def test_a_service_comes_into_being_in_one_go() -> None:
     assert found.stack.tags == {"platform:environment": "production", "platform:service": "orders"}
 
 
-def test_what_is_as_it_shall_be_costs_no_change_set_and_no_lock() -> None:
+def test_an_up_to_date_service_needs_no_change_set_and_no_lock() -> None:
     account = released_account()
     account.simulator.calls.clear()
 
@@ -157,7 +157,7 @@ def test_a_change_of_the_rules_that_fails_keeps_users_where_they_are() -> None:
     assert live(account) == before
 
 
-def test_what_is_only_to_be_told_to_cloudformation_is_not_rolled_back_when_it_fails() -> None:
+def test_an_update_that_only_synchronises_is_not_rolled_back_when_it_fails() -> None:
     """The rollback would write what was given before the releases, and send users to the empty target group."""
     account = released_account()
     before = live(account)
@@ -168,7 +168,7 @@ def test_what_is_only_to_be_told_to_cloudformation_is_not_rolled_back_when_it_fa
 
     assert (raised.value.status, account.status(NAME)) == ("UPDATE_FAILED", "UPDATE_FAILED")
     assert live(account) == before
-    assert planned(ORDERS, PRODUCTION, account.tools()).exit_code == 2, "whatever the template asks for"
+    assert current_plan(ORDERS, PRODUCTION, account.context()).exit_code == 2, "whatever the template asks for"
     account.cloudformation.fail_resource(NAME, "TestRule", "Access denied")
     with pytest.raises(StackFailed, match="UPDATE_FAILED"):
         run(account, with_longer_logs(ORDERS))
@@ -178,23 +178,23 @@ def test_what_is_only_to_be_told_to_cloudformation_is_not_rolled_back_when_it_fa
     assert not run(account, with_another_path(ORDERS)).changed
 
 
-def test_a_change_that_is_taken_back_after_it_failed_leaves_a_stack_to_repair() -> None:
+def test_undoing_a_failed_change_leaves_a_stack_to_repair() -> None:
     account = released_account()
     before = live(account)
     account.cloudformation.fail_resource(NAME, "TestRule", "Access denied")
     with pytest.raises(StackFailed):
         run(account, with_another_path(ORDERS))
 
-    plan = planned(ORDERS, PRODUCTION, account.tools())
+    plan = current_plan(ORDERS, PRODUCTION, account.context())
     assert (plan.stack.action, plan.needs_apply, plan.is_scaling_alone) == ("repair", True, False)
-    assert not planned(scaled(ORDERS), PRODUCTION, account.tools()).is_scaling_alone, "it needs the lock"
+    assert not current_plan(scaled(ORDERS), PRODUCTION, account.context()).is_scaling_alone, "it needs the lock"
     account.asked.clear()
     assert [outcome.action for outcome in run(account).stacks] == ["updated"]
 
     assert len(account.asked) == 1
     assert live(account) == before
     assert account.status(NAME) == "UPDATE_COMPLETE"
-    assert planned(ORDERS, PRODUCTION, account.tools()).exit_code == 0
+    assert current_plan(ORDERS, PRODUCTION, account.context()).exit_code == 0
 
 
 def stuck_in_rollback(account: Applying) -> None:
@@ -215,13 +215,13 @@ def test_a_rollback_that_stopped_halfway_is_something_to_do_and_apply_ends_it() 
     before = live(account)
     stuck_in_rollback(account)
 
-    plan = planned(ORDERS, PRODUCTION, account.tools())
+    plan = current_plan(ORDERS, PRODUCTION, account.context())
     assert (plan.stack.action, plan.exit_code, plan.stack.updates) == ("repair", 2, ())
     assert [outcome.action for outcome in run(account).stacks] == ["repaired"]
 
     assert account.status(NAME) == "UPDATE_ROLLBACK_COMPLETE"
     assert live(account) == before
-    assert planned(ORDERS, PRODUCTION, account.tools()).exit_code == 0
+    assert current_plan(ORDERS, PRODUCTION, account.context()).exit_code == 0
 
 
 def test_another_grace_period_is_given_to_the_running_service() -> None:
@@ -236,7 +236,7 @@ def test_another_grace_period_is_given_to_the_running_service() -> None:
     assert not run(account, longer).changed
 
 
-def test_a_release_that_holds_the_lock_is_waited_for_and_then_told() -> None:
+def test_a_release_that_holds_the_lock_is_waited_for_and_then_named() -> None:
     account = released_account()
     holder = ReleaseLock(
         account.aws().locks, account.simulator.clock, PRODUCTION, "orders", owner="ci", purpose="release of v2"
@@ -257,7 +257,7 @@ def test_a_long_update_renews_the_lock_and_gives_it_back() -> None:
     assert account.aws().locks.read("platform-production-locks", "release/orders") is None
 
 
-def test_who_loses_the_lock_changes_nothing_more() -> None:
+def test_after_the_lock_is_lost_nothing_is_changed() -> None:
     account = copy_of(shared_region("production", "orders"))
 
     def unlock(event: ApplyEvent) -> None:

@@ -57,10 +57,10 @@ def resources(account: Applying) -> set[str]:
     return {each.logical_id for each in found if not each.status.startswith("DELETE")}
 
 
-def test_a_stack_is_created_protected_and_told_by_resource() -> None:
+def test_a_stack_is_created_protected_and_reported_by_resource() -> None:
     account = empty_account()
 
-    outcome = apply_stack(FIRST, account.tools())
+    outcome = apply_stack(FIRST, account.context())
 
     assert outcome.action == "created"
     assert {(each.action, each.logical_id) for each in outcome.changes} == {("Add", "Queue"), ("Add", "Topic")}
@@ -74,13 +74,13 @@ def test_a_stack_is_created_protected_and_told_by_resource() -> None:
     assert [type(question) for question in account.asked] == [ToChange]
 
 
-def test_what_is_as_it_shall_be_is_left_alone() -> None:
+def test_an_up_to_date_stack_is_left_unchanged() -> None:
     account = empty_account()
-    apply_stack(FIRST, account.tools())
+    apply_stack(FIRST, account.context())
     account.simulator.calls.clear()
     account.asked.clear()
 
-    outcome = apply_stack(FIRST, account.tools())
+    outcome = apply_stack(FIRST, account.context())
 
     assert (outcome.action, outcome.changes, account.asked) == ("unchanged", (), [])
     assert account.written() == ["CreateChangeSet", "DeleteChangeSet"]
@@ -89,9 +89,9 @@ def test_what_is_as_it_shall_be_is_left_alone() -> None:
 
 def test_an_update_changes_what_differs_and_keeps_the_tags() -> None:
     account = empty_account()
-    apply_stack(FIRST, account.tools())
+    apply_stack(FIRST, account.context())
 
-    outcome = apply_stack(replace(SECOND, tags={"other": "tag"}), account.tools())
+    outcome = apply_stack(replace(SECOND, tags={"other": "tag"}), account.context())
 
     assert outcome.action == "updated"
     assert [(each.action, each.logical_id) for each in outcome.changes] == [("Add", "Logs")]
@@ -100,25 +100,25 @@ def test_an_update_changes_what_differs_and_keeps_the_tags() -> None:
     assert stack.tags == {"platform:environment": "staging"}
 
 
-def test_who_does_not_agree_changes_nothing() -> None:
+def test_without_consent_the_stack_is_unchanged() -> None:
     account = empty_account()
-    apply_stack(FIRST, account.tools())
+    apply_stack(FIRST, account.context())
 
-    with pytest.raises(Declined, match="was left as it is"):
-        apply_stack(SECOND, account.tools(agree=lambda _question: False))
+    with pytest.raises(Declined, match="is unchanged"):
+        apply_stack(SECOND, account.context(agree=lambda _question: False))
 
     assert resources(account) == {"Queue", "Topic"}
     assert all(each.execution != "AVAILABLE" for each in account.cloudformation.change_sets)
-    assert apply_stack(SECOND, account.tools()).action == "updated"
+    assert apply_stack(SECOND, account.context()).action == "updated"
 
 
 def test_a_creation_that_was_declined_may_be_made_later() -> None:
     account = empty_account()
     with pytest.raises(Declined):
-        apply_stack(FIRST, account.tools(agree=lambda _question: False))
+        apply_stack(FIRST, account.context(agree=lambda _question: False))
     assert account.status(NAME) == "REVIEW_IN_PROGRESS"
 
-    assert apply_stack(FIRST, account.tools()).action == "created"
+    assert apply_stack(FIRST, account.context()).action == "created"
 
 
 @pytest.mark.parametrize("allowed", [False, True])
@@ -132,19 +132,19 @@ def test_a_creation_that_was_declined_may_be_made_later() -> None:
         ),
     ],
 )
-def test_a_queue_is_lost_only_if_that_is_said_by_its_name(allowed: bool, desired: DesiredStack, told: str) -> None:
+def test_a_queue_is_replaced_only_if_it_is_named(allowed: bool, desired: DesiredStack, told: str) -> None:
     account = empty_account()
-    apply_stack(FIRST, account.tools())
+    apply_stack(FIRST, account.context())
     account.asked.clear()
     if allowed:
-        assert apply_stack(desired, account.tools(replaceable=frozenset({"Queue"}))).action == "updated"
+        assert apply_stack(desired, account.context(replaceable=frozenset({"Queue"}))).action == "updated"
         return
 
     with pytest.raises(WouldBeLost) as raised:
-        apply_stack(desired, account.tools(replaceable=frozenset({"Topic"})))
+        apply_stack(desired, account.context(replaceable=frozenset({"Topic"})))
 
     assert told in (raised.value.because or "")
-    assert raised.value.hint == "if that is meant: --allow-replace Queue"
+    assert raised.value.hint == "if you mean it, add --allow-replace Queue"
     assert [each.logical_id for each in raised.value.losses] == ["Queue"]
     assert account.asked == []
     assert "ExecuteChangeSet" not in account.written()[-2:]
@@ -153,9 +153,9 @@ def test_a_queue_is_lost_only_if_that_is_said_by_its_name(allowed: bool, desired
 
 def test_what_leaves_the_stack_and_is_kept_is_not_lost() -> None:
     account = empty_account()
-    apply_stack(SECOND, account.tools())
+    apply_stack(SECOND, account.context())
 
-    assert apply_stack(FIRST, account.tools()).action == "updated"
+    assert apply_stack(FIRST, account.context()).action == "updated"
 
 
 def test_a_failure_names_the_first_resource_the_reason_and_the_remedy() -> None:
@@ -163,12 +163,12 @@ def test_a_failure_names_the_first_resource_the_reason_and_the_remedy() -> None:
     account.cloudformation.fail_resource(NAME, "Queue", "Resource of type 'AWS::SQS::Queue' already exists.")
 
     with pytest.raises(StackFailed) as raised:
-        apply_stack(FIRST, account.tools())
+        apply_stack(FIRST, account.context())
 
     error = raised.value
     assert error.what == f"{NAME} is ROLLBACK_COMPLETE: Queue (AWS::SQS::Queue) failed first"
     assert error.because == "Resource of type 'AWS::SQS::Queue' already exists."
-    assert "made past this stack" in (error.hint or "")
+    assert "created outside this stack" in (error.hint or "")
     assert error.resource is not None
     assert error.resource.logical_id == "Queue"
 
@@ -177,13 +177,13 @@ def test_a_creation_that_failed_is_deleted_after_a_question_and_made_anew() -> N
     account = empty_account()
     account.cloudformation.fail_resource(NAME, "Queue", "Access denied")
     with pytest.raises(StackFailed, match="ROLLBACK_COMPLETE"):
-        apply_stack(FIRST, account.tools())
+        apply_stack(FIRST, account.context())
     account.asked.clear()
 
-    with pytest.raises(Declined, match="would have to be deleted"):
-        apply_stack(FIRST, account.tools(agree=lambda question: not isinstance(question, ToDelete)))
+    with pytest.raises(Declined, match="must be deleted"):
+        apply_stack(FIRST, account.context(agree=lambda question: not isinstance(question, ToDelete)))
     assert account.status(NAME) == "ROLLBACK_COMPLETE"
-    assert apply_stack(FIRST, account.tools()).action == "created"
+    assert apply_stack(FIRST, account.context()).action == "created"
 
     assert account.status(NAME) == "CREATE_COMPLETE"
     assert [type(question) for question in account.asked] == [ToDelete, ToDelete, ToChange]
@@ -191,21 +191,21 @@ def test_a_creation_that_failed_is_deleted_after_a_question_and_made_anew() -> N
 
 def test_an_update_that_failed_is_rolled_back_and_may_be_tried_again() -> None:
     account = empty_account()
-    apply_stack(FIRST, account.tools())
+    apply_stack(FIRST, account.context())
     account.cloudformation.fail_resource(NAME, "Logs", "Rate exceeded")
 
     with pytest.raises(StackFailed) as raised:
-        apply_stack(SECOND, account.tools())
+        apply_stack(SECOND, account.context())
 
     assert raised.value.status == "UPDATE_ROLLBACK_COMPLETE"
-    assert raised.value.hint == "AWS was asked too much at once: give the same command again"
+    assert raised.value.hint == "too many requests at once: run the same command again"
     assert resources(account) == {"Queue", "Topic"}
-    assert apply_stack(SECOND, account.tools()).action == "updated"
+    assert apply_stack(SECOND, account.context()).action == "updated"
 
 
 def stuck_in_rollback(account: Applying) -> None:
     """An update that failed, and whose rollback failed as well."""
-    apply_stack(FIRST, account.tools())
+    apply_stack(FIRST, account.context())
     renamed = things(Queue=QUEUE, Topic=resource("AWS::SNS::Topic", TopicName="things", DisplayName="x"), Logs=LOGS)
     account.cloudformation.fail_resource(NAME, "Logs", "no")
     changed = {"n": 0}
@@ -216,18 +216,18 @@ def stuck_in_rollback(account: Applying) -> None:
             account.cloudformation.fail_resource(NAME, "Topic", "still no")
 
     with pytest.raises(StackFailed):
-        apply_stack(renamed, account.tools(on_event=fail_the_way_back))
+        apply_stack(renamed, account.context(on_event=fail_the_way_back))
     assert changed["n"]
 
 
-def test_a_rollback_that_stopped_halfway_goes_on_after_a_question() -> None:
+def test_a_rollback_that_stopped_halfway_continues_after_a_question() -> None:
     account = empty_account()
     stuck_in_rollback(account)
     assert account.status(NAME) == "UPDATE_ROLLBACK_FAILED"
 
-    with pytest.raises(Declined, match="its rollback has to go on"):
-        apply_stack(SECOND, account.tools(agree=lambda _question: False))
-    assert apply_stack(SECOND, account.tools()).action == "updated"
+    with pytest.raises(Declined, match="its rollback must continue"):
+        apply_stack(SECOND, account.context(agree=lambda _question: False))
+    assert apply_stack(SECOND, account.context()).action == "updated"
 
 
 def test_a_rollback_that_stops_again_says_what_to_leave_out() -> None:
@@ -236,34 +236,34 @@ def test_a_rollback_that_stops_again_says_what_to_leave_out() -> None:
     account.cloudformation.fail_resource(NAME, "Topic", "still no")
 
     with pytest.raises(StackFailed, match="stopped again") as raised:
-        apply_stack(SECOND, account.tools())
+        apply_stack(SECOND, account.context())
 
-    assert (raised.value.hint or "").endswith("leave that resource as it is: --skip Topic")
+    assert (raised.value.hint or "").endswith("skip that resource: --skip Topic")
 
 
-def test_a_resource_is_skipped_by_its_name_and_that_is_told() -> None:
+def test_a_resource_is_skipped_by_its_name_with_a_warning() -> None:
     account = empty_account()
     stuck_in_rollback(account)
     account.cloudformation.fail_resource(NAME, "Topic", "still no", times=9)
 
-    outcome = apply_stack(FIRST, account.tools(skippable=frozenset({"Topic", "Queue"})))
+    outcome = apply_stack(FIRST, account.context(skippable=frozenset({"Topic", "Queue"})))
 
     assert (outcome.action, account.status(NAME)) == ("repaired", "UPDATE_ROLLBACK_COMPLETE")
     (call,) = [call for call in account.simulator.calls if call.operation == "ContinueUpdateRollback"]
     assert call.parameters["ResourcesToSkip"] == ["Topic"]
-    told = [each.what for each in account.told if isinstance(each, Warned)]
-    assert told == ["Topic was not rolled back: CloudFormation takes it to be as it was, so put it right by hand"]
+    told = [each.what for each in account.emitted if isinstance(each, Warned)]
+    assert told == ["Topic was not rolled back: CloudFormation assumes that it was, so restore it manually"]
 
 
-def test_a_stack_that_was_left_as_an_update_failed_goes_on_from_there() -> None:
+def test_a_stack_in_the_state_of_a_failed_update_continues_from_there() -> None:
     account = empty_account()
-    apply_stack(FIRST, account.tools())
+    apply_stack(FIRST, account.context())
     account.cloudformation.fail_resource(NAME, "Logs", "Rate exceeded")
     with pytest.raises(StackFailed, match="is UPDATE_FAILED: Logs"):
-        apply_stack(replace(SECOND, rolls_back=False), account.tools())
+        apply_stack(replace(SECOND, rolls_back=False), account.context())
     assert account.status(NAME) == "UPDATE_FAILED"
 
-    assert apply_stack(SECOND, account.tools()).action == "updated"
+    assert apply_stack(SECOND, account.context()).action == "updated"
     assert account.status(NAME) == "UPDATE_COMPLETE"
 
 
@@ -273,30 +273,30 @@ def test_what_somebody_else_has_begun_is_followed_to_its_end_first() -> None:
     client.create_stack(StackName=NAME, TemplateBody=FIRST.template)
     assert account.status(NAME) == "CREATE_IN_PROGRESS"
 
-    assert apply_stack(SECOND, account.tools()).action == "updated"
+    assert apply_stack(SECOND, account.context()).action == "updated"
 
     assert account.moved().index((NAME, "CREATE_COMPLETE")) < account.moved().index((NAME, "UPDATE_IN_PROGRESS"))
 
 
-def test_how_somebody_elses_update_failed_is_told_and_is_no_error_of_ours() -> None:
+def test_a_failed_update_of_somebody_else_is_a_warning() -> None:
     account = empty_account()
-    apply_stack(FIRST, account.tools())
+    apply_stack(FIRST, account.context())
     more = things(Queue=QUEUE, Topic=TOPIC, More=resource("AWS::SQS::Queue", QueueName="more"))
     account.cloudformation.fail_resource(NAME, "More", "no")
     account.simulator.client("cloudformation").update_stack(StackName=NAME, TemplateBody=more.template)
 
-    assert apply_stack(more, account.tools()).action == "updated"
+    assert apply_stack(more, account.context()).action == "updated"
 
-    assert [each.what for each in account.told if isinstance(each, Warned)] == ["More failed: no"]
+    assert [each.what for each in account.emitted if isinstance(each, Warned)] == ["More failed: no"]
 
 
-def test_a_template_that_cloudformation_refuses_is_told_with_what_to_do() -> None:
+def test_a_template_that_cloudformation_refuses_is_an_error_with_a_remedy() -> None:
     account = empty_account()
     lost = {"Vpc": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/platform/staging/network/vpc-id"}}
     needs = replace(FIRST, template=json.dumps({"Parameters": lost, "Resources": {"Topic": TOPIC}}))
 
     with pytest.raises(StackFailed, match="refuses the change") as raised:
-        apply_stack(needs, account.tools())
+        apply_stack(needs, account.context())
 
     assert "`platform apply --shared --env staging`" in (raised.value.hint or "")
 
@@ -305,7 +305,7 @@ def test_a_template_above_the_limit_is_refused_before_any_call() -> None:
     account = empty_account()
 
     with pytest.raises(TemplateTooLarge, match="51200"):
-        apply_stack(replace(FIRST, template=" " * 51_201), account.tools())
+        apply_stack(replace(FIRST, template=" " * 51_201), account.context())
 
     assert account.simulator.calls == []
 
@@ -319,29 +319,29 @@ def test_an_interruption_leaves_the_update_to_aws_and_the_next_run_follows_it() 
             interrupts.signal_number = 2
 
     with pytest.raises(Interrupted):
-        apply_stack(FIRST, account.tools(on_event=interrupt, interrupts=interrupts))
+        apply_stack(FIRST, account.context(on_event=interrupt, interrupts=interrupts))
     assert account.status(NAME) == "CREATE_IN_PROGRESS"
 
-    assert apply_stack(FIRST, account.tools()).action == "unchanged"
+    assert apply_stack(FIRST, account.context()).action == "unchanged"
     assert account.status(NAME) == "CREATE_COMPLETE"
 
 
-def test_what_would_change_is_told_before_the_question() -> None:
+def test_changes_are_shown_before_the_question() -> None:
     account = empty_account()
 
     def agree(_question: Question) -> bool:
-        assert isinstance(account.told[-1], Changing)
+        assert isinstance(account.emitted[-1], Changing)
         return True
 
-    apply_stack(FIRST, account.tools(agree=agree))
+    apply_stack(FIRST, account.context(agree=agree))
 
 
 def calls_of(desired: DesiredStack) -> list[tuple[str, int]]:
     """Each call of an update, with how many calls of its kind came before it."""
     account = empty_account()
-    apply_stack(FIRST, account.tools())
+    apply_stack(FIRST, account.context())
     account.simulator.calls.clear()
-    apply_stack(desired, account.tools())
+    apply_stack(desired, account.context())
     operations = [call.operation for call in account.simulator.calls]
     return [(operation, operations[:index].count(operation)) for index, operation in enumerate(operations)]
 
@@ -353,10 +353,10 @@ CALLS = calls_of(SECOND)
 @pytest.mark.parametrize(("operation", "before"), CALLS)
 def test_each_call_may_fail_for_a_moment(operation: str, before: int, how: Any) -> None:
     account = empty_account()
-    apply_stack(FIRST, account.tools())
+    apply_stack(FIRST, account.context())
     account.simulator.fail("cloudformation", operation, how=how, times=2, after=before)
 
-    assert apply_stack(SECOND, account.tools()).action == "updated"
+    assert apply_stack(SECOND, account.context()).action == "updated"
 
     assert resources(account) == {"Queue", "Topic", "Logs"}
 
@@ -364,39 +364,39 @@ def test_each_call_may_fail_for_a_moment(operation: str, before: int, how: Any) 
 @pytest.mark.parametrize(("operation", "before"), CALLS)
 def test_a_call_that_is_denied_ends_it_and_says_what_is_missing(operation: str, before: int) -> None:
     account = empty_account()
-    apply_stack(FIRST, account.tools())
+    apply_stack(FIRST, account.context())
     account.simulator.fail("cloudformation", operation, how="denied", after=before)
 
     with pytest.raises(AccessDenied) as raised:
-        apply_stack(SECOND, account.tools())
+        apply_stack(SECOND, account.context())
 
     assert raised.value.action == f"cloudformation:{operation}"
     account.simulator.clock.sleep(60)
-    assert apply_stack(SECOND, account.tools()).action in ("updated", "unchanged")
+    assert apply_stack(SECOND, account.context()).action in ("updated", "unchanged")
     assert resources(account) == {"Queue", "Topic", "Logs"}
 
 
-def test_an_aws_that_stays_away_is_told() -> None:
+def test_an_unavailable_aws_is_an_error() -> None:
     account = empty_account()
     account.simulator.fail("cloudformation", "*", how="server_error", times=1000)
 
     with pytest.raises(AwsUnavailable):
-        apply_stack(FIRST, account.tools())
+        apply_stack(FIRST, account.context())
 
 
 def number_of_calls() -> int:
     account = empty_account()
-    apply_stack(FIRST, account.tools())
+    apply_stack(FIRST, account.context())
     return len(account.simulator.calls)
 
 
 @pytest.mark.parametrize("call", range(1, number_of_calls() + 1))
-def test_whoever_is_killed_at_any_call_finishes_by_the_same_command(call: int) -> None:
+def test_after_a_kill_at_any_call_the_same_command_finishes(call: int) -> None:
     account = empty_account()
     with account.dying_before(call) as client_of, pytest.raises(Killed):
-        apply_stack(FIRST, account.tools(client_of=client_of))
+        apply_stack(FIRST, account.context(client_of=client_of))
 
-    apply_stack(FIRST, account.tools())
+    apply_stack(FIRST, account.context())
 
     stack = account.aws().stacks.stack(NAME)
     assert stack is not None

@@ -30,7 +30,7 @@ def made(applying: Applying) -> dict[str, list[str]]:
 def test_a_service_gets_a_role_of_its_own_and_a_schema_that_the_role_owns() -> None:
     applying = account()
 
-    assert make_database_roles([ORDERS], STAGING, applying.tools()) == ("orders",)
+    assert make_database_roles([ORDERS], STAGING, applying.context()) == ("orders",)
 
     *_, revoke, create, path, connect, belong, schema = applying.simulator.service(RdsData).statements
     assert revoke == 'REVOKE ALL ON DATABASE "platform" FROM PUBLIC'
@@ -45,10 +45,10 @@ def test_a_service_gets_a_role_of_its_own_and_a_schema_that_the_role_owns() -> N
 
 def test_what_is_there_costs_one_question_and_no_password() -> None:
     applying = account()
-    make_database_roles([ORDERS], STAGING, applying.tools())
+    make_database_roles([ORDERS], STAGING, applying.context())
     applying.simulator.calls.clear()
 
-    assert make_database_roles([ORDERS], STAGING, applying.tools()) == ()
+    assert make_database_roles([ORDERS], STAGING, applying.context()) == ()
 
     assert [call.operation for call in applying.simulator.calls] == ["GetParameters", "ExecuteStatement"]
 
@@ -56,15 +56,15 @@ def test_what_is_there_costs_one_question_and_no_password() -> None:
 def test_a_service_without_a_database_gets_nothing() -> None:
     applying = account()
 
-    assert make_database_roles([replace(ORDERS, database=None)], STAGING, applying.tools()) == ()
+    assert make_database_roles([replace(ORDERS, database=None)], STAGING, applying.context()) == ()
 
     assert applying.simulator.service(RdsData).statements == []
 
 
-def test_nothing_is_asked_of_a_database_that_is_not_there() -> None:
+def test_a_missing_database_is_not_called() -> None:
     applying = empty_account(STAGING.account_id)
 
-    assert make_database_roles([ORDERS], STAGING, applying.tools()) == ()
+    assert make_database_roles([ORDERS], STAGING, applying.context()) == ()
 
     assert [call.operation for call in applying.simulator.calls] == ["GetParameters"]
 
@@ -72,44 +72,44 @@ def test_nothing_is_asked_of_a_database_that_is_not_there() -> None:
 def number_of_calls() -> int:
     applying = account()
     applying.simulator.calls.clear()
-    make_database_roles([ORDERS], STAGING, applying.tools())
+    make_database_roles([ORDERS], STAGING, applying.context())
     return len(applying.simulator.calls)
 
 
 @pytest.mark.parametrize("call", range(1, number_of_calls() + 1))
-def test_whoever_is_killed_at_any_call_finishes_by_the_same_command(call: int) -> None:
+def test_after_a_kill_at_any_call_the_same_command_finishes(call: int) -> None:
     applying = account()
     with applying.dying_before(call) as client_of, pytest.raises(Killed):
-        make_database_roles([ORDERS], STAGING, applying.tools(client_of=client_of))
+        make_database_roles([ORDERS], STAGING, applying.context(client_of=client_of))
 
-    make_database_roles([ORDERS], STAGING, applying.tools())
+    make_database_roles([ORDERS], STAGING, applying.context())
 
     assert made(applying) == {"ROLE": ["orders"], "SCHEMA": ["orders"]}
-    assert make_database_roles([ORDERS], STAGING, applying.tools()) == ()
+    assert make_database_roles([ORDERS], STAGING, applying.context()) == ()
 
 
 def test_a_paused_database_is_waited_for() -> None:
     applying = account()
     applying.simulator.service(RdsData).paused = 4
 
-    assert make_database_roles([ORDERS], STAGING, applying.tools()) == ("orders",)
+    assert make_database_roles([ORDERS], STAGING, applying.context()) == ("orders",)
 
 
-def test_a_database_that_does_not_wake_up_is_told() -> None:
+def test_a_database_that_does_not_wake_up_is_an_error() -> None:
     applying = account()
     applying.simulator.service(RdsData).paused = 2 * WAKING_SECONDS // POLL_SECONDS
 
     with pytest.raises(AwsUnavailable, match="could not give orders its role and schema"):
-        make_database_roles([ORDERS], STAGING, applying.tools())
+        make_database_roles([ORDERS], STAGING, applying.context())
 
 
-def test_a_password_that_would_have_to_be_quoted_is_refused_and_not_told() -> None:
+def test_a_password_that_needs_quoting_is_refused_and_not_shown() -> None:
     applying = account()
     name = "platform/staging/orders/database"
     applying.simulator.service(SecretsManager).put(name, '{"password": "it\'s"}')
 
     with pytest.raises(UnusablePassword) as raised:
-        make_database_roles([ORDERS], STAGING, applying.tools())
+        make_database_roles([ORDERS], STAGING, applying.context())
 
     assert "it's" not in str(raised.value)
     assert made(applying) == {"ROLE": [], "SCHEMA": []}
@@ -121,7 +121,7 @@ def test_no_error_holds_the_statement(how: str) -> None:
     applying.simulator.fail("rds-data", "ExecuteStatement", how=how, times=1000, after=3)  # type: ignore[arg-type]
 
     with pytest.raises(AwsCallFailed) as raised:
-        make_database_roles([ORDERS], STAGING, applying.tools())
+        make_database_roles([ORDERS], STAGING, applying.context())
 
     password = applying.aws().secrets.field("platform/staging/orders/database", "password")
     assert password not in str(raised.value)

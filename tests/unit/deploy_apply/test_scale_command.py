@@ -58,7 +58,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return Desk(tmp_path, account)
 
 
-def test_file_and_aws_get_the_same_bounds_and_no_revision_or_traffic_moves(desk: Desk) -> None:
+def test_file_and_aws_get_the_same_bounds_and_no_revision_or_traffic_changes(desk: Desk) -> None:
     before = desk.text
 
     result = desk.scale("--min", "10", "--max", "50", "--yes")
@@ -85,7 +85,7 @@ def test_the_same_again_changes_nothing(desk: Desk) -> None:
 
     assert result.exit_code == 0
     assert desk.text == edited
-    assert "says so already" in result.stderr
+    assert "has these numbers already" in result.stderr
     assert [stack["action"] for stack in json.loads(result.stdout)["stacks"]] == ["unchanged"]
 
 
@@ -104,18 +104,18 @@ def test_a_release_that_is_under_way_does_not_stop_it(desk: Desk) -> None:
     assert desk.bounds() == (4, 6)
 
 
-def test_who_does_not_agree_finds_the_file_as_it_was(desk: Desk) -> None:
+def test_without_consent_the_file_is_unchanged(desk: Desk) -> None:
     before = desk.text
 
     result = desk.scale("--min", "4", typed="n\n")
 
     assert result.exit_code == 1
-    assert "services/orders/platform.toml is as it was before\n" in result.stderr
+    assert "services/orders/platform.toml is unchanged\n" in result.stderr
     assert desk.text == before
     assert desk.bounds() == (2, 6)
 
 
-def test_what_else_the_file_asks_for_is_not_brought_along(desk: Desk) -> None:
+def test_other_changes_in_the_file_are_not_applied(desk: Desk) -> None:
     desk.file.write_text(desk.text.replace("max_receive_count = 5", "max_receive_count = 7"), encoding="utf-8")
     before = desk.text
 
@@ -138,7 +138,7 @@ def test_without_a_stack_there_is_nothing_to_scale(desk: Desk) -> None:
     assert result.exit_code == 1
     assert "error: orders has no stack in production yet" in result.stderr
     assert "because" not in result.stderr
-    assert "services/orders/platform.toml is as it was before\n" in result.stderr
+    assert "services/orders/platform.toml is unchanged\n" in result.stderr
     assert json.loads(result.stdout)["error"]["kind"] == "NotScalingAlone"
     assert desk.text == before
 
@@ -153,7 +153,7 @@ def test_a_stack_that_stopped_halfway_is_not_scaled_past_the_lock(desk: Desk) ->
     assert desk.account.written() == []
 
 
-def test_a_call_that_is_denied_leaves_the_file_as_it_was(desk: Desk) -> None:
+def test_a_denied_call_leaves_the_file_unchanged(desk: Desk) -> None:
     before = desk.text
     desk.account.simulator.fail("cloudformation", "DescribeStacks", how="denied")
 
@@ -182,7 +182,7 @@ def test_what_cannot_be_is_refused_before_anything_is_touched(
     assert desk.account.simulator.calls == []
 
 
-def test_the_file_alone_is_edited_if_that_is_asked_for(desk: Desk) -> None:
+def test_edit_only_changes_nothing_on_aws(desk: Desk) -> None:
     result = desk.scale("--min", "4", "--all-environments", "--edit-only", "--json")
 
     assert result.exit_code == 0

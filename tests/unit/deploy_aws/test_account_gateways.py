@@ -35,7 +35,7 @@ def test_an_image_is_found_by_its_tag_with_its_architectures() -> None:
     assert aws.sent("ecr.DescribeImages") == [wanted]
 
 
-def test_an_image_of_one_manifest_does_not_tell_its_architecture() -> None:
+def test_a_single_manifest_does_not_name_its_architecture() -> None:
     aws = RecordedAws()
     aws.answers("ecr.DescribeImages", {"imageDetails": [{"imageDigest": DIGEST}]})
     aws.answers("ecr.BatchGetImage", {"images": [{"imageManifest": json.dumps({"config": {}})}]})
@@ -55,7 +55,7 @@ def test_no_image_is_none(code: str) -> None:
     assert aws.gateways.images.image("orders", "v1") is None
 
 
-def test_findings_of_both_scanners_are_told_alike() -> None:
+def test_findings_of_both_scanners_have_one_form() -> None:
     aws = RecordedAws()
     basic = {
         "name": "CVE-1",
@@ -167,7 +167,7 @@ def test_a_secret_that_is_to_be_deleted_counts_as_gone(answer: Any, there: bool)
         (Refusal(code="AccessDeniedException"), None),
     ],
 )
-def test_the_keys_of_a_secret_are_told_and_its_values_are_not(answer: Any, keys: set[str] | None) -> None:
+def test_the_keys_of_a_secret_are_read_and_its_values_are_not(answer: Any, keys: set[str] | None) -> None:
     aws = RecordedAws()
     aws.answers("secretsmanager.GetSecretValue", answer)
 
@@ -206,7 +206,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/production-orders-task"
     ],
 )
 @pytest.mark.parametrize(("decision", "may"), [("allowed", True), ("implicitDeny", False)])
-def test_whether_a_role_may_be_passed_is_asked_of_iam(by: str, asked: str, decision: str, may: bool) -> None:
+def test_iam_says_whether_a_role_may_be_passed(by: str, asked: str, decision: str, may: bool) -> None:
     aws = RecordedAws()
     result = {"EvalActionName": "iam:PassRole", "EvalDecision": decision}
     aws.answers("iam.SimulatePrincipalPolicy", {"EvaluationResults": [result]})
@@ -217,7 +217,7 @@ def test_whether_a_role_may_be_passed_is_asked_of_iam(by: str, asked: str, decis
     assert sent["ContextEntries"][0]["ContextKeyValues"] == ["ecs-tasks.amazonaws.com"]
 
 
-def test_who_may_not_ask_gets_no_answer() -> None:
+def test_without_permission_to_check_there_is_no_answer() -> None:
     aws = RecordedAws()
     aws.answers(
         "iam.SimulatePrincipalPolicy",

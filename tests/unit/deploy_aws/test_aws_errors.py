@@ -98,7 +98,7 @@ def test_a_list_that_fails_on_its_second_page_fails() -> None:
         aws.gateways.ecs.tasks("platform-production", service="production-orders", stopped=False)
 
 
-def test_nothing_is_asked_about_nothing() -> None:
+def test_nothing_needs_no_call() -> None:
     assert list(in_batches([], 10)) == []
     assert list(in_batches(["a", "b", "c"], 2)) == [["a", "b"], ["c"]]
 

@@ -77,4 +77,4 @@ def test_each_gateway_is_made_once_and_of_its_own_service() -> None:
         "database": "rds-data",
         "lambdas": "lambda",
     }
-    assert aws.identity.iam_client().boto3_client.meta.service_model.service_name == "iam"
+    assert aws.identity.iam_client.boto3_client.meta.service_model.service_name == "iam"

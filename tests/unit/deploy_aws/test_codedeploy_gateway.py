@@ -28,7 +28,7 @@ def deployment(id: str = "d-ABCDEFGH1", *, minutes: int = 0, **more: Any) -> dic
     }
 
 
-def test_a_group_is_told_with_its_one_service_and_pair() -> None:
+def test_a_group_has_its_one_service_and_pair() -> None:
     aws = RecordedAws()
     pair = {
         "targetGroups": [{"name": f"{NAME}-blue"}, {"name": f"{NAME}-green"}],
@@ -58,7 +58,7 @@ def test_a_group_is_told_with_its_one_service_and_pair() -> None:
     assert (read.rollback_events, read.rollback_enabled, read.bake_minutes) == (("DEPLOYMENT_FAILURE",), True, 15)
 
 
-def test_a_bare_group_is_told_as_empty() -> None:
+def test_a_bare_group_is_empty() -> None:
     aws = RecordedAws()
     bare = {"applicationName": NAME, "deploymentGroupName": NAME}
     aws.answers("codedeploy.GetDeploymentGroup", {"deploymentGroupInfo": bare})
@@ -93,7 +93,7 @@ def test_no_group_is_none_and_has_no_deployments(code: str) -> None:
         ({"type": "AllAtOnce"}, ("all_at_once", 100, 0)),
     ],
 )
-def test_a_configuration_says_how_traffic_moves(routing: dict[str, Any], told: tuple[str, int, int]) -> None:
+def test_a_configuration_says_how_traffic_shifts(routing: dict[str, Any], told: tuple[str, int, int]) -> None:
     aws = RecordedAws()
     found = {"deploymentConfigName": "c", "computePlatform": "ECS", "trafficRoutingConfig": routing}
     aws.answers("codedeploy.GetDeploymentConfig", {"deploymentConfigInfo": found})
@@ -121,7 +121,7 @@ def request(content: str = "{}") -> dict[str, Any]:
     }
 
 
-def test_a_deployment_is_created_as_asked() -> None:
+def test_a_deployment_is_created_as_requested() -> None:
     aws = RecordedAws()
     aws.answers("codedeploy.CreateDeployment", {"deploymentId": "d-ABCDEFGH1"})
 
@@ -157,7 +157,7 @@ def test_a_deployment_that_cannot_be_created_is_an_error() -> None:
     assert not isinstance(raised.value, DeploymentRunning)
 
 
-def test_a_deployment_is_told_with_its_error_and_its_rollback() -> None:
+def test_a_deployment_has_its_error_and_its_rollback() -> None:
     aws = RecordedAws()
     found = deployment(
         status="Stopped",
@@ -210,7 +210,7 @@ def test_without_statuses_all_deployments_are_listed() -> None:
     assert aws.requests[0][1] == {"applicationName": NAME, "deploymentGroupName": NAME}
 
 
-def test_progress_is_told_by_events_and_task_sets() -> None:
+def test_progress_has_events_and_task_sets() -> None:
     aws = RecordedAws()
     failed = {
         "lifecycleEventName": "AfterAllowTestTraffic",

@@ -64,7 +64,7 @@ def rolling(name: str, **more: Any) -> dict[str, Any]:
     )
 
 
-def test_a_service_under_codedeploy_is_told_by_its_primary_task_set() -> None:
+def test_a_service_under_codedeploy_has_the_revision_of_its_primary_task_set() -> None:
     aws = RecordedAws()
     sets = [task_set("ecs-svc/2", "ACTIVE", 8, "green"), task_set("ecs-svc/1", "PRIMARY", 7, "blue")]
     created = {"subnets": ["subnet-9"]}
@@ -84,7 +84,7 @@ def test_a_service_under_codedeploy_is_told_by_its_primary_task_set() -> None:
     assert [(event.at, event.message) for event in read.events] == [(AT, "has reached a steady state")]
 
 
-def test_a_service_that_ecs_deploys_is_told_with_its_deployments() -> None:
+def test_a_service_that_ecs_deploys_has_its_deployments() -> None:
     aws = RecordedAws()
     aws.answers("ecs.DescribeServices", {"services": [rolling("production-orders-worker")]})
 
@@ -363,7 +363,7 @@ def test_rolling_deployments_come_newest_first_with_their_task_definition() -> N
     assert (found[0].started_at, found[1].finished_at) == (None, AT)
 
 
-def test_a_rolling_deployment_is_taken_back() -> None:
+def test_a_rolling_deployment_is_rolled_back() -> None:
     aws = RecordedAws()
     aws.answers("ecs.StopServiceDeployment", {"serviceDeploymentArn": "arn"})
 

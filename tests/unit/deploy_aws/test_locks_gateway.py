@@ -64,7 +64,7 @@ def test_a_free_lock_is_taken_under_the_condition_that_it_is_free() -> None:
     ]
 
 
-def test_what_an_expired_holder_left_is_carried_on() -> None:
+def test_notes_of_an_expired_holder_are_kept() -> None:
     aws = RecordedAws()
     aws.answers("dynamodb.UpdateItem", {"Attributes": kept("theirs", deployment_id="d-1", scaling=SUSPENDED)})
 
@@ -100,7 +100,7 @@ def test_a_lock_of_another_says_whose_it_is() -> None:
     assert aws.sent("dynamodb.GetItem")[0]["ConsistentRead"] is True
 
 
-def test_a_lock_that_is_given_back_meanwhile_is_taken_at_the_second_attempt() -> None:
+def test_a_lock_that_is_released_meanwhile_is_taken_at_the_second_attempt() -> None:
     aws = RecordedAws()
     aws.answers("dynamodb.UpdateItem", LOST, {})
     aws.answers("dynamodb.GetItem", {})
@@ -138,7 +138,7 @@ def test_renewing_changes_only_what_is_given() -> None:
     assert last["ExpressionAttributeValues"][":scaling"] == {"S": "null"}
 
 
-def test_a_lock_that_is_no_longer_ours_is_neither_renewed_nor_given_back() -> None:
+def test_a_lock_that_is_no_longer_ours_is_neither_renewed_nor_released() -> None:
     aws = RecordedAws()
     aws.answers("dynamodb.UpdateItem", LOST)
     aws.answers("dynamodb.DeleteItem", LOST)
@@ -147,7 +147,7 @@ def test_a_lock_that_is_no_longer_ours_is_neither_renewed_nor_given_back() -> No
     assert not aws.gateways.locks.release(TABLE, "release/orders", token="ours")
 
 
-def test_a_lock_is_given_back_under_the_condition_that_it_is_ours() -> None:
+def test_a_lock_is_released_under_the_condition_that_it_is_ours() -> None:
     aws = RecordedAws()
     aws.answers("dynamodb.DeleteItem", {"Attributes": kept("ours")})
 

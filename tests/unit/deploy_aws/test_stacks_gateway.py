@@ -21,7 +21,7 @@ def stack(**more: Any) -> dict[str, Any]:
     return {"StackName": NAME, "StackId": ID, "StackStatus": "CREATE_COMPLETE", "CreationTime": AT, **more}
 
 
-def test_a_stack_is_told_with_parameters_outputs_and_tags() -> None:
+def test_a_stack_has_parameters_outputs_and_tags() -> None:
     aws = RecordedAws()
     found = stack(
         StackStatusReason="fine",
@@ -131,7 +131,7 @@ def test_resources_are_read_to_the_last_page() -> None:
 
 @pytest.mark.parametrize("role", [None, "arn:aws:iam::111122223333:role/stack"])
 @pytest.mark.parametrize("tags", [None, {"platform:environment": "staging"}])
-def test_a_change_set_is_asked_for_and_may_be_there_already(role: str | None, tags: dict[str, str] | None) -> None:
+def test_a_change_set_is_created_or_exists_already(role: str | None, tags: dict[str, str] | None) -> None:
     aws = RecordedAws()
     aws.answers("cloudformation.CreateChangeSet", {"Id": "1"}, Refusal(code="AlreadyExistsException"), OTHER)
 
@@ -163,7 +163,7 @@ def test_a_change_set_is_asked_for_and_may_be_there_already(role: str | None, ta
     }
 
 
-def test_a_change_set_is_told_with_the_changes_of_every_page() -> None:
+def test_a_change_set_has_the_changes_of_every_page() -> None:
     aws = RecordedAws()
     about = {
         "ChangeSetName": "c1",

@@ -26,7 +26,7 @@ def run(case: World, *arguments: str | Path) -> Result:
     return CliRunner().invoke(platform, [*words, "--env", "production"], obj=outside)
 
 
-def test_deploy_brings_an_image_to_all_users_and_writes_what_a_pipeline_reads(tmp_path: Path) -> None:
+def test_deploy_releases_an_image_and_writes_reports_for_pipelines(tmp_path: Path) -> None:
     case = world()
     case.push("v2")
     files = [tmp_path / "reports" / name for name in ("record.json", "summary.md", "junit.xml")]
@@ -55,7 +55,7 @@ def test_an_image_that_the_registry_does_not_have_is_refused_with_the_command_th
     assert "platform build orders" in result.stderr
 
 
-def test_wait_goes_on_with_what_deploy_has_left() -> None:
+def test_wait_resumes_a_release_that_deploy_left() -> None:
     case = world()
     case.push("v2")
     id = run(case, "deploy", "orders", "--image", "v2", "--detach").stdout.strip()
@@ -88,16 +88,16 @@ def test_wait_for_what_does_not_exist_says_so() -> None:
     assert "`platform history SERVICE --env production`" in result.stderr
 
 
-def test_a_rollback_without_a_way_back_is_an_error() -> None:
+def test_a_rollback_without_a_target_is_an_error() -> None:
     result = run(world(before=("v1",)), "rollback", "orders")
     assert result.exit_code == 1
-    assert "there is no revision of orders to go back to" in result.stderr
+    assert "there is no revision of orders to roll back to" in result.stderr
 
 
 @pytest.mark.parametrize(
     "words", [("deploy", "orders", "--image", "v9"), ("wait", "d-NOTHING00"), ("rollback", "orders")]
 )
-def test_an_error_is_a_document_too_where_one_was_asked_for(words: tuple[str, ...], tmp_path: Path) -> None:
+def test_with_json_an_error_is_a_document_too(words: tuple[str, ...], tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("record.json", "summary.md", "junit.xml")]
     reports = ("--json", "--record", files[0], "--summary", files[1], "--junit", files[2])
     result = run(world(before=("v1",)), *words, *reports)
@@ -109,7 +109,7 @@ def test_an_error_is_a_document_too_where_one_was_asked_for(words: tuple[str, ..
     assert 'errors="1"' in files[2].read_text(encoding="utf-8")
 
 
-def test_a_lock_that_cannot_be_asked_for_is_an_outcome() -> None:
+def test_a_lock_that_cannot_be_read_is_an_outcome() -> None:
     case = world()
     case.push("v2")
     case.simulator.fail("dynamodb", "UpdateItem", how="denied", times=100)
@@ -128,4 +128,4 @@ def test_a_version_that_was_registered_before_is_known_by_its_commit(after: tupl
     record = json.loads(result.stdout)
     assert (record["commit"], record["committed_at"] is None) == ("2" * 40, False)
     checked = {each["name"]: each["reason"] for each in record["checks"]}
-    assert checked["not older"] != "it is not known of which commit the image is"
+    assert checked["not older"] != "the commit of the image is not known"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from platform_sdk.deploy.release.context import Interrupted, Interrupts, heard
+from platform_sdk.deploy.release.context import Interrupted, Interrupts, catching_signals
 from platform_sdk.deploy.release.deployment import Seen, fails_alike, minutes_of, serving_of
 from platform_sdk.deploy.state import (
     Deployment,
@@ -124,7 +124,7 @@ def test_a_service_without_a_primary_task_set_serves_nobody() -> None:
     assert not serving_of(service(), (), GROUPS).is_all("")
 
 
-def test_a_signal_interrupts_once_at_the_next_step_and_the_second_leaves_at_once() -> None:
+def test_a_signal_interrupts_at_the_next_step_and_the_second_exits_at_once() -> None:
     left: list[int] = []
     interrupts = Interrupts(leave=left.append)
     interrupts.check()
@@ -136,9 +136,9 @@ def test_a_signal_interrupts_once_at_the_next_step_and_the_second_leaves_at_once
     assert left == [130]
 
 
-def test_signals_are_heard_while_a_release_runs_and_go_where_they_went_before_afterwards() -> None:
+def test_signals_are_caught_while_a_release_runs_and_handlers_are_restored() -> None:
     interrupts, before = Interrupts(), signal.getsignal(signal.SIGTERM)
-    with heard(interrupts):
+    with catching_signals(interrupts):
         signal.raise_signal(signal.SIGTERM)
     assert interrupts.signal_number == signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is before

@@ -78,7 +78,7 @@ def test_an_error_in_the_block_frees_the_lock(account: Account) -> None:
     assert account.kept() is None
 
 
-def test_a_second_release_is_told_who_holds_the_lock_and_until_when(account: Account) -> None:
+def test_a_second_release_learns_who_holds_the_lock_and_until_when(account: Account) -> None:
     with account.lock("CodeBuild orders:7"):
         account.clock.sleep(90)
         with pytest.raises(Locked) as raised, account.lock("you"):
@@ -88,25 +88,25 @@ def test_a_second_release_is_told_who_holds_the_lock_and_until_when(account: Acc
     assert error.exit_code == 16
     assert error.what == "orders in production is locked by CodeBuild orders:7"
     assert error.because == (
-        "its release by CodeBuild orders:7 runs since 09:00:00 UTC, for 2 min; without a sign of life the lock is free "
-        "at 09:03:00 UTC"
+        "its release by CodeBuild orders:7 runs since 09:00:00 UTC, for 2 min; if it does not renew the lock, "
+        "it expires at 09:03:00 UTC"
     )
     assert "`platform unlock orders --env production`" in (error.hint or "")
 
 
-def test_who_waits_takes_the_lock_as_soon_as_it_is_free(account: Account) -> None:
+def test_a_waiting_release_takes_the_lock_as_soon_as_it_is_free(account: Account) -> None:
     first = account.lock()
     first.__enter__()
     account.clock.after(42, lambda: first.__exit__(None, None, None))
     told: list[tuple[str, datetime]] = []
 
-    with account.lock("you", wait_minutes=2, waiting=lambda holder, until: told.append((holder.owner, until))):
+    with account.lock("you", wait_minutes=2, on_wait=lambda holder, until: told.append((holder.owner, until))):
         assert START + timedelta(seconds=42) <= account.clock.now() <= START + timedelta(seconds=47)
 
     assert set(told) == {("me", START + timedelta(minutes=2))}
 
 
-def test_who_waits_in_vain_is_told_after_the_wait(account: Account) -> None:
+def test_waiting_in_vain_ends_with_an_error(account: Account) -> None:
     with account.lock() as holder:
         for minute in range(5):
             account.clock.after(60 * minute + 61, holder.renew_when_due)
@@ -116,12 +116,12 @@ def test_who_waits_in_vain_is_told_after_the_wait(account: Account) -> None:
     assert account.clock.now() - START >= timedelta(minutes=4)
 
 
-def test_what_is_raised_while_waiting_ends_the_wait(account: Account) -> None:
+def test_an_exception_of_the_callback_ends_the_wait(account: Account) -> None:
     def interrupted(_holder: LockItem, _until: datetime) -> None:
         raise InterruptedError
 
     with account.lock():
-        with pytest.raises(InterruptedError), account.lock("you", wait_minutes=4, waiting=interrupted):
+        with pytest.raises(InterruptedError), account.lock("you", wait_minutes=4, on_wait=interrupted):
             pass
         assert (kept := account.kept()) is not None
         assert kept.owner == "me"
@@ -139,7 +139,7 @@ def test_a_lock_is_renewed_once_a_minute_and_lasts_as_long_as_it_is(account: Acc
         assert kept.expires_at == account.clock.now() + timedelta(seconds=180)
 
 
-def test_the_lock_of_a_killed_release_is_taken_over_with_what_it_left(account: Account) -> None:
+def test_the_lock_of_a_killed_release_is_taken_over_with_its_notes(account: Account) -> None:
     killed = account.lock()
     killed.__enter__()
     killed.note(deployment_id="d-1")
@@ -159,7 +159,7 @@ def test_the_lock_of_a_killed_release_is_taken_over_with_what_it_left(account: A
     assert account.kept() is None
 
 
-def test_what_is_not_restored_outlives_the_block_in_a_lock_that_is_free(account: Account) -> None:
+def test_scaling_that_is_not_restored_stays_in_the_expired_lock(account: Account) -> None:
     with account.lock() as lock:
         lock.note(scaling=SUSPENDED)
 
@@ -167,7 +167,7 @@ def test_what_is_not_restored_outlives_the_block_in_a_lock_that_is_free(account:
         assert next_lock.scaling == SUSPENDED
 
 
-def test_a_holder_that_was_killed_twice_still_tells_what_the_first_one_left(account: Account) -> None:
+def test_notes_survive_two_killed_holders(account: Account) -> None:
     killed = account.lock()
     killed.__enter__()
     killed.note(scaling=SUSPENDED)
@@ -179,7 +179,7 @@ def test_a_holder_that_was_killed_twice_still_tells_what_the_first_one_left(acco
         assert lock.scaling == SUSPENDED
 
 
-def test_who_was_taken_over_learns_it_at_the_next_renewal_and_leaves_the_lock_alone(account: Account) -> None:
+def test_a_lost_lock_is_noticed_at_the_next_renewal_and_not_touched(account: Account) -> None:
     def overslept() -> None:
         with account.lock() as lock:
             account.clock.sleep(200)
@@ -196,7 +196,7 @@ def test_who_was_taken_over_learns_it_at_the_next_renewal_and_leaves_the_lock_al
     assert kept.owner == "you"
 
 
-def test_who_overslept_but_was_not_taken_over_goes_on(account: Account) -> None:
+def test_an_expired_lock_that_nobody_took_over_is_renewed(account: Account) -> None:
     with account.lock() as lock:
         account.clock.sleep(1000)
         lock.renew_when_due()
@@ -205,7 +205,7 @@ def test_who_overslept_but_was_not_taken_over_goes_on(account: Account) -> None:
 
 
 @pytest.mark.parametrize("how", ["throttled", "server_error", "timeout"])
-def test_a_renewal_that_fails_is_tried_again_until_the_time_is_over(account: Account, how: str) -> None:
+def test_a_renewal_that_fails_is_retried_until_the_lock_expires(account: Account, how: str) -> None:
     with account.lock() as lock:
         account.clock.sleep(60)
         account.simulator.fail("dynamodb", "UpdateItem", how=how, times=2)  # type: ignore[arg-type]
@@ -230,7 +230,7 @@ def test_a_lock_that_could_not_be_renewed_in_time_is_lost(account: Account) -> N
     assert account.clock.now() - START == timedelta(seconds=180)
 
 
-def test_a_renewal_whose_answer_was_lost_is_ours_all_the_same(account: Account) -> None:
+def test_a_renewal_whose_answer_was_lost_is_still_ours(account: Account) -> None:
     with account.lock() as lock:
         account.clock.sleep(60)
         account.simulator.fail("dynamodb", "UpdateItem", how="answer_lost")
@@ -242,7 +242,7 @@ def test_a_renewal_whose_answer_was_lost_is_ours_all_the_same(account: Account) 
 
 
 @pytest.mark.parametrize("how", ["throttled", "server_error", "timeout", "answer_lost"])
-def test_taking_and_giving_back_are_patient(account: Account, how: str) -> None:
+def test_acquiring_and_releasing_are_retried(account: Account, how: str) -> None:
     account.simulator.fail("dynamodb", "UpdateItem", how=how, times=2)  # type: ignore[arg-type]
     account.simulator.fail("dynamodb", "DeleteItem", how=how, times=2)  # type: ignore[arg-type]
 
@@ -261,14 +261,14 @@ def test_a_lock_that_may_not_be_taken_is_an_error_at_once(account: Account) -> N
     assert account.clock.now() == START
 
 
-def test_patience_with_taking_ends(account: Account) -> None:
+def test_retries_of_acquiring_end(account: Account) -> None:
     account.simulator.fail("dynamodb", "UpdateItem", how="server_error", times=100)
 
     with pytest.raises(AwsUnavailable), account.lock():
         pass
 
 
-def test_a_lock_that_cannot_be_given_back_hides_no_error_and_ends_by_itself(account: Account) -> None:
+def test_a_lock_that_cannot_be_released_hides_no_error_and_expires(account: Account) -> None:
     account.simulator.fail("dynamodb", "DeleteItem", how="denied")
 
     with pytest.raises(ZeroDivisionError), account.lock():
@@ -305,7 +305,7 @@ def test_clocks_may_differ_by_less_than_two_minutes(account: Account, ahead_seco
                 pass
 
 
-def test_an_unlocked_release_loses_the_lock_and_its_work_is_not_forgotten(account: Account) -> None:
+def test_an_unlocked_release_loses_the_lock_and_its_notes_are_kept(account: Account) -> None:
     holder = account.lock()
     holder.__enter__()
     holder.note(scaling=SUSPENDED)
@@ -330,7 +330,7 @@ def test_unlocking_leaves_nothing_where_nothing_is_to_be_restored(account: Accou
     assert account.kept() is None
 
 
-def test_a_release_that_shows_itself_alive_is_not_unlocked(account: Account) -> None:
+def test_a_release_that_renews_its_lock_is_not_unlocked(account: Account) -> None:
     holder = account.lock()
     holder.__enter__()
     seen = account.kept()

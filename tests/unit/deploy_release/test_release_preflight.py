@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from aws_simulator.ecr import Ecr
-from platform_sdk.deploy.release.options import Order
+from platform_sdk.deploy.release.options import ReleaseOptions
 from platform_sdk.deploy.release.outcome import Check, Outcome
 from platform_sdk.deploy.state import Suspended
 from tests.support.releases import OLD_COMMIT, World, world
@@ -18,9 +18,9 @@ def check(outcome: Outcome, name: str) -> Check:
     return next(each for each in outcome.checks if each.name == name)
 
 
-def refused(case: World, name: str, *, order: Order | None = None) -> Check:
+def refused(case: World, name: str, *, order: ReleaseOptions | None = None) -> Check:
     calls = len(case.simulator.calls)
-    outcome = case.deploy("v2", order=order)
+    outcome = case.deploy("v2", options=order)
     assert (outcome.kind, outcome.exit_code) == ("refused", 11)
     assert [each.name for each in outcome.checks if each.status == "FAIL"] == [name]
     written = {call.operation for call in case.simulator.calls[calls:] if call.writes}
@@ -70,7 +70,7 @@ def remove_key(case: World) -> None:
     ("break_it", "name", "says"),
     [
         (fire_alarm, "alarms", "production-orders-error-rate in ALARM"),
-        (suspend, "scaling", "no release has left it so"),
+        (suspend, "scaling", "not by a release"),
         (scale_to_nothing, "traffic", "has no tasks"),
         (remove_hook, "hooks", "platform-production-smoke-test"),
         (remove_log_group, "log groups", "/platform/production/orders"),
@@ -106,14 +106,16 @@ def test_an_image_that_is_gone_is_refused() -> None:
     assert "ECR has no image" in refused(case, "image").reason
 
 
-def test_an_older_commit_is_not_released_over_a_newer_one_unless_it_is_meant() -> None:
+def test_an_older_commit_is_refused_unless_it_is_allowed() -> None:
     case = world()
     case.deploy("v2")
     older = case.deploy(
         "v3", commit=OLD_COMMIT, is_ancestor=lambda older, newer: (older, newer) == (OLD_COMMIT, "1" * 40)
     )
     assert (older.exit_code, check(older, "not older").status) == (11, "FAIL")
-    meant = case.deploy("v3", commit=OLD_COMMIT, order=Order(allow_older=True), is_ancestor=lambda _old, _new: True)
+    meant = case.deploy(
+        "v3", commit=OLD_COMMIT, options=ReleaseOptions(allow_older=True), is_ancestor=lambda _old, _new: True
+    )
     assert (meant.exit_code, case.version_serving()) == (0, "v3")
 
 
@@ -124,7 +126,7 @@ def test_a_commit_that_git_does_not_know_is_skipped_with_its_reason() -> None:
     assert outcome.exit_code == 0
 
 
-def test_a_check_that_may_not_be_asked_is_skipped_with_its_reason() -> None:
+def test_a_check_without_permission_is_skipped_with_its_reason() -> None:
     case = world()
     case.simulator.fail("lambda", "GetFunction", how="denied", times=9)
     outcome = case.deploy("v2")
@@ -133,18 +135,18 @@ def test_a_check_that_may_not_be_asked_is_skipped_with_its_reason() -> None:
     assert outcome.exit_code == 0
 
 
-def test_the_cure_may_be_released_while_an_alarm_fires() -> None:
+def test_a_fix_may_be_released_while_an_alarm_fires() -> None:
     case = world()
     fire_alarm(case)
-    outcome = case.deploy("v2", order=Order(ignore_alarms=True))
+    outcome = case.deploy("v2", options=ReleaseOptions(ignore_alarms=True))
     assert check(outcome, "alarms").status == "SKIP"
     assert (outcome.exit_code, case.version_serving()) == (0, "v2")
 
 
-def test_a_busy_service_is_refused_where_nobody_wants_to_wait() -> None:
+def test_a_running_deployment_is_refused_without_waiting() -> None:
     case = world()
-    case.deploy("v2", order=Order(detach=True))
-    outcome = case.deploy("v3", order=Order(if_busy="fail"))
+    case.deploy("v2", options=ReleaseOptions(detach=True))
+    outcome = case.deploy("v3", options=ReleaseOptions(if_busy="fail"))
     assert check(outcome, "no other deployment").status == "FAIL"
     assert "v2 by ci" in check(outcome, "no other deployment").reason
     assert outcome.exit_code == 11
@@ -153,8 +155,8 @@ def test_a_busy_service_is_refused_where_nobody_wants_to_wait() -> None:
 def test_an_image_without_an_index_does_not_say_for_which_architecture_it_is() -> None:
     case = world()
     case.images["v2"] = case.simulator.service(Ecr).push("orders", "v2", manifest="single")
-    told = check(case.deploy("v2", order=Order(until="traffic")), "image")
+    told = check(case.deploy("v2", options=ReleaseOptions(until="traffic")), "image")
     digest = case.images["v2"].rpartition("@")[2]
     assert (told.status, told.reason) == (
-        "SKIP", f"{digest[:19]} is in ECR; for which architecture, a plain manifest does not say"
+        "SKIP", f"{digest[:19]} is in ECR; its manifest does not name an architecture"
     )  # fmt: skip

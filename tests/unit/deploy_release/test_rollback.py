@@ -8,9 +8,9 @@ import pytest
 from aws_simulator import Behaviour
 from aws_simulator.ecr import Ecr
 from platform_sdk.deploy.release.events import Checked, Registered, Shifting, TrafficShifted
-from platform_sdk.deploy.release.options import Order
+from platform_sdk.deploy.release.options import ReleaseOptions
 from platform_sdk.deploy.release.outcome import Outcome
-from platform_sdk.deploy.release.rollback_target import NoWayBack
+from platform_sdk.deploy.release.rollback_target import NoRollbackTarget
 from platform_sdk.deploy.state import Suspended
 from tests.support.releases import Process, Turns, World, world
 
@@ -33,9 +33,9 @@ def test_a_rollback_shifts_all_traffic_in_one_step() -> None:
     """Users wait for it, and a version that served well needs no canary."""
     case = world()
     case.deploy("v2")
-    case.told.clear()
+    case.emitted.clear()
     began = case.simulator.now()
-    outcome = case.roll_back(order=Order(until="traffic"))
+    outcome = case.roll_back(options=ReleaseOptions(until="traffic"))
     assert (outcome.kind, served(case)) == ("traffic_shifted", ("v1", "v1"))
     assert case.simulator.now() - began < timedelta(minutes=3)
     shown = [event.target.task_set("Green") for event in case.events(Shifting) if event.target]
@@ -45,12 +45,12 @@ def test_a_rollback_shifts_all_traffic_in_one_step() -> None:
 def test_a_rollback_registers_nothing() -> None:
     case = world()
     case.deploy("v2")
-    case.told.clear()
+    case.emitted.clear()
     case.roll_back()
     assert not case.events(Registered)
 
 
-def test_a_version_that_failed_is_no_way_back() -> None:
+def test_a_version_that_failed_is_no_rollback_target() -> None:
     """Not the revision before, but the last one that came to all users."""
     case = world()
     case.deploy("v2", Behaviour(kind="never_healthy"))
@@ -59,19 +59,19 @@ def test_a_version_that_failed_is_no_way_back() -> None:
     assert (outcome.release.version, served(case)) == ("v1", ("v1", "v1"))
 
 
-def test_a_second_rollback_never_brings_back_what_the_first_one_left() -> None:
+def test_a_second_rollback_does_not_undo_the_first() -> None:
     """Two people, or a pipeline that tries again, mean the same version."""
     case = world()
     case.deploy("v2")
     assert case.roll_back().release.version == "v1"
     assert (case.roll_back().release.version, served(case)) == ("v0", ("v0", "v0"))
-    with pytest.raises(NoWayBack) as refused:
+    with pytest.raises(NoRollbackTarget) as refused:
         case.roll_back()
-    assert "somebody went back from production-orders:2 (v1) and production-orders:3 (v2)" in str(refused.value)
+    assert "production-orders:2 (v1) and production-orders:3 (v2) was rolled back from" in str(refused.value)
     assert case.roll_back("v2").exit_code == 0, "who names it means it"
 
 
-def test_a_version_that_was_left_and_released_again_is_a_way_back() -> None:
+def test_a_rolled_back_version_that_was_released_again_is_a_target() -> None:
     case = world()
     case.deploy("v2")
     case.roll_back()
@@ -81,42 +81,42 @@ def test_a_version_that_was_left_and_released_again_is_a_way_back() -> None:
 
 
 @pytest.mark.parametrize("to", ["v0", "1", "production-orders:1"])
-def test_a_rollback_goes_to_the_version_or_revision_that_is_named(to: str) -> None:
+def test_a_rollback_leads_to_the_named_version_or_revision(to: str) -> None:
     case = world()
     outcome = case.roll_back(to)
     assert (outcome.exit_code, outcome.release.version) == (0, "v0")
     assert served(case) == ("v0", "v0")
 
 
-def test_a_version_that_nobody_knows_is_refused_with_those_that_could_be_meant() -> None:
+def test_an_unknown_version_is_refused_with_candidates() -> None:
     case = world()
     calls = len(case.simulator.calls)
-    with pytest.raises(NoWayBack) as refused:
+    with pytest.raises(NoRollbackTarget) as refused:
         case.roll_back("v7")
     assert "production-orders:1 (v0)" in str(refused.value)
     assert not [call for call in case.simulator.calls[calls:] if call.writes]
 
 
-def test_a_version_whose_image_is_gone_is_no_way_back() -> None:
+def test_a_version_whose_image_is_gone_is_no_target() -> None:
     case = world()
     images = case.simulator.service(Ecr).repositories["orders"].images
     images.pop(next(digest for digest, image in images.items() if "v0" in image.tags))
-    with pytest.raises(NoWayBack) as refused:
+    with pytest.raises(NoRollbackTarget) as refused:
         case.roll_back("v0")
     assert "is not in ECR any more" in str(refused.value)
 
 
-def test_a_revision_that_was_deregistered_is_no_way_back() -> None:
+def test_a_revision_that_was_deregistered_is_no_target() -> None:
     case = world()
     case.simulator.client("ecs").deregister_task_definition(taskDefinition="production-orders:1")
-    with pytest.raises(NoWayBack) as refused:
+    with pytest.raises(NoRollbackTarget) as refused:
         case.roll_back("1")
     assert "production-orders:1 was deregistered" in str(refused.value)
 
 
-def test_a_rollback_while_traffic_shifts_brings_users_back_at_once() -> None:
+def test_a_rollback_while_traffic_shifts_returns_users_at_once() -> None:
     case = world()
-    case.deploy("v2", order=Order(detach=True))
+    case.deploy("v2", options=ReleaseOptions(detach=True))
     case.simulator.clock.sleep(120)
     began = case.simulator.now()
     outcome = case.roll_back()
@@ -125,14 +125,14 @@ def test_a_rollback_while_traffic_shifts_brings_users_back_at_once() -> None:
     assert case.simulator.now() - began < timedelta(minutes=5)
 
 
-def test_a_rollback_in_the_bake_time_brings_users_back_at_once() -> None:
+def test_a_rollback_in_the_bake_time_returns_users_at_once() -> None:
     case = world()
-    case.deploy("v2", order=Order(until="traffic"))
+    case.deploy("v2", options=ReleaseOptions(until="traffic"))
     outcome = case.roll_back()
     assert (outcome.kind, outcome.release.version, served(case)) == ("released", "v1", ("v1", "v1"))
 
 
-def test_who_releases_says_that_the_release_was_taken_back_by_somebody_else() -> None:
+def test_a_release_reports_that_it_was_rolled_back_by_somebody_else() -> None:
     case = world()
     rolled_back: list[Outcome] = []
 
@@ -146,7 +146,7 @@ def test_who_releases_says_that_the_release_was_taken_back_by_somebody_else() ->
     assert not case.scaling().suspended.any
 
 
-def test_an_alarm_that_fires_does_not_keep_a_rollback_from_its_users() -> None:
+def test_a_firing_alarm_does_not_block_a_rollback() -> None:
     case = world()
     case.deploy("v2")
     case.simulator.set_alarm("production-orders-error-rate", "ALARM")
@@ -154,10 +154,10 @@ def test_an_alarm_that_fires_does_not_keep_a_rollback_from_its_users() -> None:
     assert (outcome.exit_code, served(case)) == (0, ("v1", "v1")), outcome.what
 
 
-def test_a_rollback_tells_its_progress_like_a_release() -> None:
+def test_a_rollback_reports_progress_like_a_release() -> None:
     case = world()
-    case.deploy("v2", order=Order(until="traffic"))
-    case.told.clear()
+    case.deploy("v2", options=ReleaseOptions(until="traffic"))
+    case.emitted.clear()
     case.roll_back()
     assert case.events(Shifting)[-1].rolls_back
 
@@ -194,7 +194,7 @@ def test_a_rollback_further_back_does_not_wait_for_a_release_that_has_just_begun
     assert not [each for each in deployments if "release v2" in each.description]
 
 
-def test_a_rollback_brings_the_worker_of_a_release_that_was_killed_back() -> None:
+def test_a_rollback_returns_the_worker_of_a_killed_release() -> None:
     case = world()
     with Process(case.simulator, writes=8) as process:
         case.deploy("v2", client_of=process.client_of)
@@ -207,7 +207,7 @@ def test_a_rollback_brings_the_worker_of_a_release_that_was_killed_back() -> Non
 def test_a_rollback_while_another_one_bakes_means_the_same() -> None:
     case = world()
     case.deploy("v2")
-    first = case.roll_back(order=Order(until="traffic"))
+    first = case.roll_back(options=ReleaseOptions(until="traffic"))
     second = case.roll_back()
     assert (first.kind, second.kind, second.deployment_id) == ("traffic_shifted", "released", first.deployment_id)
     assert served(case) == ("v1", "v1")
@@ -223,16 +223,16 @@ def test_two_rollbacks_at_once_mean_the_same() -> None:
     assert served(case) == ("v1", "v1")
 
 
-def test_going_back_to_what_serves_stops_the_deployment_that_leaves_it() -> None:
+def test_rolling_back_to_the_serving_version_stops_the_deployment() -> None:
     case = world()
-    case.deploy("v2", order=Order(detach=True))
+    case.deploy("v2", options=ReleaseOptions(detach=True))
     case.simulator.clock.sleep(120)
     began = case.simulator.now()
     assert case.roll_back("v1").exit_code == 0
     assert (served(case), case.simulator.now() - began < timedelta(minutes=5)) == (("v1", "v1"), True)
 
 
-def test_what_has_nothing_to_do_with_a_rollback_does_not_refuse_it() -> None:
+def test_unrelated_problems_do_not_block_a_rollback() -> None:
     """An edit of platform.toml that is not applied, scaling that somebody suspended, a secret of the next version."""
     case = world()
     case.deploy("v2")
@@ -240,7 +240,7 @@ def test_what_has_nothing_to_do_with_a_rollback_does_not_refuse_it() -> None:
     case.aws.scaling.suspend(case.scaling().resource, suspended)
     assert case.spec.scaling is not None
     case.spec = replace(case.spec, scaling=replace(case.spec.scaling, max_tasks=case.spec.scaling.max_tasks + 1))
-    case.told.clear()
+    case.emitted.clear()
     outcome = case.roll_back()
     assert (outcome.exit_code, served(case)) == (0, ("v1", "v1")), outcome.what
     skipped = {event.check.name for event in case.events(Checked) if event.check.status == "SKIP"}
@@ -248,10 +248,10 @@ def test_what_has_nothing_to_do_with_a_rollback_does_not_refuse_it() -> None:
     assert case.scaling().suspended == suspended
 
 
-@pytest.mark.parametrize("order", [Order(until="traffic"), Order(detach=True)], ids=["bake", "shift"])
-def test_going_back_from_the_very_first_release_says_that_nothing_serves(order: Order) -> None:
+@pytest.mark.parametrize("order", [ReleaseOptions(until="traffic"), ReleaseOptions(detach=True)], ids=["bake", "shift"])
+def test_rolling_back_the_first_release_says_that_nothing_serves(order: ReleaseOptions) -> None:
     case = world(before=())
-    case.deploy("v1", order=order)
+    case.deploy("v1", options=order)
     case.simulator.clock.sleep(60)
     outcome = case.roll_back()
     assert (outcome.kind, outcome.exit_code) == ("failed_rolled_back", 12)
@@ -260,10 +260,10 @@ def test_going_back_from_the_very_first_release_says_that_nothing_serves(order: 
     assert served(case) == ("production-orders-placeholder", "production-orders-placeholder")
 
 
-def test_a_version_of_long_ago_is_a_way_back_when_it_is_named() -> None:
+def test_an_old_version_is_a_target_when_it_is_named() -> None:
     case = world(before=tuple(f"v{number}" for number in range(28)))
-    with pytest.raises(NoWayBack) as refused:
+    with pytest.raises(NoRollbackTarget) as refused:
         case.roll_back("v99")
     assert "production-orders:23 (v22) and 19 more" in str(refused.value)
-    outcome = case.roll_back("v0", order=Order(until="traffic"))
+    outcome = case.roll_back("v0", options=ReleaseOptions(until="traffic"))
     assert (outcome.exit_code, served(case)) == (0, ("v0", "v0")), outcome.what

@@ -1,8 +1,8 @@
-"""`platform apply`: what platform.toml and the environment's file ask for, brought about on AWS."""
+"""`platform apply`: create or update stacks on AWS, as platform.toml and the environment's file define them."""
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,8 +13,7 @@ from platform_sdk.cli.options import complete_environments, complete_services, e
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
-    from platform_sdk.deploy.apply.context import Tools
-    from platform_sdk.deploy.apply.events import ApplyEvent, Question, StackOutcome
+    from platform_sdk.deploy.apply.events import ApplyContext, ApplyEvent, Question, StackOutcome
     from platform_sdk.deploy.environment import Environment
     from platform_sdk.deploy.manifest.types import ServiceSpec
     from platform_sdk.deploy.release.context import Interrupted, Interrupts
@@ -22,16 +21,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("service", required=False, shell_complete=complete_services)
-@click.option("--shared", is_flag=True, help="Instead of a service's stack: those that all services share.")
+@click.option("--shared", is_flag=True, help="Apply the stacks that all services share, instead of a service's.")
 @click.option("--env", "environment_name", required=True, metavar="NAME", shell_complete=complete_environments,
               help="The environment to change.")  # fmt: skip
-@click.option("--yes", is_flag=True, help="Ask nothing. What would be lost is refused all the same.")
+@click.option("--yes", is_flag=True, help="Do not ask. Changes that would delete data are still refused.")
 @click.option("--allow-replace", "replaceable", multiple=True, metavar="LOGICAL_ID",
-              help="What holds data, and may be replaced or deleted all the same.")  # fmt: skip
+              help="A resource with data that may be replaced or deleted.")  # fmt: skip
 @click.option("--skip", "skippable", multiple=True, metavar="LOGICAL_ID",
-              help="What stays as it is where the rollback of an earlier update has failed for it.")  # fmt: skip
+              help="A resource to skip if the rollback of an earlier update failed for it.")  # fmt: skip
 @click.option("--wait", "wait_minutes", type=click.FloatRange(0), default=60, show_default=True, metavar="MINUTES",
-              help="How long to wait for a release of the service that is under way.")  # fmt: skip
+              help="How long to wait for a running release of the service.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.pass_context
 def apply(
@@ -45,19 +44,20 @@ def apply(
     wait_minutes: float,
     as_json: bool,
 ) -> None:
-    """Bring the stacks of a service, or those that all services share, about on AWS.
+    """Create or update stacks on AWS: those of a service, or the ones all services share.
 
-    Each stack goes through a change set: you see what would change and are asked before it does. What is as it shall
-    be is left alone, so the command may be given as often as you like, and goes on where it was interrupted.
+    Each stack goes through a change set: you see what would change, and confirm before it does. Anything already up to
+    date is left unchanged, so you can run the command as often as you like. After an interruption it resumes.
 
     Replaces or deletes a database, cache, queue, bucket, repository, secret, key, zone, table or log group only if
-    --allow-replace names it. Never moves users to another target group, nor changes the revision that runs: that is
-    for releases.
+    --allow-replace names it. Never moves users to another target group, and never changes the running revision: only
+    releases do.
 
-    Exits with 0 when all is as it shall be, with 1 on an error, and with 16 while a release holds the service's lock.
+    Exits with 0 when everything is up to date, with 1 on an error, and with 16 while a release holds the service's
+    lock.
     """
     if (service is None) != shared:
-        raise click.UsageError("name a service, or say --shared")
+        raise click.UsageError("name a service, or use --shared")
     with errors_as_json(as_json):
         environment = on_aws(environment_name)
         specs = specs_of(service, environment)
@@ -80,7 +80,7 @@ def specs_of(service: str | None, environment: "Environment") -> "tuple[ServiceS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """To what the caller has agreed beforehand: to whatever would be asked, and to losing or skipping by name."""
+    """What the caller agreed to in advance: all questions, and the replacing or skipping of named resources."""
 
     yes: bool
     replaceable: frozenset[str] = frozenset()
@@ -88,11 +88,11 @@ class Consent:
 
 
 class Run:
-    """One run of a command: its tools, and what has come of it so far."""
+    """One run of a command: its context, and what it has done so far, also where it fails."""
 
-    def __init__(self, tools: "Tools") -> None:
-        self.tools = tools
-        self.outcomes: list[StackOutcome] = []
+    def __init__(self, context: "ApplyContext", outcomes: "list[StackOutcome]") -> None:
+        self.context = context
+        self.outcomes = outcomes
         self.still_to_do: tuple[str, ...] = ()
         self.database_roles: tuple[str, ...] = ()
         self.grace_period_seconds: int | None = None
@@ -106,42 +106,38 @@ def apply_shared_stacks(specs: "tuple[ServiceSpec, ...]", environment: "Environm
     from platform_sdk.deploy.shared import load_shared_stacks
 
     stacks = load_shared_stacks(root(), environment, specs)
-    outcomes = apply_shared(stacks, root(), environment, run.tools)
+    outcomes = apply_shared(stacks, root(), environment, run.context)
     try:
-        run.database_roles = make_database_roles(specs, environment, run.tools)
+        run.database_roles = make_database_roles(specs, environment, run.context)
     except AccessDenied as denied:
-        by_hand = f"give the services their roles in the database, as somebody who may: {denied.because}"
-        return (by_hand, *still_to_do(outcomes, specs, environment, run.tools))
-    return still_to_do(outcomes, specs, environment, run.tools)
+        roles = f"create the roles of the services in the database, as somebody who may: {denied.because}"
+        return (roles, *still_to_do(outcomes, specs, environment, run.context))
+    return still_to_do(outcomes, specs, environment, run.context)
 
 
 def apply_one(
     specs: "tuple[ServiceSpec, ...]", environment: "Environment", run: Run, wait_minutes: float
 ) -> int | None:
-    from platform_sdk.deploy.apply import Turn, apply_service
+    from platform_sdk.deploy.apply import LockOptions, apply_service
     from platform_sdk.deploy.release.lock import owner_of
 
     (spec,) = specs
-    turn = Turn(owner=owner_of(os.environ), wait_minutes=wait_minutes)
-    return apply_service(spec, environment, run.tools, turn).grace_period_seconds
+    lock_options = LockOptions(owner=owner_of(os.environ), wait_minutes=wait_minutes)
+    return apply_service(spec, environment, run.context, lock_options).grace_period_seconds
 
 
 @contextmanager
 def applying(
-    context: click.Context,
-    environment: "Environment",
-    service: str | None,
-    consent: Consent,
-    *,
-    as_json: bool,
+    context: click.Context, environment: "Environment", service: str | None, consent: Consent, *, as_json: bool
 ) -> Iterator[Run]:
-    """However the block ends, it is told: as lines on stderr, and with --json as one document on stdout."""
-    from platform_sdk.deploy.release.context import Interrupted, Interrupts, heard
+    """Report however the block ends: as lines on stderr, and with --json as one document on stdout."""
+    from platform_sdk.deploy.release.context import Interrupted, Interrupts, catching_signals
 
     interrupts = Interrupts()
-    run, error, interrupted = Run(tools_of(environment, interrupts, consent)), None, None
-    run.tools = listening(run)
-    with heard(interrupts):
+    outcomes: list[StackOutcome] = []
+    run = Run(apply_context(environment, interrupts, consent, outcomes), outcomes)
+    error, interrupted = None, None
+    with catching_signals(interrupts):
         try:
             yield run
         except Interrupted as signal:
@@ -149,26 +145,35 @@ def applying(
         except PlatformError as failure:
             error = failure
     if as_json:
-        told_as_json(environment, service, run, error, interrupted)
+        print_document(environment, service, run, error, interrupted)
     if error is not None:
         raise error
     if interrupted is not None:
-        click.echo(f"interrupted: {going_on(environment, service)}", err=True)
+        click.echo(f"interrupted: {continues(environment, service)}", err=True)
         context.exit(128 + interrupted.signal_number)
     if not as_json:
-        told_as_text(environment, service, run)
+        print_summary(environment, service, run)
 
 
-def tools_of(environment: "Environment", interrupts: "Interrupts", consent: Consent) -> "Tools":
-    from platform_sdk.deploy.apply.context import Tools
+def apply_context(
+    environment: "Environment", interrupts: "Interrupts", consent: Consent, outcomes: "list[StackOutcome]"
+) -> "ApplyContext":
+    """Add each outcome to `outcomes`, and print what happens."""
+    from platform_sdk.deploy.apply.events import ApplyContext, Ended
     from platform_sdk.deploy.output.apply import LineRenderer
 
     world = outside()
     renderer = LineRenderer(lambda line: click.echo(line, err=True), world.clock.now)
-    return Tools(
+
+    def emit(event: "ApplyEvent") -> None:
+        if isinstance(event, Ended):
+            outcomes.append(event.outcome)
+        renderer.render(event)
+
+    return ApplyContext(
         aws_once=world.connect(environment),
         clock=world.clock,
-        tell=renderer.render,
+        emit=emit,
         agree=(lambda _question: True) if consent.yes else Asking().agree,
         interrupts=interrupts,
         replaceable=consent.replaceable,
@@ -176,24 +181,8 @@ def tools_of(environment: "Environment", interrupts: "Interrupts", consent: Cons
     )
 
 
-def listening(run: Run) -> "Tools":
-    """Keeps what has been done, also where it does not come to the end."""
-    from dataclasses import replace
-
-    from platform_sdk.deploy.apply.events import Ended
-
-    paint: Callable[[ApplyEvent], None] = run.tools.tell
-
-    def tell(event: "ApplyEvent") -> None:
-        if isinstance(event, Ended):
-            run.outcomes.append(event.outcome)
-        paint(event)
-
-    return replace(run.tools, tell=tell)
-
-
 class Asking:
-    """Asks on the terminal; who has said `all` is not asked again."""
+    """Asks on the terminal. The answer `all` covers all later questions."""
 
     def __init__(self) -> None:
         self.agreed_to_all = False
@@ -208,27 +197,25 @@ class Asking:
                 words_of(question), type=click.Choice(["y", "n", "all"]), default="n", err=True, show_choices=True
             )
         except click.Abort:
-            raise Declined(
-                "nobody answered whether it may be done", hint="say --yes where nobody can be asked"
-            ) from None
+            raise Declined("nobody answered the question", hint="use --yes where nobody can answer") from None
         self.agreed_to_all = answer == "all"
         return bool(answer != "n")
 
 
 def words_of(question: "Question") -> str:
-    from platform_sdk.deploy.apply.events import ToChange, ToDelete, ToGoOn
+    from platform_sdk.deploy.apply.events import ToChange, ToContinueRollback, ToDelete
 
     match question:
         case ToChange():
             return f"{question.kind} {question.stack}?"
         case ToDelete():
-            left = f", with {', '.join(question.left)}" if question.left else ", which holds nothing"
-            return f"{question.stack} is {question.status}: delete it{left}, and create it anew?"
-        case ToGoOn():
-            return f"the rollback of {question.stack} stopped halfway: go on with it?"
+            left = f", with {', '.join(question.resources)}" if question.resources else ", which is empty"
+            return f"{question.stack} is {question.status}: delete it{left}, and create it again?"
+        case ToContinueRollback():
+            return f"the rollback of {question.stack} stopped halfway: continue it?"
 
 
-def told_as_json(
+def print_document(
     environment: "Environment",
     service: str | None,
     run: Run,
@@ -237,7 +224,7 @@ def told_as_json(
 ) -> None:
     from platform_sdk.deploy.output.apply import document
 
-    told = document(
+    report = document(
         environment.name,
         service,
         run.outcomes,
@@ -247,14 +234,14 @@ def told_as_json(
         error=error,
         signal_number=None if interrupted is None else interrupted.signal_number,
     )
-    click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(report, indent=2, ensure_ascii=False))
 
 
-def told_as_text(environment: "Environment", service: str | None, run: Run) -> None:
+def print_summary(environment: "Environment", service: str | None, run: Run) -> None:
     from platform_sdk.deploy.output.apply import summary
 
     if run.grace_period_seconds is not None:
-        click.echo(f"tasks of {service} get {run.grace_period_seconds} s before they are asked for their health")
+        click.echo(f"health checks of {service} start {run.grace_period_seconds} s after a task does")
     click.echo(f"{service or 'shared'} in {environment.name}: {summary(run.outcomes)}")
     for name in run.database_roles:
         click.echo(f"{name} has its role and schema in the database now")
@@ -262,6 +249,6 @@ def told_as_text(environment: "Environment", service: str | None, run: Run) -> N
         click.echo(f"still to do: {line}")
 
 
-def going_on(environment: "Environment", service: str | None) -> str:
+def continues(environment: "Environment", service: str | None) -> str:
     command = f"platform apply {service or '--shared'} --env {environment.name}"
-    return f"what is under way goes on without us; `{command}` follows it"
+    return f"running operations continue on AWS; `{command}` follows them"

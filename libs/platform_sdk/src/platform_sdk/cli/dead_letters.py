@@ -1,4 +1,4 @@
-"""`platform dlq …`: the commands that look into dead-letter queues."""
+"""`platform dlq …`: read dead-letter queues and send messages back."""
 
 import json
 import sys
@@ -19,18 +19,18 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 @click.group()
 def dlq() -> None:
-    """Look into dead-letter queues, and send messages back.
+    """Read dead-letter queues, and send messages back.
 
-    A message that cannot be handled is moved to the dead-letter queue of its queue, with the reason. See which there
-    are with `list`, read them with `show`, and once the cause is mended send them back with `redrive`. Works the same
-    on this machine and, with --env, on AWS.
+    A message that cannot be handled is moved to the dead-letter queue of its queue, with the reason. Count them with
+    `list`, read them with `show`, and send them back with `redrive` once the cause is fixed. Works on this machine
+    and, with --env, on AWS.
     """
 
 
 def gateway(environment: "Environment") -> "Sqs":
-    from platform_sdk.deploy.aws.sqs import connect
+    from platform_sdk.deploy.aws.session import connect
 
-    return connect(environment.region, environment.account_id, environment.aws_endpoint_url)
+    return connect(environment).sqs
 
 
 def dead_letter_queue(queue: str, environment_name: str) -> tuple["DeadLetterQueue", "Sqs"]:
@@ -49,7 +49,7 @@ def dead_letter_queue(queue: str, environment_name: str) -> tuple["DeadLetterQue
 @environment_option("The environment of the queues.", default="local")
 @json_option
 def list_queues(environment_name: str, as_json: bool) -> None:
-    """List the dead-letter queue of every queue, and how many messages wait in it."""
+    """List all dead-letter queues, with the number of messages in each."""
     from platform_sdk.deploy.dead_letters import depth, find, queue_owners
     from platform_sdk.deploy.manifest import load_services
 
@@ -84,7 +84,7 @@ def list_queues(environment_name: str, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="Messages to show at most.")
 @json_option
 def show(queue: str, environment_name: str, limit: int, as_json: bool) -> None:
-    """Show the messages in a dead-letter queue, and why they are there.
+    """Show the messages in a dead-letter queue, and why each could not be handled.
 
     QUEUE is a name from platform.toml, such as `orders`. The messages stay where they are.
     """
@@ -93,7 +93,9 @@ def show(queue: str, environment_name: str, limit: int, as_json: bool) -> None:
     dead, sqs = dead_letter_queue(queue, environment_name)
     messages = peek(dead, sqs, most=limit)
     if as_json:
-        click.echo(json.dumps({"queue": queue, "messages": [described(message) for message in messages]}, indent=2))
+        click.echo(
+            json.dumps({"queue": queue, "messages": [message_document(message) for message in messages]}, indent=2)
+        )
         return
     for message in messages:
         print_message(message)
@@ -101,7 +103,7 @@ def show(queue: str, environment_name: str, limit: int, as_json: bool) -> None:
         click.echo(f"{dead.name} is empty", err=True)
 
 
-def described(message: "QueueMessage") -> dict[str, object]:
+def message_document(message: "QueueMessage") -> dict[str, object]:
     from platform_sdk.deploy.dead_letters import decoded_body
 
     return {
@@ -127,13 +129,13 @@ def print_message(message: "QueueMessage") -> None:
 @dlq.command()
 @queue_argument
 @click.argument("message_id", required=False)
-@click.option("--all", "everything", is_flag=True, help="Every message that is there now.")
+@click.option("--all", "everything", is_flag=True, help="All messages in the queue now.")
 @environment_option("The environment of the queues.", default="local")
 def redrive(queue: str, message_id: str | None, everything: bool, environment_name: str) -> None:
     """Send messages from a dead-letter queue back to their queue.
 
-    Give a MESSAGE_ID (of SQS, or of the event, both as `show` prints them) or --all. The attributes that tell why a
-    message died are taken off. Sending comes first and deleting second, so nothing is lost if you interrupt it; a
+    Give a MESSAGE_ID (of SQS, or of the event, both as `show` prints them) or --all. The attributes that say why a
+    message failed are removed. Messages are sent first and deleted second, so nothing is lost if you interrupt it. A
     message that is sent twice takes effect once.
     """
     from platform_sdk.deploy.dead_letters import redrive_all, redrive_one
@@ -142,10 +144,10 @@ def redrive(queue: str, message_id: str | None, everything: bool, environment_na
         raise click.UsageError("give either a MESSAGE_ID or --all")
     dead, sqs = dead_letter_queue(queue, environment_name)
     done = redrive_all(dead, sqs) if message_id is None else redrive_one(dead, sqs, message_id)
-    tell_redriven(done, dead)
+    print_redriven(done, dead)
 
 
-def tell_redriven(done: "Redriven", dead: "DeadLetterQueue") -> None:
+def print_redriven(done: "Redriven", dead: "DeadLetterQueue") -> None:
     from platform_sdk.deploy.config_errors import counted
 
     for message_id, reason in done.still_there.items():
@@ -162,7 +164,7 @@ def tell_redriven(done: "Redriven", dead: "DeadLetterQueue") -> None:
 @environment_option("The environment of the queues.", default="local")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def purge(queue: str, environment_name: str, yes: bool) -> None:
-    """Delete all messages of a dead-letter queue, for good."""
+    """Delete all messages of a dead-letter queue permanently."""
     from platform_sdk.deploy import dead_letters
     from platform_sdk.deploy.config_errors import counted
 
@@ -170,6 +172,6 @@ def purge(queue: str, environment_name: str, yes: bool) -> None:
     waiting = dead_letters.depth(dead, sqs)
     messages = counted(waiting.visible if waiting else 0, "message")
     if not yes:
-        click.confirm(f"Delete {messages} of {dead.name} for good?", abort=True, err=True)
+        click.confirm(f"Delete {messages} of {dead.name} permanently?", abort=True, err=True)
     dead_letters.purge(dead, sqs)
     click.echo(f"{messages} deleted from {dead.name}")

@@ -1,4 +1,4 @@
-"""`platform history`, `status` and `logs`: what a service does on AWS, and what it did.
+"""`platform history`, `status`, `logs` and `unlock`: see what a service does and did on AWS, and free its lock.
 
 On the laptop, `status` and `logs` are the plug-in's commands of the same name."""
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from platform_sdk.deploy.manifest.types import ServiceSpec
     from platform_sdk.deploy.output.status import Status
     from platform_sdk.deploy.release.history import Entry
-    from platform_sdk.deploy.state import LogLine
+    from platform_sdk.deploy.state import LockItem, LogLine
 
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -44,7 +44,7 @@ class Ago(click.ParamType[timedelta]):
             return value
         number, unit = value[:-1], value[-1:]
         if unit not in UNITS or not number.isdecimal():
-            self.fail(f"{value!r} is no length of time; write 30s, 15m, 2h or 1d", param, ctx)
+            self.fail(f"{value!r} is not a length of time; use 30s, 15m, 2h or 1d", param, ctx)
         return timedelta(seconds=int(number) * UNITS[unit])
 
 
@@ -54,7 +54,7 @@ def aws_environment(name: str) -> "tuple[Environment, Aws]":
 
 
 def of_this_machine(ctx: click.Context, environment_name: str, name: str) -> click.Command | None:
-    """The plug-in's command of that name, where the environment is the one that runs on this machine."""
+    """Return the plug-in's command of that name if the environment runs on this machine."""
     if environment_named(environment_name).aws_endpoint_url is None:
         return None
     assert ctx.parent is not None, "a command of `platform` has it as its parent"
@@ -67,15 +67,15 @@ def of_this_machine(ctx: click.Context, environment_name: str, name: str) -> cli
 @click.command()
 @click.argument("service", shell_complete=complete_services)
 @click.option("--env", "environment_name", required=True, metavar="NAME", shell_complete=complete_environments,
-              help="The environment whose releases are meant.")  # fmt: skip
+              help="The environment to read.")  # fmt: skip
 @click.option("-n", "--last", default=10, show_default=True, type=click.IntRange(1, 100), help="How many to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def history(service: str, environment_name: str, last: int, as_json: bool) -> None:
     """Show who released what, when, and how it ended.
 
-    Reads the deployments of SERVICE, newest first; `*` marks the revision that has the traffic now. What CodeDeploy
-    took back by itself is in the list, too, and so is a release that ended at the worker. One that ended before, by a
-    check or a failed migration, has left nothing that could be listed: the log of its build tells.
+    Lists the deployments of SERVICE, newest first; `*` marks the revision that has the traffic now. The list includes
+    CodeDeploy's automatic rollbacks and releases that failed at the worker. A release that failed earlier, at a check
+    or a migration, is not listed: see the log of its build.
     """
     with errors_as_json(as_json):
         environment, aws = aws_environment(environment_name)
@@ -87,12 +87,12 @@ def history(service: str, environment_name: str, last: int, as_json: bool) -> No
 
         click.echo(as_table(entries))
     else:
-        click.echo(f"nothing of {service} was released to {environment_name} yet", err=True)
+        click.echo(f"{service} has not been released to {environment_name} yet", err=True)
 
 
 def entries_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", last: int) -> "list[Entry]":
-    """Newest first, at most so many."""
-    from platform_sdk.deploy.release.history import at_the_worker, entry_at_the_worker
+    """Return the last entries, newest first."""
+    from platform_sdk.deploy.release.history import entry_of_worker, worker_updates
     from platform_sdk.deploy.release.history import history as entries_of_deployments
     from platform_sdk.deploy.render.names import cluster_name, service_name, worker_service_name
 
@@ -103,8 +103,8 @@ def entries_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", last
     entries = list(entries_of_deployments(deployments, live))
     if spec.worker is not None:
         worker = worker_service_name(spec, environment)
-        rolled = at_the_worker(deployments, aws.ecs.service_deployments(cluster, worker, most=last))
-        entries += [entry_at_the_worker(each, aws.ecs.revision(each.target_revision)) for each in rolled]
+        rolled = worker_updates(deployments, aws.ecs.service_deployments(cluster, worker, most=last))
+        entries += [entry_of_worker(each, aws.ecs.revision(each.target_revision)) for each in rolled]
     return sorted(entries, key=lambda entry: entry.at, reverse=True)[:last]
 
 
@@ -117,8 +117,8 @@ def entries_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", last
 def status(ctx: click.Context, services: tuple[str, ...], environment_name: str, as_json: bool) -> None:
     """Show what runs, in which version, and how healthy it is.
 
-    On AWS: revision and version of each service, its tasks, who has the traffic, scaling, alarms, a release that is
-    under way. On this machine: every server and task. Exits with 0 only if all is well.
+    On AWS: revision and version of each service, its tasks, its traffic, scaling, alarms, and a running release. On
+    this machine: every server and task. Exits with 0 only if everything is healthy.
     """
     local = of_this_machine(ctx, environment_name, "status")
     if local is not None:
@@ -150,19 +150,21 @@ def statuses(names: tuple[str, ...], environment_name: str) -> "Iterator[Status]
 @click.argument("name", metavar="SERVICE", shell_complete=complete_services)
 @click.option("--env", "environment_name", default="local", show_default=True, metavar="NAME",
               shell_complete=complete_environments, help="The environment; local is this machine.")  # fmt: skip
-@click.option("-f", "--follow", is_flag=True, help="Go on with new lines as they come.")
+@click.option("-f", "--follow", is_flag=True, help="Print new lines as they appear.")
 @click.option(
-    "-n", "--lines", default=50, show_default=True, type=click.IntRange(min=0), help="How many to begin with."
+    "-n", "--lines", default=50, show_default=True, type=click.IntRange(min=0), help="How many earlier lines to print."
 )
-@click.option("--since", default="1h", show_default=True, type=Ago(), help="How far back, such as 30m or 2h; on AWS.")
-@click.option("--role", type=click.Choice(["api", "worker"]), help="The API's or the worker's lines alone; on AWS.")
+@click.option(
+    "--since", default="1h", show_default=True, type=Ago(), help="How far back, such as 30m or 2h. Only on AWS."
+)
+@click.option("--role", type=click.Choice(["api", "worker"]), help="Only the API's or the worker's lines. Only on AWS.")
 @click.pass_context
 def logs(
     ctx: click.Context, name: str, environment_name: str, follow: bool, lines: int, since: timedelta, role: str | None
 ) -> None:
-    """Show what the tasks of a service have written.
+    """Show the log lines of a service's tasks.
 
-    On this machine, SERVICE may also be one task as `platform status` calls it, or postgres, redis, aws,
+    On this machine, SERVICE may also be one task as `platform status` names it, or postgres, redis, aws,
     load-balancer, platform. Ctrl-C ends -f.
     """
     local = of_this_machine(ctx, environment_name, "logs")
@@ -191,25 +193,22 @@ def log_lines(
     if most and not past:
         click.echo(f"nothing was written to {group} since {now - since:%Y-%m-%d %H:%M} UTC", err=True)
     if follow:
-        told = {(line.stream, line.at, line.text) for line in past}
+        printed = {(line.stream, line.at, line.text) for line in past}
         start = past[-1].at if past else now
         for line in aws.logs.follow(group, stream_prefix=prefix, since=start, clock=clock):
-            if (line.stream, line.at, line.text) not in told:
+            if (line.stream, line.at, line.text) not in printed:
                 yield line
 
 
-# `platform unlock`: takes the release lock of a service from a holder that is dead.
-
-if TYPE_CHECKING:
-    from platform_sdk.deploy.state import LockItem
+# `platform unlock`.
 
 
 class NotAgreed(PlatformError):
-    """Whoever was asked did not agree."""
+    """The answer was no."""
 
 
 class HolderLives(PlatformError):
-    """The lock was renewed while we looked."""
+    """The holder has just renewed the lock."""
 
     exit_code = 16
 
@@ -217,23 +216,23 @@ class HolderLives(PlatformError):
 @click.command()
 @click.argument("service", shell_complete=complete_services)
 @click.option("--env", "environment_name", required=True, metavar="NAME", shell_complete=complete_environments,
-              help="The environment in which the service is locked.")  # fmt: skip
-@click.option("--yes", is_flag=True, help="Ask nothing.")
+              help="The environment of the lock.")  # fmt: skip
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print who held it as JSON.")
 def unlock(service: str, environment_name: str, yes: bool, as_json: bool) -> None:
     """Take the release lock of a service from its holder.
 
-    A release that was killed loses its lock by itself within three minutes, and the next one goes on from there: wait
-    for that if you can. A release that still lives notices that its lock is gone, stops where it is, and says so; what
-    it has begun in CodeDeploy goes on.
+    The lock of a release that was killed expires within three minutes, and the next release resumes from there. Wait
+    for that if you can. A release that still runs notices that its lock is gone, stops and says so; what it started in
+    CodeDeploy continues.
     """
     with errors_as_json(as_json):
         holder = unlocked(service, environment_name, yes=yes)
-    tell(service, environment_name, holder, as_json)
+    print_holder(service, environment_name, holder, as_json)
 
 
 def unlocked(service: str, environment_name: str, *, yes: bool) -> "LockItem | None":
-    """Who held it; None where nobody did.
+    """Free the lock and return who held it; None if nobody did.
 
     Raises:
         NotAgreed, HolderLives, NotOnAws, UnknownName, AwsCallFailed
@@ -248,35 +247,35 @@ def unlocked(service: str, environment_name: str, *, yes: bool) -> "LockItem | N
     if holder is None or holder.expires_at <= world.clock.now():
         return None
     if not yes:
-        ask(service, environment_name, holder)
+        confirm(service, environment_name, holder)
     if not break_lock(locks, environment, holder, owner=owner_of(os.environ), now=world.clock.now()):
         raise HolderLives(
             f"{holder.owner} has just renewed the lock of {service} in {environment_name}",
-            because="it is alive",
-            hint="end it where it runs, or give the same command again to take the lock all the same",
+            because="it is running",
+            hint="stop it where it runs, or run the same command again to take the lock anyway",
         )
     return holder
 
 
-def ask(service: str, environment_name: str, holder: "LockItem") -> None:
+def confirm(service: str, environment_name: str, holder: "LockItem") -> None:
     click.echo(holder_words(holder), err=True)
     question = f"take the lock of {service} in {environment_name} from {holder.owner}?"
     try:
         agreed = click.confirm(question, err=True)
     except click.Abort:
-        raise NotAgreed("nobody answered whether it may be done", hint="say --yes where nobody can be asked") from None
+        raise NotAgreed("nobody answered the question", hint="use --yes where nobody can answer") from None
     if not agreed:
-        raise NotAgreed(f"the lock of {service} in {environment_name} was left to {holder.owner}")
+        raise NotAgreed(f"the lock of {service} in {environment_name} stays with {holder.owner}")
 
 
 def holder_words(holder: "LockItem") -> str:
     return (
-        f"held by {holder.owner} for its {holder.purpose} since {holder.since:%Y-%m-%d %H:%M:%S} UTC, free at "
-        f"{holder.expires_at:%H:%M:%S} UTC without a sign of life"
+        f"held by {holder.owner} for its {holder.purpose} since {holder.since:%Y-%m-%d %H:%M:%S} UTC; it expires at "
+        f"{holder.expires_at:%H:%M:%S} UTC if it is not renewed"
     )
 
 
-def tell(service: str, environment: str, holder: "LockItem | None", as_json: bool) -> None:
+def print_holder(service: str, environment: str, holder: "LockItem | None", as_json: bool) -> None:
     if as_json:
         found = None if holder is None else {"owner": holder.owner, "purpose": holder.purpose}
         click.echo(json.dumps({"service": service, "environment": environment, "taken_from": found}, indent=2))

@@ -1,6 +1,6 @@
-"""`platform deploy`, `platform wait` and `platform rollback`: a version's way to the users, followed to its end.
+"""`platform deploy`, `platform wait` and `platform rollback`: run or follow a release.
 
-Progress is talk, on stderr; on stdout is the deployment's id, or with --json the record of what happened."""
+Progress goes to stderr. Stdout has the deployment's id, or with --json the record of what happened."""
 
 import json
 import os
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from platform_sdk.deploy.build.git import Git
     from platform_sdk.deploy.environment import Environment
     from platform_sdk.deploy.manifest.types import ServiceSpec
-    from platform_sdk.deploy.release.context import Tools
-    from platform_sdk.deploy.release.events import Tell
-    from platform_sdk.deploy.release.options import IfBusy, OnInterrupt, Release, Until
+    from platform_sdk.deploy.release.context import ReleaseContext
+    from platform_sdk.deploy.release.events import Emit
+    from platform_sdk.deploy.release.options import IfBusy, OnInterrupt, Release, ReleaseOptions, Until
     from platform_sdk.deploy.release.outcome import Outcome
 
 Command = Callable[..., None]
@@ -36,7 +36,7 @@ class UnknownDeployment(PlatformError):
 
 
 def reports(command: Command) -> Command:
-    """Where the outcome is written, for all three commands alike."""
+    """Add the options that say where to write the outcome."""
     for option in (
         click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
                      help="Write checks and stages as a JUnit report."),
@@ -46,21 +46,21 @@ def reports(command: Command) -> Command:
                      help="Write what happened as JSON."),
         click.option("--json", "as_json", is_flag=True, help="Print what happened as JSON."),
         click.option("--env", "environment_name", required=True, metavar="NAME",
-                     shell_complete=complete_environments, help="The environment that is released to."),
+                     shell_complete=complete_environments, help="The environment to release to."),
     ):  # fmt: skip
         command = option(command)
     return command
 
 
 def policies(command: Command) -> Command:
-    """What to do when something comes between."""
+    """Add the options for other releases and interruptions."""
     for option in (
         click.option("--on-interrupt", type=click.Choice(["leave", "rollback"]), default="leave", show_default=True,
-                     help="After Ctrl-C or SIGTERM: leave the deployment to CodeDeploy, or take it back."),
+                     help="After Ctrl-C or SIGTERM: leave the deployment to CodeDeploy, or roll it back."),
         click.option("--lock-wait", "lock_wait_minutes", type=click.IntRange(0), default=60, show_default=True,
                      metavar="MINUTES", help="How long to wait for another release."),
         click.option("--if-busy", type=click.Choice(["wait", "supersede", "fail"]), default="wait", show_default=True,
-                     help="Where another release is under way: wait for its end, end it, or fail."),
+                     help="If another release is running: wait for its end, end it, or fail."),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -68,12 +68,12 @@ def policies(command: Command) -> Command:
 
 @click.command()
 @click.argument("service", shell_complete=complete_services)
-@click.option("--image", "tag", metavar="TAG", help="The image's tag; that of the files here if left out.")
+@click.option("--image", "tag", metavar="TAG", help="The image's tag. Default: the tag of the files here.")
 @click.option("--wait-until", "until", type=click.Choice(["traffic", "done"]), default="done", show_default=True,
-              help="Return when all users are on the version, or when its bake time is over, too.")  # fmt: skip
+              help="Return when all users are on the version, or after its bake time.")  # fmt: skip
 @click.option("--detach", is_flag=True, help="Return when the deployment is created; `platform wait` follows it.")
-@click.option("--allow-older", is_flag=True, help="Release a commit that is older than the one that runs.")
-@click.option("--ignore-alarms", is_flag=True, help="Release although an alarm fires, as the cure of it.")
+@click.option("--allow-older", is_flag=True, help="Release a commit older than the running one.")
+@click.option("--ignore-alarms", is_flag=True, help="Release a fix while its alarm is firing.")
 @policies
 @reports
 def deploy(
@@ -89,47 +89,48 @@ def deploy(
     environment_name: str,
     **written: Any,
 ) -> None:
-    """Bring a version of SERVICE to all users, and tell the truth about how that went.
+    """Release SERVICE and report the outcome.
 
-    Checks everything first and changes nothing if a check fails. Then: task definitions, migrations with the new
-    image, the worker, the traffic as [traffic_shift] says. Scaling is held while traffic shifts. A version that
-    fails is taken back, and why is explained. Give the same command again after anything: it goes on.
+    Runs all checks first, and changes nothing if one fails. Then registers task definitions, runs migrations with the
+    new image, updates the worker, and shifts the traffic as [traffic_shift] says. Scaling is suspended while traffic
+    shifts. A version that fails is rolled back, with the likely cause. To resume after any failure, run the same
+    command again.
 
     \b
-    exit  0  released                 12  failed, the former version serves    15  superseded
-          1  error, nothing replaced  13  failed, and not taken back           16  locked by another release
+    exit  0  released                 12  failed, rolled back                  15  superseded
+          1  error, nothing replaced  13  failed, not rolled back              16  locked by another release
          10  nothing to do            14  still running: `platform wait`      130  interrupted (143: SIGTERM)
          11  refused by a check
     """
     from platform_sdk.deploy.release.execute import execute
-    from platform_sdk.deploy.release.options import Order
+    from platform_sdk.deploy.release.options import ReleaseOptions
 
     with errors_written(**written):
         environment = on_aws(environment_name)
         spec = spec_named(service, environment_name)
-        order = Order(
+        options = ReleaseOptions(
             until=until, detach=detach, if_busy=if_busy, lock_wait_minutes=lock_wait_minutes, on_interrupt=on_interrupt,
             allow_older=allow_older, ignore_alarms=ignore_alarms,
         )  # fmt: skip
         aws = outside().connect(environment)
         release = release_of(spec, environment, aws, tag)
-        with told(spec, environment, aws) as tools:
-            outcome = execute(release, spec, environment, order, tools)
-        ended(outcome, **written)
+        with release_context(spec, environment, aws, options) as context:
+            outcome = execute(release, context)
+        write_outcome(outcome, **written)
 
 
 @click.command()
 @click.argument("deployment_id", metavar="ID")
 @click.option("--until", type=click.Choice(["traffic", "done"]), default="done", show_default=True,
-              help="Return when all users are on the version, or when its bake time is over, too.")  # fmt: skip
+              help="Return when all users are on the version, or after its bake time.")  # fmt: skip
 @reports
 def wait(deployment_id: str, until: "Until", environment_name: str, **written: Any) -> None:
     """Follow the deployment ID of a release to its end, from anywhere.
 
-    For a release that was detached, interrupted or lost. Ends as `platform deploy` would have, with the same exit
-    codes, and does what that would have done: after a rollback the worker goes back, too, and scaling is restored.
+    For a release that was detached, interrupted or lost. It ends like `platform deploy`, with the same exit codes, and
+    does the rest of its work: after a rollback it returns the worker and restores scaling.
     """
-    from platform_sdk.deploy.release.options import Order
+    from platform_sdk.deploy.release.options import ReleaseOptions
     from platform_sdk.deploy.release.resume import wait as follow_release
 
     with errors_written(**written):
@@ -143,17 +144,17 @@ def wait(deployment_id: str, until: "Until", environment_name: str, **written: A
                 hint=f"`platform history SERVICE --env {environment.name}` lists the deployments of a service",
             )
         spec = spec_named(deployment.application.removeprefix(prefix), environment_name)
-        with told(spec, environment, aws) as tools:
-            outcome = follow_release(deployment, spec, environment, Order(until=until), tools)
-        ended(outcome, **written)
+        with release_context(spec, environment, aws, ReleaseOptions(until=until)) as context:
+            outcome = follow_release(deployment, context)
+        write_outcome(outcome, **written)
 
 
 @click.command()
 @click.argument("service", shell_complete=complete_services)
-@click.option("--to", metavar="VERSION", help="An image's tag, or the number of a revision; the last good one if left "
-              "out.")  # fmt: skip
+@click.option("--to", metavar="VERSION",
+              help="An image's tag, or the number of a revision. Default: the last good one.")  # fmt: skip
 @click.option("--wait-until", "until", type=click.Choice(["traffic", "done"]), default="traffic", show_default=True,
-              help="Return when all users are back, or when the bake time of that is over, too.")  # fmt: skip
+              help="Return when all users are back, or after the bake time.")  # fmt: skip
 @click.option("--detach", is_flag=True, help="Return when the deployment is created; `platform wait` follows it.")
 @policies
 @reports
@@ -168,32 +169,32 @@ def rollback(
     environment_name: str,
     **written: Any,
 ) -> None:
-    """Bring the users of SERVICE back to a version that served well.
+    """Roll SERVICE back to a version that served well.
 
-    While a deployment runs or bakes, it is stopped and users are back at once; a release that has not come so far is
-    stopped, too. Later it is a release of a revision that exists: nothing is built, registered or migrated, and all
-    traffic shifts in one step. A version that somebody went back from is brought again by --to alone. Exit codes are
-    those of `platform deploy`: 0 says that the former version serves all users. The database is not taken back:
-    migrations are additive first.
+    A running deployment, or its bake time, is stopped: users are back at once. A release without a deployment yet is
+    stopped, too. Later, a rollback releases an existing revision: nothing is built, registered or migrated, and all
+    traffic shifts in one step. Running it twice does not undo it. To restore a version that was rolled back, use --to.
+    Exit codes are those of `platform deploy`: 0 means that the earlier version serves all users. The database is not
+    rolled back: migrations are additive first.
     """
     from platform_sdk.deploy.release.lock import owner_of
-    from platform_sdk.deploy.release.options import Order
+    from platform_sdk.deploy.release.options import ReleaseOptions
     from platform_sdk.deploy.release.rollback import roll_back
 
     with errors_written(**written):
         environment = on_aws(environment_name)
         spec = spec_named(service, environment_name)
-        order = Order(
+        options = ReleaseOptions(
             until=until, detach=detach, if_busy=if_busy, lock_wait_minutes=lock_wait_minutes, on_interrupt=on_interrupt
         )
         aws = outside().connect(environment)
-        with told(spec, environment, aws) as tools:
-            outcome = roll_back(spec, environment, to=to, by=owner_of(), id=new_id(), order=order, tools=tools)
-        ended(outcome, **written)
+        with release_context(spec, environment, aws, options) as context:
+            outcome = roll_back(context, to=to, by=owner_of(), id=new_id())
+        write_outcome(outcome, **written)
 
 
 def release_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", tag: str | None) -> "Release":
-    """Raises UnknownImage where the registry has none of the tag."""
+    """Return the release of a tag. Raises UnknownImage if the registry does not have it."""
     from platform_sdk.deploy.observe import observe_image
     from platform_sdk.deploy.release.history import commit_of_version
     from platform_sdk.deploy.release.lock import owner_of
@@ -217,7 +218,7 @@ def release_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", tag:
 
 
 def tag_here(spec: "ServiceSpec", *, needed: bool) -> str:
-    """That of the files in this folder; empty where nobody needs it and they make no image."""
+    """Return the tag of the files here. If it is not needed, return an empty one where they make no image."""
     from platform_sdk.deploy.build.publish import read_source
 
     try:
@@ -235,7 +236,7 @@ def git_here() -> "Git":
 
 
 def commit_of(git: "Git") -> tuple[str | None, datetime | None]:
-    """None of files that are in no commit: nobody could tell which of two is older."""
+    """Return None for uncommitted files: nobody could tell which of two is older."""
     commit = git.commit() if git.is_clone() else ""
     if not commit or commit.endswith("-dirty"):
         return None, None
@@ -247,19 +248,24 @@ def new_id() -> str:
 
 
 @contextmanager
-def told(spec: "ServiceSpec", environment: "Environment", aws: "Aws") -> "Iterator[Tools]":
-    """While it is open, progress is painted, and signals are heard."""
+def release_context(
+    spec: "ServiceSpec", environment: "Environment", aws: "Aws", options: "ReleaseOptions"
+) -> "Iterator[ReleaseContext]":
+    """Print progress and catch signals while the block runs."""
     from platform_sdk.deploy.diagnosis import AwsEvidence
-    from platform_sdk.deploy.release.context import Interrupts, Tools, heard
+    from platform_sdk.deploy.release.context import Interrupts, ReleaseContext, catching_signals
     from platform_sdk.deploy.render.appspec import load_appspec_template
 
     git = git_here()
     interrupts = Interrupts(leave=leave_at_once)
-    with painted() as tell, heard(interrupts):
-        yield Tools(
-            aws=aws,
+    with progress() as emit, catching_signals(interrupts):
+        yield ReleaseContext(
+            spec=spec,
+            environment=environment,
+            options=options,
+            aws_once=aws,
             clock=outside().clock,
-            tell=tell,
+            emit=emit,
             evidence=AwsEvidence(aws, spec, environment),
             interrupts=interrupts,
             appspec=load_appspec_template(root()),
@@ -268,8 +274,8 @@ def told(spec: "ServiceSpec", environment: "Environment", aws: "Aws") -> "Iterat
 
 
 @contextmanager
-def painted() -> "Iterator[Tell]":
-    """Lines in a pipeline, a living view on a terminal."""
+def progress() -> "Iterator[Emit]":
+    """Print lines in a pipeline, a live view on a terminal."""
     from platform_sdk.deploy.output.release import LineRenderer
 
     now = outside().clock.now
@@ -285,17 +291,17 @@ def painted() -> "Iterator[Tell]":
 
 
 def leave_at_once(exit_code: int) -> NoReturn:
-    """A second signal: without cleaning up. The lock that is left ends by itself, and says what is to be restored."""
+    """Exit after a second signal, without cleaning up. The lock expires by itself, and says what to restore."""
     name = signal.Signals(exit_code - 128).name
     os.write(
-        2, f"\n{name} again: left at once. Give the same command again: it goes on, and restores scaling\n".encode()
+        2, f"\n{name} again: stopped at once. Run the same command again: it resumes, and restores scaling\n".encode()
     )
     os._exit(exit_code)
 
 
 @contextmanager
 def errors_written(*, as_json: bool, record: Path | None, summary: Path | None, junit: Path | None) -> "Iterator[None]":
-    """Who asked for a document gets one, also where nothing could be released."""
+    """Write the requested documents also if the release could not start."""
     from platform_sdk.deploy.output.records import junit_of_error, record_of_error, summary_of_error
 
     try:
@@ -315,13 +321,8 @@ def write(*files: tuple[Path | None, str]) -> None:
             place.write_text(text, encoding="utf-8")
 
 
-def ended(
-    outcome: "Outcome",
-    *,
-    as_json: bool,
-    record: Path | None,
-    summary: Path | None,
-    junit: Path | None,
+def write_outcome(
+    outcome: "Outcome", *, as_json: bool, record: Path | None, summary: Path | None, junit: Path | None
 ) -> NoReturn:
     from platform_sdk.deploy.output.records import junit_of, record_of, summary_of
 

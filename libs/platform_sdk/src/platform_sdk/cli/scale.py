@@ -1,4 +1,4 @@
-"""`platform scale`: another number of tasks, in platform.toml and on AWS."""
+"""`platform scale`: change the number of tasks, in platform.toml and on AWS."""
 
 import json
 from typing import TYPE_CHECKING
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 class NotScalingAlone(PlatformError):
-    """platform.toml asks for more than another number of tasks. Nothing was changed."""
+    """platform.toml changes more than the number of tasks. Nothing was changed."""
 
 
 @click.command()
 @click.argument("service", shell_complete=complete_services)
 @click.option("--env", "environment_name", required=True, metavar="NAME", shell_complete=complete_environments,
-              help="The environment whose bounds are meant.")  # fmt: skip
+              help="The environment to scale.")  # fmt: skip
 @click.option("--min", "min_tasks", type=int, metavar="TASKS", help="The smallest number of tasks.")
 @click.option("--max", "max_tasks", type=int, metavar="TASKS", help="The largest number of tasks.")
-@click.option("--worker", is_flag=True, help="Of the worker instead of the API.")
+@click.option("--worker", is_flag=True, help="Scale the worker instead of the API.")
 @click.option("--all-environments", "everywhere", is_flag=True,
-              help="Edit the table that every environment without one of its own follows.")  # fmt: skip
-@click.option("--edit-only", is_flag=True, help="Edit platform.toml, and leave AWS to the pipeline.")
-@click.option("--yes", is_flag=True, help="Ask nothing.")
+              help="Edit the table for all environments without their own.")  # fmt: skip
+@click.option("--edit-only", is_flag=True, help="Edit platform.toml only. The pipeline applies it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.pass_context
 def scale(
@@ -43,13 +43,13 @@ def scale(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Change how many tasks a service has at least and at most.
+    """Change the minimum and maximum number of tasks of a service.
 
-    Edits services/SERVICE/platform.toml, in the environment's own table `[environments.NAME.scaling]`, and nothing else
-    in it; then applies that to AWS. No new revision, no traffic shift: it may be done while a release is under way.
-    Commit the file afterwards, or the next apply takes the change back.
+    Edits only the environment's table `[environments.NAME.scaling]` in services/SERVICE/platform.toml, then applies it
+    to AWS. There is no new revision and no traffic shift, so you can scale during a release. Commit the file
+    afterwards, or the next apply undoes the change.
 
-    If platform.toml asks for more than that, nothing is changed: `platform apply` brings the rest first.
+    If platform.toml contains other changes that are not applied yet, nothing is changed: run `platform apply` first.
     """
     from platform_sdk.deploy.manifest.edit import Bounds
     from platform_sdk.deploy.output.apply import document
@@ -77,14 +77,14 @@ def scale(
 
 
 def edit_file(service: str, bounds: "Bounds") -> str:
-    """Edits it, and answers the text of before."""
+    """Edit platform.toml and return its previous text."""
     from platform_sdk.deploy.environment import refuse_unknown, service_names
     from platform_sdk.deploy.manifest.edit import edit, write
 
     refuse_unknown("service", [service], service_names(root()))
     before, after = edit(root(), service, bounds)
     if after == before:
-        click.echo(f"services/{service}/platform.toml says so already", err=True)
+        click.echo(f"services/{service}/platform.toml has these numbers already", err=True)
         return before
     write(root(), service, after)
     click.echo(f"services/{service}/platform.toml: edited [{'.'.join(bounds.path)}]; commit it", err=True)
@@ -92,52 +92,52 @@ def edit_file(service: str, bounds: "Bounds") -> str:
 
 
 def edit_and_apply(service: str, bounds: "Bounds", environment: "Environment", run: Run) -> None:
-    """Takes the edit back where AWS was not asked to follow it."""
+    """Edit and apply. Undo the edit if it was not applied."""
     from platform_sdk.deploy.apply.events import Declined
 
     before = edit_file(service, bounds)
     try:
         refuse_more(service, environment, run)
     except PlatformError:
-        take_back(service, before)
+        undo_edit(service, before)
         raise
     try:
         apply_one(specs_of(service, environment), environment, run, wait_minutes=0)
     except Declined:
-        take_back(service, before)
+        undo_edit(service, before)
         raise
 
 
-def take_back(service: str, before: str) -> None:
+def undo_edit(service: str, before: str) -> None:
     from platform_sdk.deploy.manifest.edit import write
 
     write(root(), service, before)
-    click.echo(f"services/{service}/platform.toml is as it was before", err=True)
+    click.echo(f"services/{service}/platform.toml is unchanged", err=True)
 
 
 def refuse_more(service: str, environment: "Environment", run: Run) -> None:
-    from platform_sdk.deploy.apply import planned
+    from platform_sdk.deploy.apply import current_plan
     from platform_sdk.deploy.config_errors import listed
     from platform_sdk.deploy.output.plan_words import unsound_words
 
     (spec,) = specs_of(service, environment)
-    plan = planned(spec, environment, run.tools)
+    plan = current_plan(spec, environment, run.context)
     if plan.stack.action == "create":
         raise NotScalingAlone(
             f"{service} has no stack in {environment.name} yet, so there is nothing to scale",
-            hint=f"edit platform.toml alone with --edit-only; `platform apply {service} --env {environment.name}` "
-            "creates the stack, with as many tasks as the file says",
+            hint=f"edit only platform.toml with --edit-only; `platform apply {service} --env {environment.name}` "
+            "creates the stack with the number of tasks in the file",
         )
     if plan.needs_apply and not plan.is_scaling_alone:
         others = sorted(each.logical_id for each in plan.stack.resources)
         unsound = unsound_words(plan.stack.status)
         raise NotScalingAlone(
-            f"{service} in {environment.name} is not as platform.toml says, and not only in the number of its tasks",
+            f"{service} in {environment.name} differs from platform.toml in more than the number of tasks",
             because=f"its stack {unsound}"
             if unsound
             else f"its stack would change in {listed(others)}"
             if others
             else None,
-            hint=f"look at `platform plan {service} --env {environment.name}`; "
-            f"`platform apply {service} --env {environment.name}` brings it all",
+            hint=f"`platform plan {service} --env {environment.name}` shows the changes; "
+            f"`platform apply {service} --env {environment.name}` makes them",
         )

@@ -1,4 +1,4 @@
-"""The time that the deploy half lives in: the world's, or in a test one that stands still until somebody waits."""
+"""The clock of the deploy half: the system's, or in tests one that moves only when somebody waits."""
 
 import time
 from datetime import UTC, datetime
@@ -7,10 +7,10 @@ from typing import Protocol
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """The moment, in UTC, with its zone."""
+        """Return the time in UTC, with its zone."""
 
     def sleep(self, seconds: float) -> None:
-        """Returns when the seconds are over."""
+        """Wait."""
 
 
 class SystemClock:

@@ -1,8 +1,8 @@
-"""Dead-letter queues: what is in them, and the way back.
+"""Dead-letter queues: read them, and send messages back.
 
 The consumer moves a message here when it can never succeed, with attributes that say why
 (contract.DeadLetterAttribute); SQS does when a message has been received too often. Nothing here deletes a message
-before its copy has been accepted.
+before SQS has accepted its copy.
 """
 
 import json
@@ -17,10 +17,10 @@ from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.errors import PlatformError
 
 HOLD_SECONDS: Final = 30
-"""How long a message that we look at is hidden from others, should we be killed before we release it."""
+"""How long a message stays hidden from others if we are killed before we release it."""
 
 MAX_BATCH_BYTES: Final = 256 * 1024
-"""Of a batch that is sent; AWS takes four times as much, not every endpoint does."""
+"""Of a batch. AWS accepts four times as much, but not every endpoint does."""
 
 DIAGNOSTIC_ATTRIBUTES: Final = frozenset(
     value for name, value in vars(DeadLetterAttribute).items() if not name.startswith("_") and isinstance(value, str)
@@ -28,7 +28,7 @@ DIAGNOSTIC_ATTRIBUTES: Final = frozenset(
 
 
 class NoSuchQueue(PlatformError):
-    """platform.toml names the queue, but the environment does not have it."""
+    """The queue of platform.toml does not exist in the environment."""
 
 
 class NoSuchMessage(PlatformError):
@@ -47,7 +47,7 @@ class SqsGateway(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterQueue:
-    """A queue of platform.toml with its dead-letter queue; the urls are None where the environment lacks them."""
+    """A queue of platform.toml with its dead-letter queue. A URL is None if the queue does not exist."""
 
     queue: str
     service: str
@@ -59,16 +59,16 @@ class DeadLetterQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redriven:
-    """How many messages went back, and why others did not, by message id."""
+    """How many messages were sent back, and why others were not, by message id."""
 
     sent: int
     refused: Mapping[str, str]
     still_there: Mapping[str, str]
-    """Sent, but not deleted here: consumers recognise the copy, so a second redrive does no harm."""
+    """Sent, but not deleted here. Consumers recognise the copy, so a second redrive does no harm."""
 
 
 def queue_owners(specs: Sequence[ServiceSpec]) -> dict[str, str]:
-    """Queue to service."""
+    """Return the service of each queue."""
     return {queue.name: spec.name for spec in specs for queue in spec.queues}
 
 
@@ -90,8 +90,8 @@ def depth(dead: DeadLetterQueue, sqs: SqsGateway) -> Depth | None:
 
 
 def peek(dead: DeadLetterQueue, sqs: SqsGateway, *, most: int) -> list[QueueMessage]:
-    """Looks at messages and leaves them where they are. Each look counts as a receipt, which a dead-letter queue,
-    the end of the line, does not mind.
+    """Return messages and leave them in the queue. Each call counts as a receipt, which has no effect in a dead-letter
+    queue.
     """
     url = existing(dead.name, dead.url)
     seen: list[QueueMessage] = []
@@ -104,7 +104,7 @@ def peek(dead: DeadLetterQueue, sqs: SqsGateway, *, most: int) -> list[QueueMess
 
 
 def redrive_all(dead: DeadLetterQueue, sqs: SqsGateway) -> Redriven:
-    """Sends what the queue holds now back to where it came from; what fails again meanwhile is left for next time."""
+    """Send the messages that are in the queue now back to their queue."""
     url, source_url = existing(dead.name, dead.url), existing(dead.source_name, dead.source_url)
     done = Redriven(sent=0, refused={}, still_there={})
     held: list[QueueMessage] = []
@@ -114,13 +114,13 @@ def redrive_all(dead: DeadLetterQueue, sqs: SqsGateway) -> Redriven:
             done = together(done, move(batch, url, source_url, sqs))
             held = [message for message in held if message.id in done.refused]
     finally:
-        # Not before the end: released earlier, what was refused would be received again.
+        # Not before the end: a refused message that is released would be received again.
         release_all(url, held, sqs)
     return done
 
 
 def redrive_one(dead: DeadLetterQueue, sqs: SqsGateway, message_id: str) -> Redriven:
-    """The message whose SQS id, or whose event's id, is given.
+    """Send one message back, named by its SQS id or by its event's id.
 
     Raises:
         NoSuchMessage
@@ -153,7 +153,7 @@ def existing(name: str, url: str | None) -> str:
 
 
 def batches_received(url: str, sqs: SqsGateway, *, most: int) -> Iterator[list[QueueMessage]]:
-    """Received messages until the queue has no more to give, or `most` have been."""
+    """Receive messages until the queue is empty, or `most` were received."""
     while most > 0:
         batch = sqs.receive(url, most=most, visibility_timeout_seconds=HOLD_SECONDS)
         if not batch:
@@ -163,7 +163,7 @@ def batches_received(url: str, sqs: SqsGateway, *, most: int) -> Iterator[list[Q
 
 
 def move(messages: Sequence[QueueMessage], url: str, source_url: str, sqs: SqsGateway) -> Redriven:
-    """Send first, then delete: a crash between the two doubles a message, which the inbox of the consumer undoes."""
+    """Send, then delete. A crash between the two duplicates a message; the consumer's inbox removes the duplicate."""
     done = Redriven(sent=0, refused={}, still_there={})
     for batch in batches_to_send(messages):
         refused = sqs.send(source_url, [without_diagnostics(message) for message in batch])
@@ -182,7 +182,7 @@ def together(first: Redriven, second: Redriven) -> Redriven:
 
 
 def batches_to_send(messages: Sequence[QueueMessage]) -> Iterator[list[QueueMessage]]:
-    """At most ten at once, and no more bytes than an endpoint takes."""
+    """Yield batches of at most ten messages, and no more bytes than an endpoint accepts."""
     batch: list[QueueMessage] = []
     for message in messages:
         if batch and (len(batch) == BATCH or sum(map(size_of, [*batch, message])) > MAX_BATCH_BYTES):
@@ -204,13 +204,13 @@ def release_all(url: str, messages: Sequence[QueueMessage], sqs: SqsGateway) -> 
 
 
 def without_diagnostics(message: QueueMessage) -> QueueMessage:
-    """The message as it was before it died; trace headers stay."""
+    """Return the message without the attributes of the dead-letter queue. Trace headers stay."""
     kept = {name: value for name, value in message.attributes.items() if name not in DIAGNOSTIC_ATTRIBUTES}
     return replace(message, attributes=kept)
 
 
 def decoded_body(message: QueueMessage) -> object:
-    """The event's envelope, or the text as it is where it is not JSON."""
+    """Return the event's envelope, or the text if it is not JSON."""
     try:
         return json.loads(message.body)
     except (ValueError, RecursionError):

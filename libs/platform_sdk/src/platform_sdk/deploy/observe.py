@@ -1,9 +1,9 @@
-"""Reads AWS into values, and writes nothing: the only way from the gateways to plan, preflight and apply.
+"""Read AWS into values, and write nothing. Plan, preflight and apply see AWS through these values.
 
     gateways ─▶ observe ─▶ ServiceState, DeployedStack ─▶ plan
 
-Whatever can be asked for many at once is asked for all services together; `platform plan` of a hundred services would
-otherwise wait for more than a thousand answers.
+What AWS can describe in batches is read for all services together: otherwise `platform plan` of a hundred services
+would need more than a thousand calls.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,8 +41,6 @@ from platform_sdk.deploy.state import (
 )
 from platform_sdk.errors import PlatformError
 
-# All that a service has on AWS.
-
 if TYPE_CHECKING:
     from platform_sdk.deploy.aws.cloudformation import Stacks
     from platform_sdk.deploy.aws.codedeploy import CodeDeploy
@@ -50,20 +48,20 @@ if TYPE_CHECKING:
     from platform_sdk.deploy.aws.session import Aws
 
 
-Asked = TypeVar("Asked")
-Answered = TypeVar("Answered")
+Subject = TypeVar("Subject")
+Result = TypeVar("Result")
 
 CONNECTIONS: Final = 8
-"""At a time; boto3 keeps ten for each client."""
+"""At the same time; boto3 keeps ten for each client."""
 
 
 class UnreadableTemplate(PlatformError):
-    """A service's stack was given a template that this tool has not written."""
+    """The template of a service's stack was not written by this tool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Together:
-    """What is asked for all services at once, by the names and ARNs of AWS."""
+class Batch:
+    """What is read for all services at once, by the names and ARNs of AWS."""
 
     stacks: Mapping[str, Stack]
     templates: Mapping[str, Json]
@@ -76,44 +74,41 @@ class Together:
 
 
 def observe_service(spec: ServiceSpec, environment: Environment, aws: "Aws") -> ServiceState:
-    """One service. What is not there is None or empty.
+    """Return the state of one service. What does not exist is None or empty.
 
     Raises:
-        AwsCallFailed: AWS did not answer, or refused to.
+        AwsCallFailed: AWS refused, or did not answer.
         UnreadableTemplate
     """
     return observe_services([spec], environment, aws)[spec.name]
 
 
 def observe_services(specs: Sequence[ServiceSpec], environment: Environment, aws: "Aws") -> Mapping[str, ServiceState]:
-    """By the name of the service; as `observe_service`."""
-    together = observe_together(specs, environment, aws)
-    # Taken before the threads start: a session of boto3 makes one client at a time.
-    ecs, codedeploy = aws.ecs, aws.codedeploy
-    states = side_by_side(lambda spec: state_of(spec, environment, together, ecs, codedeploy), specs)
+    """Return the states of several services, by name. Raises as `observe_service` does."""
+    batch = observe_batch(specs, environment, aws)
+    states = in_parallel(lambda spec: state_of(spec, environment, batch, aws.ecs, aws.codedeploy), specs)
     return {spec.name: state for spec, state in zip(specs, states, strict=True)}
 
 
-def side_by_side(ask: Callable[[Asked], Answered], about: Sequence[Asked]) -> list[Answered]:
-    """The answers in the order of what is asked; each asking waits for the network most of the time."""
-    if len(about) == 1:
-        return [ask(about[0])]
+def in_parallel(read: Callable[[Subject], Result], subjects: Sequence[Subject]) -> list[Result]:
+    """Return the results in order. Each call waits for the network most of the time."""
+    if len(subjects) == 1:
+        return [read(subjects[0])]
     with ThreadPoolExecutor(max_workers=CONNECTIONS) as pool:
-        return list(pool.map(ask, about))
+        return list(pool.map(read, subjects))
 
 
-def observe_together(specs: Sequence[ServiceSpec], environment: Environment, aws: "Aws") -> Together:
-    gateway = aws.stacks
-    stacks = side_by_side(lambda spec: stack_of(spec, environment, gateway), specs)
+def observe_batch(specs: Sequence[ServiceSpec], environment: Environment, aws: "Aws") -> Batch:
+    stacks = in_parallel(lambda spec: stack_of(spec, environment, aws.stacks), specs)
     found = {spec.name: stack for spec, (stack, _) in zip(specs, stacks, strict=True) if stack is not None}
     templates = {spec.name: given for spec, (_, given) in zip(specs, stacks, strict=True) if given is not None}
     cluster = cluster_name(environment)
     services = [name for spec in specs for name in ecs_services(spec, environment)]
-    # One name that AWS does not know fails the whole batch, which then takes a call for each.
+    # One unknown name fails the whole batch, which then takes a call for each name.
     known = [spec for spec in specs if spec.name in templates]
     groups = [target_group_name(environment.name, spec.name, colour) for spec in known for colour in COLOURS]
     production, test = listeners(environment, aws)
-    return Together(
+    return Batch(
         stacks=found,
         templates=templates,
         services=aws.ecs.services(cluster, services),
@@ -128,7 +123,7 @@ def observe_together(specs: Sequence[ServiceSpec], environment: Environment, aws
 
 
 def stack_of(spec: ServiceSpec, environment: Environment, gateway: "Stacks") -> tuple[Stack | None, Json | None]:
-    """With its template, where it may be updated."""
+    """Return the stack, with its template if it can be updated."""
     stack = gateway.stack(stack_name(spec, environment))
     return stack, template_of(stack, gateway) if stack is not None and stack.is_created else None
 
@@ -148,17 +143,17 @@ def template_of(stack: Stack, gateway: "Stacks") -> Json:
             because=f"it was changed outside this tool: {error}",
             hint="update the stack with the output of `platform render --document stack`, then plan again",
         ) from error
-    assert isinstance(parsed, dict), "a template that CloudFormation took is a mapping"
+    assert isinstance(parsed, dict), "a template that CloudFormation accepted is a mapping"
     return parsed
 
 
 def ecs_services(spec: ServiceSpec, environment: Environment) -> list[str]:
-    """A worker may still be there that platform.toml no longer has."""
+    """The worker is included: it may still exist after it was removed from platform.toml."""
     return [service_name(spec, environment), worker_service_name(spec, environment)]
 
 
 def listeners(environment: Environment, aws: "Aws") -> tuple[str | None, str | None]:
-    """ARNs of the production and the test listener, where the edge stack has written them."""
+    """Return the ARNs of the production and the test listener, if the edge stack has stored them."""
     production = shared_parameter(environment, SharedParameter.PRODUCTION_LISTENER_ARN)
     test = shared_parameter(environment, SharedParameter.TEST_LISTENER_ARN)
     values = aws.parameters.values([production, test])
@@ -166,17 +161,17 @@ def listeners(environment: Environment, aws: "Aws") -> tuple[str | None, str | N
 
 
 def state_of(
-    spec: ServiceSpec, environment: Environment, together: Together, ecs: "Ecs", codedeploy: "CodeDeploy"
+    spec: ServiceSpec, environment: Environment, batch: Batch, ecs: "Ecs", codedeploy: "CodeDeploy"
 ) -> ServiceState:
     api_name, worker_name = ecs_services(spec, environment)
-    api, worker = together.services.get(api_name), together.services.get(worker_name)
+    api, worker = batch.services.get(api_name), batch.services.get(worker_name)
     names = [target_group_name(environment.name, spec.name, colour) for colour in COLOURS]
-    groups = tuple(together.target_groups[name] for name in names if name in together.target_groups)
-    template = together.templates.get(spec.name)
+    groups = tuple(batch.target_groups[name] for name in names if name in batch.target_groups)
+    template = batch.templates.get(spec.name)
     revisions = {"api": revisions_of(api, ecs), "worker": revisions_of(worker, ecs)}
     resource = f"service/{cluster_name(environment)}"
     return ServiceState(
-        stack=together.stacks.get(spec.name),
+        stack=batch.stacks.get(spec.name),
         template=template,
         api=api,
         worker=worker,
@@ -184,14 +179,14 @@ def state_of(
         worker_revision=revisions["worker"][0],
         newer_revisions={role: newer for role, (_, newer) in revisions.items() if newer is not None},
         standalone_revisions=standalone_revisions(spec, environment, ecs) if template is not None else {},
-        production_rule=rule_of(spec, groups, together.production_rules),
-        test_rule=rule_of(spec, groups, together.test_rules),
+        production_rule=rule_of(spec, groups, batch.production_rules),
+        test_rule=rule_of(spec, groups, batch.test_rules),
         target_groups=groups,
-        scaling=together.scaling.get(f"{resource}/{api_name}"),
-        worker_scaling=together.scaling.get(f"{resource}/{worker_name}"),
+        scaling=batch.scaling.get(f"{resource}/{api_name}"),
+        worker_scaling=batch.scaling.get(f"{resource}/{worker_name}"),
         deployment_group=codedeploy.group(api_name, api_name) if api is not None else None,
         running_deployment=running_deployment(api_name, codedeploy) if api is not None else None,
-        alarms=alarms_of(template, together.alarms),
+        alarms=alarms_of(template, batch.alarms),
     )
 
 
@@ -201,7 +196,7 @@ def alarms_of(template: Json | None, alarms: Mapping[str, Alarm]) -> tuple[Alarm
 
 
 def revisions_of(service: EcsService | None, ecs: "Ecs") -> tuple[TaskDefinition | None, TaskDefinition | None]:
-    """The live one, and the newest of the family of releases where that is another one."""
+    """Return the live revision, and the newest of the service's family if that is another one."""
     if service is None:
         return None, None
     newest = ecs.revision(service.name)
@@ -217,7 +212,7 @@ def standalone_revisions(spec: ServiceSpec, environment: Environment, ecs: "Ecs"
 
 
 def rule_of(spec: ServiceSpec, groups: Sequence[TargetGroup], rules: Sequence[ListenerRule]) -> ListenerRule | None:
-    """As CodeDeploy finds it: by a target group of the pair. Else by its path, which somebody has sent elsewhere."""
+    """Find the rule by a target group of the pair, as CodeDeploy does; if its targets were changed, by its path."""
     arns = {group.arn for group in groups}
     by_group = (rule for rule in rules if arns & set(rule.weights))
     by_path = (rule for rule in rules if spec.path in rule.paths)
@@ -228,45 +223,33 @@ def running_deployment(name: str, gateway: "CodeDeploy") -> Deployment | None:
     return next(iter(gateway.deployments(name, name, most=1, statuses=RUNNING)), None)
 
 
-# An image by its tag.
-
-if TYPE_CHECKING:
-    from platform_sdk.deploy.aws.session import Aws
-
-
 class UnknownImage(PlatformError):
-    """The registry does not hold the tag."""
+    """The registry does not have the tag."""
 
 
 def observe_image(service: str, tag: str, environment: Environment, aws: "Aws") -> str:
-    """As a task definition names it: the digest decides, the tag is for who reads it.
+    """Return the image of a tag as a task definition names it: the digest decides, the tag is for readers.
 
     Raises:
         UnknownImage
         NoRegistry: the environment is on this machine.
-        AwsCallFailed: AWS did not answer, or refused to.
+        AwsCallFailed: AWS refused, or did not answer.
     """
     address = repository_address(environment, service)
     image = aws.images.image(service, tag)
     if image is None:
         raise UnknownImage(
             f"there is no image {service}:{tag} in the registry of {environment.name}",
-            hint=f"`platform build {service} --env {environment.name} --push` builds what is here, and prints its tag",
+            hint=f"`platform build {service} --env {environment.name} --push` builds the files here and prints the tag",
         )
     return f"{address}:{tag}@{image.digest}"
 
 
-# The stacks that all services share, as they are deployed.
-
-if TYPE_CHECKING:
-    from platform_sdk.deploy.aws.session import Aws
-
-
 def observe_shared(stacks: Sequence[SharedStack], aws: "Aws") -> Mapping[str, DeployedStack]:
-    """By the name of the stack; those that do not exist, or whose creation failed, are not in it.
+    """Return the deployed shared stacks by name, without those that do not exist or whose creation failed.
 
     Raises:
-        AwsCallFailed: AWS did not answer, or refused to.
+        AwsCallFailed: AWS refused, or did not answer.
     """
     found = {stack.name: aws.stacks.stack(stack.name) for stack in stacks}
     return {
@@ -274,13 +257,3 @@ def observe_shared(stacks: Sequence[SharedStack], aws: "Aws") -> Mapping[str, De
         for name, stack in found.items()
         if stack is not None and stack.is_created
     }
-
-
-__all__ = [
-    "UnknownImage",
-    "UnreadableTemplate",
-    "observe_image",
-    "observe_service",
-    "observe_services",
-    "observe_shared",
-]

@@ -1,9 +1,9 @@
-"""Brings stacks about on AWS, through change sets: what is to be changed is read, and judged, before it is changed.
+"""Create and update stacks on AWS through change sets: each change is read, and judged, before it is made.
 
-    DesiredStack ─▶ sound (wait, clear up) ─▶ change set ─▶ refuse losses, ask ─▶ execute ─▶ follow ─▶ StackOutcome
+    DesiredStack ─▶ recover (wait, clean up) ─▶ change set ─▶ refuse losses, ask ─▶ execute ─▶ follow ─▶ StackOutcome
 
-Everything may be repeated: what is as it shall be is left alone, and what is under way already is followed. So whoever
-was interrupted gives the same command again.
+Everything may be repeated: anything already up to date is left unchanged, and an operation that runs already is
+followed. After an interruption, run the same command again.
 """
 
 import json
@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from platform_sdk.deploy.apply.context import Tools
-from platform_sdk.deploy.apply.events import Ended, ReleaseUnderWay, StackOutcome, ToChange, Waiting
+from platform_sdk.deploy.apply.events import ApplyContext, Ended, ReleaseUnderWay, StackOutcome, ToChange, Waiting
 from platform_sdk.deploy.apply.stack import DesiredStack, apply_stack
-from platform_sdk.deploy.apply.stack_recovery import settled, sound
+from platform_sdk.deploy.apply.stack_recovery import recover_stack, wait_until_stable
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.observe import observe_service
@@ -27,12 +26,12 @@ from platform_sdk.deploy.render.stack_update import StackUpdate
 from platform_sdk.deploy.shared import SharedStack
 from platform_sdk.deploy.state import LockItem
 
-# The stack of one service, brought about without undoing what releases have made of the service: decision 0014.
+# The stack of one service. It keeps what releases have changed: decision 0014.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """How the release lock is asked for."""
+class LockOptions:
+    """How to acquire the release lock."""
 
     owner: str
     wait_minutes: float = 60
@@ -40,7 +39,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """`stacks` holds one outcome for each update of the stack; `grace_period_seconds` is None where it was right."""
+    """`stacks` holds one outcome for each update of the stack; `grace_period_seconds` is None where it is unchanged."""
 
     plan: Plan
     stacks: tuple[StackOutcome, ...]
@@ -51,8 +50,11 @@ class Applied:
         return self.grace_period_seconds is not None or any(each.action != "unchanged" for each in self.stacks)
 
 
-def apply_service(spec: ServiceSpec, environment: Environment, tools: Tools, turn: Turn) -> Applied:
-    """
+def apply_service(
+    spec: ServiceSpec, environment: Environment, context: ApplyContext, lock_options: LockOptions
+) -> Applied:
+    """Create or update the stack of a service.
+
     Raises:
         Locked, LockLost: a release is under way.
         ReleaseUnderWay: CodeDeploy deploys the service, and nobody holds the lock.
@@ -60,79 +62,85 @@ def apply_service(spec: ServiceSpec, environment: Environment, tools: Tools, tur
         StackFailed, WouldBeLost, Declined, TemplateTooLarge, Interrupted: as `apply_stack`.
         AwsCallFailed
     """
-    stack = settled(stack_name(spec, environment), tools)
+    stack = wait_until_stable(stack_name(spec, environment), context)
     if stack is not None and stack.is_created:
-        plan = planned(spec, environment, tools)
+        plan = current_plan(spec, environment, context)
         if not plan.needs_apply:
-            return untouched(plan, tools, "unchanged")
+            return untouched(plan, context, "unchanged")
         if plan.is_scaling_alone:
-            # Neither rules nor revisions: it may be changed while a release shifts traffic, when it is needed most.
-            return bring_about(plan, spec, environment, tools)
-    return in_turn(spec, environment, tools, turn)
+            # It touches neither rules nor revisions, so it is safe, and most needed, while a release shifts traffic.
+            return apply_updates(plan, spec, environment, context)
+    return apply_with_lock(spec, environment, context, lock_options)
 
 
-def untouched(plan: Plan, tools: Tools, action: Literal["unchanged", "repaired"]) -> Applied:
+def untouched(plan: Plan, context: ApplyContext, action: Literal["unchanged", "repaired"]) -> Applied:
     outcome = StackOutcome(stack=plan.stack.name, action=action, changes=(), seconds=0)
-    tools.tell(Ended(outcome=outcome))
+    context.emit(Ended(outcome=outcome))
     return Applied(plan=plan, stacks=(outcome,))
 
 
-def planned(spec: ServiceSpec, environment: Environment, tools: Tools) -> Plan:
-    return plan_service(spec, environment, observe_service(spec, environment, tools.aws))
+def current_plan(spec: ServiceSpec, environment: Environment, context: ApplyContext) -> Plan:
+    return plan_service(spec, environment, observe_service(spec, environment, context.aws))
 
 
-def in_turn(spec: ServiceSpec, environment: Environment, tools: Tools, turn: Turn) -> Applied:
-    """While no release runs."""
-    with lock_of(spec, environment, tools, turn) as lock:
-        tools = replace(tools, pulse=lock.renew_when_due)
-        found = settled(stack_name(spec, environment), tools)
-        sound(found, tools, role_of(spec, environment))
-        plan = planned(spec, environment, tools)
+def apply_with_lock(
+    spec: ServiceSpec, environment: Environment, context: ApplyContext, lock_options: LockOptions
+) -> Applied:
+    """Apply while no release runs."""
+    with lock_of(spec, environment, context, lock_options) as lock:
+        context = replace(context, lock=lock)
+        found = wait_until_stable(stack_name(spec, environment), context)
+        recover_stack(found, context, role_of(spec, environment))
+        plan = current_plan(spec, environment, context)
         refuse_running(plan)
         if not plan.needs_apply:
-            return untouched(plan, tools, "repaired" if found is not None and found.is_stuck else "unchanged")
-        return bring_about(plan, spec, environment, tools)
+            return untouched(plan, context, "repaired" if found is not None and found.is_stuck else "unchanged")
+        return apply_updates(plan, spec, environment, context)
 
 
-def lock_of(spec: ServiceSpec, environment: Environment, tools: Tools, turn: Turn) -> ReleaseLock:
-    def waiting(holder: LockItem, _until: object) -> None:
-        tools.interrupts.check()
+def lock_of(
+    spec: ServiceSpec, environment: Environment, context: ApplyContext, lock_options: LockOptions
+) -> ReleaseLock:
+    def on_wait(holder: LockItem, _until: object) -> None:
+        context.interrupts.check()
         subject = f"the {holder.purpose} by {holder.owner}"
-        tools.tell(Waiting(stack=stack_name(spec, environment), subject=subject))
+        context.emit(Waiting(stack=stack_name(spec, environment), subject=subject))
 
     return ReleaseLock(
-        tools.aws_once.locks,
-        tools.clock,
+        context.aws_once.locks,
+        context.clock,
         environment,
         spec.name,
-        owner=turn.owner,
+        owner=lock_options.owner,
         purpose="apply",
-        wait_minutes=turn.wait_minutes,
-        waiting=waiting,
+        wait_minutes=lock_options.wait_minutes,
+        on_wait=on_wait,
     )
 
 
 def refuse_running(plan: Plan) -> None:
-    """A release that was detached, or started past us: while it moves the traffic nobody knows which group is live."""
+    """A release was detached, or started outside this tool: while it shifts traffic, the live group is not known."""
     if plan.running_deployment is not None and plan.stack.updates:
         raise ReleaseUnderWay(
             f"the deployment {plan.running_deployment} of {plan.service} is still in progress",
             because="it moves the traffic between the target groups that the stack's rules name",
-            hint=f"`platform wait {plan.running_deployment} --env {plan.environment}`, then give the command again",
+            hint=f"`platform wait {plan.running_deployment} --env {plan.environment}`, then run the command again",
         )
 
 
-def bring_about(plan: Plan, spec: ServiceSpec, environment: Environment, tools: Tools) -> Applied:
+def apply_updates(plan: Plan, spec: ServiceSpec, environment: Environment, context: ApplyContext) -> Applied:
     outcomes = [
-        apply_stack(desired(update, spec, environment), tools if is_asked_about(update, plan) else quietly(tools))
+        apply_stack(
+            desired(update, spec, environment), context if needs_consent(update, plan) else without_questions(context)
+        )
         for update in plan.stack.updates
     ]
-    seconds = set_grace_period(plan, spec, environment, tools)
+    seconds = set_grace_period(plan, spec, environment, context)
     return Applied(plan=plan, stacks=tuple(outcomes), grace_period_seconds=seconds)
 
 
 def desired(update: StackUpdate, spec: ServiceSpec, environment: Environment) -> DesiredStack:
-    """Changed by the service's own role, so that whoever asks needs no right but to pass it to CloudFormation."""
+    """The service's own role changes the stack, so the caller needs no permission but to pass it to CloudFormation."""
     return DesiredStack(
         name=stack_name(spec, environment),
         environment=environment.name,
@@ -148,43 +156,44 @@ def role_of(spec: ServiceSpec, environment: Environment) -> str:
     return arn(environment, "iam", f"role/{role_name(environment.name, spec.name, 'stack')}", regional=False)
 
 
-def is_asked_about(update: StackUpdate, plan: Plan) -> bool:
-    """An update that only tells CloudFormation what is live changes nothing that anybody would have to agree to; but
-    for one that goes on with what has failed.
+def needs_consent(update: StackUpdate, plan: Plan) -> bool:
+    """An update that only synchronises CloudFormation with what is live needs no consent, unless it continues one that
+    failed.
     """
     return update.why != "synchronise" or plan.stack.is_stuck
 
 
-def quietly(tools: Tools) -> Tools:
-    agree = tools.agree
-    return replace(tools, agree=lambda question: isinstance(question, ToChange) or agree(question))
+def without_questions(context: ApplyContext) -> ApplyContext:
+    agree = context.agree
+    return replace(context, agree=lambda question: isinstance(question, ToChange) or agree(question))
 
 
-def set_grace_period(plan: Plan, spec: ServiceSpec, environment: Environment, tools: Tools) -> int | None:
-    """Of the ECS service, whose text in the stack stays as it was created."""
+def set_grace_period(plan: Plan, spec: ServiceSpec, environment: Environment, context: ApplyContext) -> int | None:
+    """Set that of the ECS service: its text in the stack stays as it was created."""
     if plan.grace_period is None:
         return None
     seconds = spec.health_check.grace_period_seconds
     cluster, name = cluster_name(environment), service_name(spec, environment)
-    tools.aws.ecs.set_grace_period(cluster, name, seconds)
+    context.aws.ecs.set_grace_period(cluster, name, seconds)
     return seconds
 
 
-# The stacks that all services share, brought about in their order.
+# The stacks that all services share, in their order.
 
 PROTECTED: Final = frozenset({"network", "cluster", "data", "edge", "registry", "secrets"})
-"""Templates whose stacks hold what nobody can make again, or what everything else stands on."""
+"""Templates whose stacks hold data, or what everything else needs."""
 
 
 def apply_shared(
-    stacks: Sequence[SharedStack], root: Path, environment: Environment, tools: Tools
+    stacks: Sequence[SharedStack], root: Path, environment: Environment, context: ApplyContext
 ) -> tuple[StackOutcome, ...]:
-    """
+    """Create or update the shared stacks.
+
     Raises:
-        StackFailed, WouldBeLost, Declined, Interrupted, AwsCallFailed: at a stack; those after it were left alone, as
-            they need it.
+        StackFailed, WouldBeLost, Declined, Interrupted, AwsCallFailed: at a stack. Those after it are unchanged: they
+            depend on it.
     """
-    return tuple(apply_stack(desired_shared(stack, root, environment), tools) for stack in stacks)
+    return tuple(apply_stack(desired_shared(stack, root, environment), context) for stack in stacks)
 
 
 def desired_shared(stack: SharedStack, root: Path, environment: Environment) -> DesiredStack:

@@ -1,7 +1,7 @@
-"""A role and a schema in the database for each service that needs one: what CloudFormation has no resource for.
+"""Create a role and a schema in the database for each service that needs one: CloudFormation has no resource for it.
 
-Each statement may be repeated, and the schema comes last: where it is there, all is done. The password is the one that
-the service's stack of secrets has made up; it is read, sent to the database, and told to nobody.
+Each statement may be repeated, and the schema comes last: where it exists, all is done. The password is the one that
+the secrets stack generated; it is read, sent to the database, and never shown.
 """
 
 import re
@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from platform_sdk.deploy.apply.context import Tools
-from platform_sdk.deploy.apply.events import Waiting
+from platform_sdk.deploy.apply.events import ApplyContext, Waiting
 from platform_sdk.deploy.aws import AwsUnavailable, Throttled
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
@@ -28,62 +27,64 @@ POLL_SECONDS: Final = 5
 
 
 class UnusablePassword(PlatformError):
-    """The password could not stand in an SQL statement as it is."""
+    """The password cannot be used in an SQL statement as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Who may make roles, and where."""
+    """The database user that may create roles."""
 
     cluster_arn: str
     secret_arn: str
     database: str
 
 
-def make_database_roles(specs: Sequence[ServiceSpec], environment: Environment, tools: Tools) -> tuple[str, ...]:
-    """The services that got a role and a schema now.
+def make_database_roles(
+    specs: Sequence[ServiceSpec], environment: Environment, context: ApplyContext
+) -> tuple[str, ...]:
+    """Create missing roles and schemas, and return the services that got them.
 
     Raises:
         UnusablePassword
-        AwsCallFailed: AccessDenied, where the caller may not use the database or read the services' passwords.
+        AwsCallFailed: AccessDenied, if the caller may not use the database or read the services' passwords.
     """
-    owner = owner_of(environment, tools)
+    owner = owner_of(environment, context)
     if owner is None:
         return ()
     return tuple(
-        spec.name for spec in specs if spec.database is not None and make_role(spec.name, owner, environment, tools)
+        spec.name for spec in specs if spec.database is not None and make_role(spec.name, owner, environment, context)
     )
 
 
-def owner_of(environment: Environment, tools: Tools) -> Owner | None:
-    """The database's own user; None where there is no database yet."""
+def owner_of(environment: Environment, context: ApplyContext) -> Owner | None:
+    """Return the database's own user; None if there is no database yet."""
     name = shared_parameter(environment, SharedParameter.DATABASE_SECRET_ARN)
-    secret_arn = tools.aws.parameters.values([name]).get(name)
+    secret_arn = context.aws.parameters.values([name]).get(name)
     if secret_arn is None:
         return None
     cluster_arn = arn(environment, "rds", f"cluster:platform-{environment.name}")
     return Owner(cluster_arn=cluster_arn, secret_arn=secret_arn, database=environment.database.name)
 
 
-def make_role(service: str, owner: Owner, environment: Environment, tools: Tools) -> bool:
-    """Whether there was something to do."""
-    if rows(IS_DONE, service, owner, tools):
+def make_role(service: str, owner: Owner, environment: Environment, context: ApplyContext) -> bool:
+    """Create a role and schema. Return False if they exist."""
+    if rows(IS_DONE, service, owner, context):
         return False
-    has_role = bool(rows(HAS_ROLE, service, owner, tools))
+    has_role = bool(rows(HAS_ROLE, service, owner, context))
     secret = f"platform/{environment.name}/{service}/database"
-    password = tools.aws.secrets.field(secret, "password")
+    password = context.aws.secrets.field(secret, "password")
     if not PASSWORD.fullmatch(password):
         raise UnusablePassword(
-            f"the password of {service} holds more than letters and digits",
-            hint=f"give the secret {secret} a password of letters and digits",
+            f"the password of {service} contains more than letters and digits",
+            hint=f"set a password of letters and digits in the secret {secret}",
         )
     for sql in statements(service, owner.database, password, has_role=has_role):
-        rows(sql, service, owner, tools)
+        rows(sql, service, owner, context)
     return True
 
 
 def statements(service: str, database: str, password: str, *, has_role: bool) -> Iterator[str]:
-    """As the database's owner."""
+    """Yield the statements to run as the database's owner."""
     role = f'"{service}"'
     yield f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC'
     yield f"{'ALTER' if has_role else 'CREATE'} ROLE {role} LOGIN PASSWORD '{password}'"
@@ -94,12 +95,12 @@ def statements(service: str, database: str, password: str, *, has_role: bool) ->
     yield f"CREATE SCHEMA IF NOT EXISTS {role} AUTHORIZATION {role}"
 
 
-def rows(sql: str, service: str, owner: Owner, tools: Tools) -> list[list[object]]:
-    """Patient with a database that is paused until somebody asks for it."""
-    deadline = tools.clock.now().timestamp() + WAKING_SECONDS
+def rows(sql: str, service: str, owner: Owner, context: ApplyContext) -> list[list[object]]:
+    """Run a statement and return its rows. A paused database takes some time to wake up."""
+    deadline = context.clock.now().timestamp() + WAKING_SECONDS
     while True:
         try:
-            return tools.aws.database.execute(
+            return context.aws_once.database.execute(
                 f"give {service} its role and schema in the database",
                 cluster_arn=owner.cluster_arn,
                 secret_arn=owner.secret_arn,
@@ -108,7 +109,7 @@ def rows(sql: str, service: str, owner: Owner, tools: Tools) -> list[list[object
                 parameters={"name": service} if ":name" in sql else {},
             )
         except (AwsUnavailable, Throttled):
-            if tools.clock.now().timestamp() >= deadline:
+            if context.clock.now().timestamp() >= deadline:
                 raise
-            tools.tell(Waiting(stack="database", subject="a paused database to wake up"))
-            tools.wait(POLL_SECONDS)
+            context.emit(Waiting(stack="database", subject="a paused database to wake up"))
+            context.pause(POLL_SECONDS)

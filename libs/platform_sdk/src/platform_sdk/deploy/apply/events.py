@@ -1,9 +1,11 @@
-"""What is told while stacks are brought about, and what they have become."""
+"""What apply is given, and what it emits, asks and raises: its context, events, questions and errors."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+from uuid import uuid4
 
+from platform_sdk.deploy.release.context import Context
 from platform_sdk.deploy.state import ResourceChange, StackEvent
 from platform_sdk.errors import PlatformError
 
@@ -18,7 +20,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changing:
-    """A change set that is about to be carried out."""
+    """A change set that is about to be executed."""
 
     stack: str
     kind: Literal["create", "update"]
@@ -27,7 +29,7 @@ class Changing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceMoved:
-    """A resource, or the stack itself, has got another status."""
+    """A resource, or the stack itself, has another status."""
 
     stack: str
     event: StackEvent
@@ -42,7 +44,7 @@ class Warned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackOutcome:
-    """`changes` are those that were carried out. `repaired` only ended what had stopped halfway."""
+    """`changes` are those that were made. `repaired` only ended an operation that had stopped halfway."""
 
     stack: str
     action: Literal["created", "updated", "repaired", "unchanged"]
@@ -56,12 +58,12 @@ class Ended:
 
 
 ApplyEvent = Waiting | Changing | ResourceMoved | Warned | Ended
-Tell = Callable[[ApplyEvent], None]
+Emit = Callable[[ApplyEvent], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToChange:
-    """May these changes be made?"""
+    """Make these changes?"""
 
     stack: str
     kind: Literal["create", "update"]
@@ -70,30 +72,50 @@ class ToChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToDelete:
-    """May what a failed creation has left be deleted? `left` are the logical ids of resources that are there."""
+    """Delete what a failed creation left? `resources` are the logical ids of resources that exist."""
 
     stack: str
     status: str
-    left: tuple[str, ...]
+    resources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToGoOn:
-    """May a rollback that stopped halfway go on?"""
+class ToContinueRollback:
+    """Continue a rollback that stopped halfway?"""
 
     stack: str
 
 
-Question = ToChange | ToDelete | ToGoOn
+Question = ToChange | ToDelete | ToContinueRollback
 Agree = Callable[[Question], bool]
 
 
-# How applying ends where it does not end well.
+@dataclass(slots=True, kw_only=True)
+class ApplyContext(Context):
+    """
+    Args:
+        agree: asked before anything is changed.
+        replaceable: logical ids of resources that may be replaced or deleted although they hold data.
+        skippable: logical ids of resources that a rollback may skip where it stops at them.
+        run: tells this run's change sets from those of others.
+    """
+
+    emit: Emit
+    agree: Agree
+    replaceable: frozenset[str] = frozenset()
+    skippable: frozenset[str] = frozenset()
+    run: str = field(default_factory=lambda: uuid4().hex[:12])
+
+    def warn(self, what: str, hint: str) -> None:
+        self.emit(Warned(stack="AWS", what=what, hint=hint))
+
+
+# Errors.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedResource:
-    """The first one that failed; the others were only cancelled. `reason` is CloudFormation's sentence."""
+    """The first resource that failed; the others were only cancelled. `reason` is CloudFormation's sentence."""
 
     logical_id: str
     type: str
@@ -102,7 +124,7 @@ class FailedResource:
 
 
 class StackFailed(PlatformError):
-    """A stack did not become what it shall be. `status` is what it has now; `resource` is None where none failed."""
+    """A stack could not be changed. `status` is the one it has now; `resource` is None where none failed."""
 
     def __init__(
         self,
@@ -121,7 +143,7 @@ class StackFailed(PlatformError):
 
 
 class WouldBeLost(PlatformError):
-    """A change would delete what nobody can make again, and nobody said that it may. Nothing was changed."""
+    """A change would delete data, and nobody allowed it. Nothing was changed."""
 
     def __init__(self, what: str, *, losses: tuple[ResourceChange, ...], because: str, hint: str) -> None:
         super().__init__(what, because=because, hint=hint)
@@ -129,14 +151,14 @@ class WouldBeLost(PlatformError):
 
 
 class Declined(PlatformError):
-    """Whoever was asked did not agree."""
+    """The answer to a question was no."""
 
 
 class TemplateTooLarge(PlatformError):
-    """More than CloudFormation takes in a call."""
+    """CloudFormation does not take it in one call."""
 
 
 class ReleaseUnderWay(PlatformError):
-    """A deployment runs, and what it changes is to be changed."""
+    """A deployment is changing what would be changed."""
 
     exit_code = 16

@@ -1,11 +1,10 @@
-"""What is still for a person to do when the stacks are there: what no template can, or may, do."""
+"""The steps that are left for a person after an apply: what no template can, or may, do."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from platform_sdk.deploy.apply.context import Tools
-from platform_sdk.deploy.apply.events import StackOutcome
+from platform_sdk.deploy.apply.events import ApplyContext, StackOutcome
 from platform_sdk.deploy.aws import AccessDenied
 from platform_sdk.deploy.environment import FOLDER, Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
@@ -15,21 +14,21 @@ from platform_sdk.deploy.shared import SharedParameter, shared_parameter
 
 
 def still_to_do(
-    outcomes: Sequence[StackOutcome], services: Sequence[ServiceSpec], environment: Environment, tools: Tools
+    outcomes: Sequence[StackOutcome], services: Sequence[ServiceSpec], environment: Environment, context: ApplyContext
 ) -> tuple[str, ...]:
-    """Sentences, each with what to do. What AWS does not let us read is left out."""
+    """Return a sentence for each step. What AWS does not let us read is left out."""
     return (
-        *addresses(environment, tools),
-        *secrets(services, environment, tools),
+        *addresses(environment, context),
+        *secrets(services, environment, context),
         *after_creation(outcomes, environment),
     )
 
 
-def addresses(environment: Environment, tools: Tools) -> Iterator[str]:
-    """The names that AWS gave database and cache belong into the environment's file."""
+def addresses(environment: Environment, context: ApplyContext) -> Iterator[str]:
+    """AWS chooses the host names of database and cache. The environment's file must name them."""
     database = shared_parameter(environment, SharedParameter.DATABASE_HOST)
     cache = shared_parameter(environment, SharedParameter.CACHE_HOST)
-    given = tools.aws.parameters.values([database, cache])
+    given = context.aws.parameters.values([database, cache])
     file: Path = FOLDER / f"{environment.name}.toml"
     if database in given and given[database] != environment.database.host:
         yield f'{file}: set host = "{given[database]}" in [database]; it is "{environment.database.host}"'
@@ -39,21 +38,21 @@ def addresses(environment: Environment, tools: Tools) -> Iterator[str]:
         yield f'{file}: set url = "{right}" in [cache]; it is "{environment.cache.url}"'
 
 
-def secrets(services: Sequence[ServiceSpec], environment: Environment, tools: Tools) -> Iterator[str]:
-    """Those of the services' own that nobody has made yet."""
+def secrets(services: Sequence[ServiceSpec], environment: Environment, context: ApplyContext) -> Iterator[str]:
+    """Yield the services' own secrets that do not exist yet."""
     for spec in services:
         names = {
             secret.name for _, secret in secrets_of(spec, environment) if secret.store is SecretStore.SECRETS_MANAGER
         }
         for name in sorted(names):
             full = f"platform/{environment.name}/{spec.name}/{name}"
-            if not is_there(full, tools):
+            if not exists(full, context):
                 yield f"{spec.name} needs a secret: `aws secretsmanager create-secret --name {full} --secret-string …`"
 
 
-def is_there(secret: str, tools: Tools) -> bool:
+def exists(secret: str, context: ApplyContext) -> bool:
     try:
-        return tools.aws.secrets.exists(secret)
+        return context.aws.secrets.exists(secret)
     except AccessDenied:
         return True
 

@@ -1,4 +1,4 @@
-"""One stack, brought about."""
+"""Create or update one stack through a change set."""
 
 import hashlib
 import json
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from platform_sdk.deploy.apply.context import Tools
 from platform_sdk.deploy.apply.events import (
+    ApplyContext,
     Changing,
     Declined,
     Ended,
@@ -19,39 +19,46 @@ from platform_sdk.deploy.apply.events import (
     ToChange,
     WouldBeLost,
 )
-from platform_sdk.deploy.apply.stack_recovery import GOOD, first_failure, follow, is_end, refuse_losses, settled, sound
+from platform_sdk.deploy.apply.stack_recovery import (
+    GOOD,
+    first_failure,
+    follow,
+    is_end,
+    recover_stack,
+    refuse_losses,
+    wait_until_stable,
+)
 from platform_sdk.deploy.aws import AwsCallFailed
 from platform_sdk.deploy.state import ChangeSet, Json, Stack, StackEvent
-
-# What to do about the reasons that CloudFormation gives most often.
 
 REMEDIES: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), remedy)
     for pattern, remedy in (
         (
             r"parameters?:? \[?.*(/platform/|ssm:).*(cannot be found|parameter store)",
-            "a shared stack that it needs is not there: `platform apply --shared --env {environment}`",
+            "a shared stack that it needs does not exist: `platform apply --shared --env {environment}`",
         ),
         (
             r"already exists|already in use|duplicate",
-            "something of that name was made past this stack: delete it if nobody needs it, or import it "
+            "a resource of that name was created outside this stack: delete it if nobody needs it, or import it "
             "(docs.aws.amazon.com/AWSCloudFormation, `Import AWS resources`)",
         ),
         (
             r"service.linked role",
-            "AWS makes the role when somebody who may first uses the service: `aws iam create-service-linked-role`",
+            "AWS creates the role when somebody with that permission first uses the service: "
+            "`aws iam create-service-linked-role`",
         ),
         (
             r"role .*(is invalid or cannot be assumed|cannot be assumed|does not exist)",
-            "the role that changes the stack is not there: `platform apply --shared --env {environment}`",
+            "the role that changes the stack does not exist: `platform apply --shared --env {environment}`",
         ),
         (
             r"not authorized|access ?denied|unauthorized",
-            "let the role that the reason names do what it names, or use credentials that may",
+            "give the role that the reason names that permission, or use credentials that have it",
         ),
         (
             r"limit ?exceeded|quota|maximum number|exceeded the number|too many",
-            "ask for more under Service Quotas in the console, or delete what nobody needs",
+            "request more under Service Quotas in the console, or delete unused resources",
         ),
         (
             r"certificate|dns validation|pending validation",
@@ -60,22 +67,17 @@ REMEDIES: Final = tuple(
         ),
         (
             r"did not stabilize|exceeded attempts to wait|circuit breaker|steady state",
-            "its tasks do not stay up: `platform status` and the log group of the service tell why",
+            "its tasks do not stay up: see `platform status` and the log group of the service",
         ),
-        (
-            r"rate exceeded|throttl",
-            "AWS was asked too much at once: give the same command again",
-        ),
-        (
-            r"termination ?protection",
-            "the stack is protected: end that first in the console, if it is meant",
-        ),
+        (r"rate exceeded|throttl", "too many requests at once: run the same command again"),
+        (r"termination ?protection", "the stack is protected: end that in the console first, if you mean it"),
     )
 )
+"""For the reasons that CloudFormation gives most often."""
 
 
 def remedy_for(reason: str, environment: str) -> str | None:
-    """The first that fits; None for a reason that is not known."""
+    """Return the first that fits; None for an unknown reason."""
     for pattern, remedy in REMEDIES:
         if pattern.search(reason):
             return remedy.format(environment=environment)
@@ -83,21 +85,21 @@ def remedy_for(reason: str, environment: str) -> str | None:
 
 
 MAX_TEMPLATE_BYTES: Final = 51_200
-"""In one call (docs.aws.amazon.com/AWSCloudFormation, quotas)."""
+"""Of one call (docs.aws.amazon.com/AWSCloudFormation, quotas)."""
 
 POLL_SECONDS: Final = 1.0
-PATIENCE_POLLS: Final = 600
-"""Until a change set has to be ready."""
+MAX_POLLS: Final = 600
+"""Until a change set must be ready."""
 
 BEGUN_ALREADY: Final = frozenset({"InvalidChangeSetStatus", "ChangeSetNotFound"})
-"""What AWS says to the second execution of one change set."""
+"""AWS's answers to the second execution of one change set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredStack:
-    """`parameters` are as CloudFormation takes them. `tags` are given at its creation: an update with others would
-    touch every resource. `role_arn` is the role that CloudFormation takes, None for the caller's own rights. Without
-    `rolls_back`, what an update that fails has made stays.
+    """`parameters` are as CloudFormation takes them. `tags` are set when it is created: an update with others would
+    touch every resource. CloudFormation uses the role `role_arn`, or the caller's permissions if it is None. Without
+    `rolls_back`, the changes of a failed update stay.
     """
 
     name: str
@@ -110,37 +112,38 @@ class DesiredStack:
     rolls_back: bool = True
 
 
-def apply_stack(desired: DesiredStack, tools: Tools) -> StackOutcome:
-    """
+def apply_stack(desired: DesiredStack, context: ApplyContext) -> StackOutcome:
+    """Create or update a stack.
+
     Raises:
         StackFailed: with the first resource that failed, and why.
         WouldBeLost, Declined, TemplateTooLarge: nothing was changed.
-        Interrupted: what is under way goes on.
+        Interrupted: the operation continues on AWS.
         AwsCallFailed
     """
     refuse_too_large(desired)
-    began = tools.clock.now()
-    found = settled(desired.name, tools)
-    before = sound(found, tools, desired.role_arn)
-    change_set = ready_change_set(desired, before, tools)
+    began = context.clock.now()
+    found = wait_until_stable(desired.name, context)
+    before = recover_stack(found, context, desired.role_arn)
+    change_set = ready_change_set(desired, before, context)
     if not change_set.is_empty:
-        carry_out(desired, before, change_set, tools)
+        execute_change_set(desired, before, change_set, context)
     elif before is not None and before.is_stuck:
         raise StackFailed(
-            f"{desired.name} is {before.status}, and CloudFormation finds nothing in it to put right",
+            f"{desired.name} is {before.status}, and CloudFormation finds nothing in it to repair",
             stack=desired.name,
             status=before.status,
-            hint="look at its last events in the console; any change of the stack, applied, ends that state",
+            hint="see its last events in the console; any applied change of the stack ends that state",
         )
     if desired.protect and (before is None or not before.is_protected):
-        tools.aws.stacks.protect(desired.name)
+        context.aws.stacks.protect(desired.name)
     outcome = StackOutcome(
         stack=desired.name,
         action=action_of(found, before, change_set),
         changes=() if change_set.is_empty else change_set.changes,
-        seconds=(tools.clock.now() - began).total_seconds(),
+        seconds=(context.clock.now() - began).total_seconds(),
     )
-    tools.tell(Ended(outcome=outcome))
+    context.emit(Ended(outcome=outcome))
     return outcome
 
 
@@ -157,22 +160,22 @@ def refuse_too_large(desired: DesiredStack) -> None:
     if size > MAX_TEMPLATE_BYTES:
         raise TemplateTooLarge(
             f"the template of {desired.name} has {size} bytes, and CloudFormation takes {MAX_TEMPLATE_BYTES} in a call",
-            hint="give some of its queues, alarms or scheduled tasks to another service",
+            hint="move some of its queues, alarms or scheduled tasks to another service",
         )
 
 
-def ready_change_set(desired: DesiredStack, before: Stack | None, tools: Tools) -> ChangeSet:
-    """One that changes nothing is deleted: nobody else would, and a stack keeps a limited number."""
-    name = change_set_name(desired, before, tools.run)
+def ready_change_set(desired: DesiredStack, before: Stack | None, context: ApplyContext) -> ChangeSet:
+    """Create a change set. One that changes nothing is deleted: a stack keeps a limited number."""
+    name = change_set_name(desired, before, context.run)
     try:
-        create_change_set(desired, before, name, tools)
+        create_change_set(desired, before, name, context)
     except AwsCallFailed as error:
         raise refused(desired, error) from error
-    change_set = computed(desired, name, tools)
+    change_set = await_change_set(desired, name, context)
     if change_set.is_empty:
-        tools.aws.stacks.delete_change_set(desired.name, name)
+        context.aws.stacks.delete_change_set(desired.name, name)
     elif change_set.status == "FAILED":
-        tools.aws.stacks.delete_change_set(desired.name, name)
+        context.aws.stacks.delete_change_set(desired.name, name)
         raise StackFailed(
             f"CloudFormation cannot change {desired.name}",
             stack=desired.name,
@@ -183,16 +186,14 @@ def ready_change_set(desired: DesiredStack, before: Stack | None, tools: Tools) 
 
 
 def change_set_name(desired: DesiredStack, before: Stack | None, run: str) -> str:
-    """The same for the same content on the same stack in one run, so that a call may be repeated whose answer was
-    lost.
-    """
+    """Return the same name for the same content on the same stack in one run, so that the call may be repeated."""
     content = json.dumps([desired.template, desired.parameters, str(before and before.updated_at)]).encode()
     return f"apply-{run}-{hashlib.sha256(content).hexdigest()[:12]}"
 
 
-def create_change_set(desired: DesiredStack, before: Stack | None, name: str, tools: Tools) -> None:
+def create_change_set(desired: DesiredStack, before: Stack | None, name: str, context: ApplyContext) -> None:
     kind: Literal["CREATE", "UPDATE"] = "CREATE" if before is None else "UPDATE"
-    tools.aws.stacks.create_change_set(
+    context.aws.stacks.create_change_set(
         desired.name,
         change_set=name,
         kind=kind,
@@ -204,7 +205,7 @@ def create_change_set(desired: DesiredStack, before: Stack | None, name: str, to
 
 
 def refused(desired: DesiredStack, error: AwsCallFailed) -> AwsCallFailed | StackFailed:
-    """What is wrong with template or parameters is ours to mend; everything else stays what it is."""
+    """Return an error of template or parameters as StackFailed, and any other unchanged."""
     if error.code != "ValidationError":
         return error
     because = error.because or ""
@@ -216,38 +217,40 @@ def refused(desired: DesiredStack, error: AwsCallFailed) -> AwsCallFailed | Stac
     )
 
 
-def computed(desired: DesiredStack, name: str, tools: Tools) -> ChangeSet:
-    for _ in range(PATIENCE_POLLS):
-        found = tools.aws.stacks.change_set(desired.name, name)
+def await_change_set(desired: DesiredStack, name: str, context: ApplyContext) -> ChangeSet:
+    for _ in range(MAX_POLLS):
+        found = context.aws.stacks.change_set(desired.name, name)
         if found is not None and found.status in ("CREATE_COMPLETE", "FAILED"):
             return found
-        tools.wait(POLL_SECONDS)
+        context.pause(POLL_SECONDS)
     raise StackFailed(
-        f"CloudFormation did not work out the change of {desired.name} within {PATIENCE_POLLS // 60} minutes",
+        f"CloudFormation did not compute the change of {desired.name} within {MAX_POLLS // 60} minutes",
         stack=desired.name,
-        hint="give the same command again",
+        hint="run the same command again",
     )
 
 
-def carry_out(desired: DesiredStack, before: Stack | None, change_set: ChangeSet, tools: Tools) -> None:
+def execute_change_set(
+    desired: DesiredStack, before: Stack | None, change_set: ChangeSet, context: ApplyContext
+) -> None:
     kind: Literal["create", "update"] = "create" if before is None else "update"
     try:
-        refuse_losses(change_set, tools.replaceable)
-        tools.tell(Changing(stack=desired.name, kind=kind, changes=change_set.changes))
-        if not tools.agree(ToChange(stack=desired.name, kind=kind, changes=change_set.changes)):
-            raise Declined(f"{desired.name} was left as it is", hint="nothing after it was changed either")
+        refuse_losses(change_set, context.replaceable)
+        context.emit(Changing(stack=desired.name, kind=kind, changes=change_set.changes))
+        if not context.agree(ToChange(stack=desired.name, kind=kind, changes=change_set.changes)):
+            raise Declined(f"{desired.name} is unchanged", hint="nothing after it was changed either")
     except (Declined, WouldBeLost):
-        tools.aws.stacks.delete_change_set(desired.name, change_set.name)
+        context.aws.stacks.delete_change_set(desired.name, change_set.name)
         raise
-    after = tools.aws.stacks.last_event(desired.name)
-    begin(desired, change_set.name, tools)
-    refuse_failed(desired, follow(desired.name, tools, after=after))
+    after = context.aws.stacks.last_event(desired.name)
+    begin(desired, change_set.name, context)
+    refuse_failed(desired, follow(desired.name, context, after=after))
 
 
-def begin(desired: DesiredStack, change_set: str, tools: Tools) -> None:
-    """Whether an execution without an answer has begun, the next attempt tells."""
+def begin(desired: DesiredStack, change_set: str, context: ApplyContext) -> None:
+    """Start the execution. A repeated call may find that the first one has started it."""
     try:
-        tools.aws.stacks.execute(desired.name, change_set, rolls_back=desired.rolls_back)
+        context.aws.stacks.execute(desired.name, change_set, rolls_back=desired.rolls_back)
     except AwsCallFailed as error:
         if error.code not in BEGUN_ALREADY or not error.may_have_happened:
             raise
@@ -265,7 +268,7 @@ def refuse_failed(desired: DesiredStack, events: Sequence[StackEvent]) -> None:
         status=end.status,
         resource=failure,
         because=reason,
-        hint=remedy_for(reason, desired.environment) or "mend what the reason names, and give the same command again",
+        hint=remedy_for(reason, desired.environment) or "fix what the reason names, and run the same command again",
     )
 
 

@@ -1,16 +1,16 @@
-"""Before a stack is changed: what is under way comes to its end, and what a failure has left is cleared up."""
+"""Before a stack is changed: wait for a running operation, and clean up what a failure left."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from platform_sdk.deploy.apply.context import Tools
 from platform_sdk.deploy.apply.events import (
+    ApplyContext,
     Declined,
     FailedResource,
     ResourceMoved,
     StackFailed,
+    ToContinueRollback,
     ToDelete,
-    ToGoOn,
     Waiting,
     Warned,
     WouldBeLost,
@@ -19,7 +19,7 @@ from platform_sdk.deploy.config_errors import listed
 from platform_sdk.deploy.state import ChangeSet, ResourceChange, Stack, StackEvent, StackResource
 from platform_sdk.deploy.state.stacks import FAILED, REVIEW, ROLLBACK_FAILED
 
-# Follows what CloudFormation does with a stack, event by event, to its end.
+# Follow an operation of CloudFormation, event by event, to its end.
 
 POLL_SECONDS: Final = 3.0
 IN_PROGRESS: Final = "_IN_PROGRESS"
@@ -28,52 +28,52 @@ BEGUN: Final = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN
 GOOD: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE"})
 
 
-def follow(stack: str, tools: Tools, *, after: str | None) -> tuple[StackEvent, ...]:
-    """Tells every event that comes after one, until CloudFormation is done.
+def follow(stack: str, context: ApplyContext, *, after: str | None) -> tuple[StackEvent, ...]:
+    """Emit every event after one, until CloudFormation is done.
 
     Args:
-        stack: its name, or its id, by which one that is deleted is still found.
+        stack: its name, or its id: a deleted stack is found by its id only.
 
     Raises:
-        Interrupted: the update goes on without us.
+        Interrupted: the update continues on AWS.
     """
     seen: list[StackEvent] = []
     while True:
-        found = new_events(stack, tools, after=seen[-1].id if seen else after)
+        found = new_events(stack, context, after=seen[-1].id if seen else after)
         seen += found
         if any(map(is_end, seen)):
             return tuple(seen)
         if not found and (names := under_way(seen)):
-            tools.tell(Waiting(stack=stack_name_of(stack), subject=listed(names)))
-        tools.wait(POLL_SECONDS)
+            context.emit(Waiting(stack=stack_name_of(stack), subject=listed(names)))
+        context.pause(POLL_SECONDS)
 
 
 def under_way(events: Sequence[StackEvent]) -> list[str]:
-    """Logical ids of the resources that CloudFormation works on."""
+    """Return the logical ids of the resources that CloudFormation is changing."""
     last = {event.logical_id: event.status for event in events if event.type != STACK}
     return sorted(name for name, status in last.items() if status.endswith(IN_PROGRESS))
 
 
-def new_events(stack: str, tools: Tools, *, after: str | None) -> tuple[StackEvent, ...]:
-    found = tools.aws.stacks.events(stack, after=after)
+def new_events(stack: str, context: ApplyContext, *, after: str | None) -> tuple[StackEvent, ...]:
+    found = context.aws.stacks.events(stack, after=after)
     for event in found:
-        tools.tell(ResourceMoved(stack=stack_name_of(stack), event=event))
+        context.emit(ResourceMoved(stack=stack_name_of(stack), event=event))
     return found
 
 
 def is_end(event: StackEvent) -> bool:
-    """Of a stack without nested ones."""
+    """Whether the operation ended. Assumes that no stacks are nested."""
     return event.type == STACK and event.status.endswith(("_COMPLETE", "_FAILED"))
 
 
 def current(events: Sequence[StackEvent]) -> tuple[StackEvent, ...]:
-    """Those of the newest operation."""
+    """Return the events of the newest operation."""
     begun = [index for index, event in enumerate(events) if event.type == STACK and event.status in BEGUN]
     return tuple(events[begun[-1] :]) if begun else tuple(events)
 
 
 def first_failure(events: Sequence[StackEvent]) -> FailedResource | None:
-    """What failed first: everything else was only cancelled, or rolled back, for its sake."""
+    """Return what failed first. Everything else was only cancelled, or rolled back, because of it."""
     for event in events:
         if event.status.endswith("_FAILED") and event.type != STACK and "cancelled" not in event.reason.lower():
             return FailedResource(
@@ -86,7 +86,7 @@ def stack_name_of(name_or_id: str) -> str:
     return name_or_id.split("/")[1] if name_or_id.startswith("arn:") else name_or_id
 
 
-# What a change set would take away for good: data, messages, images, secrets, logs, keys, names.
+# What a change set would delete for good: data, messages, images, secrets, logs, keys, names.
 
 STATEFUL: Final = frozenset(
     {
@@ -103,30 +103,27 @@ STATEFUL: Final = frozenset(
         "AWS::SecretsManager::Secret",
     }
 )
-"""Types that hold what nobody can make again."""
+"""Types that hold data."""
 
 KEPT: Final = "Retain"
-"""What becomes of a resource that leaves its stack and stays on AWS."""
+"""The policy of a resource that stays on AWS when it leaves its stack."""
 
 
 def refuse_losses(change_set: ChangeSet, replaceable: Iterable[str]) -> None:
-    """
-    Raises:
-        WouldBeLost: naming each, and how to say that it may be.
-    """
+    """Raise WouldBeLost with each resource that would be lost, and the option that allows it."""
     allowed = frozenset(replaceable)
     losses = tuple(each for each in losses_of(change_set) if each.logical_id not in allowed)
     if losses:
         raise WouldBeLost(
-            f"the change of {change_set.stack} would take away what it holds: nothing was changed",
+            f"the change of {change_set.stack} would delete data: nothing was changed",
             losses=losses,
             because="; ".join(map(loss_words, losses)),
-            hint="if that is meant: " + " ".join(f"--allow-replace {each.logical_id}" for each in losses),
+            hint="if you mean it, add " + " ".join(f"--allow-replace {each.logical_id}" for each in losses),
         )
 
 
 def losses_of(change_set: ChangeSet) -> Iterator[ResourceChange]:
-    """What might be replaced counts as well: CloudFormation finds out when it is too late."""
+    """Yield the losses. A conditional replacement counts: CloudFormation decides when it is too late."""
     for change in change_set.changes:
         is_removed = change.action == "Remove" and change.policy_action != KEPT
         is_replaced = change.action == "Modify" and change.replacement in ("True", "Conditional")
@@ -142,64 +139,64 @@ def loss_words(change: ResourceChange) -> str:
     return f"{named} {'would' if change.replacement == 'True' else 'might'} be replaced by an empty one{by}"
 
 
-def sound(stack: Stack | None, tools: Tools, role_arn: str | None = None) -> Stack | None:
-    """The stack as it may be updated; None where it is to be created. One that is left as an update failed may be
-    updated as it is.
+def recover_stack(stack: Stack | None, context: ApplyContext, role_arn: str | None = None) -> Stack | None:
+    """Clean up after a failure. Return the stack to update, or None if it must be created. A stack that
+    stayed in the state of a failed update can be updated from there.
 
     Args:
-        stack: as `settled` found it.
+        stack: from `wait_until_stable`.
         role_arn: of the role that changes it.
 
     Raises:
-        Declined: something would have to be cleared up.
-        StackFailed: it could not be cleared up.
+        Declined: the answer was no.
+        StackFailed: the clean-up failed.
         WouldBeLost
     """
     if stack is None or stack.status == REVIEW:
         return None
     if not stack.is_created:
-        delete(stack, tools)
+        delete(stack, context)
         return None
     if stack.status == ROLLBACK_FAILED:
-        return rolled_back(stack, tools, role_arn)
+        return continue_rollback(stack, context, role_arn)
     return stack
 
 
-def settled(name: str, tools: Tools) -> Stack | None:
-    """Waits for what somebody else has begun, or we before we were interrupted."""
+def wait_until_stable(name: str, context: ApplyContext) -> Stack | None:
+    """Wait for an operation that somebody else started, or we before an interruption. Return the stack."""
     while True:
-        stack = tools.aws.stacks.stack(name)
+        stack = context.aws.stacks.stack(name)
         if stack is None or stack.status == REVIEW or not stack.status.endswith("_IN_PROGRESS"):
             return stack
-        tools.tell(Waiting(stack=name, subject=f"what is under way already: {stack.status}"))
-        watch(stack, tools)
+        context.emit(Waiting(stack=name, subject=f"the running operation: {stack.status}"))
+        watch(stack, context)
 
 
-def watch(stack: Stack, tools: Tools) -> None:
-    """An operation of which the beginning was missed; how it failed is told, and is no error of ours."""
-    events = current(tools.aws.stacks.events(stack.id, after=None))
+def watch(stack: Stack, context: ApplyContext) -> None:
+    """Follow an operation that is running already. If it fails, that is a warning, and no error of ours."""
+    events = current(context.aws.stacks.events(stack.id, after=None))
     for event in events:
-        tools.tell(ResourceMoved(stack=stack.name, event=event))
+        context.emit(ResourceMoved(stack=stack.name, event=event))
     if not any(map(is_end, events)):
-        events += follow(stack.id, tools, after=events[-1].id if events else None)
+        events += follow(stack.id, context, after=events[-1].id if events else None)
     failure = first_failure(events)
     if failure is not None:
-        tools.tell(Warned(stack=stack.name, what=f"{failure.logical_id} failed: {failure.reason}"))
+        context.emit(Warned(stack=stack.name, what=f"{failure.logical_id} failed: {failure.reason}"))
 
 
-def delete(stack: Stack, tools: Tools) -> None:
-    left = [each for each in tools.aws.stacks.resources(stack.name) if is_left(each)]
-    refuse_to_lose(stack, left, tools)
-    question = ToDelete(stack=stack.name, status=stack.status, left=tuple(each.logical_id for each in left))
-    if not tools.agree(question):
+def delete(stack: Stack, context: ApplyContext) -> None:
+    remaining = [each for each in context.aws.stacks.resources(stack.name) if exists(each)]
+    refuse_to_delete(stack, remaining, context)
+    question = ToDelete(stack=stack.name, status=stack.status, resources=tuple(each.logical_id for each in remaining))
+    if not context.agree(question):
         raise Declined(
-            f"{stack.name} is {stack.status}, and would have to be deleted before it can be created",
-            hint=f"`aws cloudformation delete-stack --stack-name {stack.name}` does it by hand",
+            f"{stack.name} is {stack.status}, and must be deleted before it can be created",
+            hint=f"`aws cloudformation delete-stack --stack-name {stack.name}` does it manually",
         )
-    after = tools.aws.stacks.last_event(stack.id)
-    tools.tell(Waiting(stack=stack.name, subject="the end of what a failed creation has left"))
-    tools.aws.stacks.delete(stack.name)
-    events = follow(stack.id, tools, after=after)
+    after = context.aws.stacks.last_event(stack.id)
+    context.emit(Waiting(stack=stack.name, subject="what a failed creation left to be deleted"))
+    context.aws.stacks.delete(stack.name)
+    events = follow(stack.id, context, after=after)
     if events[-1].status != "DELETE_COMPLETE":
         raise StackFailed(
             f"{stack.name} could not be deleted",
@@ -215,15 +212,12 @@ def reason_of(events: Sequence[StackEvent]) -> str:
     return failure.reason if failure else events[-1].reason
 
 
-def is_left(resource: StackResource) -> bool:
+def exists(resource: StackResource) -> bool:
     return bool(resource.physical_id) and resource.status not in ("DELETE_COMPLETE", "DELETE_SKIPPED")
 
 
-def refuse_to_lose(stack: Stack, left: list[StackResource], tools: Tools) -> None:
-    """
-    Raises:
-        WouldBeLost
-    """
+def refuse_to_delete(stack: Stack, remaining: list[StackResource], context: ApplyContext) -> None:
+    """Raise WouldBeLost if the deletion would delete data."""
     losses = tuple(
         ResourceChange(
             action="Remove",
@@ -234,29 +228,29 @@ def refuse_to_lose(stack: Stack, left: list[StackResource], tools: Tools) -> Non
             scope=(),
             properties=(),
         )
-        for each in left
-        if each.type in STATEFUL and each.logical_id not in tools.replaceable
+        for each in remaining
+        if each.type in STATEFUL and each.logical_id not in context.replaceable
     )
     if losses:
         raise WouldBeLost(
-            f"{stack.name} is {stack.status} and has to be deleted, and {losses[0].logical_id} with it",
+            f"{stack.name} is {stack.status} and must be deleted, and {losses[0].logical_id} with it",
             losses=losses,
-            because=f"it is there already: {losses[0].physical_id}",
-            hint="if that is meant: " + " ".join(f"--allow-replace {each.logical_id}" for each in losses),
+            because=f"it exists: {losses[0].physical_id}",
+            hint="if you mean it, add " + " ".join(f"--allow-replace {each.logical_id}" for each in losses),
         )
 
 
-def rolled_back(stack: Stack, tools: Tools, role_arn: str | None) -> Stack:
-    if not tools.agree(ToGoOn(stack=stack.name)):
+def continue_rollback(stack: Stack, context: ApplyContext, role_arn: str | None) -> Stack:
+    if not context.agree(ToContinueRollback(stack=stack.name)):
         raise Declined(
-            f"{stack.name} is {stack.status}: its rollback has to go on before it can be changed",
-            hint=f"`aws cloudformation continue-update-rollback --stack-name {stack.name}` does it by hand",
+            f"{stack.name} is {stack.status}: its rollback must continue before it can be changed",
+            hint=f"`aws cloudformation continue-update-rollback --stack-name {stack.name}` does it manually",
         )
-    skipped = unrestored(stack, tools)
-    after = tools.aws.stacks.last_event(stack.id)
-    tools.tell(Waiting(stack=stack.name, subject="the rollback to go on"))
-    tools.aws.stacks.continue_rollback(stack.name, role_arn=role_arn, skipped=skipped)
-    events = follow(stack.id, tools, after=after)
+    skipped = resources_to_skip(stack, context)
+    after = context.aws.stacks.last_event(stack.id)
+    context.emit(Waiting(stack=stack.name, subject="the rollback to continue"))
+    context.aws.stacks.continue_rollback(stack.name, role_arn=role_arn, skipped=skipped)
+    events = follow(stack.id, context, after=after)
     failure = first_failure(events)
     if events[-1].status != "UPDATE_ROLLBACK_COMPLETE":
         raise StackFailed(
@@ -265,20 +259,22 @@ def rolled_back(stack: Stack, tools: Tools, role_arn: str | None) -> Stack:
             status=events[-1].status,
             resource=failure,
             because=reason_of(events),
-            hint="mend by hand what the reason names and give the same command again, or leave that resource as it is: "
+            hint="fix what the reason names and run the same command again, or skip that resource: "
             f"--skip {failure.logical_id if failure else 'LOGICAL_ID'}",
         )
     for each in skipped:
-        what = f"{each} was not rolled back: CloudFormation takes it to be as it was, so put it right by hand"
-        tools.tell(Warned(stack=stack.name, what=what))
-    found = tools.aws.stacks.stack(stack.name)
-    assert found is not None, "a stack that was rolled back is there"
+        what = f"{each} was not rolled back: CloudFormation assumes that it was, so restore it manually"
+        context.emit(Warned(stack=stack.name, what=what))
+    found = context.aws.stacks.stack(stack.name)
+    assert found is not None, "a stack that was rolled back exists"
     return found
 
 
-def unrestored(stack: Stack, tools: Tools) -> tuple[str, ...]:
-    """Of what may be left as it is, what the rollback has failed for: CloudFormation skips nothing else."""
-    if not tools.skippable:
+def resources_to_skip(stack: Stack, context: ApplyContext) -> tuple[str, ...]:
+    """Return the skippable resources that the rollback failed for: CloudFormation skips no others."""
+    if not context.skippable:
         return ()
-    resources = tools.aws.stacks.resources(stack.name)
-    return tuple(each.logical_id for each in resources if each.status == FAILED and each.logical_id in tools.skippable)
+    resources = context.aws.stacks.resources(stack.name)
+    return tuple(
+        each.logical_id for each in resources if each.status == FAILED and each.logical_id in context.skippable
+    )

@@ -1,19 +1,21 @@
-"""Thin typed gateways: one file for each AWS service, one family of errors for all of them, and no decisions.
+"""Typed gateways to AWS: a file for each service, one family of errors, retries, and no decisions.
 
 AwsCallFailed
 ├── AccessDenied       the policies do not allow it
 ├── NoCredentials      there are none, or they are not valid any more
 ├── Throttled          too many calls, after botocore's own retries
 ├── AwsUnavailable     no answer, or one of 5xx
-├── NotFound           what the call is about does not exist, where the gateway does not answer None
-└── DeploymentRunning  CodeDeploy deploys the group already
+├── NotFound           the subject of the call does not exist, where the gateway does not return None
+└── DeploymentRunning  the group has a running deployment already
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import islice
+from threading import Lock
 from typing import Any, Final, TypeVar, overload
 
 from platform_sdk.errors import PlatformError
@@ -26,7 +28,7 @@ class AwsCallFailed(PlatformError):
         service: as in an IAM action: `ecs`.
         operation: as in AWS's reference: `DescribeServices`; empty where no call was made.
         code: AWS's code of the error; empty where there was no answer.
-        may_have_happened: AWS may have done what was asked: there was no clear answer, or only to a second attempt.
+        may_have_happened: AWS may have done it: there was no clear answer, or only to a second attempt.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class AwsCallFailed(PlatformError):
 
 
 class AccessDenied(AwsCallFailed):
-    """`action` is as in a policy, `resource` and `who` are ARNs; the two are empty where AWS does not name them."""
+    """`action` is as in a policy, `resource` and `who` are ARNs, empty where AWS does not name them."""
 
     action = ""
     resource = ""
@@ -127,8 +129,10 @@ def never(_error: AwsCallFailed, _pause: int) -> None:
 
 NO_RETRY: Final = Retry(never, pauses=())
 
+MAKING_CLIENT: Final = Lock()
 
-# One call of AWS: by its name in boto3, and with botocore's many errors told as one family.
+
+# Calls by their names in boto3, with botocore's errors as one family.
 
 # docs.aws.amazon.com/IAM: a denial says "User: <arn> is not authorized to perform: <action> on resource: <arn> …".
 DENIED_SENTENCE: Final = re.compile(
@@ -150,7 +154,7 @@ EXPIRED: Final = frozenset(
     }
 )
 # Those of botocore.retries.standard.ThrottledRetryableChecker, but for LimitExceededException: to most services that
-# is a quota, which waiting does not raise.
+# is a quota, and waiting does not help.
 THROTTLED: Final = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -197,11 +201,11 @@ def call(boto3_client: Any, method: str, purpose: str, /, **request: Any) -> Any
     return translated(boto3_client, method, purpose, lambda: getattr(boto3_client, method)(**request))
 
 
-def translated(boto3_client: Any, method: str, purpose: str, ask: Callable[[], Any]) -> Any:
+def translated(boto3_client: Any, method: str, purpose: str, send: Callable[[], Any]) -> Any:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        return ask()
+        return send()
     except (BotoCoreError, ClientError) as error:
         meta = boto3_client.meta
         service = ACTION_PREFIXES.get(meta.service_model.signing_name, meta.service_model.signing_name)
@@ -212,16 +216,22 @@ def translated(boto3_client: Any, method: str, purpose: str, ask: Callable[[], A
 class Client:
     """A boto3 client whose calls are retried by a policy. `method` and `purpose` are as for `call`."""
 
-    def __init__(self, boto3_client: Any, retry: Retry) -> None:
-        self.boto3_client = boto3_client
+    def __init__(self, client_of: Callable[[], Any], retry: Retry) -> None:
+        self.client_of = client_of
         self.retry = retry
+
+    @cached_property
+    def boto3_client(self) -> Any:
+        # A session of boto3 makes one client at a time.
+        with MAKING_CLIENT:
+            return self.client_of()
 
     def call(self, method: str, purpose: str, /, **request: Any) -> Any:
         """Return the answer to a call that may be repeated."""
         return self.retry.run(lambda: self.call_once(method, purpose, **request))
 
     def call_once(self, method: str, purpose: str, /, **request: Any) -> Any:
-        """Return the answer to a call that must not be repeated before somebody has looked what the first one did."""
+        """Return the answer to a call that must not be repeated blindly: the first one may have done it."""
         return call(self.boto3_client, method, purpose, **request)
 
     def pages(self, method: str, purpose: str, /, **request: Any) -> Iterator[Any]:
@@ -247,7 +257,7 @@ class Client:
 
 
 def failure(error: Exception, what: str, *, service: str, operation: str) -> AwsCallFailed:
-    """botocore's error as one of ours."""
+    """Return botocore's error as one of ours."""
     from botocore.exceptions import ClientError
 
     if isinstance(error, ClientError):
@@ -256,7 +266,7 @@ def failure(error: Exception, what: str, *, service: str, operation: str) -> Aws
 
 
 def refusal(response: Any, what: str, *, service: str, operation: str) -> AwsCallFailed:
-    """AWS answered with an error."""
+    """Return the error of an answer."""
     code = str(response.get("Error", {}).get("Code", ""))
     because = str(response.get("Error", {}).get("Message", "")) or code
     about = response.get("ResponseMetadata", {})
@@ -272,15 +282,17 @@ def refusal(response: Any, what: str, *, service: str, operation: str) -> AwsCal
         )  # fmt: skip
     if kind in THROTTLED:
         return Throttled(
-            what, because=f"AWS answers fewer {service}:{operation} in a second: {because}", hint="try again later",
+            what, because=f"AWS limits the rate of {service}:{operation}: {because}", hint="try again later",
             service=service, operation=operation, code=code,
         )  # fmt: skip
     if kind in UNAVAILABLE or about.get("HTTPStatusCode", 0) >= 500:
         return AwsUnavailable(
-            what, because=f"AWS failed: {because}", hint="try again; health.aws.amazon.com tells what AWS knows",
+            what, because=f"AWS failed: {because}", hint="try again, or see health.aws.amazon.com",
             service=service, operation=operation, code=code, may_have_happened=True,
         )  # fmt: skip
-    error = NotFound if MISSING.fullmatch(kind) else AwsCallFailed
+    # CloudFormation has no code of its own for an unknown stack.
+    missing = MISSING.fullmatch(kind) or (kind == "ValidationError" and "does not exist" in because)
+    error = NotFound if missing else AwsCallFailed
     return error(what, because=because, service=service, operation=operation, code=code, may_have_happened=again)
 
 
@@ -293,7 +305,7 @@ def denied(what: str, because: str, *, service: str, operation: str, code: str) 
         what,
         because=f"{who or 'the caller'} may not {action}" + (f" on {resource}" if resource else "") + f": {because}",
         hint=f"allow {action} in the policy of that role, or use a role that may; `aws sts get-caller-identity` "
-        "tells which one is in use",
+        "shows which one is in use",
         service=service,
         operation=operation,
         code=code,
@@ -303,7 +315,7 @@ def denied(what: str, because: str, *, service: str, operation: str, code: str) 
 
 
 def no_answer(error: Exception, what: str, *, service: str, operation: str) -> AwsCallFailed:
-    """The request was not sent, or its answer did not arrive."""
+    """Return the error of a request that was not sent, or whose answer did not arrive."""
     from botocore import exceptions
 
     known: Any = {"service": service, "operation": operation}
@@ -322,13 +334,13 @@ def no_answer(error: Exception, what: str, *, service: str, operation: str) -> A
         hint = "on the laptop, check `platform status`; on AWS, check the network first"
         return AwsUnavailable(what, because=str(error), hint=hint, **known)
     if isinstance(error, exceptions.HTTPClientError):
-        hint = "AWS may have done it all the same: look before it is done again"
+        hint = "AWS may have done it anyway: check before you repeat it"
         return AwsUnavailable(what, because=str(error), hint=hint, may_have_happened=True, **known)
     return AwsCallFailed(what, because=str(error), **known)
 
 
 def in_batches(values: Sequence[str], most: int) -> Iterator[list[str]]:
-    """For calls that describe up to `most` things at a time; nothing for nothing."""
+    """Yield batches of up to `most` values, for calls that take a limited number."""
     for start in range(0, len(values), most):
         yield list(values[start : start + most])
 
@@ -338,7 +350,7 @@ def utc(moment: datetime) -> datetime: ...
 @overload
 def utc(moment: None) -> None: ...
 def utc(moment: datetime | None) -> datetime | None:
-    """botocore gives moments in the zone of the machine."""
+    """Return a time in UTC: botocore uses the zone of the machine."""
     return None if moment is None else moment.astimezone(UTC)
 
 

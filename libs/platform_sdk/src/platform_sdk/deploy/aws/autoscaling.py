@@ -1,4 +1,4 @@
-"""Application Auto Scaling: between which bounds a service is scaled, and which kinds of scaling are suspended."""
+"""Application Auto Scaling: a service's bounds, and which kinds of its scaling are suspended."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -18,21 +18,18 @@ class Scaling:
         self.client = client
 
     def targets(self, resources: Sequence[str]) -> dict[str, ScalableTarget]:
-        """By resource, without those that nobody scales."""
+        """Return targets by resource, without resources that are not scaled."""
         return {
             each["ResourceId"]: target_of(each)
             for batch in in_batches(resources, TARGETS)
             for page in self.client.pages(
-                "describe_scalable_targets",
-                f"read the scaling of {', '.join(batch)}",
-                ResourceIds=batch,
-                **WHAT,
+                "describe_scalable_targets", f"read the scaling of {', '.join(batch)}", ResourceIds=batch, **WHAT
             )
             for each in page["ScalableTargets"]
         }
 
     def suspend(self, resource: str, suspended: Suspended) -> None:
-        """Suspends these kinds of scaling and resumes the others; AWS refuses it where nobody scales the resource."""
+        """Suspend these kinds of scaling and resume the others. AWS refuses a resource that is not scaled."""
         self.client.call(
             "register_scalable_target",
             f"{'suspend' if suspended.any else 'resume'} the scaling of {resource}",
@@ -46,7 +43,7 @@ class Scaling:
         )
 
     def set_bounds(self, resource: str, min_tasks: int, max_tasks: int) -> None:
-        """What is suspended stays so."""
+        """Set the bounds. Suspended scaling stays suspended."""
         self.client.call(
             "register_scalable_target",
             f"set the bounds of the scaling of {resource}",

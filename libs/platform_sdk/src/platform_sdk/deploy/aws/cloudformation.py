@@ -1,50 +1,39 @@
 """CloudFormation: stacks, their change sets, resources and events."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from platform_sdk.deploy.aws import AwsCallFailed, Client, NotFound, utc
 from platform_sdk.deploy.state import ChangeSet, Json, ResourceChange, Stack, StackEvent, StackResource
 
-UNKNOWN: Final = "does not exist"
-
 
 class Stacks:
-    """`name` is a stack's name, or its id, by which a deleted one is found, too. Every method raises AwsCallFailed."""
+    """`name` is a stack's name, or its id, by which a deleted stack is found. Every method raises AwsCallFailed."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
 
     def stack(self, name: str) -> Stack | None:
-        """None where there is none. One that has a first change set only is in status REVIEW_IN_PROGRESS."""
+        """Return None where there is none. A stack with only a first change set is in status REVIEW_IN_PROGRESS."""
         try:
             answer = self.client.call("describe_stacks", f"read the stack {name}", StackName=name)
-        except AwsCallFailed as error:
-            if is_unknown(error):
-                return None
-            raise
+        except NotFound:
+            return None
         return stack_of(answer["Stacks"][0])
 
     def template(self, name: str) -> Json | str:
-        """As it was given last: of JSON the document, of YAML the text.
+        """Return the template as it was given last: a document for JSON, a text for YAML.
 
         Raises:
-            NotFound
+            NotFound: there is no such stack.
         """
-        try:
-            answer = self.client.call(
-                "get_template",
-                f"read the template of the stack {name}",
-                StackName=name,
-                TemplateStage="Original",
-            )
-        except AwsCallFailed as error:
-            raise unknown(error) from error
+        purpose = f"read the template of the stack {name}"
+        answer = self.client.call("get_template", purpose, StackName=name, TemplateStage="Original")
         body = answer["TemplateBody"]
         return body if isinstance(body, str) else plain(body)
 
     def resources(self, name: str) -> tuple[StackResource, ...]:
-        """Nothing where the stack does not exist."""
+        """Return nothing where the stack does not exist."""
         listed = self.client.pages("list_stack_resources", f"list the resources of the stack {name}", StackName=name)
         try:
             return tuple(
@@ -57,10 +46,8 @@ class Stacks:
                 for page in listed
                 for each in page["StackResourceSummaries"]
             )
-        except AwsCallFailed as error:
-            if is_unknown(error):
-                return ()
-            raise
+        except NotFound:
+            return ()
 
     def create_change_set(
         self,
@@ -73,9 +60,8 @@ class Stacks:
         tags: Mapping[str, str] | None = None,
         role_arn: str | None = None,
     ) -> None:
-        """Starts to work out what would change. `parameters` are as CloudFormation takes them. One of the same name
-        that is there already is no error, so that a call may be repeated whose answer was lost. Without `tags`, a
-        stack keeps those that it has.
+        """Start to compute what would change. `parameters` are as CloudFormation takes them. An existing change set of
+        the same name is no error, so that the call may be repeated. Without `tags`, a stack keeps its own.
         """
         more: dict[str, Any] = {} if role_arn is None else {"RoleARN": role_arn}
         if tags is not None:
@@ -97,17 +83,13 @@ class Stacks:
                 raise
 
     def change_set(self, stack: str, name: str) -> ChangeSet | None:
-        """With all its changes; None where there is none of the name."""
+        """Return a change set with all its changes; None where there is none of the name."""
         purpose = f"read the change set {name} of the stack {stack}"
         listed = self.client.pages("describe_change_set", purpose, StackName=stack, ChangeSetName=name)
         try:
             answers = list(listed)
         except NotFound:
             return None
-        except AwsCallFailed as error:
-            if is_unknown(error):
-                return None
-            raise
         about = answers[-1]
         return ChangeSet(
             name=about["ChangeSetName"],
@@ -119,8 +101,8 @@ class Stacks:
         )
 
     def execute(self, stack: str, change_set: str, *, rolls_back: bool = True) -> None:
-        """Starts the update. Should it fail, what it has made goes again, even what a stack keeps otherwise: it would
-        be in the way of the next attempt. Without a rollback it stays, and the stack is UPDATE_FAILED.
+        """Start the update. If it fails, the resources that it created are deleted, even those that a stack otherwise
+        keeps: they would block the next attempt. Without `rolls_back` they stay, and the stack is UPDATE_FAILED.
         """
         purpose = f"execute the change set {change_set} of the stack {stack}"
         self.client.call(
@@ -133,34 +115,30 @@ class Stacks:
         )
 
     def delete_change_set(self, stack: str, name: str) -> None:
-        """One that is not there is no error."""
+        """Delete a change set. A missing one is no error."""
         try:
             purpose = f"delete the change set {name} of the stack {stack}"
             self.client.call("delete_change_set", purpose, StackName=stack, ChangeSetName=name)
-        except AwsCallFailed as error:
-            if not is_unknown(error) and not isinstance(error, NotFound):
-                raise
+        except NotFound:
+            pass
 
     def events(self, name: str, *, after: str | None) -> tuple[StackEvent, ...]:
-        """Those that came after the event of this id, or all; oldest first. Nothing where the stack does not exist."""
+        """Return the events after the one of this id, or all; oldest first. None where the stack does not exist."""
         found: list[StackEvent] = []
         try:
             for each in self.newest_events(name):
                 if each["EventId"] == after:
                     break
                 found.append(stack_event_of(each))
-        except AwsCallFailed as error:
-            if not is_unknown(error):
-                raise
+        except NotFound:
+            pass
         return tuple(reversed(found))
 
     def last_event(self, name: str) -> str | None:
-        """The id of the newest one; None where there is none."""
+        """Return the id of the newest event; None where there is none."""
         try:
             return next((str(each["EventId"]) for each in self.newest_events(name)), None)
-        except AwsCallFailed as error:
-            if not is_unknown(error):
-                raise
+        except NotFound:
             return None
 
     def newest_events(self, name: str) -> Iterator[Any]:
@@ -169,22 +147,17 @@ class Stacks:
             yield from page["StackEvents"]
 
     def protect(self, name: str) -> None:
-        """From now on, nobody can delete the stack without ending this first."""
+        """Protect the stack from deletion."""
         purpose = f"protect the stack {name} from being deleted"
-        self.client.call(
-            "update_termination_protection",
-            purpose,
-            StackName=name,
-            EnableTerminationProtection=True,
-        )
+        self.client.call("update_termination_protection", purpose, StackName=name, EnableTerminationProtection=True)
 
     def delete(self, name: str) -> None:
-        """Starts it; a stack that is not there is no error."""
+        """Start deleting a stack. A missing one is no error."""
         self.client.call("delete_stack", f"delete the stack {name}", StackName=name)
 
     def continue_rollback(self, name: str, *, role_arn: str | None = None, skipped: Sequence[str] = ()) -> None:
-        """Of a stack in status UPDATE_ROLLBACK_FAILED. `skipped` are logical ids of resources in status UPDATE_FAILED,
-        which CloudFormation then takes to be as they were.
+        """Continue the rollback of a stack in status UPDATE_ROLLBACK_FAILED. `skipped` are logical ids of resources in
+        status UPDATE_FAILED; CloudFormation then assumes that they were rolled back.
         """
         purpose = f"continue the rollback of the stack {name}"
         more: dict[str, Any] = {} if role_arn is None else {"RoleARN": role_arn}
@@ -193,21 +166,8 @@ class Stacks:
         self.client.call("continue_update_rollback", purpose, StackName=name, **more)
 
 
-def is_unknown(error: AwsCallFailed) -> bool:
-    """CloudFormation has no code of its own for a stack that it does not know."""
-    return error.code == "ValidationError" and UNKNOWN in (error.because or "")
-
-
-def unknown(error: AwsCallFailed) -> AwsCallFailed:
-    if not is_unknown(error):
-        return error
-    return NotFound(
-        error.what, because=error.because, service=error.service, operation=error.operation, code=error.code
-    )
-
-
 def plain(value: Any) -> Any:
-    """Without the ordered mappings that boto3 makes of a JSON template."""
+    """Replace the ordered mappings that boto3 makes of a JSON template."""
     match value:
         case Mapping():
             return {key: plain(inner) for key, inner in value.items()}

@@ -1,4 +1,4 @@
-"""CloudWatch's alarms."""
+"""CloudWatch: alarms and logs."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,14 +20,14 @@ class Alarms:
         self.client = client
 
     def alarms(self, names: Sequence[str]) -> dict[str, Alarm]:
-        """By name, without those that do not exist."""
+        """Return alarms by name, without those that do not exist."""
         found: dict[str, Alarm] = {}
         for batch in in_batches(names, ALARMS):
             listed = self.client.pages(
                 "describe_alarms",
                 f"read the alarms {', '.join(batch)}",
                 AlarmNames=batch,
-                # Without being asked, AWS leaves composite alarms out.
+                # By default AWS leaves composite alarms out.
                 AlarmTypes=["MetricAlarm", "CompositeAlarm"],
             )
             for page in listed:
@@ -49,7 +49,7 @@ def alarm_of(found: Any) -> Alarm:
 # CloudWatch Logs: what tasks have written.
 
 LATE: Final = timedelta(seconds=30)
-"""How much later than its own time a line may still appear: agents send batches, and AWS indexes them."""
+"""How much later than its own time a line may appear: agents send batches, and AWS indexes them."""
 POLL_SECONDS: Final = 2.0
 LINES: Final = 10_000
 """Of one GetLogEvents."""
@@ -71,7 +71,7 @@ class Logs:
         until: datetime | None = None,
         most: int,
     ) -> tuple[LogLine, ...]:
-        """The last lines of these streams, of those that begin so, or of all of the group; oldest first. Nothing where
+        """Return the last lines of these streams, of those with a prefix, or of the group; oldest first. Nothing where
         group or stream does not exist.
         """
         if streams:
@@ -83,7 +83,7 @@ class Logs:
     def last_of_stream(
         self, group: str, stream: str, since: datetime, until: datetime | None, most: int
     ) -> list[LogLine]:
-        """From the end, so that a long log costs one call."""
+        """Read from the end, so that a long log costs one call."""
         try:
             answer = self.client.call(
                 "get_log_events",
@@ -109,7 +109,7 @@ class Logs:
             return
 
     def groups(self, names: Sequence[str]) -> set[str]:
-        """Those that exist."""
+        """Return the log groups that exist."""
         return {
             each["logGroupName"]
             for name in names
@@ -121,22 +121,22 @@ class Logs:
         }
 
     def follow(self, group: str, *, stream_prefix: str = "", since: datetime, clock: Clock) -> Iterator[LogLine]:
-        """Every line as it appears, without end; it waits while there is none. Late ones come where they are found."""
-        told: dict[str, datetime] = {}
+        """Yield every line as it appears, without end. Late lines come when they are found."""
+        seen: dict[str, datetime] = {}
         newest = since
         while True:
             for event in self.events(group, stream_prefix, max(since, newest - LATE), None):
                 line = line_of(event)
-                if event["eventId"] not in told:
-                    told[event["eventId"]] = line.at
+                if event["eventId"] not in seen:
+                    seen[event["eventId"]] = line.at
                     newest = max(newest, line.at)
                     yield line
-            told = {id: at for id, at in told.items() if at >= newest - LATE}
+            seen = {id: at for id, at in seen.items() if at >= newest - LATE}
             clock.sleep(POLL_SECONDS)
 
 
 def between(since: datetime, until: datetime | None) -> dict[str, int]:
-    """In milliseconds, as CloudWatch Logs counts."""
+    """Return times in milliseconds, as CloudWatch Logs takes them."""
     start = {"startTime": int(since.timestamp() * 1000)}
     return start if until is None else start | {"endTime": int(until.timestamp() * 1000)}
 

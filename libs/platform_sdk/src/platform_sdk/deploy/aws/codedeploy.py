@@ -1,4 +1,4 @@
-"""CodeDeploy: deployment groups, and deployments from their creation to their end."""
+"""CodeDeploy: deployment groups and deployments."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -15,8 +15,6 @@ from platform_sdk.deploy.state import (
     LifecycleEvent,
     TaskSetProgress,
 )
-
-# What CodeDeploy answers, as our values.
 
 
 def deployment_of(found: Any) -> Deployment:
@@ -48,7 +46,7 @@ def bake_minutes_of(found: Any) -> int:
 
 
 def group_of(found: Any) -> DeploymentGroup:
-    """CodeDeploy deploys one service by one pair of target groups."""
+    """A group of ours has one service and one pair of target groups."""
     service: Any = next(iter(found.get("ecsServices", [])), {})
     pair: Any = next(iter(found.get("loadBalancerInfo", {}).get("targetGroupPairInfoList", [])), {})
     alarms = found.get("alarmConfiguration", {})
@@ -76,24 +74,18 @@ def listener_of(route: Any) -> str:
 
 
 def configuration_of(found: Any) -> DeploymentConfiguration:
-    """One without traffic routing is for instances, and moves everything at once where ECS takes it."""
+    """A configuration without traffic routing shifts everything at once."""
     name, routing = found["deploymentConfigName"], found.get("trafficRoutingConfig", {})
     match routing.get("type"):
         case "TimeBasedCanary":
             shift = routing["timeBasedCanary"]
             return DeploymentConfiguration(
-                name=name,
-                type="canary",
-                percent=shift["canaryPercentage"],
-                interval_minutes=shift["canaryInterval"],
+                name=name, type="canary", percent=shift["canaryPercentage"], interval_minutes=shift["canaryInterval"]
             )
         case "TimeBasedLinear":
             shift = routing["timeBasedLinear"]
             return DeploymentConfiguration(
-                name=name,
-                type="linear",
-                percent=shift["linearPercentage"],
-                interval_minutes=shift["linearInterval"],
+                name=name, type="linear", percent=shift["linearPercentage"], interval_minutes=shift["linearInterval"]
             )
         case _:
             return DeploymentConfiguration(name=name, type="all_at_once", percent=100, interval_minutes=0)
@@ -121,7 +113,7 @@ def event_of(found: Any) -> LifecycleEvent:
 
 
 def progresses_of(found: Any) -> Iterator[TaskSetProgress]:
-    """`identifer` is AWS's spelling. Documents write the labels in capitals, the model does not."""
+    """`identifer` is AWS's spelling. AWS's documents write the labels in capitals, its model does not."""
     for each in found:
         yield TaskSetProgress(
             label=each["taskSetLabel"].capitalize(),
@@ -148,7 +140,7 @@ class CodeDeploy:
         self.client = client
 
     def group(self, application: str, name: str) -> DeploymentGroup | None:
-        """None where the group or its application does not exist."""
+        """Return None where the group or its application does not exist."""
         try:
             answer = self.client.call(
                 "get_deployment_group",
@@ -161,16 +153,13 @@ class CodeDeploy:
         return group_of(answer["deploymentGroupInfo"])
 
     def configuration(self, name: str) -> DeploymentConfiguration:
-        """
-        Raises:
-            NotFound
-        """
+        """Return a deployment configuration. Raises NotFound if it does not exist."""
         purpose = f"read the deployment configuration {name}"
         answer = self.client.call("get_deployment_config", purpose, deploymentConfigName=name)
         return configuration_of(answer["deploymentConfigInfo"])
 
     def create(self, request: Json) -> str:
-        """The new deployment's id. `request` is as CreateDeployment takes it.
+        """Create a deployment and return its id. Never retried. `request` is as CreateDeployment takes it.
 
         Raises:
             DeploymentRunning: the group has one deployment at a time.
@@ -189,7 +178,7 @@ class CodeDeploy:
         return None if found is None else deployment_of(found)
 
     def information(self, id: str) -> Any:
-        """As AWS describes it; None where there is no such deployment, or there cannot be."""
+        """Return AWS's description; None where there is no such deployment, or there cannot be."""
         try:
             return self.client.call("get_deployment", f"read the deployment {id}", deploymentId=id)["deploymentInfo"]
         except NotFound:
@@ -202,20 +191,16 @@ class CodeDeploy:
     def deployments(
         self, application: str, group: str, *, most: int = 25, statuses: Collection[str] = ()
     ) -> tuple[Deployment, ...]:
-        """Newest first; `statuses` are those of `state.DeploymentStatus`, all if none is given. Nothing where the group
-        does not exist.
+        """Return deployments, newest first; none where the group does not exist. `statuses` are those of
+        `state.DeploymentStatus`, all if none is given.
         """
         purpose = f"list the deployments of {group}"
         only = {"includeOnlyStatuses": sorted(statuses)} if statuses else {}
         listed = self.client.pages(
-            "list_deployments",
-            purpose,
-            applicationName=application,
-            deploymentGroupName=group,
-            **only,
+            "list_deployments", purpose, applicationName=application, deploymentGroupName=group, **only
         )
         try:
-            # In practice the newest come first; AWS does not say so, hence the sorting of those that were listed.
+            # The newest come first in practice, but AWS does not document it, so the listed ones are sorted.
             ids = list(islice((id for page in listed for id in page["deployments"]), most))
         except NotFound:
             return ()
@@ -227,7 +212,7 @@ class CodeDeploy:
         return tuple(sorted(found, key=lambda each: each.created_at, reverse=True))
 
     def target(self, deployment_id: str, cluster: str, service: str) -> DeploymentTarget | None:
-        """Progress of a deployment to an ECS service; None as long as it has not started."""
+        """Return the progress of a deployment to an ECS service; None before it starts."""
         try:
             answer = self.client.call(
                 "get_deployment_target",
@@ -242,7 +227,7 @@ class CodeDeploy:
         return target_of(answer["deploymentTarget"]["ecsTarget"])
 
     def stop(self, id: str, *, roll_back: bool) -> None:
-        """Asks for it; a deployment that has ended already is no error."""
+        """Start stopping a deployment. One that has ended already is no error."""
         try:
             purpose = f"stop the deployment {id}"
             self.client.call("stop_deployment", purpose, deploymentId=id, autoRollbackEnabled=roll_back)
@@ -251,7 +236,7 @@ class CodeDeploy:
                 raise
 
     def end_bake(self, id: str) -> None:
-        """Ends the wait before the original tasks are stopped; a deployment that has ended already is no error."""
+        """End the wait before the original tasks are stopped. A deployment that has ended already is no error."""
         try:
             purpose = f"end the bake time of the deployment {id}"
             self.client.call("continue_deployment", purpose, deploymentId=id, deploymentWaitType="TERMINATION_WAIT")
@@ -260,7 +245,7 @@ class CodeDeploy:
                 raise
 
     def appspec_of(self, deployment: Deployment) -> str | None:
-        """The text of the AppSpec that it deploys; None where AWS does not give it."""
+        """Return the text of the deployment's AppSpec; None where AWS does not keep it."""
         found = self.information(deployment.id) or {}
         revision = found.get("revision", {})
         for key in ("appSpecContent", "string"):
@@ -283,8 +268,8 @@ class CodeDeploy:
 
 
 def running(error: AwsCallFailed) -> DeploymentRunning:
-    """AWS names the running deployment in its sentence only, and has changed that sentence before."""
-    told = DeploymentRunning(
+    """AWS names the running deployment only in its message, and has changed that before."""
+    refusal = DeploymentRunning(
         error.what,
         because=error.because,
         hint=error.hint,
@@ -294,5 +279,5 @@ def running(error: AwsCallFailed) -> DeploymentRunning:
         may_have_happened=error.may_have_happened,
     )
     found = DEPLOYMENT_ID.search(error.because or "")
-    told.deployment_id = found.group() if found else ""
-    return told
+    refusal.deployment_id = found.group() if found else ""
+    return refusal

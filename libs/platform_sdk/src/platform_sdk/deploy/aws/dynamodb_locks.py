@@ -1,6 +1,6 @@
-"""Locks in a DynamoDB table: taken, kept and given back by conditional writes, which exclude each other.
+"""Locks in a DynamoDB table. Conditional writes take, renew and release them, and exclude each other.
 
-The table has the key `name`. Moments are whole seconds since 1970, so that a condition can compare them.
+The table has the key `name`. Times are whole seconds since 1970, so that a condition can compare them.
 """
 
 import json
@@ -16,7 +16,7 @@ REFUSED: Final = "ConditionalCheckFailedException"
 
 
 class NoLockTable(NotFound):
-    """The environment has no table of locks: what all services share is not there yet."""
+    """The environment has no table of locks: the shared stacks do not exist yet."""
 
 
 class Locks:
@@ -26,8 +26,8 @@ class Locks:
         self.client = client
 
     def take(self, table: str, item: LockItem, *, now: datetime) -> Held | Taken:
-        """Takes a lock that is free or whose time is over. To take it again with the same token is no error: so a call
-        may be repeated whose answer was lost.
+        """Take a lock that is free or has expired. Taking it again with the same token is no error, so the call may be
+        repeated.
         """
         try:
             answer = self.write(
@@ -61,7 +61,7 @@ class Locks:
         scaling: Suspended | None = None,
         forget_scaling: bool = False,
     ) -> bool:
-        """Whether the lock is still the token's; then it is so until `expires_at`. What is None stays as it is."""
+        """Extend the lock to `expires_at`. Return False if it is no longer the token's. None keeps a value."""
         more = {} if deployment_id is None else {"deployment_id": {"S": deployment_id}}
         if scaling is not None or forget_scaling:
             more["scaling"] = {"S": json.dumps(asdict(scaling) if scaling else None)}
@@ -76,7 +76,7 @@ class Locks:
         )
 
     def release(self, table: str, name: str, *, token: str) -> bool:
-        """Whether the lock was still the token's."""
+        """Release the lock. Return False if it was no longer the token's."""
         return self.done_if_ours(
             "delete_item",
             f"release the lock {name}",
@@ -88,7 +88,7 @@ class Locks:
         )
 
     def read(self, table: str, name: str) -> LockItem | None:
-        """As it is kept, also when its time is over; None where nobody has taken it."""
+        """Return the lock as it is stored, also if it has expired; None where there is none."""
         purpose = f"read the lock {name}"
         answer = self.call("get_item", purpose, table, name, ConsistentRead=True)
         return lock_of(answer["Item"]) if "Item" in answer else None
@@ -113,8 +113,8 @@ class Locks:
         compared: Mapping[str, Any],
         values: Mapping[str, Any],
     ) -> Any:
-        """`compared` are the condition's own names and values; DynamoDB refuses a name or value that is not used. Every
-        name is given as `#name`, because many are words that its expressions reserve.
+        """`compared` are the condition's own names and values. DynamoDB refuses unused ones. Every name is given as
+        `#name`, because many are reserved words of its expressions.
         """
         change = {"UpdateExpression": "SET " + ", ".join(f"#{key} = :{key}" for key in values)} if values else {}
         names = {key for key in (*compared, *values, "expires_at") if f"#{key}" in f"{condition} {change}"}
@@ -140,7 +140,7 @@ class Locks:
             raise NoLockTable(
                 f"{error.what}: {environment} has no table of locks yet",
                 because=error.because,
-                hint=f"`platform apply --shared --env {environment}` makes what all services share",
+                hint=f"`platform apply --shared --env {environment}` creates the shared stacks",
                 service=error.service,
                 operation=error.operation,
                 code=error.code,
@@ -148,7 +148,7 @@ class Locks:
 
 
 def written(item: LockItem) -> dict[str, Any]:
-    """At every taking. What else is there stays, because whoever takes a lock over has to finish it."""
+    """Return what taking a lock writes. Its other attributes stay: whoever takes it over must finish that work."""
     return {
         "token": {"S": item.token},
         "owner": {"S": item.owner},

@@ -1,4 +1,4 @@
-"""ECR: images by tag or digest, what was found in them, and the login for pushing them."""
+"""ECR: images by tag or digest, their scan findings, and the login for pushing them."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ MANIFESTS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryLogin:
-    """For `docker login`; AWS takes it for twelve hours. `registry` is a host without scheme."""
+    """For `docker login`; valid for twelve hours. `registry` is a host without scheme."""
 
     user: str
     password: str = field(repr=False)
@@ -36,7 +36,7 @@ class Ecr:
         self.account_id = account_id
 
     def image(self, repository: str, tag_or_digest: str) -> Image | None:
-        """None where the image, or the repository, does not exist."""
+        """Return None where the image, or the repository, does not exist."""
         wanted = self.about(repository) | {"imageIds": [image_id(tag_or_digest)]}
         purpose = f"look for the image {repository} {tag_or_digest}"
         try:
@@ -58,7 +58,7 @@ class Ecr:
         )
 
     def scan(self, repository: str, digest: str) -> Scan:
-        """Status NONE where nobody has scanned the image.
+        """Return the findings of a scan; status NONE where the image was not scanned.
 
         Raises:
             NotFound: there is no such image.
@@ -91,7 +91,7 @@ class Ecr:
         return RegistryLogin(user=user, password=password, registry=answer["proxyEndpoint"].removeprefix("https://"))
 
     def about(self, repository: str) -> dict[str, Any]:
-        """With the keys of another account AWS refuses, rather than find that account's repository of the same name."""
+        """With credentials of another account AWS refuses the call, instead of finding that account's repository."""
         return {"registryId": self.account_id, "repositoryName": repository}
 
 
@@ -100,7 +100,7 @@ def image_id(tag_or_digest: str) -> dict[str, str]:
 
 
 def architectures_of(images: Any) -> Iterator[str]:
-    """As an index names them; a single manifest does not. Attestations, which are of no architecture, are left out."""
+    """Return the architectures of an index, without attestations; none for a single manifest."""
     for image in images:
         for each in json.loads(image.get("imageManifest", "{}")).get("manifests", []):
             architecture = each.get("platform", {}).get("architecture", "unknown")
@@ -109,7 +109,7 @@ def architectures_of(images: Any) -> Iterator[str]:
 
 
 def findings_of(found: Any) -> Iterator[Finding]:
-    """Of ECR's own scanner, and of Inspector's, which names every package in which it sees the same weakness."""
+    """Yield the findings of ECR's own scanner, and of Inspector's, which lists every affected package."""
     for each in found.get("findings", []):
         more = {attribute["key"]: attribute.get("value", "") for attribute in each.get("attributes", [])}
         yield Finding(

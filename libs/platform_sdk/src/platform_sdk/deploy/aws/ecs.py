@@ -1,4 +1,4 @@
-"""ECS: services, task definitions, tasks, and the rolling updates that ECS makes by itself."""
+"""ECS: services, task definitions, tasks, and ECS's own rolling updates."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
@@ -133,7 +133,7 @@ def container_of(found: Any) -> ContainerState:
 
 
 def private_address_of(found: Any) -> str:
-    """Of the task's network interface; a stopped task has none any more, and its containers may still name it."""
+    """Return the address of the task's network interface. A stopped task has none, but its containers may name it."""
     for attachment in found.get("attachments", []):
         for detail in attachment.get("details", []):
             if detail.get("name") == "privateIPv4Address":
@@ -160,11 +160,11 @@ class Ecs:
         self.client = client
 
     def service(self, cluster: str, name: str) -> EcsService | None:
-        """None where there is none, or none any more."""
+        """Return None where there is none, or it was deleted."""
         return self.services(cluster, [name]).get(name)
 
     def services(self, cluster: str, names: Sequence[str]) -> dict[str, EcsService]:
-        """By name, without those that do not exist: without any, where the cluster does not."""
+        """Return services by name, without those that do not exist; none where the cluster does not."""
         found: dict[str, EcsService] = {}
         for batch in in_batches(names, SERVICES):
             purpose = f"read the service{'s' if len(batch) > 1 else ''} {', '.join(batch)}"
@@ -179,23 +179,20 @@ class Ecs:
         return found
 
     def revision(self, name: str) -> TaskDefinition | None:
-        """By ARN or `family:revision`, or of a family the newest that is active; None where there is none."""
+        """Return a revision by ARN or `family:revision`, or a family's newest active one; None where there is none."""
         try:
             answer = self.client.call(
-                "describe_task_definition",
-                f"read the task definition {name}",
-                taskDefinition=name,
-                include=["TAGS"],
+                "describe_task_definition", f"read the task definition {name}", taskDefinition=name, include=["TAGS"]
             )
         except AwsCallFailed as error:
-            # ECS has no code of its own for it: ClientException, "Unable to describe task definition."
+            # ECS has no code of its own for this: ClientException, "Unable to describe task definition."
             if error.code == "ClientException" and "Unable to describe" in (error.because or ""):
                 return None
             raise
         return task_definition_of(answer)
 
     def register(self, document: Json, tags: Mapping[str, str]) -> TaskDefinition:
-        """A new revision each time, also for a document that is registered already."""
+        """Register a new revision each time, also of a document that is registered already. Never retried."""
         answer = self.client.call_once(
             "register_task_definition",
             f"register the task definition {document.get('family')}",
@@ -204,7 +201,7 @@ class Ecs:
         return task_definition_of(answer)
 
     def roll(self, cluster: str, service: str, *, task_definition: str) -> str:
-        """Starts a rolling update of a service that ECS deploys itself; its deployment's id, `ecs-svc/…`."""
+        """Start a rolling update and return its deployment's id, `ecs-svc/…`. Never retried."""
         answer = self.client.call_once(
             "update_service",
             f"update the service {service}",
@@ -216,7 +213,7 @@ class Ecs:
         return str(next(each["id"] for each in deployments if each["status"] == "PRIMARY"))
 
     def set_grace_period(self, cluster: str, service: str, seconds: int) -> None:
-        """One of the few things that may be changed of a service that CodeDeploy deploys."""
+        """Set the grace period: one of the few settings that CodeDeploy lets others change."""
         self.client.call(
             "update_service",
             f"change the grace period of the service {service}",
@@ -236,7 +233,7 @@ class Ecs:
         started_by: str,
         client_token: str,
     ) -> Task | None:
-        """Starts one task with the network of a service. With the same `client_token` (of up to 64 characters) it is
+        """Start one task with the network of a service. With the same `client_token` (of up to 64 characters) it is
         started once only, and the answer is the one that runs, or None where that has stopped long ago.
         """
         purpose = f"start a task of {task_definition}"
@@ -266,11 +263,11 @@ class Ecs:
         return next(map(task_of, answer["tasks"]), None)
 
     def task(self, cluster: str, arn: str) -> Task | None:
-        """None about an hour after it stopped, when ECS has forgotten it."""
+        """Return None about an hour after the task stopped: ECS has forgotten it."""
         return next(self.described(cluster, [arn]), None)
 
     def tasks(self, cluster: str, *, service: str, stopped: bool) -> tuple[Task, ...]:
-        """Of a service: those that run or start, or those that stopped within about the last hour."""
+        """Return a service's tasks that run or start, or those that stopped within about the last hour."""
         wanted = "STOPPED" if stopped else "RUNNING"
         purpose = f"list the tasks of the service {service}"
         try:
@@ -293,17 +290,13 @@ class Ecs:
             yield from map(task_of, answer["tasks"])
 
     def service_deployments(self, cluster: str, service: str, *, most: int) -> tuple[ServiceDeployment, ...]:
-        """The newest ones of a service that ECS deploys itself, newest first; none where the service does not exist.
+        """Return a service's rolling updates, newest first; none where the service does not exist.
         ECS keeps those of the last 90 days.
         """
         purpose = f"list the deployments of the service {service}"
         try:
             answer = self.client.call(
-                "list_service_deployments",
-                purpose,
-                cluster=cluster,
-                service=service,
-                maxResults=min(most, 100),
+                "list_service_deployments", purpose, cluster=cluster, service=service, maxResults=min(most, 100)
             )
         except NotFound:
             return ()
@@ -329,7 +322,7 @@ class Ecs:
         ]
 
     def task_definitions_of(self, revisions: Sequence[str], purpose: str) -> dict[str, str]:
-        """The task definition's ARN of each of ECS's service revisions."""
+        """Return the task definition's ARN of each of ECS's service revisions."""
         return {
             each["serviceRevisionArn"]: each["taskDefinition"]
             for batch in in_batches(revisions, DEPLOYMENTS)
@@ -339,13 +332,13 @@ class Ecs:
         }
 
     def stop_service_deployment(self, arn: str) -> None:
-        """Takes a rolling update back, to the revision that was deployed before."""
+        """Stop a rolling update and roll it back."""
         kind: Literal["ROLLBACK"] = "ROLLBACK"
         purpose = f"roll back the deployment {arn}"
         self.client.call("stop_service_deployment", purpose, serviceDeploymentArn=arn, stopType=kind)
 
     def refuse_failures(self, answer: Any, purpose: str, operation: str) -> None:
-        """ECS answers 200 and a list of failures; what is missing is no failure to us."""
+        """ECS answers 200 with a list of failures. A missing resource is no failure here."""
         failures = [each for each in answer.get("failures", []) if each.get("reason") != "MISSING"]
         if failures:
             because = "; ".join(f"{each.get('reason')}: {each.get('arn') or each.get('detail')}" for each in failures)

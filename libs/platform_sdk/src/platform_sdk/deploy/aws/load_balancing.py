@@ -1,4 +1,4 @@
-"""Elastic Load Balancing: which target group has the traffic, and how its targets are."""
+"""Elastic Load Balancing: the rules that say which target group has the traffic, and the health of its targets."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,7 +16,7 @@ class LoadBalancing:
         self.client = client
 
     def rules(self, listener_arn: str) -> tuple[ListenerRule, ...]:
-        """None where the listener does not exist; the default rule, of priority `default`, is the last."""
+        """Return a listener's rules, the default one last; none where the listener does not exist."""
         listed = self.client.pages("describe_rules", f"read the rules of {listener_arn}", ListenerArn=listener_arn)
         try:
             return tuple(rule_of(each, listener_arn) for page in listed for each in page["Rules"])
@@ -24,7 +24,7 @@ class LoadBalancing:
             return ()
 
     def target_groups(self, names: Sequence[str]) -> dict[str, TargetGroup]:
-        """By name, without those that do not exist."""
+        """Return target groups by name, without those that do not exist."""
         found: dict[str, TargetGroup] = {}
         for batch in in_batches(names, TARGET_GROUPS):
             try:
@@ -32,7 +32,7 @@ class LoadBalancing:
                     "describe_target_groups", f"read the target groups {', '.join(batch)}", Names=batch
                 )
             except NotFound:
-                # One unknown name fails the whole call, and AWS does not tell which.
+                # One unknown name fails the whole call, and AWS does not say which.
                 if len(batch) > 1:
                     for name in batch:
                         found |= self.target_groups([name])
@@ -41,7 +41,7 @@ class LoadBalancing:
         return found
 
     def health(self, target_group_arn: str) -> tuple[TargetHealth, ...]:
-        """Of every registered target; nothing where the target group does not exist."""
+        """Return the health of every target; nothing where the target group does not exist."""
         purpose = f"read the health of the targets of {target_group_arn}"
         try:
             answer = self.client.call("describe_target_health", purpose, TargetGroupArn=target_group_arn)

@@ -1,4 +1,4 @@
-"""Systems Manager's Parameter Store: where stacks leave what others need to know."""
+"""Parameter Store, where stacks store values for each other, and Secrets Manager."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class Parameters:
         self.client = client
 
     def values(self, names: Sequence[str]) -> dict[str, str]:
-        """By name, without those that do not exist."""
+        """Return parameters by name, without those that do not exist."""
         return {
             each["Name"]: each["Value"]
             for batch in in_batches(names, PARAMETERS)
@@ -29,7 +29,7 @@ class Parameters:
         }
 
     def under(self, path: str) -> dict[str, str]:
-        """All below a path such as `/platform/staging`, by name."""
+        """Return all parameters below a path such as `/platform/staging`, by name."""
         purpose = f"read the parameters below {path}"
         return {
             each["Name"]: each["Value"]
@@ -38,17 +38,17 @@ class Parameters:
         }
 
 
-# Secrets Manager: whether secrets are there and which keys they have.
+# Secrets Manager: whether secrets exist, and their keys.
 
 
 class Secrets:
-    """`name` is a secret's name or ARN. Every method raises AwsCallFailed, and no error ever holds a value."""
+    """`name` is a secret's name or ARN. Every method raises AwsCallFailed, and no error contains a value."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
 
     def exists(self, name: str) -> bool:
-        """One that is marked for deletion cannot be read, and so counts as gone."""
+        """Whether a secret exists. One that is marked for deletion cannot be read, so it does not count."""
         try:
             answer = self.client.call("describe_secret", f"look for the secret {name}", SecretId=name)
         except NotFound:
@@ -56,7 +56,7 @@ class Secrets:
         return "DeletedDate" not in answer
 
     def keys(self, name: str) -> set[str] | None:
-        """The keys of a secret that holds a JSON object, none of another; None where the caller may not read it.
+        """Return the keys of a secret with a JSON object, none of another; None where the caller may not read it.
 
         Raises:
             NotFound
@@ -67,7 +67,7 @@ class Secrets:
             return None
 
     def field(self, name: str, key: str) -> str:
-        """One value of a secret that holds a JSON object.
+        """Return one value of a secret with a JSON object.
 
         Raises:
             NotFound: there is no such secret, or it has no such key.

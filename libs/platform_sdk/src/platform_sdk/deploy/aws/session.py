@@ -1,9 +1,9 @@
-"""The gateways of one account and region, each made when it is first asked for."""
+"""The gateways of one account and region. Each boto3 client is created on its first use."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from platform_sdk.deploy.aws import NO_RETRY, AccessDenied, AwsCallFailed, Client, NotFound, Retry
@@ -16,8 +16,9 @@ from platform_sdk.deploy.aws.ecr import Ecr
 from platform_sdk.deploy.aws.ecs import Ecs
 from platform_sdk.deploy.aws.load_balancing import LoadBalancing
 from platform_sdk.deploy.aws.parameters import Parameters, Secrets
+from platform_sdk.deploy.aws.sqs import Sqs
 
-# Who calls AWS, and what that one may do.
+# The caller, and its permissions.
 
 ASSUMED_ROLE: Final = re.compile(r"arn:(?P<partition>[\w-]+):sts::(?P<account>\d{12}):assumed-role/(?P<role>[^/]+)/.+")
 
@@ -31,9 +32,9 @@ class Caller:
 
 
 class Identity:
-    """`iam_client` is asked for when it is needed. Every method raises AwsCallFailed."""
+    """Every method raises AwsCallFailed."""
 
-    def __init__(self, client: Client, iam_client: Callable[[], Client]) -> None:
+    def __init__(self, client: Client, iam_client: Client) -> None:
         self.client = client
         self.iam_client = iam_client
 
@@ -42,28 +43,24 @@ class Identity:
         return Caller(arn=answer["Arn"], account_id=answer["Account"])
 
     def may_pass(self, role_arn: str, *, by: str, to: str) -> bool | None:
-        """Whether `by`, an ARN of a user, role or session, may hand a role to a service such as
-        `ecs-tasks.amazonaws.com`; None where the caller may not ask, or IAM does not find `by`.
+        """Whether `by`, an ARN of a user, role or session, may pass a role to a service such as
+        `ecs-tasks.amazonaws.com`. None if the caller may not check that, or IAM does not find `by`.
         """
         try:
-            answer = self.iam_client().call(
+            answer = self.iam_client.call(
                 "simulate_principal_policy",
                 f"find out whether {role_arn} may be passed",
                 PolicySourceArn=principal_of(by),
                 ActionNames=["iam:PassRole"],
                 ResourceArns=[role_arn],
                 ContextEntries=[
-                    {
-                        "ContextKeyName": "iam:PassedToService",
-                        "ContextKeyValues": [to],
-                        "ContextKeyType": "string",
-                    }
+                    {"ContextKeyName": "iam:PassedToService", "ContextKeyValues": [to], "ContextKeyType": "string"}
                 ],
             )
         except AccessDenied:
             return None
         except AwsCallFailed as error:
-            # The role of a session is known by its name alone: with a path, IAM does not find it.
+            # A session's ARN does not contain the path of its role, and IAM does not find a role without its path.
             if error.code in ("NoSuchEntity", "InvalidInput"):
                 return None
             raise
@@ -71,12 +68,12 @@ class Identity:
 
 
 def principal_of(arn: str) -> str:
-    """The role of a session, which is what IAM knows; any other ARN as it is."""
+    """Return the role of a session, which IAM knows, and any other ARN unchanged."""
     session = ASSUMED_ROLE.fullmatch(arn)
     return f"arn:{session['partition']}:iam::{session['account']}:role/{session['role']}" if session else arn
 
 
-# The RDS data API: SQL for a cluster in a private network, as one of its users and without a connection.
+# The RDS Data API: SQL for a cluster in a private network, without a connection.
 
 
 class Database:
@@ -97,12 +94,12 @@ class Database:
         sql: str,
         parameters: Mapping[str, str] | None = None,
     ) -> list[list[object]]:
-        """The rows, in the plainest of types.
+        """Run a statement and return its rows.
 
         Args:
-            purpose: completes "could not …"; the SQL is told nowhere, because it may hold a password.
-            secret_arn: of the user and password to do it as.
-            parameters: of the SQL's `:name`; texts.
+            purpose: completes "could not …"; the SQL is never shown, because it may hold a password.
+            secret_arn: of the user and password to use.
+            parameters: the texts for `:name` in the SQL.
         """
         answer = self.client.call_once(
             "execute_statement",
@@ -116,7 +113,7 @@ class Database:
         return [[next(iter(field.values())) for field in row] for row in answer.get("records", [])]
 
 
-# Lambda, as far as the hooks of a deployment need it.
+# Lambda, for the hooks of a deployment.
 
 
 class Lambdas:
@@ -126,7 +123,7 @@ class Lambdas:
         self.client = client
 
     def exists(self, function: str) -> bool:
-        """By name or ARN."""
+        """Whether a function exists, by name or ARN."""
         try:
             self.client.call("get_function", f"look for the function {function}", FunctionName=function)
         except NotFound:
@@ -164,76 +161,35 @@ class Aws:
         self.region = region
         self.partition = partition
         self.retry = retry
+        self.ecs = Ecs(self.client("ecs"))
+        self.codedeploy = CodeDeploy(self.client("codedeploy"))
+        self.load_balancing = LoadBalancing(self.client("elbv2"))
+        self.scaling = Scaling(self.client("application-autoscaling"))
+        self.alarms = Alarms(self.client("cloudwatch"))
+        self.logs = Logs(self.client("logs"))
+        self.stacks = Stacks(self.client("cloudformation"))
+        self.images = Ecr(self.client("ecr"), account_id)
+        self.parameters = Parameters(self.client("ssm"))
+        self.secrets = Secrets(self.client("secretsmanager"))
+        self.identity = Identity(self.client("sts"), self.client("iam"))
+        self.locks = Locks(self.client("dynamodb"))
+        self.database = Database(self.client("rds-data"))
+        self.sqs = Sqs(self.client("sqs"), account_id)
+        self.lambdas = Lambdas(self.client("lambda"))
 
     def with_retries(self, retry: Retry) -> "Aws":
-        """Return the same gateways, over the same clients, with another retry policy."""
+        """Return gateways over the same clients, with another retry policy."""
         return Aws(
             self.client_of, account_id=self.account_id, region=self.region, partition=self.partition, retry=retry
         )
 
     def client(self, service: str) -> Client:
-        return Client(self.client_of(service), self.retry)
-
-    @cached_property
-    def ecs(self) -> Ecs:
-        return Ecs(self.client("ecs"))
-
-    @cached_property
-    def codedeploy(self) -> CodeDeploy:
-        return CodeDeploy(self.client("codedeploy"))
-
-    @cached_property
-    def load_balancing(self) -> LoadBalancing:
-        return LoadBalancing(self.client("elbv2"))
-
-    @cached_property
-    def scaling(self) -> Scaling:
-        return Scaling(self.client("application-autoscaling"))
-
-    @cached_property
-    def alarms(self) -> Alarms:
-        return Alarms(self.client("cloudwatch"))
-
-    @cached_property
-    def logs(self) -> Logs:
-        return Logs(self.client("logs"))
-
-    @cached_property
-    def stacks(self) -> Stacks:
-        return Stacks(self.client("cloudformation"))
-
-    @cached_property
-    def images(self) -> Ecr:
-        return Ecr(self.client("ecr"), self.account_id)
-
-    @cached_property
-    def parameters(self) -> Parameters:
-        return Parameters(self.client("ssm"))
-
-    @cached_property
-    def secrets(self) -> Secrets:
-        return Secrets(self.client("secretsmanager"))
-
-    @cached_property
-    def identity(self) -> Identity:
-        return Identity(self.client("sts"), lambda: self.client("iam"))
-
-    @cached_property
-    def locks(self) -> Locks:
-        return Locks(self.client("dynamodb"))
-
-    @cached_property
-    def database(self) -> Database:
-        return Database(self.client("rds-data"))
-
-    @cached_property
-    def lambdas(self) -> Lambdas:
-        return Lambdas(self.client("lambda"))
+        return Client(lambda: self.client_of(service), self.retry)
 
 
 def connect(environment: "Environment") -> Aws:
-    """Gateways to AWS with the caller's own credentials, or to the endpoint of an environment that stands for AWS; such
-    a one never sees a developer's keys. Nothing is called, and so nothing is checked.
+    """Return gateways to AWS with the caller's credentials, or to the environment's endpoint, which never sees a
+    developer's keys. Nothing is called yet.
     """
     import boto3
     from botocore.config import Config

@@ -1,8 +1,9 @@
-"""Why a release failed: evidence in, a likely cause and its remedy out.
+"""Why a release failed: collect evidence from AWS, find a likely cause, and explain it.
 
     AWS ─▶ AwsEvidence ─▶ Evidence ─▶ causes ─▶ Explanation
 
-Only the collector talks to AWS, and only while it still knows: ECS forgets a stopped task after an hour.
+A release calls AwsEvidence on every poll: ECS forgets a stopped task after an hour, and a log line needs its stream.
+Each poll costs one call, and a few more for each task that failed since the last one.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Final
 
 from platform_sdk.deploy.aws import best_effort
 from platform_sdk.deploy.aws.session import Aws
-from platform_sdk.deploy.diagnosis.causes import Cause, cause_of
+from platform_sdk.deploy.diagnosis.causes import cause_of
 from platform_sdk.deploy.diagnosis.evidence import DeadTask, Evidence, Expected, Migration
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
@@ -22,15 +23,13 @@ from platform_sdk.deploy.render.names import Role, hook_function_name, log_group
 from platform_sdk.deploy.render.task_definition import APP, role_arn, size_of
 from platform_sdk.deploy.state import Alarm, DeploymentTarget, LogLine, TargetHealth, Task
 
-# Puts a cause and what speaks for it into an explanation that a person can act on.
-
 TASKS_SHOWN: Final = 3
 EVENTS_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exhibit:
-    """Something that AWS said, under a title."""
+    """Lines from AWS, under a title."""
 
     title: str
     lines: tuple[str, ...]
@@ -47,8 +46,8 @@ def what_failed(evidence: Evidence) -> str:
     if evidence.migration is not None:
         return f"the migration of {service} failed"
     if evidence.worker:
-        return f"the worker of {service} could not be brought to the new version"
-    return f"the new version of {service} could not take the traffic"
+        return f"the worker of {service} could not be updated to the new version"
+    return f"the new version of {service} could not serve the traffic"
 
 
 def indented(exhibit: Exhibit) -> Iterator[str]:
@@ -77,8 +76,8 @@ def exhibits(evidence: Evidence) -> Iterator[Exhibit]:
         yield Exhibit(title="life cycle", lines=lines)
     deployment = evidence.deployment
     if deployment is not None and deployment.error_code:
-        said = (f"{deployment.error_code}: {deployment.error_message}", deployment.rollback_message)
-        yield Exhibit(title=f"CodeDeploy about {deployment.id}", lines=tuple(filter(None, said)))
+        reasons = (f"{deployment.error_code}: {deployment.error_message}", deployment.rollback_message)
+        yield Exhibit(title=f"CodeDeploy about {deployment.id}", lines=tuple(filter(None, reasons)))
     if evidence.events:
         shown = evidence.events[:EVENTS_SHOWN]
         lines = tuple(f"{event.at:%H:%M:%S} {event.message}" for event in shown)
@@ -86,7 +85,7 @@ def exhibits(evidence: Evidence) -> Iterator[Exhibit]:
 
 
 def of_tasks(evidence: Evidence) -> Iterator[Exhibit]:
-    """One task for each way to fail, the first of its kind: the others say the same."""
+    """Yield one task for each way to fail."""
     kinds: dict[str, list[DeadTask]] = {}
     for dead in evidence.failed:
         kinds.setdefault(dead.signature, []).append(dead)
@@ -108,18 +107,13 @@ def how_it_stopped(task: Task) -> Iterator[str]:
             yield f"{container.name}: {code}{f', {container.reason}' if container.reason else ''}"
 
 
-# Gathers evidence while a release goes on: ECS forgets a stopped task after an hour, and a log line needs its stream.
-#
-# Each poll costs one call, and a few more for every task that died since the last one. Evidence is a service to the
-# reader: where AWS does not answer, less is known, and the release goes on.
-
 LOG_LINES: Final = 20
 TASKS_READ: Final = 5
-"""Of one role: their log lines are fetched. More of them say no more."""
+"""Failed tasks of one role whose log lines are read."""
 
 
 class AwsEvidence:
-    """The EvidenceCollector of a release: remembers, by revision and stage, which tasks died, and their last words."""
+    """The EvidenceCollector of a release. Keeps, by revision and stage, the stopped tasks and their last log lines."""
 
     def __init__(self, aws: Aws, spec: ServiceSpec, environment: Environment) -> None:
         self.aws = aws
@@ -128,24 +122,24 @@ class AwsEvidence:
         self.dead: dict[tuple[str, str], dict[str, DeadTask]] = {}
 
     def observe(self, watched: Watched) -> tuple[str, ...]:
-        """Reads the tasks that died since the last time; answers the signatures of those that failed."""
+        """Read the tasks that stopped since the last time. Return the signatures of those that failed."""
         if watched.stage != "migration":
-            self.read_the_dead(watched)
+            self.read_stopped_tasks(watched)
         return tuple(dead.signature for dead in self.dead_of(watched).values() if dead.has_failed)
 
     def explain(self, watched: Watched) -> Explanation | None:
-        """Asks once more for the dead, the targets' health, the alarms and the events, then judges."""
+        """Read stopped tasks once more, the targets' health, alarms and events, then find the cause."""
         evidence = self.of_migration(watched) if watched.stage == "migration" else self.of_service(watched)
         return None if evidence is None else explain(evidence)
 
     def dead_of(self, watched: Watched) -> dict[str, DeadTask]:
         return self.dead.setdefault((watched.stage, watched.revision), {})
 
-    def read_the_dead(self, watched: Watched) -> None:
+    def read_stopped_tasks(self, watched: Watched) -> None:
         known = self.dead_of(watched)
-        nobody: tuple[Task, ...] = ()
+        no_tasks: tuple[Task, ...] = ()
         stopped = best_effort(
-            lambda: self.aws.ecs.tasks(watched.cluster, service=watched.service, stopped=True), nobody
+            lambda: self.aws.ecs.tasks(watched.cluster, service=watched.service, stopped=True), no_tasks
         )
         for task in stopped:
             if task.task_definition != watched.revision:
@@ -183,10 +177,10 @@ class AwsEvidence:
         )
 
     def last_lines(self, watched: Watched) -> tuple[str, ...]:
-        """What an alarm or a hook saw may be written there."""
-        nobody: tuple[Task, ...] = ()
+        """Return the last lines of a new task. They may show what an alarm or a hook saw."""
+        no_tasks: tuple[Task, ...] = ()
         running = best_effort(
-            lambda: self.aws.ecs.tasks(watched.cluster, service=watched.service, stopped=False), nobody
+            lambda: self.aws.ecs.tasks(watched.cluster, service=watched.service, stopped=False), no_tasks
         )
         new = [task for task in running if task.task_definition == watched.revision]
         ended = [dead.task for dead in self.dead_of(watched).values()]
@@ -194,8 +188,8 @@ class AwsEvidence:
 
     def target(self, watched: Watched) -> DeploymentTarget | None:
         nothing: DeploymentTarget | None = None
-        ask = self.aws.codedeploy.target
-        return best_effort(lambda: ask(watched.deployment_id, watched.cluster, watched.service), nothing)
+        read = self.aws.codedeploy.target
+        return best_effort(lambda: read(watched.deployment_id, watched.cluster, watched.service), nothing)
 
     def logs_of(self, task: Task, watched: Watched) -> tuple[str, ...]:
         if sum(1 for dead in self.dead_of(watched).values() if dead.logs) >= TASKS_READ:
@@ -208,14 +202,14 @@ class AwsEvidence:
         return tuple(line.text for line in lines)
 
     def unhealthy(self, watched: Watched) -> tuple[TargetHealth, ...]:
-        nobody: tuple[TargetHealth, ...] = ()
+        unknown: tuple[TargetHealth, ...] = ()
         if not watched.target_group:
-            return nobody
-        health = best_effort(lambda: self.aws.load_balancing.health(watched.target_group), nobody)
+            return unknown
+        health = best_effort(lambda: self.aws.load_balancing.health(watched.target_group), unknown)
         return tuple(each for each in health if each.state == "unhealthy")
 
     def alarms(self, watched: Watched) -> tuple[Alarm, ...]:
-        """Those in ALARM of the ones that take a release of the role back: alarms of queues are the worker's."""
+        """Return those in ALARM that roll back a release of the role: alarms of queues are the worker's."""
         of_worker = watched.stage == "worker"
         rolling_back = [each for each in self.spec.alarms if each.roll_back and (each.queue is not None) == of_worker]
         names = [alarm_name(each, self.spec, self.environment) for each in rolling_back]
@@ -241,6 +235,3 @@ class AwsEvidence:
 def role_of(watched: Watched) -> Role:
     """A migration runs in a task of the API's revision."""
     return "worker" if watched.stage == "worker" else "api"
-
-
-__all__ = ["AwsEvidence", "Cause", "DeadTask", "Evidence", "Expected", "Migration", "cause_of", "explain"]

@@ -1,4 +1,4 @@
-"""Likely causes and their remedies: from the most certain sign to the vaguest. Each reads the evidence, nothing else.
+"""Rules that find the likely cause of a failed release in its evidence, from the most certain sign to the vaguest.
 
 The stop codes, reasons and exit codes are those of "Amazon ECS stopped tasks error messages" and "View Amazon ECS
 stopped task errors" (Amazon ECS Developer Guide); those of CodeDeploy are of "ErrorInformation" (CodeDeploy API
@@ -17,7 +17,7 @@ from platform_sdk.deploy.state import ContainerState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """In words that end a sentence: `cause` says why, `remedy` what to do."""
+    """`cause` says why, `remedy` what to do. Neither ends with a full stop."""
 
     cause: str
     remedy: str
@@ -25,7 +25,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartFailure:
-    """A pattern of `stoppedReason` of a task that never ran; both texts may name `{role}`, `{group}` and `{arch}`."""
+    """A pattern of `stoppedReason` of a task that never ran. Texts may contain `{role}`, `{group}`, `{arch}`."""
 
     pattern: re.Pattern[str]
     cause: str
@@ -44,8 +44,8 @@ START_FAILURES: Final = (
     ),
     sign(
         r"CannotPullContainer.*(denied|not authorized|403)",
-        "ECS may not pull the image: {role} lacks the right to read the repository",
-        "bring the service's stack up to date with `platform apply {service} --env {environment}`",
+        "ECS may not pull the image: {role} lacks the permission to read the repository",
+        "update the service's stack with `platform apply {service} --env {environment}`",
     ),
     sign(
         r"CannotPullContainer.*(platform|exec format|no match)",
@@ -54,12 +54,12 @@ START_FAILURES: Final = (
     ),
     sign(
         r"CannotPullContainer.*(timeout|deadline|dial tcp|connect)",
-        "the task reached no registry",
+        "the task could not reach the registry",
         "check NAT gateways and endpoints of the private subnets: `platform plan --shared --env {environment}`",
     ),
     sign(
         r"did not contain json key|invalid json key|json key",
-        "a secret lacks the JSON key that platform.toml names",
+        "a secret does not have the JSON key that platform.toml names",
         "add the key to the secret, or correct [secrets] in platform.toml",
     ),
     sign(
@@ -69,8 +69,8 @@ START_FAILURES: Final = (
     ),
     sign(
         r"ResourceInitializationError.*(AccessDenied|not authorized)",
-        "ECS may not read what the task needs: {role} lacks a right",
-        "bring the service's stack up to date with `platform apply {service} --env {environment}`",
+        "ECS may not read a secret or parameter: {role} lacks a permission",
+        "update the service's stack with `platform apply {service} --env {environment}`",
     ),
     sign(
         r"ResourceInitializationError.*(deadline|timeout|dial tcp|connect)",
@@ -79,34 +79,34 @@ START_FAILURES: Final = (
     ),
     sign(
         r"failed to validate logger args|log group|ResourceNotFoundException.*log",
-        "the log group {group} is missing",
+        "the log group {group} does not exist",
         "create it again with `platform apply {service} --env {environment}`",
     ),
     sign(
         r"executable file not found|no such file or directory|CannotStartContainer",
         "the command of platform.toml is not in the image",
-        "correct [commands] in platform.toml or what the image installs, and run the image locally once",
+        "correct [commands] in platform.toml or the image, and run the image locally",
     ),
     sign(
         r"capacity is unavailable|RESOURCE:|insufficient",
         "Fargate had no capacity for the task",
-        "release again in a few minutes; if it stays so, AWS's health page of the region tells",
+        "release again in a few minutes; if it fails again, see AWS's health page of the region",
     ),
 )
 
 EXIT_CODES: Final = {
-    126: ("the command may not be executed (exit 126)", "check its mode, and [commands] in platform.toml"),
-    127: ("the command was not found (exit 127)", "correct [commands] in platform.toml or what the image installs"),
-    134: ("the app aborted (exit 134)", "the last log lines tell where"),
-    139: ("the app crashed in native code (exit 139)", "look for a changed library with compiled parts in its lock"),
-    143: ("the app was ended by SIGTERM before it had started to serve", "see what stopped it in the events below"),
+    126: ("the command may not be executed (exit 126)", "check its file mode, and [commands] in platform.toml"),
+    127: ("the command was not found (exit 127)", "correct [commands] in platform.toml or the image"),
+    134: ("the app aborted (exit 134)", "see the last log lines"),
+    139: ("the app crashed in native code (exit 139)", "check which compiled libraries changed in its lock file"),
+    143: ("the app was stopped by SIGTERM before it served", "see the events below"),
 }
 
 ERROR_LINE: Final = re.compile(r"^\s*(?:[\w.]+(?:Error|Exception|Failure|Settings|Interrupt)\b.*|error: .*)$")
 
 
 def cause_of(evidence: Evidence) -> Cause:
-    """The first rule that knows something; the last one always does."""
+    """Return the first cause that a rule finds."""
     for rule in RULES:
         found = rule(evidence)
         if found is not None:
@@ -114,12 +114,12 @@ def cause_of(evidence: Evidence) -> Cause:
     return unknown(evidence)
 
 
-def stopped_by_hand(evidence: Evidence) -> Cause | None:
+def stopped_manually(evidence: Evidence) -> Cause | None:
     if evidence.deployment is None or evidence.deployment.error_code != "MANUAL_STOP" or evidence.repeated:
         return None
     return Cause(
         cause="somebody stopped the deployment",
-        remedy="ask who did; CloudTrail records `StopDeployment` with the name",
+        remedy="find out who: CloudTrail records `StopDeployment` with the name",
     )
 
 
@@ -131,11 +131,11 @@ def migration_failed(evidence: Evidence) -> Cause | None:
     if never is not None:
         return Cause(cause=f"the migration did not start: {never.cause}", remedy=never.remedy)
     found = ended_by_itself(dead, evidence)
-    why = found.cause if found else "the migration's task stopped before it was done"
+    why = found.cause if found else "the migration's task stopped too early"
     return Cause(
         cause=f"the migration failed: {why}",
-        remedy="no traffic has moved. Correct the migration and release again; "
-        "what it had committed stays, so it must be able to run a second time",
+        remedy="no traffic has shifted. Correct the migration and release again. "
+        "What it has committed stays, so it must be able to run a second time",
     )
 
 
@@ -171,8 +171,7 @@ def never_started(dead: DeadTask, evidence: Evidence) -> Cause | None:
         if any(failure.pattern.search(reason) for reason in reasons):
             return Cause(cause=failure.cause.format_map(names), remedy=failure.remedy.format_map(names))
     return Cause(
-        cause=f"the task could not start: {dead.task.stopped_reason}",
-        remedy="correct what AWS names, then release again",
+        cause=f"the task could not start: {dead.task.stopped_reason}", remedy="fix what AWS names, then release again"
     )
 
 
@@ -183,7 +182,7 @@ def ended_by_itself(dead: DeadTask, evidence: Evidence) -> Cause | None:
     if container.name != "app":
         return Cause(
             cause=f"the sidecar {container.name} ended with {container.exit_code}, and the task with it",
-            remedy=f"its own log lines are in {evidence.expected.log_group}/sidecars",
+            remedy=f"see its log lines in {evidence.expected.log_group}/sidecars",
         )
     if container.exit_code == 137 or "OutOfMemory" in container.reason:
         return out_of_memory(container, evidence)
@@ -203,11 +202,11 @@ def out_of_memory(container: ContainerState, evidence: Evidence) -> Cause:
     if "OutOfMemory" in container.reason:
         return Cause(
             cause=f"out of memory (exit 137): the task has {memory} MiB",
-            remedy=f"raise task.memory_mib in platform.toml above {memory}, or find what takes it",
+            remedy=f"raise task.memory_mib in platform.toml above {memory}, or find what uses it",
         )
     return Cause(
-        cause=f"killed (exit 137), most often out of memory: task.memory_mib is {memory}",
-        remedy="compare the service's memory graph with that limit; a task that ignores SIGTERM ends like this, too",
+        cause=f"killed (exit 137), usually out of memory: task.memory_mib is {memory}",
+        remedy="compare the service's memory graph with that limit; a task that ignores SIGTERM ends like this as well",
     )
 
 
@@ -216,16 +215,18 @@ def crashed(container: ContainerState, dead: DeadTask, evidence: Evidence) -> Ca
     command = f"`platform logs {evidence.expected.service} --env {evidence.expected.environment}`"
     if line is None:
         return Cause(
-            cause=f"the app ended with exit code {container.exit_code} soon after it had started",
-            remedy=f"the last log lines are below; {command} has the rest"
+            cause=f"the app ended with exit code {container.exit_code} soon after its start",
+            remedy=f"see the last log lines below; {command} shows the rest"
             if dead.logs
-            else f"it wrote nothing to its log before; {command} shows what comes late",
+            else f"it wrote nothing to its log; {command} shows lines that arrive late",
         )
     if "ModuleNotFoundError" in line:
         return Cause(cause=line, remedy="add the package to the service's dependencies and run `make lock`")
     if "InvalidSettings" in line or "variable" in line.lower():
         return Cause(cause=line, remedy="correct [environment] or [secrets] in platform.toml")
-    return Cause(cause=f"{line} (exit {container.exit_code})", remedy=f"correct it; {command} has the lines before it")
+    return Cause(
+        cause=f"{line} (exit {container.exit_code})", remedy=f"correct it; {command} shows the lines before it"
+    )
 
 
 def failed_a_health_check(dead: DeadTask, evidence: Evidence) -> Cause | None:
@@ -241,32 +242,32 @@ def failed_a_health_check(dead: DeadTask, evidence: Evidence) -> Cause | None:
 
 
 def of_targets(evidence: Evidence) -> Cause:
-    """What the load balancer says about the new tasks."""
+    """Return the cause that the load balancer reports for the new tasks."""
     expected = evidence.expected
-    asked = f"GET {expected.health_path} on port {expected.port}"
+    request = f"GET {expected.health_path} on port {expected.port}"
     target = next(iter(evidence.unhealthy), None)
     match target.reason if target else "":
         case "Target.ResponseCodeMismatch":
-            said = target.description if target else ""
+            description = target.description if target else ""
             return Cause(
-                cause=f"the load balancer asked {asked} and was not answered 200: {said.rstrip('.')}",
-                remedy="a readiness check answers 503 while its database cannot be reached; the log lines tell",
+                cause=f"the load balancer sent {request} and did not get a 200: {description.rstrip('.')}",
+                remedy="a readiness check answers 503 while it cannot reach its database; see the log lines",
             )
         case "Target.Timeout":
             return Cause(
-                cause=f"the load balancer asked {asked} and had no answer in time",
-                remedy="see whether the app listens on that port on 0.0.0.0 and is not short of CPU; "
+                cause=f"the load balancer sent {request} and got no answer in time",
+                remedy="check that the app listens on that port on 0.0.0.0 and has enough CPU; "
                 "then health_check.timeout_seconds",
             )
         case "Target.FailedHealthChecks":
             return Cause(
-                cause=f"the load balancer could not connect for {asked}",
-                remedy="see whether the app listens on that port, and the security groups let the load balancer in",
+                cause=f"the load balancer could not connect for {request}",
+                remedy="check that the app listens on that port, and that the security groups admit the load balancer",
             )
         case _:
             return Cause(
-                cause=f"the new tasks never became healthy: the load balancer asks {asked}",
-                remedy="the log lines tell what they wait for; health_check.grace_period_seconds gives them longer",
+                cause=f"the new tasks never became healthy: the load balancer sends {request}",
+                remedy="see the log lines; health_check.grace_period_seconds gives them more time",
             )
 
 
@@ -277,13 +278,13 @@ def hook_failed(evidence: Evidence) -> Cause | None:
     function = evidence.expected.hooks[failed.name]
     if failed.started_at and failed.ended_at and (failed.ended_at - failed.started_at).total_seconds() >= 3600:
         return Cause(
-            cause=f"the hook {function} gave no verdict at {failed.name} within an hour",
-            remedy="it must call PutLifecycleEventHookExecutionStatus; its log group tells why it did not",
+            cause=f"the hook {function} did not answer at {failed.name} within an hour",
+            remedy="it must call PutLifecycleEventHookExecutionStatus; see in its log group why it did not",
         )
-    said = f": {failed.message}" if failed.message else ""
+    message = f": {failed.message}" if failed.message else ""
     return Cause(
-        cause=f"the hook {function} refused the new tasks at {failed.name}{said}",
-        remedy=f"its log group /aws/lambda/{function} or that of the platform's smoke test says what it saw",
+        cause=f"the hook {function} rejected the new tasks at {failed.name}{message}",
+        remedy=f"see its log group /aws/lambda/{function}, or that of the platform's smoke test",
     )
 
 
@@ -299,36 +300,36 @@ def alarm_fired(evidence: Evidence) -> Cause | None:
     alarm = evidence.alarms[0]
     return Cause(
         cause=f"the alarm {alarm.name} fired: {alarm.reason or alarm.description}",
-        remedy="the new version makes it fire. Its log lines since the shift are the place to look; "
-        "[alarms] in platform.toml has the threshold",
+        remedy="the new version causes it: see its log lines since the shift; "
+        "the threshold is under [alarms] in platform.toml",
     )
 
 
-def said_by_codedeploy(evidence: Evidence) -> Cause | None:
+def reported_by_codedeploy(evidence: Evidence) -> Cause | None:
     deployment = evidence.deployment
     if deployment is None or not deployment.error_code:
         return None
-    said = deployment.error_message.rstrip(".") or deployment.error_code
+    message = deployment.error_message.rstrip(".") or deployment.error_code
     match deployment.error_code:
         case "TIMEOUT":
             return Cause(
-                cause=f"CodeDeploy gave up waiting: {said}",
-                remedy="the new tasks never became steady; the events and log lines below tell why",
+                cause=f"CodeDeploy gave up waiting: {message}",
+                remedy="the new tasks never became steady; see the events and log lines below",
             )
         case "IAM_ROLE_MISSING" | "IAM_ROLE_PERMISSIONS":
             return Cause(
-                cause=f"CodeDeploy lacks a right: {said}",
-                remedy=f"bring its role up to date: `platform apply {evidence.expected.service} "
+                cause=f"CodeDeploy lacks a permission: {message}",
+                remedy=f"update its role: `platform apply {evidence.expected.service} "
                 f"--env {evidence.expected.environment}`",
             )
         case "ELASTIC_LOAD_BALANCING_INVALID" | "ECS_UPDATE_ERROR" | "INVALID_ECS_SERVICE":
             return Cause(
-                cause=f"service, target groups and listener do not fit together: {said}",
+                cause=f"service, target groups and listener do not fit together: {message}",
                 remedy=f"`platform plan {evidence.expected.service} --env {evidence.expected.environment}` shows "
-                "what was changed by hand",
+                "what was changed outside this tool",
             )
         case _:
-            return Cause(cause=f"CodeDeploy says {deployment.error_code}: {said}", remedy="see the lines below")
+            return Cause(cause=f"CodeDeploy says {deployment.error_code}: {message}", remedy="see the lines below")
 
 
 def unknown(evidence: Evidence) -> Cause:
@@ -336,23 +337,23 @@ def unknown(evidence: Evidence) -> Cause:
     expected = evidence.expected
     return Cause(
         cause=f"AWS gave no reason; the service's last event: {last}" if last else "AWS gave no reason",
-        remedy=f"`platform logs {expected.service} --env {expected.environment}` has what the tasks said",
+        remedy=f"`platform logs {expected.service} --env {expected.environment}` shows what the tasks wrote",
     )
 
 
 def culprit(dead: DeadTask) -> ContainerState | None:
-    """The app if it failed: sidecars that end with it are no cause."""
+    """Return the container that failed: the app, if it did. Sidecars that end with it are no cause."""
     failed = [each for each in dead.task.containers if each.exit_code not in (None, 0)]
     return next((each for each in failed if each.name == "app"), failed[0] if failed else None)
 
 
 RULES: Final[tuple[Callable[[Evidence], Cause | None], ...]] = (
-    stopped_by_hand,
+    stopped_manually,
     migration_failed,
     tasks_never_started,
     tasks_ended,
     hook_failed,
     alarm_fired,
     tasks_unhealthy,
-    said_by_codedeploy,
+    reported_by_codedeploy,
 )

@@ -1,4 +1,4 @@
-"""What AWS knows about a release that failed, gathered while it still knows, as values."""
+"""Evidence about a failed release, read from AWS while it still has it."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from platform_sdk.deploy.state import Alarm, Deployment, LifecycleEvent, ServiceEvent, TargetHealth, Task
 
 NORMAL_ENDS = ("Scaling activity initiated by", "Task stopped by user")
-"""Of `stoppedReason`: a task that ended so did not fail."""
+"""Beginnings of `stoppedReason` of tasks that did not fail."""
 
 NUMBERS = re.compile(r"\b[0-9a-f]{8,}\b|\b\d+\b|\([^)]*\)")
 
@@ -27,14 +27,14 @@ class DeadTask:
 
     @property
     def signature(self) -> str:
-        """The same for tasks that ended the same way: how they stopped, without ids, and the exit codes."""
+        """Return the same text for tasks that failed in the same way: reasons without ids, and exit codes."""
         exits = ",".join(f"{each.name}={each.exit_code}" for each in self.task.containers if each.exit_code)
         return f"{self.task.stop_code}|{NUMBERS.sub('', self.task.stopped_reason).strip()}|{exits}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What the release asked for, as far as an explanation has to name it."""
+    """What the release expected, as far as an explanation names it."""
 
     service: str
     environment: str
@@ -58,8 +58,8 @@ class Migration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """`repeated` counts how often new tasks failed in the same way; `alarms` are those in ALARM; `last_lines` are of a
-    new task where none has failed by itself.
+    """`repeated` counts how often new tasks failed in the same way; `alarms` are those in ALARM; `last_lines` are a new
+    task's if none has failed by itself.
     """
 
     expected: Expected
@@ -73,7 +73,7 @@ class Evidence:
     deployment: Deployment | None = None
     migration: Migration | None = None
     worker: bool = False
-    """It is the worker's rolling update that failed."""
+    """The worker's rolling update failed, not the API's deployment."""
 
     @property
     def failed(self) -> tuple[DeadTask, ...]:

@@ -19,8 +19,8 @@ from platform_sdk.deploy.release.events import (
     Registered,
     ReleaseEvent,
     RollingBack,
-    ScalingHeld,
     ScalingRestored,
+    ScalingSuspended,
     Shifting,
     StageEnded,
     Started,
@@ -119,7 +119,7 @@ def current_step(shifting: Shifting) -> str:
 
 def worker_tasks(progress: WorkerProgress) -> str:
     deployment = progress.deployment
-    original = sum(each.running for each in progress.former)
+    original = sum(each.running for each in progress.others)
     if deployment is None or deployment.rollout_state == "FAILED":
         return f"worker: no replacement task running, {original} original"
     if not deployment.desired:
@@ -245,7 +245,7 @@ def single_lines(event: ReleaseEvent) -> Iterator[str]:
                 yield f"      hint: {check.remedy}"
         case Registered():
             yield f"{event.role}: {short_arn(event.revision)} {'reused' if event.reused else 'registered'}"
-        case ScalingHeld():
+        case ScalingSuspended():
             yield "scaling is suspended while traffic shifts"
         case ScalingRestored():
             yield "scaling is restored"

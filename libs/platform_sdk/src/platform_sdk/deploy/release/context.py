@@ -1,4 +1,7 @@
-"""What every stage of one release works with, and how it waits: patient with AWS, never deaf to a signal."""
+"""The context of one release: AWS, the time, signals, the lock that it holds, and what it has done so far.
+
+cli builds it; execute, wait and rollback pass it to every stage. `apply` shares the base class.
+"""
 
 import os
 import signal
@@ -7,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import FrameType
-from typing import Final, Protocol
+from typing import Any, Final
 
 from platform_sdk.deploy.aws import AwsCallFailed, Retry, best_effort
 from platform_sdk.deploy.aws.session import Aws
@@ -15,8 +18,9 @@ from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.observe import observe_service
-from platform_sdk.deploy.release.events import Ended, StageEnded, Tell, Warned
-from platform_sdk.deploy.release.options import IsAncestor, Order, Release
+from platform_sdk.deploy.release.events import Emit, Ended, StageEnded, Started, Warned
+from platform_sdk.deploy.release.lock import NoLock, ReleaseLock
+from platform_sdk.deploy.release.options import IsAncestor, Release, ReleaseOptions
 from platform_sdk.deploy.release.outcome import (
     Check,
     EvidenceCollector,
@@ -28,14 +32,121 @@ from platform_sdk.deploy.release.outcome import (
     StageStatus,
 )
 from platform_sdk.deploy.render.names import cluster_name, service_name, worker_service_name
-from platform_sdk.deploy.state import LockItem, ServiceState, Suspended
+from platform_sdk.deploy.state import ServiceState
 from platform_sdk.errors import PlatformError
 
-# What a release has done so far: filled in stage by stage, and in the end the outcome is read off it.
+# Signals. An exception raised by a handler in the middle of a call could leave an unknown deployment.
+# So the first signal is only remembered, and every wait and every step checks for it. The second one ends the process.
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-class Ending(Exception):
-    """A release that ends here, well or badly. `what` says in one sentence what runs now."""
+class Interrupted(Exception):
+    """Raised once, at the next step after the signal."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(signal_number).name}")
+        self.signal_number = signal_number
+
+
+class Interrupts:
+    """
+    Args:
+        leave: what a second signal does; it does not return.
+    """
+
+    def __init__(self, leave: Callable[[int], None] = os._exit) -> None:
+        self.signal_number: int | None = None
+        self.raised = False
+        self.leave = leave
+
+    def arrive(self, signal_number: int) -> None:
+        if self.signal_number is not None:
+            self.leave(128 + signal_number)
+        self.signal_number = signal_number
+
+    def check(self) -> None:
+        """Raise Interrupted if a signal came. Only once: the reaction to it is not interrupted again."""
+        if self.signal_number is not None and not self.raised:
+            self.raised = True
+            raise Interrupted(self.signal_number)
+
+
+@contextmanager
+def catching_signals(interrupts: Interrupts) -> Iterator[None]:
+    """Send SIGINT and SIGTERM to `interrupts` while the block runs."""
+
+    def arrive(signal_number: int, _frame: FrameType | None) -> None:
+        interrupts.arrive(signal_number)
+
+    before = {number: signal.signal(number, arrive) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """What `apply` and `release` share.
+
+    `aws` retries temporary failures. `aws_once` does not: for best-effort reads, and for loops with their own deadline.
+    """
+
+    aws_once: Aws
+    clock: Clock
+    emit: Callable[[Any], None]
+    interrupts: Interrupts
+    lock: ReleaseLock | NoLock = field(default_factory=NoLock)
+    aws: Aws = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.aws = self.aws_once.with_retries(self.retry)
+
+    @property
+    def retry(self) -> Retry:
+        """For calls that must not be made twice, and for writes to the lock."""
+        return Retry(self.on_retry)
+
+    def on_retry(self, error: AwsCallFailed, pause: int) -> None:
+        """Report the error and wait. Raises as `pause` does."""
+        self.warn(error.what, f"retrying in {pause} s")
+        self.pause(pause)
+
+    def warn(self, what: str, hint: str) -> None:
+        raise NotImplementedError
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, in steps of a second.
+
+        Raises:
+            Interrupted: a signal came meanwhile.
+            LockLost: somebody else took the lock over.
+        """
+        until = self.now() + timedelta(seconds=seconds)
+        while (left := (until - self.now()).total_seconds()) > 0:
+            self.interrupts.check()
+            self.clock.sleep(min(1, left))
+        self.interrupts.check()
+        self.lock.renew_when_due()
+
+    def checkpoint(self) -> None:
+        """Check for signals and renew the lock before a step. Raises as `pause` does."""
+        self.pause(0)
+
+    def confirm_lock(self) -> None:
+        """Raise LockLost before a write if the lock is no longer ours. A lock that cannot be read is ours until it
+        expires.
+        """
+        best_effort(self.lock.renew, None)
+
+
+class ReleaseEnded(Exception):
+    """Raised where a release ends, well or badly. `what` says in one sentence what runs now."""
 
     def __init__(
         self,
@@ -56,15 +167,13 @@ class Ending(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Journal:
-    """Revisions are ARNs; `worker_before` is the one to which the worker goes back, empty where it stays.
+    """What a release has done so far. The outcome is read from it.
 
-    `under_way` names what goes on at AWS whether or not anybody follows it, but for CodeDeploy's deployment;
-    `still_suspended` is the command that lets scaling go on, where AWS refused it.
+    Revisions are ARNs. `worker_before` is the one that the worker returns to, empty where it stays. `running` names
+    what continues on AWS without us, other than CodeDeploy's deployment. `still_suspended` is the command that resumes
+    scaling, where AWS refused to.
     """
 
-    release: Release
-    clock: Clock
-    tell: Tell
     started_at: datetime
     checks: list[Check] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
@@ -74,195 +183,36 @@ class Journal:
     worker_before: str = ""
     deployment_id: str = ""
     rollback_deployment_id: str = ""
-    under_way: str = ""
+    running: str = ""
     worker_rolled: bool = False
     still_suspended: str = ""
 
-    @property
-    def again(self) -> str:
-        """The command that goes on where this release ends: every stage may be repeated."""
-        release = self.release
-        if release.kind == "rollback":
-            revision = self.revision.rsplit(":", 1)[-1]
-            return f"platform rollback {release.service} --env {release.environment} --to {revision or release.version}"
-        return f"platform deploy {release.service} --env {release.environment} --image {release.version}"
 
-    @property
-    def look(self) -> str:
-        """The command that shows what goes on without this release."""
-        release = self.release
-        if self.deployment_id:
-            return f"platform wait {self.deployment_id} --env {release.environment}"
-        return f"platform status {release.service} --env {release.environment}"
+@dataclass(slots=True, kw_only=True)
+class ReleaseContext(Context):
+    """`appspec` is the repository's template. `release` and `outcome` are set by `start` and `finish`."""
 
-    @contextmanager
-    def stage(self, name: StageName) -> Iterator[None]:
-        began = self.clock.now()
-        try:
-            yield
-        except Ending as ending:
-            failed = ending.kind not in ("released", "traffic_shifted", "detached")
-            self.stage_ended(name, "failed" if failed else "done", began, ending.what if failed else "")
-            raise
-        except Exception as error:
-            self.stage_ended(name, "failed", began, error.what if isinstance(error, PlatformError) else str(error))
-            raise
-        self.stage_ended(name, "done", began)
-
-    def skip(self, name: StageName, reason: str) -> None:
-        self.stage_ended(name, "skipped", self.clock.now(), reason)
-
-    def stage_ended(self, name: StageName, status: StageStatus, began: datetime, reason: str = "") -> None:
-        seconds = (self.clock.now() - began).total_seconds()
-        stage = Stage(name=name, status=status, seconds=seconds, reason=reason)
-        self.stages.append(stage)
-        self.tell(StageEnded(stage=stage))
-
-    def outcome(self, ending: Ending) -> Outcome:
-        """Told as the last event."""
-        outcome = Outcome(
-            kind=ending.kind,
-            what=f"{ending.what}; but its scaling is still suspended" if self.still_suspended else ending.what,
-            release=self.release,
-            started_at=self.started_at,
-            ended_at=self.clock.now(),
-            checks=tuple(self.checks),
-            stages=tuple(self.stages),
-            revision=self.revision,
-            previous_revision=self.previous_revision,
-            worker_revision=self.worker_revision,
-            deployment_id=self.deployment_id,
-            rollback_deployment_id=self.rollback_deployment_id,
-            explanation=ending.explanation,
-            resume=ending.resume or self.still_suspended or None,
-            signal_number=ending.signal_number,
-        )
-        self.tell(Ended(outcome=outcome))
-        return outcome
-
-
-# Ctrl-C and the signal with which a build is cancelled: heard at once, obeyed where a release can be left or undone.
-#
-# A handler that raised in the middle of a call could leave a deployment behind that nobody knows. So the first signal
-# is only remembered, and every wait and every step asks for it; the second one ends the process at once.
-
-HEARD: Final = (signal.SIGINT, signal.SIGTERM)
-
-
-class Interrupted(Exception):
-    """Raised once, at the next step after the signal."""
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(signal_number).name}")
-        self.signal_number = signal_number
-
-
-class Interrupts:
-    """
-    Args:
-        leave: what a second signal does; it does not return.
-    """
-
-    def __init__(self, leave: Callable[[int], None] = os._exit) -> None:
-        self.signal_number: int | None = None
-        self.obeyed = False
-        self.leave = leave
-
-    def arrive(self, signal_number: int) -> None:
-        if self.signal_number is not None:
-            self.leave(128 + signal_number)
-        self.signal_number = signal_number
-
-    def check(self) -> None:
-        """
-        Raises:
-            Interrupted: a signal came. Once: what is done about it is not interrupted again.
-        """
-        if self.signal_number is not None and not self.obeyed:
-            self.obeyed = True
-            raise Interrupted(self.signal_number)
-
-
-@contextmanager
-def heard(interrupts: Interrupts) -> Iterator[None]:
-    """While it is open, signals arrive there."""
-
-    def arrive(signal_number: int, _frame: FrameType | None) -> None:
-        interrupts.arrive(signal_number)
-
-    before = {number: signal.signal(number, arrive) for number in HEARD}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class Lock(Protocol):
-    """What a release needs of the lock that it holds."""
-
-    def renew_when_due(self) -> None: ...
-
-    def renew(self) -> None: ...
-
-    def note(self, *, deployment_id: str | None = None, scaling: Suspended | None = None) -> None: ...
-
-    def stay(self) -> None: ...
-
-    def forget_scaling(self) -> None: ...
-
-    @property
-    def scaling(self) -> Suspended | None: ...
-
-    @property
-    def before(self) -> LockItem | None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What a release needs of the world. `appspec` is the repository's template."""
-
-    aws: Aws
-    clock: Clock
-    tell: Tell
-    evidence: EvidenceCollector
-    interrupts: Interrupts
-    appspec: str
-    is_ancestor: IsAncestor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Releasing:
-    """One release under way. `lock` is that of whoever only looks, until it is this release's turn."""
-
+    emit: Emit
     spec: ServiceSpec
     environment: Environment
-    order: Order
-    tools: Tools
-    lock: Lock
-    journal: Journal
+    options: ReleaseOptions
+    evidence: EvidenceCollector
+    appspec: str
+    is_ancestor: IsAncestor
+    release: Release = field(init=False)
+    journal: Journal = field(init=False)
+    outcome: Outcome = field(init=False)
 
-    @property
-    def aws(self) -> Aws:
-        """With retries. What may fail, or waits longer, uses `aws_once`."""
-        return self.tools.aws.with_retries(self.retry)
+    def start(self, release: Release) -> None:
+        """Begin the journal of a release."""
+        self.release = release
+        self.journal = Journal(started_at=self.now())
 
-    @property
-    def aws_once(self) -> Aws:
-        """Without retries."""
-        return self.tools.aws
+    def report_start(self) -> None:
+        self.emit(Started(release=self.release))
 
-    @property
-    def retry(self) -> Retry:
-        return Retry(self.on_retry)
-
-    @property
-    def tell(self) -> Tell:
-        return self.tools.tell
-
-    @property
-    def release(self) -> Release:
-        return self.journal.release
+    def warn(self, what: str, hint: str) -> None:
+        self.emit(Warned(what=what, hint=hint))
 
     @property
     def cluster(self) -> str:
@@ -270,46 +220,86 @@ class Releasing:
 
     @property
     def api(self) -> str:
-        """Of the ECS service, of CodeDeploy's application and of its deployment group."""
+        """The name of the ECS service, of CodeDeploy's application and of its deployment group."""
         return service_name(self.spec, self.environment)
 
     @property
     def worker(self) -> str:
         return worker_service_name(self.spec, self.environment)
 
-    def now(self) -> datetime:
-        return self.tools.clock.now()
-
     def observe(self) -> ServiceState:
         return observe_service(self.spec, self.environment, self.aws)
 
-    def go_on(self) -> None:
-        """Before each step. Raises as `pause` does."""
-        self.pause(0)
+    # The commands that a person may run next.
 
-    def pause(self, seconds: float) -> None:
-        """In steps of a second.
+    @property
+    def status_command(self) -> str:
+        return f"platform status {self.spec.name} --env {self.environment.name}"
 
-        Raises:
-            Interrupted: a signal came meanwhile.
-            LockLost: somebody took the release over.
-        """
-        until = self.now() + timedelta(seconds=seconds)
-        while (left := (until - self.now()).total_seconds()) > 0:
-            self.tools.interrupts.check()
-            self.tools.clock.sleep(min(1, left))
-        self.tools.interrupts.check()
-        self.lock.renew_when_due()
+    @property
+    def history_command(self) -> str:
+        return f"platform history {self.spec.name} --env {self.environment.name}"
 
-    def check_turn(self) -> None:
-        """Before each write. A lock that cannot be asked now is ours until its time is over.
+    def wait_command(self, deployment_id: str) -> str:
+        return f"platform wait {deployment_id} --env {self.environment.name}"
 
-        Raises:
-            LockLost
-        """
-        best_effort(self.lock.renew, None)
+    @property
+    def repeat_command(self) -> str:
+        """Resumes where this release ends: every stage may be repeated."""
+        service, environment = self.spec.name, self.environment.name
+        if self.release.kind == "rollback":
+            revision = self.journal.revision.rsplit(":", 1)[-1]
+            return f"platform rollback {service} --env {environment} --to {revision or self.release.version}"
+        return f"platform deploy {service} --env {environment} --image {self.release.version}"
 
-    def on_retry(self, error: AwsCallFailed, pause: int) -> None:
-        """Wait before another attempt. Raises as `pause` does."""
-        self.tell(Warned(what=error.what, hint=f"asking again in {pause} s"))
-        self.pause(pause)
+    @property
+    def look_command(self) -> str:
+        """Shows what continues without this release."""
+        id = self.journal.deployment_id
+        return self.wait_command(id) if id else self.status_command
+
+    # Stages, and the end.
+
+    @contextmanager
+    def stage(self, name: StageName) -> Iterator[None]:
+        began = self.now()
+        try:
+            yield
+        except ReleaseEnded as ended:
+            failed = ended.kind not in ("released", "traffic_shifted", "detached")
+            self.end_stage(name, "failed" if failed else "done", began, ended.what if failed else "")
+            raise
+        except Exception as error:
+            self.end_stage(name, "failed", began, error.what if isinstance(error, PlatformError) else str(error))
+            raise
+        self.end_stage(name, "done", began)
+
+    def skip(self, name: StageName, reason: str) -> None:
+        self.end_stage(name, "skipped", self.now(), reason)
+
+    def end_stage(self, name: StageName, status: StageStatus, began: datetime, reason: str = "") -> None:
+        stage = Stage(name=name, status=status, seconds=(self.now() - began).total_seconds(), reason=reason)
+        self.journal.stages.append(stage)
+        self.emit(StageEnded(stage=stage))
+
+    def finish(self, ended: ReleaseEnded) -> None:
+        """Set the outcome and emit it as the last event."""
+        journal = self.journal
+        self.outcome = Outcome(
+            kind=ended.kind,
+            what=f"{ended.what}; but its scaling is still suspended" if journal.still_suspended else ended.what,
+            release=self.release,
+            started_at=journal.started_at,
+            ended_at=self.now(),
+            checks=tuple(journal.checks),
+            stages=tuple(journal.stages),
+            revision=journal.revision,
+            previous_revision=journal.previous_revision,
+            worker_revision=journal.worker_revision,
+            deployment_id=journal.deployment_id,
+            rollback_deployment_id=journal.rollback_deployment_id,
+            explanation=ended.explanation,
+            resume=ended.resume or journal.still_suspended or None,
+            signal_number=ended.signal_number,
+        )
+        self.emit(Ended(outcome=self.outcome))

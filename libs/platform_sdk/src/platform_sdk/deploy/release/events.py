@@ -1,4 +1,4 @@
-"""What is told while a release goes on. Who listens decides what to print; the driver prints nothing."""
+"""Events that a release emits. The release prints nothing: renderers in output/ print them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,14 +6,7 @@ from datetime import datetime
 
 from platform_sdk.deploy.release.options import Release
 from platform_sdk.deploy.release.outcome import Check, Outcome, Stage
-from platform_sdk.deploy.state import (
-    Alarm,
-    Deployment,
-    DeploymentTarget,
-    LogLine,
-    RollingDeployment,
-    Suspended,
-)
+from platform_sdk.deploy.state import Alarm, Deployment, DeploymentTarget, LogLine, RollingDeployment, Suspended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +16,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """For somebody else to end: told on every poll. `subject` says for what, such as `the release of 4f2a9c1 by ci`."""
+    """For another release or deployment; emitted on every poll. `subject` is such as `the release of 4f2a9c1 by ci`."""
 
     subject: str
     until: datetime
@@ -36,7 +29,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """`role` is api, worker, or the name of one of `[[tasks]]`; `reused` says that the document existed already."""
+    """`role` is api, worker, or the name of one of `[[tasks]]`; `reused`: the document was registered already."""
 
     role: str
     revision: str
@@ -45,7 +38,7 @@ class Registered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrating:
-    """Told on every poll. `new_lines` are the log lines since the last one."""
+    """Emitted on every poll. `new_lines` are the log lines since the last one."""
 
     task: str
     last_status: str
@@ -54,18 +47,18 @@ class Migrating:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerProgress:
-    """Told on every poll. `deployment` is None until ECS lists the new revision's."""
+    """Emitted on every poll. `deployment` is None until ECS lists that of the new revision."""
 
     service: str
     revision: str
     deployment: RollingDeployment | None
-    former: tuple[RollingDeployment, ...]
+    others: tuple[RollingDeployment, ...]
     at: datetime
     deadline: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScalingHeld:
+class ScalingSuspended:
     resource: str
     before: Suspended
 
@@ -78,7 +71,7 @@ class ScalingRestored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentCreated:
-    """`adopted` says that it was there already: of this version, by a release that did not come to its end."""
+    """`adopted`: it existed already, created for this version by a release that did not end."""
 
     deployment_id: str
     revision: str
@@ -87,10 +80,10 @@ class DeploymentCreated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shifting:
-    """Told on every poll of CodeDeploy. `target` is None until it has begun.
+    """Emitted on every poll of CodeDeploy. `target` is None until the deployment has started.
 
-    `healthy_tasks` counts those of the replacement that the load balancer finds healthy, None where it does not tell;
-    `rolls_back` says that this is the deployment that takes another one back.
+    `healthy_tasks` counts those of the replacement that the load balancer finds healthy, None where it is unknown;
+    `rolls_back` says that this deployment rolls another one back.
     """
 
     deployment: Deployment
@@ -105,7 +98,7 @@ class Shifting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficShifted:
-    """All users are on the new revision; the former tasks stay for the bake time."""
+    """All users are on the new revision; the original tasks stay for the bake time."""
 
     deployment_id: str
     bake_minutes: int
@@ -113,7 +106,7 @@ class TrafficShifted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollingBack:
-    """`deployment_id` is the one that is taken back, empty for a worker's."""
+    """`deployment_id` is the one that is rolled back, empty for a worker's."""
 
     deployment_id: str
     because: str
@@ -138,7 +131,7 @@ class StageEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The last one of every release."""
+    """The last event of every release."""
 
     outcome: Outcome
 
@@ -150,7 +143,7 @@ ReleaseEvent = (
     | Registered
     | Migrating
     | WorkerProgress
-    | ScalingHeld
+    | ScalingSuspended
     | ScalingRestored
     | DeploymentCreated
     | Shifting
@@ -161,4 +154,4 @@ ReleaseEvent = (
     | StageEnded
     | Ended
 )
-Tell = Callable[[ReleaseEvent], None]
+Emit = Callable[[ReleaseEvent], None]

@@ -1,255 +1,195 @@
-"""The story of a release: one version's way to all users, told top-down.
+"""A release from its start to its outcome. `execute` lists the stages; each of them is a file beside this one.
 
-Every stage may be repeated: what it finds done already it leaves alone. So a release that was killed is finished by
-giving the same command again.
+Every stage may be repeated: what it finds done already, it leaves unchanged. To finish a release that was killed, run
+the same command again.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, NoReturn
 
 from platform_sdk.deploy.aws import AwsCallFailed
-from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.release.concurrency import after_running, superseded, take_turn, without_lock
-from platform_sdk.deploy.release.context import Ending, Interrupted, Journal, Releasing, Tools
+from platform_sdk.deploy.release.concurrency import acquire_lock, await_running_deployment, supersede_deployment
+from platform_sdk.deploy.release.context import Interrupted, ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.deployment import (
     DeploymentFailed,
-    Ground,
+    TrafficBaseline,
+    await_rollback,
     follow,
-    ground_of,
-    resume_command,
     serving_in,
-    settle,
+    traffic_baseline,
 )
-from platform_sdk.deploy.release.events import InterruptedBySignal, RollingBack, Started
-from platform_sdk.deploy.release.history import worker_beside
+from platform_sdk.deploy.release.events import InterruptedBySignal, RollingBack
+from platform_sdk.deploy.release.history import paired_worker_revision
 from platform_sdk.deploy.release.lock import LockLost
 from platform_sdk.deploy.release.migrate import migrate
-from platform_sdk.deploy.release.options import ExistingRevisions, NewImage, Order, Release
+from platform_sdk.deploy.release.options import NewImage, Release
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.preflight import refuse_unless_ready
-from platform_sdk.deploy.release.preflight.stack import Asked
-from platform_sdk.deploy.release.recovery import put_right
-from platform_sdk.deploy.release.register import Revisions, register, with_tasks
-from platform_sdk.deploy.release.traffic_shift import begin, created_by_us, following_of, shift_traffic
-from platform_sdk.deploy.release.worker import return_worker, roll_worker
+from platform_sdk.deploy.release.recovery import recover_interrupted_release
+from platform_sdk.deploy.release.register import Revisions, register, register_tasks
+from platform_sdk.deploy.release.traffic_shift import created_by_us, following_of, shift_traffic
+from platform_sdk.deploy.release.worker import return_worker, return_worker_on_failure, roll_worker
 from platform_sdk.deploy.state import ServiceState
 
-# When a release cannot go on: a signal, or an AWS that refuses. Leaves what goes on by itself, or takes it back.
-
-CHANGING: Final = frozenset({"CreateDeployment", "RunTask", "UpdateService"})
-"""Calls after which something goes on by itself."""
+STARTS_WORK: Final = frozenset({"CreateDeployment", "RunTask", "UpdateService"})
+"""Operations after which AWS works on without us."""
 
 
-def left(releasing: Releasing, interrupted: Interrupted) -> Ending:
-    """What is under way goes on at AWS."""
-    id = deployment_of(releasing)
-    journal = releasing.journal
-    if id:
-        what, resume = f"the deployment {id} goes on by itself", resume_command(id, releasing)
-    elif journal.under_way:
-        what, resume = f"{journal.under_way} goes on by itself", releasing.journal.again
-    else:
-        what, resume = "nothing of it goes on", releasing.journal.again
-    return Ending("interrupted", what, resume=resume, signal_number=interrupted.signal_number)
+def execute(release: Release, context: ReleaseContext) -> Outcome:
+    """Release a version and return the outcome, also where it fails."""
+    context.start(release)
+    context.report_start()
+    with conclude(context), acquire_lock(context), rescue(context):
+        recover_interrupted_release(context)
+        if context.options.if_busy == "wait":
+            await_running_deployment(context)
+            recover_interrupted_release(context)
+        state = context.observe()
+        refuse_unless_ready(context, state)
+        if context.options.if_busy == "supersede":
+            state = supersede_deployment(context, state)
+        revisions = register_revisions(context, state)
+        end_if_live(context, state, revisions)
+        migrate(context, revisions.api, state)
+        roll_worker(context, revisions.worker, state.worker)
+        with return_worker_on_failure(context):
+            set_grace_period(context, state)
+            shift_traffic(context, revisions.api, state)
+    return context.outcome
 
 
-def taken_back(releasing: Releasing, interrupted: Interrupted) -> Ending:
-    """Users are on the former version when it returns, or it says that they are not."""
-    id = deployment_of(releasing)
-    ending = Ending("failed_rolled_back", "the former version serves all users")
-    if id:
-        ending = stopped(releasing, id, ground_of(releasing.observe(), releasing.journal.previous_revision))
-    if ending.kind not in ("failed_rolled_back", "superseded"):
-        return ending
-    return_worker(releasing)
-    return Ending("interrupted", ending.what, resume=releasing.journal.again, signal_number=interrupted.signal_number)
-
-
-def stopped(releasing: Releasing, id: str, ground: Ground) -> Ending:
-    """Stops a deployment with rollback, and follows both to their ends."""
-    releasing.tell(RollingBack(deployment_id=id, because="asked to"))
-    releasing.aws.codedeploy.stop(id, roll_back=True)
-    following = following_of(releasing, id, releasing.journal.revision, ground)
-    seen = follow(releasing, following, "done")
-    if seen.deployment.status == "Succeeded":
-        return Ending("released", f"too late to go back: the deployment {id} has succeeded")
-    return settle(releasing, DeploymentFailed(following, seen), ground)
-
-
-def broken_off(releasing: Releasing, error: AwsCallFailed) -> Ending:
-    """AWS refused, and goes on refusing. What it does by itself now, it does without us."""
-    journal = releasing.journal
-    said = f"{error.what}: {error.because}" if error.because else error.what
-    id = journal.deployment_id
-    if id:
-        what = f"the deployment {id} goes on by itself, unseen: {said}"
-        return Ending("timed_out", what, resume=resume_command(id, releasing))
-    if journal.under_way or (error.may_have_happened and error.operation in CHANGING):
-        what = f"{journal.under_way or 'what was asked for last'} may go on by itself, unseen: {said}"
-        return Ending("timed_out", what, resume=releasing.journal.again)
-    if not journal.worker_rolled:
-        return Ending("failed_unchanged", f"{unchanged(releasing)}: {said}", resume=journal.again)
-    return_worker(releasing)
-    return Ending("failed_rolled_back", f"the former version serves all users: {said}", resume=releasing.journal.again)
-
-
-def unchanged(releasing: Releasing) -> str:
-    """What is registered runs only where somebody starts it, but it is there."""
-    registers = isinstance(releasing.release.target, NewImage) and bool(releasing.journal.revision)
-    return "no task was replaced; its task definitions are registered" if registers else "nothing was changed"
-
-
-def deployment_of(releasing: Releasing) -> str:
-    """Also of one whose creation was interrupted before its id arrived."""
-    return releasing.journal.deployment_id or created_by_us(releasing) or ""
-
-
-GOES_ON: Final = ("detached", "traffic_shifted", "interrupted", "timed_out")
-"""Endings after which CodeDeploy may still take a deployment back, when nobody sees it."""
-
-
-def execute(release: Release, spec: ServiceSpec, environment: Environment, order: Order, tools: Tools) -> Outcome:
-    """The outcome, also where AWS cannot be asked whose turn it is."""
-    looking = without_lock(release, spec, environment, order, tools)
-    tools.tell(Started(release=release))
-
-    def story() -> Ending:
-        with take_turn(looking) as releasing:
-            return unbroken(releasing, bring_to_users)
-
-    return concluded(looking.journal, story)
-
-
-def concluded(journal: Journal, story: Callable[[], Ending]) -> Outcome:
+@contextmanager
+def conclude(context: ReleaseContext) -> Iterator[None]:
+    """Turn whatever ends the block into the context's outcome."""
     try:
-        ending = story()
+        yield
+        raise AssertionError("every release ends with ReleaseEnded")
+    except ReleaseEnded as error:
+        ended = error
     except LockLost as lost:
-        ending = Ending("superseded", f"{lost.what}: {lost.because}", resume=journal.look)
+        ended = ReleaseEnded("superseded", f"{lost.what}: {lost.because}", resume=context.look_command)
     except AwsCallFailed as error:
-        ending = unasked(journal, error)
+        # AWS does not say who holds the lock, or it fails during the rollback, too.
+        if context.journal.stages:
+            what = f"it is not known what runs now: {sentence(error)}"
+            ended = ReleaseEnded("timed_out", what, resume=context.look_command)
+        else:
+            what = f"nothing was changed: {sentence(error)}"
+            ended = ReleaseEnded("failed_unchanged", what, resume=context.repeat_command)
     except Interrupted as interrupted:
-        number = interrupted.signal_number
-        ending = Ending("interrupted", "nothing was changed", resume=journal.again, signal_number=number)
-    except Ending as ended:
-        ending = ended
-    return journal.outcome(ending)
-
-
-def unasked(journal: Journal, error: AwsCallFailed) -> Ending:
-    """AWS does not tell whose turn it is, or is away also for the way back."""
-    said = f"{error.what}: {error.because}" if error.because else error.what
-    if journal.stages:
-        return Ending("timed_out", f"it is not known what runs now: {said}", resume=journal.look)
-    return Ending("failed_unchanged", f"nothing was changed: {said}", resume=journal.again)
-
-
-def unbroken(releasing: Releasing, story: Callable[[Releasing], Ending]) -> Ending:
-    """What goes wrong in the middle ends as an outcome, never as a trace."""
-    ending = ending_of(releasing, story)
-    if ending.kind in GOES_ON and releasing.journal.deployment_id:
-        releasing.lock.stay()
-    return ending
-
-
-def ending_of(releasing: Releasing, story: Callable[[Releasing], Ending]) -> Ending:
-    try:
-        return story(releasing)
-    except Ending as ending:
-        return ending
-    except Interrupted as interrupted:
-        return after_signal(releasing, interrupted)
-    except AwsCallFailed as error:
-        return broken_off(releasing, error)
-
-
-def bring_to_users(releasing: Releasing) -> Ending:
-    """
-    Raises:
-        Ending: the release ends early, and users are where it says.
-    """
-    put_right(releasing)
-    if releasing.order.if_busy == "wait":
-        after_running(releasing)
-        put_right(releasing)
-    state = releasing.observe()
-    refuse_unless_ready(Asked(releasing=releasing, state=state))
-    if releasing.order.if_busy == "supersede":
-        state = superseded(releasing, state)
-    revisions = register_all(releasing, state)
-    if is_live(state, revisions):
-        return with_tasks(
-            releasing, state, Ending("nothing_to_do", f"{releasing.release.version} serves all users already")
+        ended = ReleaseEnded(
+            "interrupted", "nothing was changed", resume=context.repeat_command, signal_number=interrupted.signal_number
         )
-    migrate_with(releasing, revisions, state)
-    roll_worker(releasing, revisions.worker, state.worker)
-    return with_tasks(releasing, state, shift_with_worker(releasing, revisions, state))
+    context.finish(ended)
 
 
-def after_signal(releasing: Releasing, interrupted: Interrupted) -> Ending:
-    rolls_back = releasing.order.on_interrupt == "rollback"
-    releasing.tell(InterruptedBySignal(signal_number=interrupted.signal_number, rolls_back=rolls_back))
+@contextmanager
+def rescue(context: ReleaseContext) -> Iterator[None]:
+    """Leave a known state when a signal comes or AWS refuses: either something continues on AWS, or it is undone."""
     try:
-        return taken_back(releasing, interrupted) if rolls_back else left(releasing, interrupted)
-    except Ending as ending:
-        return ending
+        try:
+            yield
+        except Interrupted as interrupted:
+            rolls_back = context.options.on_interrupt == "rollback"
+            context.emit(InterruptedBySignal(signal_number=interrupted.signal_number, rolls_back=rolls_back))
+            if rolls_back:
+                roll_back_interrupted(context, interrupted)
+            leave_running(context, interrupted)
     except AwsCallFailed as error:
-        return broken_off(releasing, error)
+        abort_on_aws_error(context, error)
 
 
-def register_all(releasing: Releasing, state: ServiceState) -> Revisions:
-    journal = releasing.journal
-    releasing.go_on()
-    with journal.stage("register"):
-        revisions = register(releasing, state)
+def register_revisions(context: ReleaseContext, state: ServiceState) -> Revisions:
+    journal = context.journal
+    context.checkpoint()
+    with context.stage("register"):
+        revisions = register(context, state)
     journal.revision, journal.worker_revision = revisions.api, revisions.worker or ""
     journal.previous_revision = state.api.task_definition if state.api else ""
     if revisions.worker and state.worker:
-        journal.worker_before = worker_beside(releasing, state, revisions.worker)
+        journal.worker_before = paired_worker_revision(context, state, revisions.worker)
     return revisions
 
 
-def is_live(state: ServiceState, revisions: Revisions) -> bool:
-    """All of it runs, and nothing is under way that could change that."""
+def end_if_live(context: ReleaseContext, state: ServiceState, revisions: Revisions) -> None:
+    """Raise ReleaseEnded if both revisions run and no deployment could change that."""
     worker = state.worker.task_definition if state.worker else None
     serves = serving_in(state).is_all(revisions.api)
-    return serves and revisions.worker in (None, worker) and state.running_deployment is None
+    if serves and revisions.worker in (None, worker) and state.running_deployment is None:
+        register_tasks(context, state)
+        raise ReleaseEnded("nothing_to_do", f"{context.release.version} serves all users already")
 
 
-def migrate_with(releasing: Releasing, revisions: Revisions, state: ServiceState) -> None:
-    """A revision that served before has had its migrations."""
-    assert state.api is not None, "preflight refuses a service that does not exist"
-    if isinstance(releasing.release.target, ExistingRevisions):
-        releasing.journal.skip("migrate", "the version has served before")
-        return
-    migrate(releasing, revisions.api, state.api)
-
-
-def shift_with_worker(releasing: Releasing, revisions: Revisions, state: ServiceState) -> Ending:
-    """The worker goes back with the API: they are one version."""
-    ground = ground_of(state)
-    set_grace_period(releasing, state)
-    try:
-        if releasing.order.detach:
-            return detached(releasing, revisions.api, ground)
-        return shift_traffic(releasing, revisions.api, ground)
-    except Ending as ending:
-        # Who superseded a deployment of ours brings a worker, too; who came before it knows nothing of ours.
-        if ending.kind in ("failed_rolled_back", "rollback_failed") or not releasing.journal.deployment_id:
-            return_worker(releasing)
-        raise
-
-
-def set_grace_period(releasing: Releasing, state: ServiceState) -> None:
-    """Of the ECS service, whose text in the stack stays as it was created: decision 0014."""
-    seconds = releasing.spec.health_check.grace_period_seconds
+def set_grace_period(context: ReleaseContext, state: ServiceState) -> None:
+    """Set that of the ECS service: its text in the stack stays as it was created (decision 0014)."""
+    seconds = context.spec.health_check.grace_period_seconds
     if state.api is not None and state.api.grace_period_seconds != seconds:
-        releasing.check_turn()
-        releasing.aws.ecs.set_grace_period(releasing.cluster, releasing.api, seconds)
+        context.confirm_lock()
+        context.aws.ecs.set_grace_period(context.cluster, context.api, seconds)
 
 
-def detached(releasing: Releasing, revision: str, ground: Ground) -> Ending:
-    with releasing.journal.stage("shift"):
-        id = begin(releasing, revision, ground).deployment_id
-    what = f"the deployment {id} goes on by itself, and nobody holds scaling still"
-    return Ending("detached", what, resume=resume_command(id, releasing))
+def leave_running(context: ReleaseContext, interrupted: Interrupted) -> NoReturn:
+    """End the release. What runs on AWS continues."""
+    id, running = deployment_of(context), context.journal.running
+    if id:
+        what, resume = f"the deployment {id} continues without this command", context.wait_command(id)
+    elif running:
+        what, resume = f"{running} continues without this command", context.repeat_command
+    else:
+        what, resume = "nothing continues in the background", context.repeat_command
+    raise ReleaseEnded("interrupted", what, resume=resume, signal_number=interrupted.signal_number)
+
+
+def roll_back_interrupted(context: ReleaseContext, interrupted: Interrupted) -> NoReturn:
+    """Bring users back to the original version and end the release, or say that they are not."""
+    id, what = deployment_of(context), "the original version serves all users"
+    if id:
+        try:
+            stop_deployment(context, id, traffic_baseline(context.observe(), context.journal.previous_revision))
+        except ReleaseEnded as ended:
+            if ended.kind not in ("failed_rolled_back", "superseded"):
+                raise
+            what = ended.what
+    return_worker(context)
+    raise ReleaseEnded("interrupted", what, resume=context.repeat_command, signal_number=interrupted.signal_number)
+
+
+def deployment_of(context: ReleaseContext) -> str:
+    """Return the id of our deployment, also if its creation was interrupted before the id arrived."""
+    return context.journal.deployment_id or created_by_us(context) or ""
+
+
+def stop_deployment(context: ReleaseContext, id: str, baseline: TrafficBaseline) -> NoReturn:
+    """Stop a deployment with rollback, and follow both to their ends."""
+    context.emit(RollingBack(deployment_id=id, because="requested"))
+    context.aws.codedeploy.stop(id, roll_back=True)
+    following = following_of(context, id, context.journal.revision, baseline)
+    seen = follow(context, following, "done")
+    if seen.deployment.status == "Succeeded":
+        raise ReleaseEnded("released", f"too late to roll back: the deployment {id} has succeeded")
+    await_rollback(context, DeploymentFailed(following, seen), baseline)
+
+
+def abort_on_aws_error(context: ReleaseContext, error: AwsCallFailed) -> NoReturn:
+    """End the release because AWS keeps refusing. What runs on AWS now continues without us."""
+    journal = context.journal
+    if journal.deployment_id:
+        what = f"the deployment {journal.deployment_id} continues, unobserved: {sentence(error)}"
+        raise ReleaseEnded("timed_out", what, resume=context.wait_command(journal.deployment_id)) from error
+    if journal.running or (error.may_have_happened and error.operation in STARTS_WORK):
+        what = f"{journal.running or 'the last request'} may continue, unobserved: {sentence(error)}"
+        raise ReleaseEnded("timed_out", what, resume=context.repeat_command) from error
+    if not journal.worker_rolled:
+        # Registered task definitions run only where somebody starts them, but they exist.
+        registered = isinstance(context.release.target, NewImage) and bool(journal.revision)
+        unchanged = "no task was replaced; its task definitions are registered" if registered else "nothing was changed"
+        what = f"{unchanged}: {sentence(error)}"
+        raise ReleaseEnded("failed_unchanged", what, resume=context.repeat_command) from error
+    return_worker(context)
+    what = f"the original version serves all users: {sentence(error)}"
+    raise ReleaseEnded("failed_rolled_back", what, resume=context.repeat_command) from error
+
+
+def sentence(error: AwsCallFailed) -> str:
+    return f"{error.what}: {error.because}" if error.because else error.what

@@ -1,4 +1,7 @@
-"""Who released what, when, and how it ended: from the deployments of a service and of its worker, as values."""
+"""Who released what, when, and how it ended: read from the deployments of a service and of its worker.
+
+`platform history` prints it; rollback and recovery read from it what ran before.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,14 +13,14 @@ from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.diff import COMMIT_TAG, COMMITTED_AT_TAG, VERSION_TAG
-from platform_sdk.deploy.release.context import Releasing
-from platform_sdk.deploy.render.names import arn, service_name
+from platform_sdk.deploy.release.context import ReleaseContext
+from platform_sdk.deploy.render.names import arn, service_name, worker_service_name
 from platform_sdk.deploy.state import Deployment, ServiceDeployment, ServiceState, TaskDefinition
 
-# The one line of our own that every deployment carries: who released what, for the history and for recognising it.
+# The description of every deployment that a release creates. It identifies the release.
 
 MAX_LENGTH: Final = 256
-"""CodeDeploy's, for a deployment's description."""
+"""Of a deployment's description (CodeDeploy API Reference, CreateDeployment)."""
 
 LINE: Final = re.compile(
     r"(?P<kind>release|rollback) (?P<version>\S+) of (?P<commit>\S+) "
@@ -29,9 +32,9 @@ UNKNOWN: Final = "-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """`version` is the image's tag, `revision` is `family:number`, `id` is the release's own and unlike any other's.
+    """`version` is the image's tag, `revision` is `family:number`, `id` is the release's.
 
-    `worker` is the number of the worker's revision, `worker_before` the one that it goes back to if the API does.
+    `worker` is the number of the worker's revision, `worker_before` the one that it returns to with the API.
     """
 
     kind: Literal["release", "rollback"]
@@ -44,19 +47,21 @@ class Description:
     worker_before: int | None = None
 
     def text(self) -> str:
-        """At most 256 characters; a long name gives way, the id never does."""
-        head = f"{self.kind} {self.version} of {(self.commit or UNKNOWN)[:12]} as {self.revision}{self.beside()} by "
+        """Return at most 256 characters. A long name is cut, the id never is."""
+        head = (
+            f"{self.kind} {self.version} of {(self.commit or UNKNOWN)[:12]} as {self.revision}{self.worker_text()} by "
+        )
         tail = f" ({self.id})"
         return f"{head}{self.by[: MAX_LENGTH - len(head) - len(tail)]}{tail}"
 
-    def beside(self) -> str:
+    def worker_text(self) -> str:
         if self.worker is None:
             return ""
         return f" with worker {self.worker}" + (f" after {self.worker_before}" if self.worker_before else "")
 
 
 def parse_description(text: str) -> Description | None:
-    """None for a deployment that was not made by a release of ours."""
+    """Return None for a deployment that was not made by a release."""
     found = LINE.fullmatch(text)
     if found is None:
         return None
@@ -77,15 +82,15 @@ def number(digits: str | None) -> int | None:
 
 
 BY_CODEDEPLOY: Final = "codeDeployRollback"
-"""The creator of a deployment that takes another one back by itself."""
+"""The creator of an automatic rollback."""
 
 HEADINGS: Final = ("WHEN", "DEPLOYMENT", "WHAT", "VERSION", "COMMIT", "REVISION", "ENDED", "TOOK", "BY")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One deployment, or the update of a worker that no deployment followed. Texts are empty where nobody knows;
-    `is_live` says that its revision has the traffic now.
+    """One deployment, or the update of a worker that no deployment followed. Unknown texts are empty; `is_live` says
+    that its revision has the traffic now.
     """
 
     at: datetime
@@ -115,38 +120,38 @@ class Entry:
 
 
 def history(deployments: Sequence[Deployment], live_revision: str) -> Iterator[Entry]:
-    """Newest first. `live_revision` is `family:number` of the primary task set, or empty."""
+    """Yield entries, newest first. `live_revision` is `family:number` of the primary task set, or empty."""
     for deployment in sorted(deployments, key=lambda each: each.created_at, reverse=True):
         yield entry_of(deployment, live_revision)
 
 
 def entry_of(deployment: Deployment, live_revision: str) -> Entry:
-    said = parse_description(deployment.description)
+    description = parse_description(deployment.description)
     automatic = deployment.creator == BY_CODEDEPLOY
     return Entry(
         at=deployment.created_at,
         deployment_id=deployment.id,
-        what=f"takes back {deployment.rolls_back}" if automatic else said.kind if said else "by hand",
-        version=said.version if said else "",
-        commit=(said.commit or "") if said else "",
-        revision=said.revision if said else "",
+        what=f"rolls back {deployment.rolls_back}" if automatic else description.kind if description else "manual",
+        version=description.version if description else "",
+        commit=(description.commit or "") if description else "",
+        revision=description.revision if description else "",
         ended=ended(deployment),
         took=deployment.completed_at - deployment.created_at if deployment.completed_at else None,
-        by="CodeDeploy" if automatic else said.by if said else deployment.creator,
-        is_live=bool(live_revision) and said is not None and said.revision == live_revision,
+        by="CodeDeploy" if automatic else description.by if description else deployment.creator,
+        is_live=bool(live_revision) and description is not None and description.revision == live_revision,
     )
 
 
-def at_the_worker(deployments: Sequence[Deployment], rolled: Sequence[ServiceDeployment]) -> list[ServiceDeployment]:
-    """Updates of the worker by releases that made no deployment: of revisions that none of those that are listed names.
+def worker_updates(deployments: Sequence[Deployment], rolled: Sequence[ServiceDeployment]) -> list[ServiceDeployment]:
+    """Return updates of the worker by releases that made no deployment: of revisions that no listed deployment names.
 
-    Only since the oldest of these, and only revisions that are newer than the first one that they name: what came
-    before, nobody wrote down.
+    Only since the oldest of these, and only revisions newer than the first one that they name: earlier ones cannot be
+    told apart.
     """
-    said = [parse_description(deployment.description) for deployment in deployments]
-    brought = {each.worker for each in said if each and each.worker}
-    known = brought | {each.worker_before for each in said if each}
-    if not brought:
+    descriptions = [parse_description(deployment.description) for deployment in deployments]
+    released = {each.worker for each in descriptions if each and each.worker}
+    known = released | {each.worker_before for each in descriptions if each}
+    if not released:
         return []
     since = min(deployment.created_at for deployment in deployments)
     return [
@@ -155,17 +160,17 @@ def at_the_worker(deployments: Sequence[Deployment], rolled: Sequence[ServiceDep
         if each.started_at is not None
         and each.started_at >= since
         and number_of(each) not in known
-        and number_of(each) > min(brought)
+        and number_of(each) > min(released)
     ]
 
 
 def number_of(rolled: ServiceDeployment) -> int:
-    """Of its revision."""
+    """Return the number of its revision."""
     return int(rolled.target_revision.rpartition(":")[2] or 0)
 
 
-def entry_at_the_worker(rolled: ServiceDeployment, revision: TaskDefinition | None) -> Entry:
-    assert rolled.started_at is not None, "only those that began are asked for"
+def entry_of_worker(rolled: ServiceDeployment, revision: TaskDefinition | None) -> Entry:
+    assert rolled.started_at is not None, "worker_updates returns started ones only"
     tags = revision.tags if revision else {}
     return Entry(
         at=rolled.started_at,
@@ -182,13 +187,13 @@ def entry_at_the_worker(rolled: ServiceDeployment, revision: TaskDefinition | No
 
 
 def ended(deployment: Deployment) -> str:
-    """AWS's word for how it ended, or for how far it is, and what took it back."""
+    """Return AWS's status, its error, and what rolled it back."""
     words = [deployment.status, deployment.error_code, deployment.rolled_back_by and f"by {deployment.rolled_back_by}"]
     return " ".join(filter(None, words))
 
 
 def as_table(entries: Sequence[Entry]) -> str:
-    """Columns, the live revision marked by `*`."""
+    """Return columns; `*` marks the live revision."""
     rows = [HEADINGS, *(row_of(entry) for entry in entries)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     return "\n".join(
@@ -211,59 +216,59 @@ def row_of(entry: Entry) -> tuple[str, ...]:
     )
 
 
-# What ran before: where the worker goes back with the API, and to which versions a rollback may go.
+# What ran before: the revisions that the worker, or a rollback, returns to.
 
 IN_APPSPEC: Final = re.compile(r"TaskDefinition\"?:\s*\"?(?P<arn>arn:[^\s\"]+)")
-MOST: Final = 25
-"""Deployments that are looked at, where nobody names one."""
-LONGER: Final = (100, 400, 1600)
-"""Deployments that are looked at for a version that was named."""
+MAX_DEPLOYMENTS: Final = 25
+"""Deployments to search, where no version is named."""
+MORE_DEPLOYMENTS: Final = (100, 400, 1600)
+"""Deployments to search for a named version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A revision that served all users well. `version` is empty where nobody wrote it down; `goes_back` says that it
-    was brought back from another one, which somebody wanted to leave; `worker` is the number of the worker's beside it.
+    """A revision that served all users well. `version` is empty where it is unknown; `is_rollback` says that it came
+    by a rollback from another one; `worker` is the number of the worker's revision that was released with it.
     """
 
     revision: str
     version: str
     deployment_id: str
     at: datetime
-    goes_back: bool
+    is_rollback: bool
     worker: int | None
 
 
-def served(releasing: Releasing, *, most: int = MOST) -> Iterator[Served]:
-    """Newest first; a deployment that was taken back did not succeed, so it is not among them."""
-    deployments = releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=most, statuses=("Succeeded",))
-    return (each for each in (served_by(releasing, deployment) for deployment in deployments) if each is not None)
+def served(context: ReleaseContext, *, most: int = MAX_DEPLOYMENTS) -> Iterator[Served]:
+    """Yield revisions, newest first. A deployment that was rolled back did not succeed, so it is left out."""
+    deployments = context.aws.codedeploy.deployments(context.api, context.api, most=most, statuses=("Succeeded",))
+    return (each for each in (served_by(context, deployment) for deployment in deployments) if each is not None)
 
 
-def served_by(releasing: Releasing, deployment: Deployment) -> Served | None:
-    """None where AWS does not keep what it brought."""
-    told = parse_description(deployment.description)
-    if told is None:
-        revision = found(releasing, deployment)
+def served_by(context: ReleaseContext, deployment: Deployment) -> Served | None:
+    """Return None where AWS does not keep what the deployment released."""
+    description = parse_description(deployment.description)
+    if description is None:
+        revision = revision_in_appspec(context, deployment)
     else:
-        revision = arn(releasing.environment, "ecs", f"task-definition/{told.revision}")
+        revision = arn(context.environment, "ecs", f"task-definition/{description.revision}")
     if not revision:
         return None
     return Served(
         revision=revision,
-        version=told.version if told else version_at(releasing, revision),
+        version=description.version if description else version_at(context, revision),
         deployment_id=deployment.id,
         at=deployment.created_at,
-        goes_back=told is not None and told.kind == "rollback",
-        worker=told.worker if told else None,
+        is_rollback=description is not None and description.kind == "rollback",
+        worker=description.worker if description else None,
     )
 
 
-def served_with(releasing: Releasing, version: str) -> Served | None:
-    """The newest deployment that brought a version to all users, however long ago."""
+def served_with(context: ReleaseContext, version: str) -> Served | None:
+    """Return the newest deployment that released a version to all users, however long ago."""
     looked_at = 0
-    for most in (MOST, *LONGER):
-        known = list(served(releasing, most=most))
+    for most in (MAX_DEPLOYMENTS, *MORE_DEPLOYMENTS):
+        known = list(served(context, most=most))
         match = next((each for each in known[looked_at:] if each.version == version), None)
         if match is not None or len(known) == looked_at:
             return match
@@ -271,94 +276,97 @@ def served_with(releasing: Releasing, version: str) -> Served | None:
     return None
 
 
-def left_behind(newest_first: Sequence[Served]) -> frozenset[str]:
-    """Revisions that served all users until somebody went back from them, and that nobody has brought to them since."""
-    left: set[str] = set()
+def rolled_back_from(newest_first: Sequence[Served]) -> frozenset[str]:
+    """Return the revisions that were rolled back from, and have not been released again since."""
+    rejected: set[str] = set()
     live = ""
     for each in reversed(newest_first):
-        if each.goes_back and live != each.revision:
-            left.add(live)
-        left.discard(each.revision)
+        if each.is_rollback and live != each.revision:
+            rejected.add(live)
+        rejected.discard(each.revision)
         live = each.revision
-    return frozenset(left - {""})
+    return frozenset(rejected - {""})
 
 
-def found(releasing: Releasing, deployment: Deployment) -> str:
-    """The ARN of what a deployment brought that was made by hand; empty where AWS does not keep it."""
-    text = releasing.aws.codedeploy.appspec_of(deployment)
+def revision_in_appspec(context: ReleaseContext, deployment: Deployment) -> str:
+    """Return the ARN that a deployment made outside this tool released; empty where AWS does not keep it."""
+    text = context.aws.codedeploy.appspec_of(deployment)
     named = IN_APPSPEC.search(text or "")
     return named["arn"] if named else ""
 
 
-def version_at(releasing: Releasing, revision: str) -> str:
-    return version_of(releasing.aws.ecs.revision(revision))
+def version_at(context: ReleaseContext, revision: str) -> str:
+    return version_of(context.aws.ecs.revision(revision))
 
 
-def worker_beside(releasing: Releasing, state: ServiceState, new: str) -> str:
-    """The worker's revision (ARN) that goes with the API that serves now; empty where the worker need not go back.
-
-    That is what it runs, unless a release that did not come to its end has brought it elsewhere.
+def paired_worker_revision(context: ReleaseContext, state: ServiceState, new: str) -> str:
+    """Return the worker's revision (ARN) that belongs to the API that serves now; empty where the worker need not
+    return. That is what the worker runs, unless a release that did not end has changed it.
     """
     if state.worker is None or state.api is None:
         return ""
     version = version_of(state.api_revision)
     if version_of(state.worker_revision) == version:
         return "" if state.worker.task_definition == new else state.worker.task_definition
-    if is_placeholder(releasing, state.api.task_definition):
+    if is_placeholder(context, state.api.task_definition):
         return state.api.task_definition
-    beside = worker_of(releasing, version)
-    if beside or state.worker.task_definition != new:
-        return beside or state.worker.task_definition
-    deployments = releasing.aws.ecs.service_deployments(releasing.cluster, releasing.worker, most=MOST)
+    paired = worker_of(context, version)
+    if paired or state.worker.task_definition != new:
+        return paired or state.worker.task_definition
+    deployments = context.aws.ecs.service_deployments(context.cluster, context.worker, most=MAX_DEPLOYMENTS)
     before = (each.target_revision for each in deployments if each.status == "SUCCESSFUL")
     return next((revision for revision in before if revision not in ("", new)), "")
 
 
-def is_placeholder(releasing: Releasing, revision: str) -> bool:
-    """What a service is created with, for API and worker alike: it answers 503."""
-    return revision.rsplit("/", 1)[-1].partition(":")[0] == f"{releasing.api}-placeholder"
+def is_placeholder(context: ReleaseContext, revision: str) -> bool:
+    """Whether this is what a service is created with, for API and worker: it answers 503."""
+    return revision.rsplit("/", 1)[-1].partition(":")[0] == f"{context.api}-placeholder"
 
 
-def worker_of(releasing: Releasing, version: str) -> str | None:
-    """The newest of the worker's revisions that ran with a version; None where there is none."""
-    if not version or releasing.spec.worker is None:
+def worker_of(context: ReleaseContext, version: str) -> str | None:
+    """Return the newest of the worker's revisions that ran with a version; None where there is none."""
+    if not version or context.spec.worker is None:
         return None
     looked_at: set[str] = set()
-    for most in (MOST, *LONGER):
-        new = [revision for revision in rolled_out(releasing, most) if revision not in looked_at]
+    for most in (MAX_DEPLOYMENTS, *MORE_DEPLOYMENTS):
+        new = [revision for revision in rolled_out(context, most) if revision not in looked_at]
         for revision in new:
-            if version_at(releasing, revision) == version:
+            if version_at(context, revision) == version:
                 return revision
         looked_at.update(new)
         if not new:
             break
-    # ECS forgets; a release has written down which worker it brought.
-    known = served_with(releasing, version)
+    # ECS forgets; the description of the release names the worker's revision.
+    known = served_with(context, version)
     if known is None or known.worker is None:
         return None
-    return arn(releasing.environment, "ecs", f"task-definition/{releasing.worker}:{known.worker}")
+    return worker_revision(known.worker, context.spec, context.environment)
 
 
-def rolled_out(releasing: Releasing, most: int) -> list[str]:
-    """The worker's revisions (ARNs), the newest deployment's first."""
-    deployments = releasing.aws.ecs.service_deployments(releasing.cluster, releasing.worker, most=most)
+def rolled_out(context: ReleaseContext, most: int) -> list[str]:
+    """Return the worker's revisions (ARNs), the newest deployment's first."""
+    deployments = context.aws.ecs.service_deployments(context.cluster, context.worker, most=most)
     return list(dict.fromkeys(each.target_revision for each in deployments if each.target_revision))
+
+
+def worker_revision(number: int, spec: ServiceSpec, environment: Environment) -> str:
+    return arn(environment, "ecs", f"task-definition/{worker_service_name(spec, environment)}:{number}")
 
 
 def version_of(revision: TaskDefinition | None) -> str:
     return revision.tags.get(VERSION_TAG, "") if revision else ""
 
 
-# Of which commit a version is that is not made of the files here: written down where it was registered before.
+# The commit of a version that was not built from the files here, as its revision's tags name it.
 
 COMMIT_LOOKUPS: Final = 100
-"""Deployments that are looked at."""
+"""Deployments to search."""
 
 
 def commit_of_version(
     aws: Aws, spec: ServiceSpec, environment: Environment, version: str
 ) -> tuple[str | None, datetime | None]:
-    """None where no revision of the version is known, or it does not say.
+    """Return None where no revision of the version is known, or its tags do not say.
 
     Raises:
         AwsCallFailed
@@ -371,12 +379,14 @@ def commit_of_version(
 
 
 def revision_of_version(aws: Aws, name: str, version: str) -> TaskDefinition | None:
-    """The newest of the family, which may belong to a release that came no further, or what a deployment brought."""
+    """Return the newest revision of the family, which may belong to a release that failed, or what a deployment
+    released.
+    """
     newest = aws.ecs.revision(name)
     if newest is not None and newest.tags.get(VERSION_TAG) == version:
         return newest
     for deployment in aws.codedeploy.deployments(name, name, most=COMMIT_LOOKUPS):
-        told = parse_description(deployment.description)
-        if told is not None and told.version == version:
-            return aws.ecs.revision(told.revision)
+        description = parse_description(deployment.description)
+        if description is not None and description.version == version:
+            return aws.ecs.revision(description.revision)
     return None

@@ -1,8 +1,8 @@
-"""One release at a time for a service and environment: the lock that whoever changes a service holds meanwhile.
+"""The release lock: one command at a time changes a service of an environment.
 
-It is kept in AWS with an end, so that a build that was cancelled or a laptop that was closed holds it for three minutes
-at the most. As long as its holder lives it is renewed each minute: two minutes are left for calls that fail and for
-clocks that differ. Whoever takes over an expired one finds what the former holder left undone.
+It is stored in AWS and expires, so that a build that was cancelled or a laptop that was closed holds it for at most
+three minutes. Its holder renews it each minute: two minutes are left for failing calls and differing clocks. Whoever
+takes over an expired lock finds in it what the previous holder left unfinished.
 """
 
 import getpass
@@ -25,14 +25,14 @@ from platform_sdk.errors import PlatformError
 
 LIFETIME: Final = timedelta(seconds=180)
 RENEWAL: Final = timedelta(seconds=60)
-"""How old a renewal may be before the next one is due."""
-RETRY: Final = timedelta(seconds=5)
-"""Between attempts to renew."""
+"""Age of a renewal at which the next one is due."""
+RENEWAL_RETRY: Final = timedelta(seconds=5)
+"""Between failed attempts to renew."""
 POLL_SECONDS: Final = 5.0
 
 
 class Locked(PlatformError):
-    """Somebody else changes the service: `by` says who."""
+    """Somebody else is changing the service: `by` says who."""
 
     exit_code = 16
 
@@ -42,26 +42,28 @@ class Locked(PlatformError):
 
 
 class LockLost(PlatformError):
-    """The lock is no longer ours: nothing more may be changed."""
+    """The lock is no longer ours. Nothing more may be changed."""
 
     exit_code = 15
 
 
-Waiting = Callable[[LockItem, datetime], None]
+OnWait = Callable[[LockItem, datetime], None]
 
 
-def nobody_listens(_holder: LockItem, _until: datetime) -> None:
-    """For callers that need not hear of the wait."""
+def ignore(_holder: LockItem, _until: datetime) -> None:
+    """For callers that do not report the wait."""
 
 
 class ReleaseLock:
-    """Held from entering to leaving the block; `renew_when_due` belongs into every loop that waits.
+    """Held while the block runs. Every loop that waits must call `renew_when_due`.
 
     Args:
-        owner: for people, as `owner_of` tells.
+        locks: without retries, so that a renewal never delays its caller.
+        owner: for people, from `owner_of`.
         purpose: for people, such as `release of 4f2a9c1`.
         wait_minutes: how long to wait for another holder.
-        waiting: told of the holder, and until when to wait, before each wait of a few seconds; what it raises ends it.
+        on_wait: called with the holder, and until when to wait, before each wait of a few seconds. What it raises
+            ends the wait.
 
     Raises:
         Locked: on entering, when the wait is over.
@@ -78,7 +80,7 @@ class ReleaseLock:
         owner: str,
         purpose: str,
         wait_minutes: float = 0,
-        waiting: Waiting = nobody_listens,
+        on_wait: OnWait = ignore,
     ) -> None:
         self.locks = locks
         self.clock = clock
@@ -86,33 +88,33 @@ class ReleaseLock:
         self.environment = environment
         self.service = service
         self.wait = timedelta(minutes=wait_minutes)
-        self.waiting = waiting
+        self.on_wait = on_wait
         now = clock.now()
         self.item = LockItem(
             name=lock_name(service), token=uuid4().hex, owner=owner, purpose=purpose, since=now, expires_at=now
         )
         self.before: LockItem | None = None
-        """What a holder left whose time was over."""
-        self.stays = False
+        """The expired lock that was taken over."""
+        self.kept = False
         self.next_renewal = now
         self.retry = Retry(lambda _error, pause: clock.sleep(pause))
 
     @property
     def scaling(self) -> Suspended | None:
-        """How scaling was suspended before it was suspended for a release, and is to be restored; None if it is not."""
+        """The state of scaling to restore; None if no release has suspended it."""
         return self.item.scaling
 
     @property
     def deployment_id(self) -> str:
-        """CodeDeploy's, of this release or of the one that was taken over; empty if there is none."""
+        """Of this release or of the one that was taken over; empty if there is none."""
         return self.item.deployment_id
 
     def __enter__(self) -> Self:
         until = self.clock.now() + self.wait
-        while isinstance(answer := self.retry.run(self.ask), Taken):
+        while isinstance(answer := self.retry.run(self.take), Taken):
             if self.clock.now() >= until:
                 raise locked(answer.by, self.service, self.environment, self.clock.now())
-            self.waiting(answer.by, until)
+            self.on_wait(answer.by, until)
             self.clock.sleep(POLL_SECONDS)
         self.item, self.before = answer.item, answer.before
         self.next_renewal = self.clock.now() + RENEWAL
@@ -121,26 +123,26 @@ class ReleaseLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """What is still to be restored or looked at stays for the next holder, in a lock that is free. Where AWS cannot
-        be reached, the lock ends by itself.
+        """Release the lock. It stays, expired, if the next holder must restore or check something. If AWS does not
+        answer, it expires by itself.
         """
         if not isinstance(error, LockLost):
             with suppress(AwsCallFailed):
                 self.retry.run(self.give_back)
 
-    def ask(self) -> Held | Taken:
-        """The token makes one that is asked again the same question."""
+    def take(self) -> Held | Taken:
+        """Take the lock if it is free. With the same token this may be repeated."""
         now = self.clock.now()
         return self.locks.take(self.table, replace(self.item, since=now, expires_at=now + LIFETIME), now=now)
 
     def give_back(self) -> None:
-        if self.item.scaling is None and not self.stays:
+        if self.item.scaling is None and not self.kept:
             self.locks.release(self.table, self.item.name, token=self.item.token)
         else:
             self.locks.renew(self.table, self.item.name, token=self.item.token, expires_at=self.clock.now())
 
     def renew_when_due(self) -> None:
-        """A renewal that fails is tried again some seconds later, until the lock's time is over.
+        """Renew the lock each minute. A renewal that fails is repeated some seconds later, until the lock expires.
 
         Raises:
             LockLost
@@ -150,16 +152,16 @@ class ReleaseLock:
         try:
             self.renew()
         except AwsCallFailed as error:
-            self.next_renewal = self.clock.now() + RETRY
+            self.next_renewal = self.clock.now() + RENEWAL_RETRY
             if self.clock.now() >= self.item.expires_at:
                 raise LockLost(
-                    f"the lock of {self.service} in {self.environment.name} is over: it could not be renewed in time",
+                    f"the lock of {self.service} in {self.environment.name} expired: it could not be renewed in time",
                     because=str(error),
-                    hint="give the same command again: it goes on where this one stopped",
+                    hint="run the same command again: it resumes",
                 ) from error
 
     def note(self, *, deployment_id: str | None = None, scaling: Suspended | None = None) -> None:
-        """Writes into the lock what whoever takes it over must know.
+        """Store in the lock what whoever takes it over must know.
 
         Raises:
             LockLost
@@ -167,12 +169,12 @@ class ReleaseLock:
         """
         self.renew(deployment_id=deployment_id, scaling=scaling)
 
-    def stay(self) -> None:
-        """What is under way ends without its holder: the next one looks at how, before anything else."""
-        self.stays = True
+    def keep(self) -> None:
+        """Leave the lock, expired, to the next holder: something continues on AWS, and it checks how that ended."""
+        self.kept = True
 
     def forget_scaling(self) -> None:
-        """Scaling is as it was before.
+        """Remove the state of scaling: it is restored.
 
         Raises:
             LockLost
@@ -212,10 +214,38 @@ class ReleaseLock:
             f"the lock of {self.service} in {self.environment.name} was taken over",
             because=f"{holder.owner} holds it for its {holder.purpose} since {moment(holder.since)}"
             if holder
-            else "it is nobody's any more",
-            hint="this machine stood still for minutes, or somebody unlocked the service; "
-            f"`platform status {self.service} --env {self.environment.name}` tells what runs",
+            else "nobody holds it any more",
+            hint="this machine was suspended for minutes, or somebody unlocked the service; "
+            f"`platform status {self.service} --env {self.environment.name}` shows what runs",
         )
+
+
+class NoLock:
+    """Stands in for the lock in a command that only reads, or only stops what another one began.
+
+    Args:
+        scaling: as it was before the lock's holder suspended it.
+    """
+
+    before: LockItem | None = None
+
+    def __init__(self, scaling: Suspended | None = None) -> None:
+        self.scaling = scaling
+
+    def renew_when_due(self) -> None:
+        """There is nothing to renew."""
+
+    def renew(self) -> None:
+        """There is nothing to renew."""
+
+    def note(self, *, deployment_id: str | None = None, scaling: Suspended | None = None) -> None:
+        """There is nobody to note it for."""
+
+    def keep(self) -> None:
+        """There is nothing to keep."""
+
+    def forget_scaling(self) -> None:
+        """There is nothing to forget."""
 
 
 def lock_table(environment: Environment) -> str:
@@ -227,7 +257,7 @@ def lock_name(service: str) -> str:
 
 
 def owner_of(variables: Mapping[str, str] = os.environ) -> str:
-    """The build that this is, or user and machine."""
+    """Return the CodeBuild build, or user and machine."""
     build = variables.get("CODEBUILD_BUILD_ID")
     if build:
         return f"CodeBuild {build}"
@@ -243,10 +273,9 @@ def locked(holder: LockItem, service: str, environment: Environment, now: dateti
     return Locked(
         f"{service} in {environment.name} is locked by {holder.owner}",
         by=holder,
-        because=f"its {holder.purpose} runs since {moment(holder.since)}, for {minutes} min; without a sign of life "
-        f"the lock is free at {moment(holder.expires_at)}",
-        hint=f"wait until it is done; if it is dead and must not be waited for, `platform unlock {service} "
-        f"--env {environment.name}`",
+        because=f"its {holder.purpose} runs since {moment(holder.since)}, for {minutes} min; if it does not renew "
+        f"the lock, it expires at {moment(holder.expires_at)}",
+        hint=f"wait until it is done; if it is dead, `platform unlock {service} --env {environment.name}`",
     )
 
 
@@ -255,12 +284,12 @@ def moment(at: datetime) -> str:
 
 
 def break_lock(locks: Locks, environment: Environment, holder: LockItem, *, owner: str, now: datetime) -> bool:
-    """Takes the lock from the holder that was seen, and frees it. False where that one has renewed it meanwhile: it
-    lives. What it left to be restored stays for the next holder.
+    """Take the lock from the holder that was read, and free it. Return False if that one has renewed it meanwhile. What
+    it left to be restored stays for the next holder.
     """
     ours = replace(holder, token=uuid4().hex, owner=owner, purpose="unlock", since=now, expires_at=now)
     table = lock_table(environment)
-    # For whom the lock's time is over, it is free: so this succeeds only if the time is still the one that was seen.
+    # A lock whose time is over is free: so this succeeds only if the time is still the one that was read.
     answer = locks.take(table, ours, now=holder.expires_at)
     if isinstance(answer, Held) and answer.item.scaling is None:
         locks.release(table, ours.name, token=ours.token)

@@ -1,6 +1,6 @@
-"""Runs the migrations of a version once, in a task of its own with the new image, before anything of it serves.
+"""After register: run the version's migrations once, in a task with the new image, before any task of it serves.
 
-Whatever runs stays running: migrations are additive first, so both versions live with the schema that comes of them.
+What runs keeps running: migrations are additive first, so both versions work with the new schema.
 """
 
 import hashlib
@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from platform_sdk.deploy.aws import best_effort
-from platform_sdk.deploy.release.context import Ending, Releasing
+from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.events import Migrating
+from platform_sdk.deploy.release.options import ExistingRevisions
 from platform_sdk.deploy.release.outcome import Watched
 from platform_sdk.deploy.render.names import log_group, log_stream
 from platform_sdk.deploy.render.task_definition import APP
-from platform_sdk.deploy.state import EcsService, LogLine, Task
+from platform_sdk.deploy.state import EcsService, LogLine, ServiceState, Task
 
 DEADLINE_MINUTES: Final = 60
 POLL_SECONDS: Final = 5
@@ -22,98 +23,102 @@ ATTEMPTS: Final = 20
 LINES: Final = 20
 
 
-def migrate(releasing: Releasing, revision: str, like: EcsService) -> None:
+def migrate(context: ReleaseContext, revision: str, state: ServiceState) -> None:
     """
     Args:
         revision: the ARN of the API's new one.
-        like: the service whose network the task gets.
+        state: of the service whose network the task uses.
 
     Raises:
-        Ending: the migration failed, or did not come to its end.
+        ReleaseEnded: the migration failed, or did not end.
     """
-    command = releasing.spec.commands.migrate
-    if command is None:
-        releasing.journal.skip("migrate", f"{releasing.spec.name} has no commands.migrate")
+    assert state.api is not None, "preflight refuses a service that does not exist"
+    if isinstance(context.release.target, ExistingRevisions):
+        context.skip("migrate", "the version has served before")
         return
-    releasing.go_on()
-    with releasing.journal.stage("migrate"):
+    command = context.spec.commands.migrate
+    if command is None:
+        context.skip("migrate", f"{context.spec.name} has no commands.migrate")
+        return
+    context.checkpoint()
+    with context.stage("migrate"):
         for attempt in range(ATTEMPTS):
-            releasing.check_turn()
-            started = start(releasing, revision, command, like, attempt)
+            context.confirm_lock()
+            started = start(context, revision, command, state.api, attempt)
             if started is None:
                 continue
-            releasing.journal.under_way = f"the migration, as task {started.id},"
-            ended = follow_task(releasing, started)
-            releasing.journal.under_way = ""
+            context.journal.running = f"the migration, as task {started.id},"
+            ended = follow_task(context, started)
+            context.journal.running = ""
             if ended is not None and exit_code(ended) == 0:
                 return
-            if started.started_by == ours(releasing):
-                raise failure(releasing, started, ended, revision)
+            if started.started_by == ours(context):
+                raise failure(context, started, ended, revision)
 
 
-def start(releasing: Releasing, revision: str, command: Sequence[str], like: EcsService, attempt: int) -> Task | None:
-    """The same attempt at the same revision is one task, whoever asks for it and how often. So a release that was
-    killed finds its migration running or done, and only one that has failed, or is forgotten, is run again.
+def start(
+    context: ReleaseContext, revision: str, command: Sequence[str], like: EcsService, attempt: int
+) -> Task | None:
+    """Start a task. The same attempt at the same revision is one task, however often it is started. So a release that
+    resumes finds its migration running or done; only one that has failed, or that ECS has forgotten, is run again.
     """
     token = hashlib.sha256(f"migrate {revision} {attempt}".encode()).hexdigest()
-    return releasing.aws.ecs.run(
-        releasing.cluster,
+    return context.aws.ecs.run(
+        context.cluster,
         task_definition=revision,
         container=APP,
         command=command,
         like=like,
-        started_by=ours(releasing),
+        started_by=ours(context),
         client_token=token,
     )
 
 
-def ours(releasing: Releasing) -> str:
-    return f"release-{releasing.release.id}"
+def ours(context: ReleaseContext) -> str:
+    return f"release-{context.release.id}"
 
 
-def follow_task(releasing: Releasing, task: Task) -> Task | None:
-    """To its end; None where ECS has forgotten it, about an hour after that."""
-    deadline = releasing.now() + timedelta(minutes=DEADLINE_MINUTES)
-    told_until = task.created_at or releasing.now()
+def follow_task(context: ReleaseContext, task: Task) -> Task | None:
+    """Follow a task to its end and return it. None where ECS has forgotten it, about an hour after its end."""
+    deadline = context.now() + timedelta(minutes=DEADLINE_MINUTES)
+    read_until = task.created_at or context.now()
     while True:
-        found = releasing.aws.ecs.task(releasing.cluster, task.arn)
+        found = context.aws.ecs.task(context.cluster, task.arn)
         if found is None:
             return None
-        lines = new_lines(releasing, found, told_until)
-        told_until = max([told_until, *(line.at for line in lines)])
-        releasing.tell(Migrating(task=found.arn, last_status=found.last_status, new_lines=lines))
+        lines = new_lines(context, found, read_until)
+        read_until = max([read_until, *(line.at for line in lines)])
+        context.emit(Migrating(task=found.arn, last_status=found.last_status, new_lines=lines))
         if found.last_status == "STOPPED":
             return found
-        if releasing.now() > deadline:
-            raise Ending(
+        if context.now() > deadline:
+            raise ReleaseEnded(
                 "timed_out",
                 f"the migration still runs after {DEADLINE_MINUTES} minutes, as task {found.id}; no task was replaced",
             )
-        releasing.pause(POLL_SECONDS)
+        context.pause(POLL_SECONDS)
 
 
-def new_lines(releasing: Releasing, task: Task, after: datetime) -> tuple[LogLine, ...]:
-    group = log_group(releasing.spec, releasing.environment)
-    stream = log_stream(releasing.spec, "api", APP, task.id)
+def new_lines(context: ReleaseContext, task: Task, after: datetime) -> tuple[LogLine, ...]:
+    group = log_group(context.spec, context.environment)
+    stream = log_stream(context.spec, "api", APP, task.id)
     nothing: tuple[LogLine, ...] = ()
-    lines = best_effort(
-        lambda: releasing.aws_once.logs.lines(group, streams=(stream,), since=after, most=LINES), nothing
-    )
+    lines = best_effort(lambda: context.aws_once.logs.lines(group, streams=(stream,), since=after, most=LINES), nothing)
     return tuple(line for line in lines if line.at > after)
 
 
 def exit_code(task: Task) -> int | None:
-    """None where the container never ran."""
+    """Return None if the container never ran."""
     container = task.container(APP)
     return None if container is None else container.exit_code
 
 
-def failure(releasing: Releasing, started: Task, ended: Task | None, revision: str) -> Ending:
+def failure(context: ReleaseContext, started: Task, ended: Task | None, revision: str) -> ReleaseEnded:
     watched = Watched(
         stage="migration",
-        cluster=releasing.cluster,
+        cluster=context.cluster,
         revision=revision,
-        since=releasing.journal.started_at,
+        since=context.journal.started_at,
         task=started.arn,
     )
     if ended is None:
@@ -122,8 +127,8 @@ def failure(releasing: Releasing, started: Task, ended: Task | None, revision: s
         how = f"its task did not start: {ended.stopped_reason or ended.stop_code}"
     else:
         how = f"exit {code}"
-    return Ending(
+    return ReleaseEnded(
         "failed_rolled_back",
-        f"the migration failed ({how}); no task was replaced, and the former version serves all users",
-        explanation=releasing.tools.evidence.explain(watched),
+        f"the migration failed ({how}); no task was replaced, and the original version serves all users",
+        explanation=context.evidence.explain(watched),
     )

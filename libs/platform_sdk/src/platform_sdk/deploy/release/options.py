@@ -1,4 +1,4 @@
-"""What the caller of a release wants of it, beside the release itself."""
+"""What a caller asks for: a release, and the options that say how to run it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ IsAncestor = Callable[[str, str], bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """`detach` returns as soon as the deployment is created; then nobody holds scaling still meanwhile. `ignore_alarms`
-    lets a cure through while an alarm fires.
+class ReleaseOptions:
+    """`detach` returns as soon as the deployment is created; nothing suspends scaling then. `ignore_alarms` releases a
+    fix while its alarm is firing.
     """
 
     until: Until = "done"
@@ -28,17 +28,14 @@ class Order:
     ignore_alarms: bool = False
 
 
-# What is to run: a new revision of an image, or one that exists; a rollback differs from a release in nothing else.
-
 ReleaseKind = Literal["release", "rollback"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewImage:
-    """Documents are rendered around it and registered."""
+    """Documents are rendered around it and registered. `uri` includes the digest."""
 
     uri: str
-    """With its digest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +51,10 @@ Target = NewImage | ExistingRevisions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """One version's way to the users. `version` is the image's tag; `id` tells this attempt from every other one."""
+    """One version's way to all users. `version` is the image's tag; `id` is unique to this attempt.
+
+    A rollback is a release whose target are revisions that exist.
+    """
 
     id: str
     kind: ReleaseKind

@@ -1,4 +1,7 @@
-"""How a release ended: one value, with the exit code that a pipeline reads and the command that goes on from here."""
+"""The outcome of a release: what happened, the exit code that a pipeline reads, and the command that resumes.
+
+execute returns it, output/ prints it.
+"""
 
 import signal
 from collections.abc import Mapping
@@ -9,14 +12,14 @@ from typing import Final, Literal, Protocol
 
 from platform_sdk.deploy.release.options import Release
 
-# One answer of the preflight.
-
 CheckStatus = Literal["OK", "SKIP", "FAIL"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """`reason` says what was found, and of a SKIP why it could not be asked; `remedy` of a FAIL is the next step."""
+    """One check of the preflight. `reason` says what was found, or why it was skipped; `remedy` is the next step after
+    a FAIL.
+    """
 
     name: str
     status: CheckStatus
@@ -24,12 +27,9 @@ class Check:
     remedy: str = ""
 
 
-# What the driver asks of whoever explains failures: to look while AWS still knows, and to say why in the end.
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why a release failed, in words: `cause` is the likely one, `evidence` are lines that show it."""
+    """Why a release failed: `cause` is the likely one, `evidence` are lines that show it."""
 
     what: str
     cause: str
@@ -39,7 +39,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What is new and may fail. Empty texts where a stage has no such thing.
+    """What an EvidenceCollector observes. Texts are empty where a stage has no such thing.
 
     `service` is the ECS service's name, `revision` the new task definition's ARN, `task` the ARN of the migration's
     task, `target_group` that of the replacement task set's target group.
@@ -56,25 +56,17 @@ class Watched:
 
 
 class EvidenceCollector(Protocol):
-    """Neither method raises an error of AWS: what cannot be read is missing from the evidence."""
+    """Collects evidence while AWS still has it: ECS forgets stopped tasks. What cannot be read is left out, so neither
+    method raises AwsCallFailed.
+    """
 
     def observe(self, watched: Watched) -> tuple[str, ...]:
-        """Looks once. Answers one signature for each task of the new revision that stopped so far; tasks that failed in
-        the same way have the same one.
+        """Look once. Return a signature for each task of the new revision that failed so far: the same one for tasks
+        that failed in the same way.
         """
 
     def explain(self, watched: Watched) -> Explanation | None:
-        """After the failure. None where nothing was found."""
-
-
-class NoEvidence:
-    """Sees nothing."""
-
-    def observe(self, watched: Watched) -> tuple[str, ...]:
-        return ()
-
-    def explain(self, watched: Watched) -> Explanation | None:
-        return None
+        """Explain the failure. None where nothing was found."""
 
 
 OutcomeKind = Literal[
@@ -107,7 +99,7 @@ EXIT_CODES: Final[Mapping[OutcomeKind, int]] = MappingProxyType(
         "locked": 16,
     }
 )
-"""Of all but an interruption, which ends as the shell says: 128 and the signal's number."""
+"""An interruption ends with 128 + the signal's number, as shells do."""
 
 StageName = Literal["register", "migrate", "worker", "shift", "bake", "roll back"]
 StageStatus = Literal["done", "skipped", "failed"]
@@ -125,9 +117,9 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """`what` is one sentence that says what runs now. Revisions are ARNs, and empty where it did not come to one.
+    """`what` is one sentence that says what runs now. Revisions are ARNs, empty where there is none.
 
-    `resume` is the command that goes on, `signal_number` the signal of an interruption.
+    `resume` is the command to run next, `signal_number` the signal of an interruption.
     """
 
     kind: OutcomeKind

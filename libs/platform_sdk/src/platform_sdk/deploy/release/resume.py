@@ -1,124 +1,115 @@
-"""`platform wait`: goes on where another process has left a release, also long after that one is gone.
+"""`platform wait`: follow a release that another process left, also long after that process is gone.
 
-CodeDeploy needs nobody to go on. What it does not do is left to whoever sees the end: the worker goes back with the
-API, scaling is restored, and the truth is told.
+CodeDeploy goes on without it. Whoever sees the end does the rest: the worker returns with the API, scaling is
+restored, and the outcome is reported.
 """
 
-from platform_sdk.deploy.aws.session import Aws
-from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.diff import COMMIT_TAG
-from platform_sdk.deploy.release.concurrency import if_free, without_lock
-from platform_sdk.deploy.release.context import Ending, Releasing, Tools
-from platform_sdk.deploy.release.deployment import DeploymentFailed, Ground, follow, ground_of, settle
-from platform_sdk.deploy.release.events import DeploymentCreated, Started
-from platform_sdk.deploy.release.execute import concluded, unbroken
-from platform_sdk.deploy.release.history import Description, is_placeholder, parse_description
-from platform_sdk.deploy.release.options import ExistingRevisions, NewImage, Order, Release
+from platform_sdk.deploy.release.concurrency import acquire_lock_if_free
+from platform_sdk.deploy.release.context import ReleaseContext
+from platform_sdk.deploy.release.deployment import DeploymentFailed, await_rollback, follow, traffic_baseline
+from platform_sdk.deploy.release.events import DeploymentCreated
+from platform_sdk.deploy.release.execute import conclude, rescue
+from platform_sdk.deploy.release.history import Description, is_placeholder, parse_description, worker_revision
+from platform_sdk.deploy.release.options import ExistingRevisions, NewImage, Release
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.preflight.version import image_in
-from platform_sdk.deploy.release.recovery import put_right, worker_revision
-from platform_sdk.deploy.release.register import with_tasks
-from platform_sdk.deploy.release.traffic_shift import bake, confirm, following_of
-from platform_sdk.deploy.release.worker import return_worker
+from platform_sdk.deploy.release.recovery import recover_interrupted_release
+from platform_sdk.deploy.release.traffic_shift import confirm, end_with_bake, following_of
+from platform_sdk.deploy.release.worker import return_worker_on_failure
 from platform_sdk.deploy.render.names import arn
 from platform_sdk.deploy.state import Deployment, ServiceState
 from platform_sdk.errors import PlatformError
 
 
 class NotARelease(PlatformError):
-    """The deployment was made by hand, or by CodeDeploy to take another one back."""
+    """The deployment was made outside this tool, or by CodeDeploy to roll another one back."""
 
 
-def wait(deployment: Deployment, spec: ServiceSpec, environment: Environment, order: Order, tools: Tools) -> Outcome:
-    """The outcome of the release that made the deployment, whoever else follows it.
+def wait(deployment: Deployment, context: ReleaseContext) -> Outcome:
+    """Return the outcome of the release that made the deployment, whoever else follows it.
 
     Raises:
         NotARelease
         AwsCallFailed: before anything was seen.
     """
-    told = parse_description(deployment.description)
-    if told is None:
+    description = parse_description(deployment.description)
+    if description is None:
         raise NotARelease(
             f"{deployment.id} was not made by a release",
             because=f"its description is `{deployment.description}`",
-            hint=f"`platform history {spec.name} --env {environment.name}` lists the releases"
-            + (f"; {deployment.id} takes {deployment.rolls_back} back" if deployment.rolls_back else ""),
+            hint=f"`platform history {context.spec.name} --env {context.environment.name}` lists the releases"
+            + (f"; {deployment.id} rolls {deployment.rolls_back} back" if deployment.rolls_back else ""),
         )
-    looking = without_lock(release_of(told, spec, environment, tools.aws), spec, environment, order, tools)
-    tools.tell(Started(release=looking.release))
+    context.start(release_of(description, context))
+    context.report_start()
+    with conclude(context), acquire_lock_if_free(context), rescue(context):
+        recover_interrupted_release(context)
+        state = context.observe()
+        restore_journal(context, deployment, description, state)
+        with return_worker_on_failure(context):
+            follow_to_end(context, deployment, state)
+    return context.outcome
 
-    def story() -> Ending:
-        with if_free(looking) as releasing:
-            return unbroken(releasing, lambda held: go_on(held, deployment, told))
 
-    return concluded(looking.journal, story)
-
-
-def release_of(told: Description, spec: ServiceSpec, environment: Environment, aws: Aws) -> Release:
-    """As it was, as far as the deployment and the revision that it brings tell."""
-    revision = aws.ecs.revision(told.revision)
+def release_of(description: Description, context: ReleaseContext) -> Release:
+    """Return the release as it was, as far as the deployment and its revision say."""
+    revision = context.aws_once.ecs.revision(description.revision)
     uri = image_in(revision.document) if revision else None
-    worker = None if told.worker is None else worker_revision(told.worker, spec, environment)
-    api = arn(environment, "ecs", f"task-definition/{told.revision}")
+    worker = None
+    if description.worker is not None:
+        worker = worker_revision(description.worker, context.spec, context.environment)
+    api = arn(context.environment, "ecs", f"task-definition/{description.revision}")
     return Release(
-        id=told.id,
-        kind=told.kind,
-        service=spec.name,
-        environment=environment.name,
-        version=told.version,
-        target=NewImage(uri=uri) if told.kind == "release" and uri else ExistingRevisions(api=api, worker=worker),
-        commit=revision.tags.get(COMMIT_TAG) if revision else told.commit,
+        id=description.id,
+        kind=description.kind,
+        service=context.spec.name,
+        environment=context.environment.name,
+        version=description.version,
+        target=NewImage(uri=uri)
+        if description.kind == "release" and uri
+        else ExistingRevisions(api=api, worker=worker),
+        commit=revision.tags.get(COMMIT_TAG) if revision else description.commit,
         committed_at=None,
-        by=told.by,
+        by=description.by,
     )
 
 
-def go_on(releasing: Releasing, deployment: Deployment, told: Description) -> Ending:
-    """
-    Raises:
-        Ending: it failed, or it has no end yet.
-    """
-    put_right(releasing)
-    state = releasing.observe()
-    note(releasing, deployment, told, state)
-    ground = ground_of(state, releasing.journal.previous_revision)
+def follow_to_end(context: ReleaseContext, deployment: Deployment, state: ServiceState) -> None:
+    """Raise ReleaseEnded with how the deployment ended, or that it has no end yet."""
+    journal = context.journal
+    baseline = traffic_baseline(state, journal.previous_revision)
+    context.emit(DeploymentCreated(deployment_id=deployment.id, revision=journal.revision, adopted=True))
+    following = following_of(context, deployment.id, journal.revision, baseline)
     try:
-        return with_tasks(releasing, state, followed(releasing, deployment, ground))
+        with context.stage("shift"):
+            seen = follow(context, following, "traffic")
+            confirm(context, following, seen, journal.revision, baseline)
+        end_with_bake(context, following, seen, journal.revision, baseline, state)
     except DeploymentFailed as failed:
-        ending = settle(releasing, failed, ground)
-        if ending.kind in ("failed_rolled_back", "rollback_failed"):
-            return_worker(releasing)
-        raise ending from failed
+        await_rollback(context, failed, baseline)
 
 
-def followed(releasing: Releasing, deployment: Deployment, ground: Ground) -> Ending:
-    journal = releasing.journal
-    releasing.tell(DeploymentCreated(deployment_id=deployment.id, revision=journal.revision, adopted=True))
-    following = following_of(releasing, deployment.id, journal.revision, ground)
-    with journal.stage("shift"):
-        seen = follow(releasing, following, "traffic")
-        confirm(releasing, following, seen, journal.revision, ground)
-    return bake(releasing, following, seen, journal.revision, ground)
-
-
-def note(releasing: Releasing, deployment: Deployment, told: Description, state: ServiceState) -> None:
-    """What the release knew, from the line that it left and from what runs."""
-    journal, spec, environment = releasing.journal, releasing.spec, releasing.environment
+def restore_journal(
+    context: ReleaseContext, deployment: Deployment, description: Description, state: ServiceState
+) -> None:
+    """Fill in what the release knew, from its description and from what runs."""
+    journal, spec, environment = context.journal, context.spec, context.environment
     journal.deployment_id = deployment.id
-    journal.revision = arn(environment, "ecs", f"task-definition/{told.revision}")
+    journal.revision = arn(environment, "ecs", f"task-definition/{description.revision}")
     live = state.api.task_definition if state.api else ""
-    # Once all traffic has shifted, the former revision is that of the task set beside.
-    journal.previous_revision = live if live != journal.revision else beside(state, journal.revision)
-    if told.worker is not None:
-        journal.worker_revision = worker_revision(told.worker, spec, environment)
+    # Once all traffic has shifted, the primary task set is the replacement.
+    journal.previous_revision = live if live != journal.revision else original_revision(state, journal.revision)
+    if description.worker is not None:
+        journal.worker_revision = worker_revision(description.worker, spec, environment)
         journal.worker_rolled = state.worker is not None and state.worker.task_definition == journal.worker_revision
-    if told.worker_before is not None:
-        journal.worker_before = worker_revision(told.worker_before, spec, environment)
-    elif is_placeholder(releasing, journal.previous_revision):
+    if description.worker_before is not None:
+        journal.worker_before = worker_revision(description.worker_before, spec, environment)
+    elif is_placeholder(context, journal.previous_revision):
         journal.worker_before = journal.previous_revision
 
 
-def beside(state: ServiceState, revision: str) -> str:
+def original_revision(state: ServiceState, replacement: str) -> str:
+    """Return the revision of the task set beside the replacement; empty where there is none."""
     sets = state.api.task_sets if state.api else ()
-    return next((each.task_definition for each in sets if each.task_definition != revision), "")
+    return next((each.task_definition for each in sets if each.task_definition != replacement), "")

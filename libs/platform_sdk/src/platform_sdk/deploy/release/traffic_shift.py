@@ -1,130 +1,148 @@
-"""Brings the API's traffic to a revision by a deployment of CodeDeploy, and tells the truth about how that went."""
+"""The last stage: shift the API's traffic to a revision by a deployment of CodeDeploy, and confirm the result."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
+from typing import Final, NoReturn
 
 from platform_sdk.deploy.aws import DeploymentRunning
-from platform_sdk.deploy.release.autoscaling import scaling_held
-from platform_sdk.deploy.release.context import Ending, Releasing
+from platform_sdk.deploy.release.autoscaling import suspend_autoscaling
+from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.deployment import (
     DeploymentFailed,
     Following,
-    Ground,
     Seen,
+    TrafficBaseline,
+    await_rollback,
     follow,
     minutes_of,
-    resume_command,
-    settle,
+    traffic_baseline,
     who_serves,
 )
 from platform_sdk.deploy.release.events import DeploymentCreated, TrafficShifted
 from platform_sdk.deploy.release.history import Description, parse_description
 from platform_sdk.deploy.release.outcome import Watched
+from platform_sdk.deploy.release.register import register_tasks
 from platform_sdk.deploy.render.appspec import AT_ONCE, deployment_request, render_appspec
-from platform_sdk.deploy.state import RUNNING, Deployment
+from platform_sdk.deploy.state import RUNNING, Deployment, ServiceState
 
 CONFIRM_SECONDS: Final = 60
-"""From where CodeDeploy says that all traffic has shifted to where ECS and the load balancer say so, too."""
+"""From CodeDeploy's report that all traffic has shifted until ECS and the load balancer agree."""
 
 
-def shift_traffic(releasing: Releasing, revision: str, ground: Ground) -> Ending:
-    """From the deployment's creation to where all users are on the revision, and on to the end of the bake time.
+def shift_traffic(context: ReleaseContext, revision: str, state: ServiceState) -> None:
+    """Create the deployment and follow it until all users are on the revision, or to the end of the bake time.
 
     Raises:
-        Ending: they are not.
+        ReleaseEnded: in any case, with how far it came.
     """
+    baseline = traffic_baseline(state)
+    if context.options.detach:
+        detach(context, revision, baseline)
     try:
-        with scaling_held(releasing, ground.scaling), releasing.journal.stage("shift"):
-            following = begin(releasing, revision, ground)
-            seen = follow(releasing, following, "traffic")
-            confirm(releasing, following, seen, revision, ground)
-        releasing.tell(TrafficShifted(deployment_id=following.deployment_id, bake_minutes=ground.group.bake_minutes))
-        return bake(releasing, following, seen, revision, ground)
+        with suspend_autoscaling(context, baseline.scaling), context.stage("shift"):
+            following = begin(context, revision, baseline)
+            seen = follow(context, following, "traffic")
+            confirm(context, following, seen, revision, baseline)
+        bake_minutes = baseline.group.bake_minutes
+        context.emit(TrafficShifted(deployment_id=following.deployment_id, bake_minutes=bake_minutes))
+        end_with_bake(context, following, seen, revision, baseline, state)
     except DeploymentFailed as failed:
-        raise settle(releasing, failed, ground) from failed
+        await_rollback(context, failed, baseline)
 
 
-def bake(releasing: Releasing, following: Following, seen: Seen, revision: str, ground: Ground) -> Ending:
-    """While the former tasks wait beside the new ones, an alarm still takes the deployment back."""
-    version = releasing.release.version
-    if releasing.order.until == "traffic" and not seen.deployment.has_ended:
-        return Ending(
+def detach(context: ReleaseContext, revision: str, baseline: TrafficBaseline) -> NoReturn:
+    with context.stage("shift"):
+        id = begin(context, revision, baseline).deployment_id
+    what = f"the deployment {id} continues without this command; scaling is not suspended"
+    raise ReleaseEnded("detached", what, resume=context.wait_command(id))
+
+
+def end_with_bake(
+    context: ReleaseContext,
+    following: Following,
+    seen: Seen,
+    revision: str,
+    baseline: TrafficBaseline,
+    state: ServiceState,
+) -> NoReturn:
+    """Wait for the end of the bake time, if that is requested, and end the release. Until then an alarm still rolls
+    the deployment back to the original tasks.
+    """
+    version = context.release.version
+    if context.options.until == "traffic" and not seen.deployment.has_ended:
+        ended = ReleaseEnded(
             "traffic_shifted",
-            f"{version} serves all users; for the bake time an alarm still takes it back",
-            resume=resume_command(following.deployment_id, releasing),
+            f"{version} serves all users; during the bake time an alarm still rolls it back",
+            resume=context.wait_command(following.deployment_id),
         )
-    with releasing.journal.stage("bake"):
-        seen = follow(releasing, following, "done")
-        confirm(releasing, following, seen, revision, ground)
-    return Ending("released", f"{version} serves all users")
+    else:
+        with context.stage("bake"):
+            seen = follow(context, following, "done")
+            confirm(context, following, seen, revision, baseline)
+        ended = ReleaseEnded("released", f"{version} serves all users")
+    register_tasks(context, state)
+    raise ended
 
 
-def begin(releasing: Releasing, revision: str, ground: Ground) -> Following:
-    """Creates the deployment, unless this version is being deployed already by a release that did not see its end."""
-    releasing.go_on()
-    found = running_of(releasing, revision)
-    id = found.id if found else create(releasing, revision)
-    releasing.journal.deployment_id = id
-    releasing.tell(DeploymentCreated(deployment_id=id, revision=revision, adopted=found is not None))
-    releasing.retry.run(lambda: releasing.lock.note(deployment_id=id))
-    return following_of(releasing, id, revision, ground)
+def begin(context: ReleaseContext, revision: str, baseline: TrafficBaseline) -> Following:
+    """Create the deployment, unless one of this version is running already, from a release that did not see its end."""
+    context.checkpoint()
+    running = running_deployment_of(context, revision)
+    id = running.id if running else create(context, revision)
+    context.journal.deployment_id = id
+    context.emit(DeploymentCreated(deployment_id=id, revision=revision, adopted=running is not None))
+    context.retry.run(lambda: context.lock.note(deployment_id=id))
+    return following_of(context, id, revision, baseline)
 
 
-def following_of(releasing: Releasing, id: str, revision: str, ground: Ground) -> Following:
-    group, now = ground.group, releasing.now()
-    name = AT_ONCE if shifts_at_once(releasing) else group.configuration
-    configuration = releasing.aws.codedeploy.configuration(name)
-    minutes = minutes_of(group, configuration, len(releasing.spec.hooks))
+def following_of(context: ReleaseContext, id: str, revision: str, baseline: TrafficBaseline) -> Following:
+    group, now = baseline.group, context.now()
+    name = AT_ONCE if shifts_at_once(context) else group.configuration
+    configuration = context.aws.codedeploy.configuration(name)
+    minutes = minutes_of(group, configuration, len(context.spec.hooks))
     watched = Watched(
-        stage="api",
-        cluster=releasing.cluster,
-        revision=revision,
-        since=now,
-        service=releasing.api,
-        deployment_id=id,
+        stage="api", cluster=context.cluster, revision=revision, since=now, service=context.api, deployment_id=id
     )
     return Following(
         deployment_id=id,
         started_at=now,
         deadline=now + timedelta(minutes=minutes),
         group=group,
-        target_groups=ground.target_groups,
+        target_groups=baseline.target_groups,
         watched=watched,
     )
 
 
-def create(releasing: Releasing, revision: str) -> str:
-    """Never twice: before another attempt it is looked up whether the first one left a deployment."""
-    appspec = render_appspec(releasing.tools.appspec, releasing.spec, releasing.environment, revision)
-    description = describe(releasing, revision)
-    at_once = shifts_at_once(releasing)
-    request = deployment_request(appspec, releasing.spec, releasing.environment, description, at_once=at_once)
-    if releasing.order.ignore_alarms:
+def create(context: ReleaseContext, revision: str) -> str:
+    """Create a deployment, never twice, and return its id."""
+    appspec = render_appspec(context.appspec, context.spec, context.environment, revision)
+    description = describe(context, revision)
+    at_once = shifts_at_once(context)
+    request = deployment_request(appspec, context.spec, context.environment, description, at_once=at_once)
+    if context.options.ignore_alarms:
         request["overrideAlarmConfiguration"] = {"enabled": False, "alarms": []}
-    releasing.check_turn()
+    context.confirm_lock()
     try:
-        return releasing.retry.run(
-            lambda: releasing.aws.codedeploy.create(request), find_result=lambda: created_by_us(releasing)
+        return context.retry.run(
+            lambda: context.aws.codedeploy.create(request), find_result=lambda: created_by_us(context)
         )
     except DeploymentRunning as running:
-        ours = created_by_us(releasing)
+        ours = created_by_us(context)
         if ours is not None:
             return ours
-        raise Ending(
+        raise ReleaseEnded(
             "superseded",
-            f"another deployment of {releasing.api} began meanwhile: {running.deployment_id or running.because}",
-            resume=f"platform status {releasing.spec.name} --env {releasing.environment.name}",
+            f"another deployment of {context.api} began meanwhile: {running.deployment_id or running.because}",
+            resume=context.status_command,
         ) from running
 
 
-def shifts_at_once(releasing: Releasing) -> bool:
+def shifts_at_once(context: ReleaseContext) -> bool:
     """A version that served well needs no canary, and its users wait for it."""
-    return releasing.release.kind == "rollback"
+    return context.release.kind == "rollback"
 
 
-def describe(releasing: Releasing, revision: str) -> str:
-    release, journal = releasing.release, releasing.journal
+def describe(context: ReleaseContext, revision: str) -> str:
+    release, journal = context.release, context.journal
     return Description(
         kind=release.kind,
         version=release.version,
@@ -132,51 +150,49 @@ def describe(releasing: Releasing, revision: str) -> str:
         revision=revision.rsplit("/", 1)[-1],
         by=release.by,
         id=release.id,
-        worker=number_of(journal.worker_revision, releasing.worker),
-        worker_before=number_of(journal.worker_before, releasing.worker),
+        worker=number_of(journal.worker_revision, context.worker),
+        worker_before=number_of(journal.worker_before, context.worker),
     ).text()
 
 
 def number_of(revision: str, family: str) -> int | None:
-    """None of the placeholder with which a service is created, whose family is another one."""
+    """Return None for the placeholder that a service is created with: its family is another one."""
     found, _, number = revision.rsplit("/", 1)[-1].partition(":")
     return int(number) if found == family and number else None
 
 
-def created_by_us(releasing: Releasing) -> str | None:
-    return id_of(releasing, lambda told: told.id == releasing.release.id, ())
-
-
-def running_of(releasing: Releasing, revision: str) -> Deployment | None:
-    name = revision.rsplit("/", 1)[-1]
-    deployments = releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=1, statuses=RUNNING)
-    for each in deployments:
-        told = parse_description(each.description)
-        if told is not None and told.revision == name:
-            return each
-    return None
-
-
-def id_of(releasing: Releasing, is_it: Callable[[Description], bool], statuses: tuple[str, ...]) -> str | None:
-    for each in releasing.aws.codedeploy.deployments(releasing.api, releasing.api, most=3, statuses=statuses):
-        told = parse_description(each.description)
-        if told is not None and is_it(told):
+def created_by_us(context: ReleaseContext) -> str | None:
+    """Return the id of the deployment that this release created; None where there is none."""
+    for each in context.aws.codedeploy.deployments(context.api, context.api, most=3):
+        description = parse_description(each.description)
+        if description is not None and description.id == context.release.id:
             return each.id
     return None
 
 
-def confirm(releasing: Releasing, following: Following, seen: Seen, revision: str, ground: Ground) -> None:
+def running_deployment_of(context: ReleaseContext, revision: str) -> Deployment | None:
+    name = revision.rsplit("/", 1)[-1]
+    for each in context.aws.codedeploy.deployments(context.api, context.api, most=1, statuses=RUNNING):
+        description = parse_description(each.description)
+        if description is not None and description.revision == name:
+            return each
+    return None
+
+
+def confirm(
+    context: ReleaseContext, following: Following, seen: Seen, revision: str, baseline: TrafficBaseline
+) -> None:
     """
     Raises:
-        DeploymentFailed: by its own account.
-        Ending: it succeeded, and yet another revision serves.
+        DeploymentFailed: CodeDeploy says so.
+        ReleaseEnded: it succeeded, but another revision serves.
     """
     if seen.deployment.status in ("Failed", "Stopped"):
-        releasing.check_turn()
+        context.confirm_lock()
         raise DeploymentFailed(following, seen)
-    until = releasing.now() + timedelta(seconds=CONFIRM_SECONDS)
-    while not (serving := who_serves(releasing, ground.group, ground.target_groups)).is_all(revision):
-        if releasing.now() > until:
-            id = following.deployment_id
-            raise Ending("superseded", f"the deployment {id} came to its end, but {serving}")
-        releasing.pause(5)
+    until = context.now() + timedelta(seconds=CONFIRM_SECONDS)
+    while not (serving := who_serves(context, baseline.group, baseline.target_groups)).is_all(revision):
+        if context.now() > until:
+            what = f"the deployment {following.deployment_id} ended, but {serving}"
+            raise ReleaseEnded("superseded", what)
+        context.pause(5)

@@ -1,14 +1,16 @@
-"""Brings the worker to a revision by ECS's own rolling update, which stops and goes back by itself when tasks fail.
+"""Before the API: update the worker by ECS's own rolling update, which ECS rolls back when tasks fail.
 
-Workers come before the API: consumers must be able to read what a new API emits, and one that fails costs no user a
+Workers come first: consumers must be able to read what a new API emits, and a worker that fails costs no user a
 request.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
 from platform_sdk.deploy.aws import best_effort
-from platform_sdk.deploy.release.context import Ending, Releasing
+from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.deployment import fails_alike
 from platform_sdk.deploy.release.events import RollingBack, WorkerProgress
 from platform_sdk.deploy.release.outcome import Watched
@@ -17,151 +19,163 @@ from platform_sdk.deploy.state import EcsService, RollingDeployment, ServiceDepl
 DEADLINE_MINUTES: Final = 60
 POLL_SECONDS: Final = 10
 ROLLBACK_APPEARS: Final = timedelta(minutes=3)
-"""From the failure of an update to the update that takes it back."""
+"""From the failure of an update to the update that rolls it back."""
 
 
-def roll_worker(releasing: Releasing, revision: str | None, service: EcsService | None) -> None:
+def roll_worker(context: ReleaseContext, revision: str | None, service: EcsService | None) -> None:
     """
     Args:
         revision: the ARN of the one to run; None where the version has no worker.
         service: as observed.
 
     Raises:
-        Ending: it was taken back, or did not come to its end; the API was not touched.
+        ReleaseEnded: it was rolled back, or did not end; the API was not touched.
     """
     if revision is None or service is None:
-        releasing.journal.skip("worker", f"{releasing.spec.name} has no worker")
+        context.skip("worker", f"{context.spec.name} has no worker")
         return
-    releasing.go_on()
-    with releasing.journal.stage("worker"):
-        began = releasing.now()
-        reached = follow(releasing, revision, began)
+    context.checkpoint()
+    with context.stage("worker"):
+        began = context.now()
+        reached = follow(context, revision, began)
         if reached == revision:
             return
-        releasing.check_turn()
-        before = releasing.journal.worker_before
+        context.confirm_lock()
+        before = context.journal.worker_before
         if before and reached not in (before, service.task_definition):
-            raise brought_elsewhere(releasing, reached)
+            raise changed_by_others(context, reached)
         if before and reached != before:
-            return_worker(releasing)
-        watched = watched_of(releasing, revision, began)
-        raise Ending(
+            return_worker(context)
+        watched = watched_of(context, revision, began)
+        raise ReleaseEnded(
             "failed_rolled_back",
-            "the worker's tasks failed and went back to the former version; the API was not touched",
-            explanation=releasing.tools.evidence.explain(watched),
+            "the worker's tasks failed and were rolled back to the original version; the API was not touched",
+            explanation=context.evidence.explain(watched),
         )
 
 
-def return_worker(releasing: Releasing) -> None:
-    """After the API has gone back: the worker that goes with it."""
-    before = releasing.journal.worker_before
-    if not before or not releasing.journal.worker_rolled:
+def return_worker(context: ReleaseContext) -> None:
+    """Return the worker to the revision that belongs to the original API."""
+    before = context.journal.worker_before
+    if not before or not context.journal.worker_rolled:
         return
-    releasing.tell(RollingBack(deployment_id="", because=f"it goes back to {before.rsplit('/', 1)[-1]}"))
-    if follow(releasing, before, releasing.now()) != before:
-        raise Ending("rollback_failed", f"the worker could not be brought back to {before}")
+    context.emit(RollingBack(deployment_id="", because=f"it returns to {before.rsplit('/', 1)[-1]}"))
+    if follow(context, before, context.now()) != before:
+        raise ReleaseEnded("rollback_failed", f"the worker could not be returned to {before}")
 
 
-def brought_elsewhere(releasing: Releasing, revision: str) -> Ending:
-    return Ending(
+@contextmanager
+def return_worker_on_failure(context: ReleaseContext) -> Iterator[None]:
+    """Return the worker if the API is rolled back in the block: they are one version."""
+    try:
+        yield
+    except ReleaseEnded as ended:
+        # Another release that superseded our deployment updates the worker, too. One that came before ours does not.
+        if ended.kind in ("failed_rolled_back", "rollback_failed") or not context.journal.deployment_id:
+            return_worker(context)
+        raise
+
+
+def changed_by_others(context: ReleaseContext, revision: str) -> ReleaseEnded:
+    return ReleaseEnded(
         "superseded",
-        f"somebody else brought the worker to {revision.rsplit('/', 1)[-1]}",
-        resume=f"platform status {releasing.spec.name} --env {releasing.environment.name}",
+        f"somebody else updated the worker to {revision.rsplit('/', 1)[-1]}",
+        resume=context.status_command,
     )
 
 
-def follow(releasing: Releasing, revision: str, began: datetime) -> str:
-    """Starts the update unless it runs already, and waits for its end. Answers what the worker runs then (ARN): another
-    revision if ECS took the update back, or somebody made another one.
+def follow(context: ReleaseContext, revision: str, began: datetime) -> str:
+    """Start the update unless it runs already, and wait for its end. Return what the worker runs then (ARN): another
+    revision if ECS rolled the update back, or somebody started another one.
 
     Raises:
-        Ending: it has no end.
+        ReleaseEnded: it does not end.
     """
-    id = begin(releasing, revision)
-    releasing.journal.under_way, releasing.journal.worker_rolled = "the worker's update", True
+    id = begin(context, revision)
+    context.journal.running, context.journal.worker_rolled = "the worker's update", True
     deadline = began + timedelta(minutes=DEADLINE_MINUTES)
-    watched = watched_of(releasing, revision, began)
+    watched = watched_of(context, revision, began)
     stopped, failed_at = False, None
     while True:
-        service = current(releasing)
+        service = current(context)
         own = next((each for each in service.deployments if each.id == id), None)
         primary = next((each for each in service.deployments if each.status == "PRIMARY"), None)
-        tell_progress(releasing, service, revision, own, deadline)
-        # ECS makes the deployment that takes another one back the primary one, so either way the end is one's.
+        report_progress(context, service, revision, own, deadline)
+        # A rollback becomes the primary deployment, so in both cases its end is the end.
         if primary is not None and primary.rollout_state == "COMPLETED":
-            releasing.journal.under_way = ""
+            context.journal.running = ""
             return primary.task_definition
-        failed_at = failed_at or releasing.now() if primary and primary.rollout_state == "FAILED" else None
-        refuse_without_end(releasing, revision, deadline, failed_at)
-        if not stopped and fails_alike(releasing.tools.evidence.observe(watched)):
-            stopped = stop(releasing, revision)
-        releasing.pause(POLL_SECONDS)
+        failed_at = failed_at or context.now() if primary and primary.rollout_state == "FAILED" else None
+        end_if_stuck(context, revision, deadline, failed_at)
+        if not stopped and fails_alike(context.evidence.observe(watched)):
+            stopped = stop(context, revision)
+        context.pause(POLL_SECONDS)
 
 
-def refuse_without_end(releasing: Releasing, revision: str, deadline: datetime, failed_at: datetime | None) -> None:
-    """
-    Raises:
-        Ending
-    """
+def end_if_stuck(context: ReleaseContext, revision: str, deadline: datetime, failed_at: datetime | None) -> None:
+    """Raise ReleaseEnded if the update, or its rollback, does not end."""
     name = revision.rsplit("/", 1)[-1]
-    if failed_at is not None and releasing.now() - failed_at > ROLLBACK_APPEARS:
-        raise Ending("rollback_failed", f"the update of the worker to {name} failed, and ECS did not take it back")
-    if releasing.now() > deadline:
-        raise Ending("timed_out", f"the update of the worker to {name} still runs after {DEADLINE_MINUTES} minutes")
+    if failed_at is not None and context.now() - failed_at > ROLLBACK_APPEARS:
+        raise ReleaseEnded(
+            "rollback_failed", f"the update of the worker to {name} failed, and ECS did not roll it back"
+        )
+    if context.now() > deadline:
+        raise ReleaseEnded(
+            "timed_out", f"the update of the worker to {name} still runs after {DEADLINE_MINUTES} minutes"
+        )
 
 
-def begin(releasing: Releasing, revision: str) -> str:
-    """The deployment's id: of the one that is there where it is of this revision."""
-    found = primary_of(releasing, revision)
+def begin(context: ReleaseContext, revision: str) -> str:
+    """Start the update and return its deployment's id. An update to this revision that runs already is kept."""
+    found = primary_of(context, revision)
     if found is not None:
         return found
-    releasing.check_turn()
-    return releasing.retry.run(
-        lambda: releasing.aws.ecs.roll(releasing.cluster, releasing.worker, task_definition=revision),
-        find_result=lambda: primary_of(releasing, revision),
+    context.confirm_lock()
+    return context.retry.run(
+        lambda: context.aws.ecs.roll(context.cluster, context.worker, task_definition=revision),
+        find_result=lambda: primary_of(context, revision),
     )
 
 
-def primary_of(releasing: Releasing, revision: str) -> str | None:
-    deployments = current(releasing).deployments
+def primary_of(context: ReleaseContext, revision: str) -> str | None:
+    deployments = current(context).deployments
     found = (each for each in deployments if each.status == "PRIMARY" and each.task_definition == revision)
     return next((each.id for each in found if each.rollout_state != "FAILED"), None)
 
 
-def current(releasing: Releasing) -> EcsService:
-    service = releasing.aws.ecs.service(releasing.cluster, releasing.worker)
+def current(context: ReleaseContext) -> EcsService:
+    service = context.aws.ecs.service(context.cluster, context.worker)
     if service is None:
-        raise Ending("rollback_failed", f"the ECS service {releasing.worker} is gone")
+        raise ReleaseEnded("rollback_failed", f"the ECS service {context.worker} is gone")
     return service
 
 
-def stop(releasing: Releasing, revision: str) -> bool:
-    """The circuit breaker would count on: these failures are enough. Left to it where ECS refuses."""
+def stop(context: ReleaseContext, revision: str) -> bool:
+    """Stop an update whose failures are enough. If ECS refuses, its circuit breaker stops it later."""
     nothing: tuple[ServiceDeployment, ...] = ()
-    ecs = releasing.aws_once.ecs
-    newest = best_effort(lambda: ecs.service_deployments(releasing.cluster, releasing.worker, most=1), nothing)
+    ecs = context.aws_once.ecs
+    newest = best_effort(lambda: ecs.service_deployments(context.cluster, context.worker, most=1), nothing)
     arn = next((each.arn for each in newest if each.target_revision == revision), "")
     if arn:
-        releasing.tell(RollingBack(deployment_id="", because="the worker's new tasks fail in the same way"))
+        context.emit(RollingBack(deployment_id="", because="the worker's new tasks fail in the same way"))
         best_effort(lambda: ecs.stop_service_deployment(arn), None)
     return True
 
 
-def tell_progress(
-    releasing: Releasing, service: EcsService, revision: str, own: RollingDeployment | None, deadline: datetime
+def report_progress(
+    context: ReleaseContext, service: EcsService, revision: str, own: RollingDeployment | None, deadline: datetime
 ) -> None:
-    former = tuple(each for each in service.deployments if each is not own)
-    releasing.tell(
+    context.emit(
         WorkerProgress(
             service=service.name,
             revision=revision,
             deployment=own,
-            former=former,
-            at=releasing.now(),
+            others=tuple(each for each in service.deployments if each is not own),
+            at=context.now(),
             deadline=deadline,
         )
     )
 
 
-def watched_of(releasing: Releasing, revision: str, since: datetime) -> Watched:
-    return Watched(stage="worker", cluster=releasing.cluster, revision=revision, since=since, service=releasing.worker)
+def watched_of(context: ReleaseContext, revision: str, since: datetime) -> Watched:
+    return Watched(stage="worker", cluster=context.cluster, revision=revision, since=since, service=context.worker)

@@ -1,4 +1,4 @@
-"""What is on AWS, as plain values: gateways answer with them, and plan, preflight and release read them.
+"""What exists on AWS, as plain values. Gateways return them; plan, preflight and release read them.
 
 Nothing here calls AWS or decides. Times are in UTC with their zone; ARNs and names are texts as AWS gives them.
 """
@@ -96,7 +96,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceState:
-    """All of a service in an environment that exists on AWS; None and empty where it does not."""
+    """Everything of a service that exists on AWS in an environment. None and empty where it does not."""
 
     stack: Stack | None
     template: Json | None
@@ -108,7 +108,7 @@ class ServiceState:
     standalone_revisions: Mapping[str, TaskDefinition] = field(default_factory=dict)
     """The newest of each `[[tasks]]`, by the task's name."""
     newer_revisions: Mapping[str, TaskDefinition] = field(default_factory=dict)
-    """The newest for `api` and `worker`, where that is not the one that runs: a release failed, or went back."""
+    """The newest for `api` and `worker`, if it is not the running one: a release failed, or was rolled back."""
     production_rule: ListenerRule | None = None
     test_rule: ListenerRule | None = None
     target_groups: tuple[TargetGroup, ...] = ()

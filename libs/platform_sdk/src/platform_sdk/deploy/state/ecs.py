@@ -1,4 +1,4 @@
-"""What ECS runs."""
+"""ECS's task definitions, services and tasks, and ECR's images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -131,12 +131,12 @@ class ServiceDeployment:
     finished_at: datetime | None
 
 
-# What ECR holds.
+# ECR.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """In ECR. `architectures` is empty where the manifest does not tell."""
+    """In ECR. `architectures` is empty where the manifest does not name them."""
 
     repository: str
     digest: str

@@ -1,4 +1,4 @@
-"""What CloudFormation says."""
+"""CloudFormation's stacks and change sets, and the release lock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from platform_sdk.deploy.state.ecs import Json
 from platform_sdk.deploy.state.traffic import Suspended
 
 REVIEW: Final = "REVIEW_IN_PROGRESS"
-"""A stack that is but a name for its first change set."""
+"""A stack with nothing but a first change set."""
 NOT_CREATED: Final = frozenset({REVIEW, "CREATE_FAILED", "ROLLBACK_FAILED", "ROLLBACK_COMPLETE", "DELETE_FAILED"})
-"""CloudFormation updates no stack whose creation failed: it has to be deleted first."""
+"""CloudFormation updates no stack whose creation failed: it must be deleted first."""
 FAILED: Final = "UPDATE_FAILED"
-"""An update failed that was not to be rolled back: the next one goes on from there."""
+"""An update without rollback failed: the next one continues from there."""
 ROLLBACK_FAILED: Final = "UPDATE_ROLLBACK_FAILED"
-"""Takes no update before its rollback has gone on to its end."""
+"""It takes no update before its rollback has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,16 +52,16 @@ class Stack:
 
     @property
     def is_created(self) -> bool:
-        """No mere name for a first change set, nor what a creation or a deletion that failed has left."""
+        """Whether it can be updated: not after a failed creation or deletion, and not with a first change set only."""
         return self.status not in NOT_CREATED
 
     @property
     def is_stuck(self) -> bool:
-        """Halfway between two templates, whatever the template says: to be repaired."""
+        """Whether it stopped halfway between two templates and needs a repair."""
         return self.status in (FAILED, ROLLBACK_FAILED)
 
     is_protected: bool = False
-    """From being deleted."""
+    """Against deletion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class ResourceChange:
     scope: tuple[str, ...]
     properties: tuple[str, ...]
     policy_action: str = ""
-    """What becomes of the resource that goes: Delete, Retain, Snapshot, ReplaceAndDelete and so on."""
+    """What happens to a removed resource: Delete, Retain, Snapshot, ReplaceAndDelete and so on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,34 +90,33 @@ class ChangeSet:
 
     @property
     def is_empty(self) -> bool:
-        """CloudFormation fails a change set that changes nothing, and tells only in words."""
+        """CloudFormation fails a change set that changes nothing, and says so only in its message."""
         words = ("didn't contain changes", "No updates are to be performed")
         return self.status == "FAILED" and any(each in self.status_reason for each in words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployedStack:
-    """A stack with the template that it was given last: parsed where that is JSON, else its text."""
+    """A stack with its last template: parsed if that is JSON, else its text."""
 
     stack: Stack
     template: Json | str
 
 
-# Who holds what only one may do at a time.
+# The release lock.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockItem:
-    """A lock as it is kept. It is free when `expires_at` is over, whoever holds it.
+    """A lock as it is stored. It is free after `expires_at`.
 
     Args:
         name: `release/<service>`.
-        token: of the holder alone; whoever takes the lock anew has another.
+        token: unique to this holding of the lock.
         owner: for people: a build's id, or user and machine.
         purpose: for people: what the holder does.
-        deployment_id: CodeDeploy's, as soon as the holder has made one.
-        scaling: how the service's scaling was suspended before the holder suspended it: what is to be restored. None
-            where there is nothing to restore.
+        deployment_id: of the deployment that the holder created, if any.
+        scaling: the state of scaling to restore; None where there is nothing to restore.
     """
 
     name: str
@@ -132,9 +131,7 @@ class LockItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """The lock is ours. `before` is what an earlier holder left, whose time was over; `item` carries on what of it is
-    still to be done.
-    """
+    """The lock is ours. `before` is the expired lock that was taken over; `item` keeps what it left unfinished."""
 
     item: LockItem
     before: LockItem | None
@@ -142,6 +139,6 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """The lock is somebody else's."""
+    """Somebody else holds the lock."""
 
     by: LockItem

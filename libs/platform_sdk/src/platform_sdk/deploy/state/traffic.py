@@ -1,4 +1,4 @@
-"""What CodeDeploy does."""
+"""CodeDeploy's deployments, and the load balancing, scaling, alarms and logs of a service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class DeploymentTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """One run of CodeDeploy. `rolled_back_by` is the id of the deployment that takes this one back, `rolls_back` the id
+    """One run of CodeDeploy. `rolled_back_by` is the id of the deployment that rolls this one back, `rolls_back` the id
     of the one that this takes back; both are empty where there is none.
     """
 
@@ -110,7 +110,7 @@ class DeploymentConfiguration:
     interval_minutes: int
 
 
-# What is around the tasks: load balancing, scaling, alarms, logs.
+# Load balancing, scaling, alarms and logs.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,18 +1,18 @@
-"""What must be true before a release writes anything: named checks, all of them asked, each with its remedy.
+"""The checks before a release writes anything. All of them run; each failure names its remedy.
 
-A check that may not be asked is skipped and says so. One that fails refuses the release.
+A check that may not be made is skipped and says so. One that fails refuses the release.
 """
 
 from collections.abc import Callable
 from typing import Final
 
 from platform_sdk.deploy.aws import AccessDenied
-from platform_sdk.deploy.release.context import Ending
+from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.events import Checked
 from platform_sdk.deploy.release.outcome import Check
 from platform_sdk.deploy.release.preflight.stack import (
     Answer,
-    Asked,
+    PreflightContext,
     alarms,
     deployment_group,
     hooks,
@@ -25,8 +25,9 @@ from platform_sdk.deploy.release.preflight.stack import (
     traffic,
 )
 from platform_sdk.deploy.release.preflight.version import image, limits, not_older, roles, secrets
+from platform_sdk.deploy.state import ServiceState
 
-CHECKS: Final[tuple[tuple[str, Callable[[Asked], Answer]], ...]] = (
+CHECKS: Final[tuple[tuple[str, Callable[[PreflightContext], Answer]], ...]] = (
     ("stack", stack),
     ("image", image),
     ("task definition", limits),
@@ -44,32 +45,21 @@ CHECKS: Final[tuple[tuple[str, Callable[[Asked], Answer]], ...]] = (
 )
 
 
-def refuse_unless_ready(asked: Asked) -> None:
-    """
-    Raises:
-        Ending: a check failed; nothing was written.
-    """
-    checks = preflight(asked)
-    asked.releasing.journal.checks.extend(checks)
+def refuse_unless_ready(release_context: ReleaseContext, state: ServiceState) -> None:
+    """Raise ReleaseEnded if a check fails. Nothing was written then."""
+    context = PreflightContext(release_context=release_context, state=state)
+    checks = [run(name, check, context) for name, check in CHECKS]
+    release_context.journal.checks.extend(checks)
     failed = [check.name for check in checks if check.status == "FAIL"]
     if failed:
-        raise Ending("refused", f"refused before anything was changed: {', '.join(failed)}")
+        raise ReleaseEnded("refused", f"refused before anything was changed: {', '.join(failed)}")
 
 
-def preflight(asked: Asked) -> tuple[Check, ...]:
-    """All answers; told one by one.
-
-    Raises:
-        AwsCallFailed: AWS is away.
-    """
-    return tuple(checked(name, ask, asked) for name, ask in CHECKS)
-
-
-def checked(name: str, ask: Callable[[Asked], Answer], asked: Asked) -> Check:
+def run(name: str, check: Callable[[PreflightContext], Answer], context: PreflightContext) -> Check:
     try:
-        answer = ask(asked)
+        answer = check(context)
     except AccessDenied as error:
-        answer = skip(f"may not be asked: {error.because or error.what}")
-    check = Check(name=name, status=answer.status, reason=answer.reason, remedy=answer.remedy)
-    asked.releasing.tell(Checked(check=check))
-    return check
+        answer = skip(f"not allowed to check: {error.because or error.what}")
+    result = Check(name=name, status=answer.status, reason=answer.reason, remedy=answer.remedy)
+    context.release_context.emit(Checked(check=result))
+    return result

@@ -1,48 +1,53 @@
-"""Whether what the service's stack stands for is there and is as rendered: a release changes none of it."""
+"""Checks of what the service's stack creates: whether it exists and is as rendered. A release changes none of it."""
 
 from dataclasses import dataclass
 
+from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.config_errors import counted, listed
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.diff import canonical_template
-from platform_sdk.deploy.release.autoscaling import by_hand
-from platform_sdk.deploy.release.context import Releasing
+from platform_sdk.deploy.release.autoscaling import restore_command
+from platform_sdk.deploy.release.context import ReleaseContext
 from platform_sdk.deploy.release.history import parse_description
-from platform_sdk.deploy.release.options import Order, Release
+from platform_sdk.deploy.release.options import Release, ReleaseOptions
 from platform_sdk.deploy.release.outcome import CheckStatus
 from platform_sdk.deploy.render.names import COLOURS, hook_function_name, log_group, stack_name, target_group_name
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.state import Deployment, ServiceState, Suspended
 
-# What checks are asked about, and the three answers that they give.
+# The input of a check, and its three answers.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """`state` is what was observed; only what it does not hold is asked of AWS."""
+class PreflightContext:
+    """`state` is what was observed. A check calls AWS only for what it does not hold."""
 
-    releasing: Releasing
+    release_context: ReleaseContext
     state: ServiceState
 
     @property
+    def aws(self) -> Aws:
+        return self.release_context.aws
+
+    @property
     def spec(self) -> ServiceSpec:
-        return self.releasing.spec
+        return self.release_context.spec
 
     @property
     def environment(self) -> Environment:
-        return self.releasing.environment
+        return self.release_context.environment
 
     @property
-    def order(self) -> Order:
-        return self.releasing.order
+    def options(self) -> ReleaseOptions:
+        return self.release_context.options
 
     @property
     def release(self) -> Release:
-        return self.releasing.release
+        return self.release_context.release
 
     @property
-    def apply(self) -> str:
+    def apply_command(self) -> str:
         return f"`platform apply {self.spec.name} --env {self.environment.name}`"
 
 
@@ -65,46 +70,44 @@ def fail(reason: str, remedy: str) -> Answer:
     return Answer(status="FAIL", reason=reason, remedy=remedy)
 
 
-# Whether anybody or anything else is at work on the service.
+# Whether anything else is working on the service.
 
 
-def no_deployment(asked: Asked) -> Answer:
-    running = asked.state.running_deployment
+def no_deployment(context: PreflightContext) -> Answer:
+    running = context.state.running_deployment
     if running is None:
         return ok("none is in progress")
-    if is_of_this_version(asked, running):
+    if is_of_this_version(context.release, running):
         return ok(f"{running.id} is of this version: it will be followed")
-    if asked.order.if_busy == "supersede":
+    if context.options.if_busy == "supersede":
         return ok(f"{running.id} will be superseded")
-    told = parse_description(running.description)
-    what = f"{told.version} by {told.by}" if told else running.description or running.creator
+    description = parse_description(running.description)
+    what = f"{description.version} by {description.by}" if description else running.description or running.creator
     return fail(
         f"{running.id} is in progress ({running.status}): {what}",
-        f"`platform wait {running.id} --env {asked.environment.name}`, or say --if-busy wait or supersede",
+        f"`platform wait {running.id} --env {context.environment.name}`, or use --if-busy wait or supersede",
     )
 
 
-def is_of_this_version(asked: Asked, running: Deployment) -> bool:
-    told = parse_description(running.description)
-    return told is not None and told.version == asked.release.version and told.kind == asked.release.kind
+def is_of_this_version(release: Release, deployment: Deployment) -> bool:
+    description = parse_description(deployment.description)
+    return description is not None and (description.version, description.kind) == (release.version, release.kind)
 
 
-def scaling(asked: Asked) -> Answer:
-    """Of a service that nobody scales back, the load of the next hour decides how it ends."""
-    targets = [each for each in (asked.state.scaling, asked.state.worker_scaling) if each is not None]
+def scaling(context: PreflightContext) -> Answer:
+    """A service whose scaling stays suspended fails when its load grows."""
+    targets = [each for each in (context.state.scaling, context.state.worker_scaling) if each is not None]
     if not targets:
         return skip("nothing scales the service")
     held = [each for each in targets if each.suspended.any]
-    if held and asked.releasing.lock.scaling is not None:
-        return ok("held by the release that is under way")
-    if held and asked.release.kind == "rollback":
-        return skip(
-            f"the scaling of {held[0].resource} is suspended, and stays as it is: a rollback does not wait for it"
-        )
+    if held and context.release_context.lock.scaling is not None:
+        return ok("suspended by the running release")
+    if held and context.release.kind == "rollback":
+        return skip(f"the scaling of {held[0].resource} is suspended, and stays so: it does not block a rollback")
     if held:
         return fail(
-            f"the scaling of {held[0].resource} is suspended, and no release has left it so",
-            by_hand(held[0].resource, Suspended()),
+            f"the scaling of {held[0].resource} is suspended, and not by a release",
+            restore_command(held[0].resource, Suspended()),
         )
     return ok(", ".join(f"{each.resource.rsplit('/', 1)[-1]} {each.min_tasks} to {each.max_tasks}" for each in targets))
 
@@ -112,57 +115,59 @@ def scaling(asked: Asked) -> Answer:
 NO_STACK = "there is no stack of the service yet"
 
 
-def stack(asked: Asked) -> Answer:
-    state, name = asked.state, stack_name(asked.spec, asked.environment)
+def stack(context: PreflightContext) -> Answer:
+    state, name = context.state, stack_name(context.spec, context.environment)
     if state.stack is None or state.template is None or state.api is None:
-        return fail(f"the stack {name} does not exist", f"{asked.apply} creates it")
+        return fail(f"the stack {name} does not exist", f"{context.apply_command} creates it")
     if state.stack.status.endswith(("_IN_PROGRESS", "_FAILED")):
-        return fail(f"the stack {name} is in {state.stack.status}", f"wait for its end, then {asked.apply}")
-    rendered = canonical_template(render_service_stack(asked.spec, asked.environment))["Resources"]
+        return fail(f"the stack {name} is in {state.stack.status}", f"wait for its end, then {context.apply_command}")
+    rendered = canonical_template(render_service_stack(context.spec, context.environment))["Resources"]
     deployed = canonical_template(state.template)["Resources"]
     assert isinstance(rendered, dict), "resources are a mapping"
     assert isinstance(deployed, dict), "resources are a mapping"
     differing = sorted(each for each in rendered | deployed if rendered.get(each) != deployed.get(each))
     if differing:
         reason = f"the stack {name} differs from platform.toml in {listed(differing)}"
-        if asked.release.kind == "rollback":
-            return skip(f"{reason}; a rollback brings nothing of it")
-        return fail(reason, f"`platform plan {asked.spec.name}` tells how; {asked.apply} changes it")
+        if context.release.kind == "rollback":
+            return skip(f"{reason}; a rollback does not change it")
+        return fail(reason, f"`platform plan {context.spec.name}` shows how; {context.apply_command} updates it")
     return ok(f"{name} is as platform.toml says")
 
 
-def log_groups(asked: Asked) -> Answer:
-    names = [log_group(asked.spec, asked.environment, suffix) for suffix in ("", "/sidecars")]
-    missing = sorted(set(names) - asked.releasing.aws.logs.groups(names))
+def log_groups(context: PreflightContext) -> Answer:
+    names = [log_group(context.spec, context.environment, suffix) for suffix in ("", "/sidecars")]
+    missing = sorted(set(names) - context.aws.logs.groups(names))
     if missing:
-        return fail(f"the log groups {listed(missing)} do not exist, and tasks do not make them", asked.apply)
+        return fail(
+            f"the log groups {listed(missing)} do not exist, and tasks do not create them", context.apply_command
+        )
     return ok(listed(names))
 
 
-def target_groups(asked: Asked) -> Answer:
-    if asked.state.api is None:
+def target_groups(context: PreflightContext) -> Answer:
+    if context.state.api is None:
         return skip(NO_STACK)
-    names = [target_group_name(asked.environment.name, asked.spec.name, colour) for colour in COLOURS]
-    missing = sorted(set(names) - {group.name for group in asked.state.target_groups})
+    names = [target_group_name(context.environment.name, context.spec.name, colour) for colour in COLOURS]
+    missing = sorted(set(names) - {group.name for group in context.state.target_groups})
     if missing:
-        return fail(f"the target groups {listed(missing)} do not exist", asked.apply)
+        return fail(f"the target groups {listed(missing)} do not exist", context.apply_command)
     return ok(listed(names))
 
 
-def deployment_group(asked: Asked) -> Answer:
-    """Everything by which CodeDeploy finds what it shifts."""
-    group, releasing = asked.state.deployment_group, asked.releasing
-    if asked.state.api is None:
+def deployment_group(context: PreflightContext) -> Answer:
+    """CodeDeploy finds what it shifts by the deployment group."""
+    group, release_context = context.state.deployment_group, context.release_context
+    if context.state.api is None:
         return skip(NO_STACK)
     if group is None:
-        return fail(f"CodeDeploy has no deployment group {releasing.api}", asked.apply)
-    rule = asked.state.production_rule
+        return fail(f"CodeDeploy has no deployment group {release_context.api}", context.apply_command)
+    rule = context.state.production_rule
     wrong = [
         f"{what} {found or 'nothing'} instead of {wanted}"
         for what, found, wanted in (
-            ("cluster", group.cluster, releasing.cluster),
-            ("service", group.service, releasing.api),
-            ("target groups", listed(sorted(group.target_groups)), listed(pair(asked))),
+            ("cluster", group.cluster, release_context.cluster),
+            ("service", group.service, release_context.api),
+            ("target groups", listed(sorted(group.target_groups)), listed(pair(context))),
             ("production listener", group.production_listener, rule.listener if rule else group.production_listener),
         )
         if found != wanted
@@ -170,71 +175,74 @@ def deployment_group(asked: Asked) -> Answer:
     if not group.rollback_enabled or "DEPLOYMENT_FAILURE" not in group.rollback_events:
         wrong.append("no rollback of deployments that fail")
     if wrong:
-        return fail(f"the deployment group {group.name} has {listed(wrong)}", asked.apply)
+        return fail(f"the deployment group {group.name} has {listed(wrong)}", context.apply_command)
     return ok(f"{group.name} deploys {group.service} by {group.configuration}")
 
 
-def pair(asked: Asked) -> list[str]:
-    return sorted(target_group_name(asked.environment.name, asked.spec.name, colour) for colour in COLOURS)
+def pair(context: PreflightContext) -> list[str]:
+    return sorted(target_group_name(context.environment.name, context.spec.name, colour) for colour in COLOURS)
 
 
-def traffic(asked: Asked) -> Answer:
-    """CodeDeploy refuses a service whose primary task set is not behind the listener, and a rule that sends users to
-    the other target group is an outage already.
+def traffic(context: PreflightContext) -> Answer:
+    """CodeDeploy refuses a service whose primary task set is not behind the listener. A rule that sends users to the
+    other target group is an outage already.
     """
-    rule, service = asked.state.production_rule, asked.state.api
+    rule, service = context.state.production_rule, context.state.api
     if service is None:
         return skip(NO_STACK)
     if rule is None:
-        return fail(f"no rule of the production listener leads to {asked.spec.path}", asked.apply)
-    arns = {group.arn for group in asked.state.target_groups}
+        return fail(f"no rule of the production listener leads to {context.spec.path}", context.apply_command)
+    arns = {group.arn for group in context.state.target_groups}
     strange = sorted(set(rule.weights) - arns)
     if strange:
         return fail(
-            f"the rule of {asked.spec.path} forwards to {listed(strange)} beside the service's two target groups",
-            "take that out of the rule: CodeDeploy would not know what to do with it",
+            f"the rule of {context.spec.path} forwards to {listed(strange)} besides the service's two target groups",
+            "remove that from the rule: CodeDeploy does not support it",
         )
     if service.desired == 0:
-        remedy = f"`platform scale {asked.spec.name}` gives it tasks"
-        return fail(f"{service.name} has no tasks: a release would be found good whatever it is", remedy)
+        remedy = f"`platform scale {context.spec.name}` adds tasks"
+        return fail(f"{service.name} has no tasks: any version would pass", remedy)
     primary = service.primary
     if primary is None:
-        return fail(f"{service.name} has no primary task set", f"look at it: {asked.apply} makes it anew if it is gone")
+        return fail(
+            f"{service.name} has no primary task set",
+            f"inspect it; {context.apply_command} creates it again if it is gone",
+        )
     if rule.live_target_group != primary.target_group:
         live = (rule.live_target_group or "none").rsplit(":", 1)[-1]
         return fail(
-            f"users are sent to {live}, and the tasks that run are in {primary.target_group.rsplit(':', 1)[-1]}",
+            f"users are sent to {live}, but the running tasks are in {primary.target_group.rsplit(':', 1)[-1]}",
             f"set the weights of the rule {rule.arn} to the target group with the tasks",
         )
     return ok(f"{counted(primary.running, 'task')} of {primary.task_definition.rsplit('/', 1)[-1]} behind the listener")
 
 
-def alarms(asked: Asked) -> Answer:
-    """One that is firing takes any deployment back at once."""
-    if asked.state.deployment_group is None:
+def alarms(context: PreflightContext) -> Answer:
+    """A firing alarm rolls any deployment back at once."""
+    if context.state.deployment_group is None:
         return skip(NO_STACK)
-    found = {alarm.name: alarm for alarm in asked.state.alarms}
-    names = asked.state.deployment_group.alarms
+    found = {alarm.name: alarm for alarm in context.state.alarms}
+    names = context.state.deployment_group.alarms
     missing = sorted(set(names) - set(found))
     if missing:
-        return fail(f"the alarms {listed(missing)} do not exist", asked.apply)
+        return fail(f"the alarms {listed(missing)} do not exist", context.apply_command)
     firing = [found[name] for name in names if found[name].state == "ALARM"]
     if not firing:
-        return ok(f"{listed(names)} are quiet" if names else "no alarm takes a release back")
+        return ok(f"{listed(names)} are quiet" if names else "no alarm rolls a release back")
     reason = f"{listed([alarm.name for alarm in firing])} in ALARM: {firing[0].reason}"
-    if asked.order.ignore_alarms:
-        return skip(f"{reason}; CodeDeploy is told to ignore the alarms in this deployment")
-    return fail(reason, "wait until it is OK, go back with `platform rollback`, or release the cure by --ignore-alarms")
+    if context.options.ignore_alarms:
+        return skip(f"{reason}; this deployment ignores its alarms")
+    return fail(reason, "wait until it is OK, use `platform rollback`, or release a fix with --ignore-alarms")
 
 
-def hooks(asked: Asked) -> Answer:
-    names = sorted({hook_function_name(asked.environment, hook) for hook in asked.spec.hooks.values()})
+def hooks(context: PreflightContext) -> Answer:
+    names = sorted({hook_function_name(context.environment, hook) for hook in context.spec.hooks.values()})
     if not names:
         return ok("no hooks")
-    missing = [name for name in names if not asked.releasing.aws.lambdas.exists(name)]
+    missing = [name for name in names if not context.aws.lambdas.exists(name)]
     if missing:
         return fail(
             f"the functions {listed(missing)} do not exist, and CodeDeploy would fail at the hook",
-            f"create them, or take them out of [hooks] and {asked.apply}",
+            f"create them, or remove them from [hooks] and {context.apply_command}",
         )
     return ok(listed(names))

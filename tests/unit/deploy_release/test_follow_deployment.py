@@ -6,11 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from platform_sdk.deploy.release.concurrency import without_lock
-from platform_sdk.deploy.release.context import Ending, Releasing
-from platform_sdk.deploy.release.deployment import follow, ground_of
+from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
+from platform_sdk.deploy.release.deployment import follow, traffic_baseline
 from platform_sdk.deploy.release.events import Shifting, Warned
-from platform_sdk.deploy.release.options import Order
+from platform_sdk.deploy.release.options import ReleaseOptions
 from platform_sdk.deploy.release.traffic_shift import following_of
 from tests.support.releases import World, world
 
@@ -24,7 +23,7 @@ def test_a_deployment_does_not_end_because_aws_is_busy_and_neither_does_followin
     assert len(case.events(Warned)) == 20
 
 
-def test_after_minutes_without_an_answer_the_user_is_told_how_to_go_on() -> None:
+def test_after_minutes_without_an_answer_the_release_ends_with_the_command_to_resume() -> None:
     case = world()
     case.simulator.fail("codedeploy", "GetDeployment", how="timeout", times=1_000, after=5)
     outcome = case.deploy("v2")
@@ -36,24 +35,25 @@ def test_after_minutes_without_an_answer_the_user_is_told_how_to_go_on() -> None
     assert (later.exit_code, case.version_serving(), case.worker_version()) == (0, "v2", "v2")
 
 
-def looking_at(case: World) -> Releasing:
-    release = case.release_of("v2", case.push("v2"))
-    return without_lock(release, case.spec, case.environment, Order(), case.tools())
+def looking_at(case: World) -> ReleaseContext:
+    context = case.context()
+    context.start(case.release_of("v2", case.push("v2")))
+    return context
 
 
-def test_what_takes_longer_than_its_own_limits_is_left_running() -> None:
+def test_a_deployment_that_exceeds_its_limits_is_left_running() -> None:
     case = world()
-    outcome = case.deploy("v2", order=Order(detach=True))
+    outcome = case.deploy("v2", options=ReleaseOptions(detach=True))
     releasing = looking_at(case)
-    following = following_of(releasing, outcome.deployment_id, outcome.revision, ground_of(releasing.observe()))
+    following = following_of(releasing, outcome.deployment_id, outcome.revision, traffic_baseline(releasing.observe()))
     late = replace(following, deadline=case.simulator.now() + timedelta(seconds=20))
-    with pytest.raises(Ending) as ended:
+    with pytest.raises(ReleaseEnded) as ended:
         follow(releasing, late, "done")
     assert ended.value.kind == "timed_out"
     assert "longer than its own limits" in ended.value.what
 
 
-def test_what_only_helps_to_see_may_fail() -> None:
+def test_best_effort_reads_may_fail() -> None:
     case = world()
     for service, operation in (
         ("codedeploy", "GetDeploymentTarget"),

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from platform_sdk.deploy.diagnosis import DeadTask, Evidence, Expected, Migration, cause_of, explain
+from platform_sdk.deploy.diagnosis import explain
+from platform_sdk.deploy.diagnosis.causes import cause_of
+from platform_sdk.deploy.diagnosis.evidence import DeadTask, Evidence, Expected, Migration
 from platform_sdk.deploy.state import (
     Alarm,
     ContainerState,
@@ -90,7 +92,7 @@ def of(*tasks: DeadTask, **more: Any) -> Evidence:
         ("CannotPullContainerError: pull image manifest: not found", "not in the registry", "platform build orders"),
         ("CannotPullContainerError: pull access denied", "production-orders-execution", "platform apply orders"),
         ("CannotPullContainerError: no match for platform in manifest", "not built for arm64", "task.architecture"),
-        ("CannotPullContainerError: dial tcp: i/o timeout", "reached no registry", "NAT"),
+        ("CannotPullContainerError: dial tcp: i/o timeout", "could not reach the registry", "NAT"),
         ("ResourceInitializationError: retrieved secret did not contain json key password", "JSON key", "[secrets]"),
         ("ResourceInitializationError: Secrets Manager can't find the specified secret.", "does not exist", "create"),
         ("ResourceInitializationError: AccessDeniedException: not authorized", "may not read", "platform apply"),
@@ -98,7 +100,7 @@ def of(*tasks: DeadTask, **more: Any) -> Evidence:
         ("ResourceInitializationError: failed to validate logger args", "/platform/production/orders", "apply"),
         ('CannotStartContainerError: exec: "orders": executable file not found in $PATH', "command", "[commands]"),
         ("RESOURCE:ENI", "no capacity", "again"),
-        ("Something new", "could not start: Something new", "correct what AWS names"),
+        ("Something new", "could not start: Something new", "fix what AWS names"),
     ],
 )
 def test_a_task_that_could_not_start_is_explained(reason: str, cause: str, remedy: str) -> None:
@@ -112,7 +114,7 @@ def test_a_task_that_could_not_start_is_explained(reason: str, cause: str, remed
     ("exit_code", "reason", "logs", "cause", "remedy"),
     [
         (137, "OutOfMemoryError: Container killed", (), "out of memory (exit 137): the task has 512 MiB", "memory_mib"),
-        (137, "", (), "most often out of memory: task.memory_mib is 512", "memory graph"),
+        (137, "", (), "usually out of memory: task.memory_mib is 512", "memory graph"),
         (127, "", (), "exit 127", "[commands]"),
         (139, "", (), "native code", "lock"),
         (1, "", ("Traceback", "ModuleNotFoundError: No module named 'x'"), "No module named 'x'", "make lock"),
@@ -141,13 +143,13 @@ def test_the_sidecar_that_ended_first_is_named_unless_the_app_failed_too() -> No
 @pytest.mark.parametrize(
     ("reason", "description", "cause"),
     [
-        ("Target.ResponseCodeMismatch", "Health checks failed with these codes: [503]", "not answered 200"),
+        ("Target.ResponseCodeMismatch", "Health checks failed with these codes: [503]", "did not get a 200"),
         ("Target.Timeout", "Request timed out", "no answer in time"),
         ("Target.FailedHealthChecks", "Health checks failed", "could not connect"),
         ("", "", "never became healthy"),
     ],
 )
-def test_what_the_load_balancer_saw_is_told(reason: str, description: str, cause: str) -> None:
+def test_the_reason_of_the_load_balancer_is_named(reason: str, description: str, cause: str) -> None:
     health = TargetHealth(address="10.0.0.1", port=3000, state="unhealthy", reason=reason, description=description)
     lost = dead(container(exit_code=143), code="ServiceSchedulerInitiated", reason="Task failed ELB health checks in x")
 
@@ -175,15 +177,15 @@ def hook(seconds: int, message: str = "") -> LifecycleEvent:
     )
 
 
-def test_a_hook_that_refused_and_one_that_said_nothing_are_told_apart() -> None:
+def test_a_hook_that_rejected_and_one_that_did_not_answer_have_different_causes() -> None:
     failed = deployment(error_code="HOOK_EXECUTION_FAILURE")
 
     refused = cause_of(of(deployment=failed, lifecycle=(hook(5, "got 500"),)))
     silent = cause_of(of(deployment=failed, lifecycle=(hook(3600),)))
 
-    assert "platform-production-smoke-test refused the new tasks" in refused.cause
+    assert "platform-production-smoke-test rejected the new tasks" in refused.cause
     assert "got 500" in refused.cause
-    assert "gave no verdict" in silent.cause
+    assert "did not answer" in silent.cause
 
 
 def test_the_alarm_that_fired_is_named_with_its_reason() -> None:
@@ -203,14 +205,14 @@ def test_a_deployment_that_a_person_stopped_is_not_blamed_on_the_version() -> No
     assert "CloudTrail" in found.remedy
 
 
-def test_our_own_stop_after_repeated_failures_tells_the_failure() -> None:
+def test_our_own_stop_after_repeated_failures_names_the_failure() -> None:
     crashed = dead(container(exit_code=1), logs=("KeyError: 'DATABASE'",))
     stopped = deployment(error_code="MANUAL_STOP", status="Stopped")
 
     assert "KeyError" in cause_of(of(crashed, repeated=3, deployment=stopped)).cause
 
 
-def test_a_failed_migration_says_that_no_traffic_moved() -> None:
+def test_a_failed_migration_says_that_no_traffic_shifted() -> None:
     ended = task(container(exit_code=1))
     migration = Migration(task=ended, logs=("sqlalchemy.exc.ProgrammingError: column exists",))
 
@@ -245,7 +247,7 @@ def test_log_lines_are_promised_only_where_there_are_some() -> None:
         ("INTERNAL_ERROR", "CodeDeploy says INTERNAL_ERROR"),
     ],
 )
-def test_without_other_signs_codedeploys_own_words_are_told(code: str, cause: str) -> None:
+def test_without_other_signs_codedeploys_message_is_the_cause(code: str, cause: str) -> None:
     assert cause in cause_of(of(deployment=deployment(error_code=code, error_message="words."))).cause
 
 

@@ -9,19 +9,19 @@ from platform_sdk.deploy.release.events import (
     Ended,
     Migrating,
     Registered,
-    ScalingHeld,
     ScalingRestored,
+    ScalingSuspended,
     Shifting,
     Started,
     TrafficShifted,
 )
 from platform_sdk.deploy.release.history import parse_description
-from platform_sdk.deploy.release.options import Order
+from platform_sdk.deploy.release.options import ReleaseOptions
 from tests.support.releases import world
 
 
 @pytest.mark.parametrize("service", ["orders", "users", "inventory"])
-def test_a_good_version_comes_to_all_users(service: str) -> None:
+def test_a_good_version_serves_all_users(service: str) -> None:
     case = world(service)
     outcome = case.deploy("v2")
     assert (outcome.kind, outcome.exit_code) == ("released", 0), outcome.what
@@ -33,14 +33,23 @@ def test_a_good_version_comes_to_all_users(service: str) -> None:
     assert outcome.previous_revision.endswith(f"production-{service}:2")
 
 
-def test_a_release_tells_its_story_in_order() -> None:
+def test_a_release_emits_its_events_in_order() -> None:
     case = world()
     case.deploy("v2")
-    firsts = list(dict.fromkeys(type(event) for event in case.told))
+    firsts = list(dict.fromkeys(type(event) for event in case.emitted))
     told = [kind for kind in firsts if kind not in (Shifting,)]
-    wanted = [Started, Checked, Registered, Migrating, ScalingHeld, DeploymentCreated, ScalingRestored, TrafficShifted]
+    wanted = [
+        Started,
+        Checked,
+        Registered,
+        Migrating,
+        ScalingSuspended,
+        DeploymentCreated,
+        ScalingRestored,
+        TrafficShifted,
+    ]
     assert [kind for kind in told if kind in wanted] == wanted
-    assert isinstance(case.told[-1], Ended)
+    assert isinstance(case.emitted[-1], Ended)
 
 
 def test_the_same_version_again_is_nothing_to_do() -> None:
@@ -59,7 +68,7 @@ def test_a_release_never_sets_a_desired_count() -> None:
     assert not [call for call in case.simulator.calls if "desiredCount" in call.parameters]
 
 
-def test_all_checks_are_asked_before_the_first_write() -> None:
+def test_all_checks_run_before_the_first_write() -> None:
     case = world()
     case.deploy("v2")
     first_write = next(call for call in case.simulator.calls if call.writes and call.service == "ecs")
@@ -75,11 +84,11 @@ def test_the_worker_is_released_before_the_api() -> None:
     assert writes.index("RunTask") < writes.index("UpdateService") < writes.index("CreateDeployment")
 
 
-def test_scaling_is_held_from_before_the_deployment_until_all_traffic_has_shifted() -> None:
+def test_scaling_is_suspended_from_before_the_deployment_until_all_traffic_has_shifted() -> None:
     case = world()
     case.deploy("v2")
-    kinds = [type(event) for event in case.told]
-    assert kinds.index(ScalingHeld) < kinds.index(DeploymentCreated)
+    kinds = [type(event) for event in case.emitted]
+    assert kinds.index(ScalingSuspended) < kinds.index(DeploymentCreated)
     assert kinds.index(ScalingRestored) < kinds.index(TrafficShifted)
 
 
@@ -95,7 +104,7 @@ def test_the_deployment_says_which_revisions_worker_and_api_go_between() -> None
 
 def test_a_release_may_return_as_soon_as_all_users_are_on_the_version() -> None:
     case = world()
-    outcome = case.deploy("v2", order=Order(until="traffic"))
+    outcome = case.deploy("v2", options=ReleaseOptions(until="traffic"))
     assert (outcome.kind, outcome.exit_code) == ("traffic_shifted", 0)
     assert case.version_serving() == "v2"
     assert outcome.resume == f"platform wait {outcome.deployment_id} --env production"
@@ -105,16 +114,16 @@ def test_a_release_may_return_as_soon_as_all_users_are_on_the_version() -> None:
 
 def test_a_detached_release_is_followed_from_elsewhere() -> None:
     case = world()
-    outcome = case.deploy("v2", order=Order(detach=True))
+    outcome = case.deploy("v2", options=ReleaseOptions(detach=True))
     assert (outcome.kind, outcome.exit_code, case.version_serving()) == ("detached", 0, "v1")
     assert case.lock_is_free()
-    later = case.wait(outcome.deployment_id, order=Order(until="traffic"))
+    later = case.wait(outcome.deployment_id, options=ReleaseOptions(until="traffic"))
     assert (later.kind, case.version_serving()) == ("traffic_shifted", "v2")
 
 
-def test_who_waits_for_a_release_that_fails_brings_the_worker_back() -> None:
+def test_waiting_for_a_release_that_fails_returns_the_worker() -> None:
     case = world()
-    outcome = case.deploy("v2", Behaviour(kind="answers_500"), order=Order(detach=True))
+    outcome = case.deploy("v2", Behaviour(kind="answers_500"), options=ReleaseOptions(detach=True))
     assert case.worker_version() == "v2"
     later = case.wait(outcome.deployment_id)
     assert (later.exit_code, case.version_serving(), case.worker_version()) == (12, "v1", "v1")
@@ -128,7 +137,7 @@ def test_the_first_release_replaces_the_placeholder() -> None:
     assert (case.version_serving(), case.worker_version()) == ("v2", "v2")
 
 
-def test_a_first_release_that_fails_brings_the_placeholder_back() -> None:
+def test_a_first_release_that_fails_returns_to_the_placeholder() -> None:
     case = world(before=())
     outcome = case.deploy("v2", Behaviour(kind="never_healthy"))
     assert outcome.exit_code == 12, outcome.what

@@ -1,4 +1,4 @@
-"""A release that meets somebody else's deployment, and what is in the way of two at a time."""
+"""A release that meets somebody else's deployment, and what happens to two at a time."""
 
 import signal
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from platform_sdk.deploy.release.events import (
     DeploymentCreated,
     Migrating,
     Registered,
-    ScalingHeld,
+    ScalingSuspended,
     Shifting,
     Waiting,
     WorkerProgress,
 )
-from platform_sdk.deploy.release.options import Order
+from platform_sdk.deploy.release.options import ReleaseOptions
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.state import RUNNING
 from tests.support.releases import Turns, World, world
@@ -41,23 +41,23 @@ def task_version(case: World) -> str:
 
 def test_a_deployment_that_nobody_follows_is_waited_for() -> None:
     case = world()
-    case.deploy("v2", order=Order(detach=True))
+    case.deploy("v2", options=ReleaseOptions(detach=True))
     outcome = case.deploy("v3")
     assert outcome.exit_code == 0, outcome.what
     assert "v2 by ci" in case.events(Waiting)[0].subject
     assert (case.version_serving(), case.worker_version()) == ("v3", "v3")
 
 
-def test_waiting_ends_when_the_user_said_so() -> None:
+def test_waiting_ends_after_the_time_of_the_option() -> None:
     case = world()
-    case.deploy("v2", order=Order(detach=True))
-    outcome = case.deploy("v3", order=Order(lock_wait_minutes=2))
+    case.deploy("v2", options=ReleaseOptions(detach=True))
+    outcome = case.deploy("v3", options=ReleaseOptions(lock_wait_minutes=2))
     assert outcome.exit_code == 16
     assert outcome.resume is not None
     assert outcome.resume.startswith("platform wait d-")
 
 
-def test_who_waits_for_another_release_may_be_interrupted() -> None:
+def test_waiting_for_another_release_may_be_interrupted() -> None:
     case, interrupts = world(), Interrupts()
     began: list[Outcome] = []
 
@@ -79,22 +79,22 @@ def at_the_first_wait(interrupts: Interrupts) -> Callable[[object], None]:
     return listen
 
 
-def test_superseding_a_shift_takes_it_back_first() -> None:
+def test_superseding_a_shift_rolls_it_back_first() -> None:
     case = world()
-    case.deploy("v2", order=Order(detach=True))
+    case.deploy("v2", options=ReleaseOptions(detach=True))
     case.simulator.clock.sleep(120)
-    outcome = case.deploy("v3", order=Order(if_busy="supersede"))
+    outcome = case.deploy("v3", options=ReleaseOptions(if_busy="supersede"))
     assert (outcome.exit_code, case.version_serving()) == (0, "v3"), outcome.what
     assert outcome.previous_revision.endswith("production-orders:2"), "v1 served again before v3 came"
 
 
 def test_superseding_a_bake_ends_it_early() -> None:
     case = world()
-    case.deploy("v2", order=Order(until="traffic"))
+    case.deploy("v2", options=ReleaseOptions(until="traffic"))
     began = case.simulator.now()
-    outcome = case.deploy("v3", order=Order(if_busy="supersede", until="traffic"))
+    outcome = case.deploy("v3", options=ReleaseOptions(if_busy="supersede", until="traffic"))
     assert (outcome.exit_code, case.version_serving()) == (0, "v3")
-    assert outcome.previous_revision.endswith("production-orders:3"), "v2 has come to its end"
+    assert outcome.previous_revision.endswith("production-orders:3"), "v2 has ended"
     assert case.simulator.now() - began < timedelta(minutes=13), "without 15 minutes of bake time"
 
 
@@ -103,7 +103,7 @@ def test_a_deployment_that_begins_between_check_and_creation_supersedes_the_rele
     case.deploy("v2")
 
     def begin_another(event: object) -> None:
-        if isinstance(event, ScalingHeld) and not case.aws.codedeploy.deployments(name, name, statuses=RUNNING):
+        if isinstance(event, ScalingSuspended) and not case.aws.codedeploy.deployments(name, name, statuses=RUNNING):
             case.simulator.client("codedeploy").create_deployment(**request)
 
     name = "production-orders"
@@ -140,9 +140,9 @@ def test_a_scheduled_task_is_registered_only_when_the_version_serves() -> None:
     assert roles[-1] == "close-the-books"
 
 
-def test_who_waits_for_a_detached_release_registers_its_scheduled_tasks() -> None:
+def test_waiting_for_a_detached_release_registers_its_scheduled_tasks() -> None:
     case = with_task(world())
-    detached = case.deploy("v2", order=Order(detach=True))
+    detached = case.deploy("v2", options=ReleaseOptions(detach=True))
     assert task_version(case) == ""
     assert case.wait(detached.deployment_id).exit_code == 0
     assert task_version(case) == "v2"
@@ -158,7 +158,7 @@ def test_a_release_whose_scheduled_tasks_cannot_be_registered_says_so_and_may_be
     assert task_version(case) == "v2"
 
 
-def test_a_scheduled_task_goes_back_with_its_service() -> None:
+def test_a_scheduled_task_is_rolled_back_with_its_service() -> None:
     case = with_task(world())
     case.deploy("v2")
     case.deploy("v3")
@@ -168,7 +168,7 @@ def test_a_scheduled_task_goes_back_with_its_service() -> None:
 
 def test_a_deployment_of_the_same_version_is_followed_and_not_made_again() -> None:
     case = world()
-    case.deploy("v2", order=Order(detach=True))
+    case.deploy("v2", options=ReleaseOptions(detach=True))
     outcome = case.deploy("v2")
     assert outcome.exit_code == 0
     created = case.events(DeploymentCreated)
@@ -178,7 +178,7 @@ def test_a_deployment_of_the_same_version_is_followed_and_not_made_again() -> No
     assert checked[-1].endswith("is of this version: it will be followed")
 
 
-def test_the_grace_period_of_platform_toml_comes_with_the_release() -> None:
+def test_the_grace_period_of_platform_toml_is_set_by_a_release() -> None:
     case = world()
     health = replace(case.spec.health_check, grace_period_seconds=77)
     case.spec = replace(case.spec, health_check=health)
@@ -189,12 +189,12 @@ def test_the_grace_period_of_platform_toml_comes_with_the_release() -> None:
 
 
 @pytest.mark.parametrize("seconds", [5, 15, 30])
-def test_who_has_lost_the_lock_writes_nothing_more(seconds: float) -> None:
+def test_after_the_lock_is_lost_nothing_is_written(seconds: float) -> None:
     case = world()
     ended = Turns(case.simulator.clock).run(
         {
             "v2": (0, lambda clock: case.deploy("v2", clock=clock)),
-            "v3": (seconds, lambda clock: case.deploy("v3", order=Order(if_busy="supersede"), clock=clock)),
+            "v3": (seconds, lambda clock: case.deploy("v3", options=ReleaseOptions(if_busy="supersede"), clock=clock)),
         }
     )
     assert [ended[name].exit_code for name in ("v2", "v3")] == [15, 0], ended["v3"].what
@@ -206,7 +206,7 @@ def test_who_has_lost_the_lock_writes_nothing_more(seconds: float) -> None:
     assert len(brought) == len(set(brought)), "each worker's revision once"
 
 
-def test_a_worker_that_somebody_else_brought_elsewhere_is_not_told_as_a_failure() -> None:
+def test_a_worker_that_another_release_updates_is_superseded_and_no_failure() -> None:
     case = world()
     done: list[object] = []
 
@@ -221,14 +221,16 @@ def test_a_worker_that_somebody_else_brought_elsewhere_is_not_told_as_a_failure(
 
     outcome = case.deploy("v2", on_event=bring_v0)
     assert (outcome.kind, case.version_serving()) == ("superseded", "v1")
-    assert outcome.what == "somebody else brought the worker to production-orders-worker:1"
+    assert outcome.what == "somebody else updated the worker to production-orders-worker:1"
     assert outcome.resume == "platform status orders --env production"
 
 
-@pytest.mark.parametrize("order", [Order(until="traffic"), Order(detach=True)], ids=["until traffic", "detached"])
-def test_a_worker_goes_back_with_an_api_that_was_taken_back_when_nobody_looked(order: Order) -> None:
+@pytest.mark.parametrize(
+    "order", [ReleaseOptions(until="traffic"), ReleaseOptions(detach=True)], ids=["until traffic", "detached"]
+)
+def test_a_worker_returns_after_an_unobserved_rollback_of_the_api(order: ReleaseOptions) -> None:
     case = world()
-    left = case.deploy("v2", order=order)
+    left = case.deploy("v2", options=order)
     case.simulator.clock.sleep(60)
     case.simulator.stop_by_hand(left.deployment_id, roll_back=True)
     case.simulator.clock.sleep(300)
@@ -237,18 +239,18 @@ def test_a_worker_goes_back_with_an_api_that_was_taken_back_when_nobody_looked(o
     assert (outcome.exit_code, case.version_serving(), case.worker_version()) == (12, "v1", "v1"), outcome.what
 
 
-def test_a_worker_goes_back_also_where_the_release_that_waited_for_its_deployment_is_refused() -> None:
+def test_a_worker_returns_even_if_the_release_that_waited_is_refused() -> None:
     case = world()
-    case.deploy("v2", order=Order(detach=True))
+    case.deploy("v2", options=ReleaseOptions(detach=True))
     case.simulator.set_alarm("production-orders-error-rate", "ALARM")
     outcome = case.deploy("v3")
     assert outcome.what == "refused before anything was changed: alarms"
     assert (case.version_serving(), case.worker_version()) == ("v1", "v1")
 
 
-def test_a_worker_goes_with_the_version_of_the_api_where_nothing_else_tells() -> None:
+def test_a_worker_is_paired_with_the_version_of_the_api() -> None:
     case = world()
-    case.deploy("v2", order=Order(until="traffic"))
+    case.deploy("v2", options=ReleaseOptions(until="traffic"))
     deployment = case.aws.codedeploy.deployments("production-orders", "production-orders", most=1)[0]
     case.simulator.stop_by_hand(deployment.id, roll_back=True)
     case.simulator.clock.sleep(300)
@@ -259,7 +261,7 @@ def test_a_worker_goes_with_the_version_of_the_api_where_nothing_else_tells() ->
     assert (outcome.exit_code, case.version_serving(), case.worker_version()) == (12, "v1", "v1"), outcome.what
 
 
-def test_a_migration_that_may_not_be_started_leaves_what_was_registered_and_says_so() -> None:
+def test_a_migration_that_may_not_start_reports_the_registered_revisions() -> None:
     case = world()
     case.simulator.fail("ecs", "RunTask", how="denied", times=100)
     outcome = case.deploy("v2")

@@ -239,7 +239,7 @@ class CountedClock:
         self.waits += 1
 
 
-def test_a_followed_log_tells_each_line_once_also_a_late_one() -> None:
+def test_a_followed_log_yields_each_line_once_also_a_late_one() -> None:
     aws, clock = RecordedAws(), CountedClock()
     aws.answers(
         "logs.FilterLogEvents",
