@@ -37,7 +37,7 @@ from platform_sdk.deploy.release.history import parse_description
 from platform_sdk.deploy.release.options import IfBusy, OnInterrupt, ReleaseOptions
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.state import RUNNING, Deployment
-from tests.support.releases import Process, Turns, World, world
+from tests.support.releases import ConcurrentReleases, Process, World, world
 
 TABLES = Path(__file__).parent / "releases"
 FOR_GOOD: Final = 1_000_000
@@ -329,7 +329,7 @@ def test_a_deployment_stopped_without_rollback_is_reported_and_a_rollback_fixes_
 
 
 def both(case: World, *, if_busy: IfBusy, after_seconds: float = 1) -> dict[str, Outcome]:
-    turns = Turns(case.simulator.clock)
+    turns = ConcurrentReleases(case.simulator.clock)
     return turns.run(
         {
             "v2": (0, lambda clock: case.deploy("v2", clock=clock)),

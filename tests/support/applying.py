@@ -30,11 +30,11 @@ class Killed(BaseException):
 
 @dataclass(slots=True, kw_only=True)
 class Applying:
-    """One account, and what was told and asked in it."""
+    """One account, with the events and questions of its applies."""
 
     simulator: AwsSimulator
     emitted: list[ApplyEvent] = field(default_factory=list)
-    asked: list[Question] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
 
     @property
     def cloudformation(self) -> CloudFormation:
@@ -60,7 +60,7 @@ class Applying:
             on_event(event)
 
         def answer(question: Question) -> bool:
-            self.asked.append(question)
+            self.questions.append(question)
             return agree(question)
 
         return ApplyContext(
@@ -78,7 +78,7 @@ class Applying:
         return None if found is None else found.status
 
     def moved(self) -> list[tuple[str, str]]:
-        """Logical id and status, as they were told."""
+        """Return logical id and status of each event."""
         return [(each.event.logical_id, each.event.status) for each in self.emitted if isinstance(each, ResourceMoved)]
 
     def written(self) -> list[str]:

@@ -136,7 +136,7 @@ class World:
         self.count += 1
         return roll_back(self.context(options, **given), to=to, by="oncall", id=f"r{self.count}")
 
-    # What came of it, asked of the simulator and not of the release.
+    # The result, read from the simulator and not from the release.
 
     @property
     def aws(self) -> Aws:
@@ -216,7 +216,7 @@ class Process:
         return kind is Killed
 
 
-class Turns:
+class ConcurrentReleases:
     """The time of several releases at once: each goes on when its own wait is over, one at a time."""
 
     def __init__(self, clock: SteppedClock) -> None:
@@ -234,7 +234,7 @@ class Turns:
         def play(name: str, release: Callable[[Clock], Outcome]) -> None:
             try:
                 self.wait_for(name)
-                ended[name] = release(Turn(self, name))
+                ended[name] = release(ReleaseClock(self, name))
             finally:
                 with self.changed:
                     del self.wakes[name]
@@ -262,10 +262,10 @@ class Turns:
             self.changed.wait_for(lambda: self.turn == name, timeout=120)
 
 
-class Turn:
+class ReleaseClock:
     """The clock of one of them."""
 
-    def __init__(self, turns: Turns, name: str) -> None:
+    def __init__(self, turns: ConcurrentReleases, name: str) -> None:
         self.turns = turns
         self.name = name
 

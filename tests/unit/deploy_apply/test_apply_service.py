@@ -137,7 +137,7 @@ def test_a_change_of_the_rules_keeps_users_where_they_are() -> None:
     rule = state(account, with_another_path(ORDERS)).production_rule
     assert rule is not None
     assert rule.paths == ("/purchases", "/purchases/*")
-    assert len(account.asked) == 1, "the update that changes nothing is not asked about"
+    assert len(account.questions) == 1, "the update that changes nothing is not asked about"
 
 
 def test_a_change_of_the_rules_that_fails_keeps_users_where_they_are() -> None:
@@ -188,10 +188,10 @@ def test_undoing_a_failed_change_leaves_a_stack_to_repair() -> None:
     plan = current_plan(ORDERS, PRODUCTION, account.context())
     assert (plan.stack.action, plan.needs_apply, plan.is_scaling_alone) == ("repair", True, False)
     assert not current_plan(scaled(ORDERS), PRODUCTION, account.context()).is_scaling_alone, "it needs the lock"
-    account.asked.clear()
+    account.questions.clear()
     assert [outcome.action for outcome in run(account).stacks] == ["updated"]
 
-    assert len(account.asked) == 1
+    assert len(account.questions) == 1
     assert live(account) == before
     assert account.status(NAME) == "UPDATE_COMPLETE"
     assert current_plan(ORDERS, PRODUCTION, account.context()).exit_code == 0

@@ -71,18 +71,18 @@ def test_a_stack_is_created_protected_and_reported_by_resource() -> None:
     assert stack.tags == {"platform:environment": "staging"}
     assert ("Queue", "CREATE_IN_PROGRESS") in account.moved()
     assert account.moved()[-1] == (NAME, "CREATE_COMPLETE")
-    assert [type(question) for question in account.asked] == [ToChange]
+    assert [type(question) for question in account.questions] == [ToChange]
 
 
 def test_an_up_to_date_stack_is_left_unchanged() -> None:
     account = empty_account()
     apply_stack(FIRST, account.context())
     account.simulator.calls.clear()
-    account.asked.clear()
+    account.questions.clear()
 
     outcome = apply_stack(FIRST, account.context())
 
-    assert (outcome.action, outcome.changes, account.asked) == ("unchanged", (), [])
+    assert (outcome.action, outcome.changes, account.questions) == ("unchanged", (), [])
     assert account.written() == ["CreateChangeSet", "DeleteChangeSet"]
     assert all(each.changes for each in account.cloudformation.change_sets)
 
@@ -135,7 +135,7 @@ def test_a_creation_that_was_declined_may_be_made_later() -> None:
 def test_a_queue_is_replaced_only_if_it_is_named(allowed: bool, desired: DesiredStack, told: str) -> None:
     account = empty_account()
     apply_stack(FIRST, account.context())
-    account.asked.clear()
+    account.questions.clear()
     if allowed:
         assert apply_stack(desired, account.context(replaceable=frozenset({"Queue"}))).action == "updated"
         return
@@ -146,7 +146,7 @@ def test_a_queue_is_replaced_only_if_it_is_named(allowed: bool, desired: Desired
     assert told in (raised.value.because or "")
     assert raised.value.hint == "if you mean it, add --allow-replace Queue"
     assert [each.logical_id for each in raised.value.losses] == ["Queue"]
-    assert account.asked == []
+    assert account.questions == []
     assert "ExecuteChangeSet" not in account.written()[-2:]
     assert resources(account) == {"Queue", "Topic"}
 
@@ -178,7 +178,7 @@ def test_a_creation_that_failed_is_deleted_after_a_question_and_made_anew() -> N
     account.cloudformation.fail_resource(NAME, "Queue", "Access denied")
     with pytest.raises(StackFailed, match="ROLLBACK_COMPLETE"):
         apply_stack(FIRST, account.context())
-    account.asked.clear()
+    account.questions.clear()
 
     with pytest.raises(Declined, match="must be deleted"):
         apply_stack(FIRST, account.context(agree=lambda question: not isinstance(question, ToDelete)))
@@ -186,7 +186,7 @@ def test_a_creation_that_failed_is_deleted_after_a_question_and_made_anew() -> N
     assert apply_stack(FIRST, account.context()).action == "created"
 
     assert account.status(NAME) == "CREATE_COMPLETE"
-    assert [type(question) for question in account.asked] == [ToDelete, ToDelete, ToChange]
+    assert [type(question) for question in account.questions] == [ToDelete, ToDelete, ToChange]
 
 
 def test_an_update_that_failed_is_rolled_back_and_may_be_tried_again() -> None:

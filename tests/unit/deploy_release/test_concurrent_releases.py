@@ -23,7 +23,7 @@ from platform_sdk.deploy.release.events import (
 from platform_sdk.deploy.release.options import ReleaseOptions
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.state import RUNNING
-from tests.support.releases import Turns, World, world
+from tests.support.releases import ConcurrentReleases, World, world
 
 
 def with_task(case: World) -> World:
@@ -191,7 +191,7 @@ def test_the_grace_period_of_platform_toml_is_set_by_a_release() -> None:
 @pytest.mark.parametrize("seconds", [5, 15, 30])
 def test_after_the_lock_is_lost_nothing_is_written(seconds: float) -> None:
     case = world()
-    ended = Turns(case.simulator.clock).run(
+    ended = ConcurrentReleases(case.simulator.clock).run(
         {
             "v2": (0, lambda clock: case.deploy("v2", clock=clock)),
             "v3": (seconds, lambda clock: case.deploy("v3", options=ReleaseOptions(if_busy="supersede"), clock=clock)),

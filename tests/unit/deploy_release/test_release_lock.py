@@ -142,8 +142,8 @@ def test_a_lock_is_renewed_once_a_minute_and_lasts_as_long_as_it_is(account: Acc
 def test_the_lock_of_a_killed_release_is_taken_over_with_its_notes(account: Account) -> None:
     killed = account.lock()
     killed.__enter__()
-    killed.note(deployment_id="d-1")
-    killed.note(scaling=SUSPENDED)
+    killed.renew(deployment_id="d-1")
+    killed.renew(scaling=SUSPENDED)
     account.clock.sleep(179)
     with pytest.raises(Locked), account.lock("you"):
         pass
@@ -153,7 +153,7 @@ def test_the_lock_of_a_killed_release_is_taken_over_with_its_notes(account: Acco
         assert lock.before is not None
         assert lock.before.owner == "me"
         assert (lock.scaling, lock.deployment_id) == (SUSPENDED, "d-1")
-        lock.forget_scaling()
+        lock.renew(forget_scaling=True)
         assert lock.scaling is None
 
     assert account.kept() is None
@@ -161,7 +161,7 @@ def test_the_lock_of_a_killed_release_is_taken_over_with_its_notes(account: Acco
 
 def test_scaling_that_is_not_restored_stays_in_the_expired_lock(account: Account) -> None:
     with account.lock() as lock:
-        lock.note(scaling=SUSPENDED)
+        lock.renew(scaling=SUSPENDED)
 
     with account.lock("you") as next_lock:
         assert next_lock.scaling == SUSPENDED
@@ -170,7 +170,7 @@ def test_scaling_that_is_not_restored_stays_in_the_expired_lock(account: Account
 def test_notes_survive_two_killed_holders(account: Account) -> None:
     killed = account.lock()
     killed.__enter__()
-    killed.note(scaling=SUSPENDED)
+    killed.renew(scaling=SUSPENDED)
     account.clock.sleep(180)
     account.lock("you").__enter__()
     account.clock.sleep(180)
@@ -283,11 +283,11 @@ def test_a_note_that_fails_is_the_callers_to_repeat(account: Account) -> None:
     with account.lock() as lock:
         account.simulator.fail("dynamodb", "UpdateItem", how="throttled")
         with pytest.raises(AwsCallFailed):
-            lock.note(scaling=SUSPENDED)
+            lock.renew(scaling=SUSPENDED)
         assert lock.scaling is None
-        lock.note(scaling=SUSPENDED)
+        lock.renew(scaling=SUSPENDED)
         assert lock.scaling == SUSPENDED
-        lock.forget_scaling()
+        lock.renew(forget_scaling=True)
 
 
 @pytest.mark.parametrize("ahead_seconds", [-110, 110])
@@ -308,7 +308,7 @@ def test_clocks_may_differ_by_less_than_two_minutes(account: Account, ahead_seco
 def test_an_unlocked_release_loses_the_lock_and_its_notes_are_kept(account: Account) -> None:
     holder = account.lock()
     holder.__enter__()
-    holder.note(scaling=SUSPENDED)
+    holder.renew(scaling=SUSPENDED)
     seen = account.kept()
     assert seen is not None
 

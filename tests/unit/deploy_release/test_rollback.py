@@ -12,7 +12,7 @@ from platform_sdk.deploy.release.options import ReleaseOptions
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.rollback_target import NoRollbackTarget
 from platform_sdk.deploy.state import Suspended
-from tests.support.releases import Process, Turns, World, world
+from tests.support.releases import ConcurrentReleases, Process, World, world
 
 
 def served(case: World) -> tuple[str, str]:
@@ -166,7 +166,7 @@ def test_a_rollback_reports_progress_like_a_release() -> None:
 def test_a_rollback_stops_a_release_that_has_made_no_deployment_yet(seconds: float, to: str | None) -> None:
     """Users are on v1 all the while: they must neither meet v2 nor be sent to v0."""
     case = world()
-    ended = Turns(case.simulator.clock).run(
+    ended = ConcurrentReleases(case.simulator.clock).run(
         {
             "release": (0, lambda clock: case.deploy("v2", clock=clock)),
             "rollback": (seconds, lambda clock: case.roll_back(to, clock=clock)),
@@ -182,7 +182,7 @@ def test_a_rollback_stops_a_release_that_has_made_no_deployment_yet(seconds: flo
 
 def test_a_rollback_further_back_does_not_wait_for_a_release_that_has_just_begun() -> None:
     case = world()
-    ended = Turns(case.simulator.clock).run(
+    ended = ConcurrentReleases(case.simulator.clock).run(
         {
             "release": (0, lambda clock: case.deploy("v2", clock=clock)),
             "rollback": (40, lambda clock: case.roll_back("v0", clock=clock)),
@@ -216,7 +216,7 @@ def test_a_rollback_while_another_one_bakes_means_the_same() -> None:
 def test_two_rollbacks_at_once_mean_the_same() -> None:
     case = world()
     case.deploy("v2")
-    ended = Turns(case.simulator.clock).run(
+    ended = ConcurrentReleases(case.simulator.clock).run(
         {name: (seconds, lambda clock: case.roll_back(clock=clock)) for name, seconds in (("first", 0), ("second", 5))}
     )
     assert {name: outcome.exit_code for name, outcome in ended.items()} == {"first": 0, "second": 10}

@@ -39,7 +39,7 @@ def suspend_autoscaling(context: ReleaseContext, scaling: ScalableTarget | None)
 
 
 def suspend(context: ReleaseContext, scaling: ScalableTarget) -> None:
-    context.retry.run(lambda: context.lock.note(scaling=scaling.suspended))
+    context.retry.run(lambda: context.lock.renew(scaling=scaling.suspended))
     context.aws.scaling.suspend(scaling.resource, ALL)
     context.emit(ScalingSuspended(resource=scaling.resource, before=scaling.suspended))
 
@@ -56,7 +56,7 @@ def restore(context: ReleaseContext, resource: str, before: Suspended) -> None:
         return
     context.emit(ScalingRestored(resource=resource, now=before))
     # Restoring twice does no harm.
-    best_effort(context.lock.forget_scaling, None)
+    best_effort(lambda: context.lock.renew(forget_scaling=True), None)
 
 
 def restore_command(resource: str, wanted: Suspended) -> str:

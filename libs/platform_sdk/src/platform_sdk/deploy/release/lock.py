@@ -160,31 +160,19 @@ class ReleaseLock:
                     hint="run the same command again: it resumes",
                 ) from error
 
-    def note(self, *, deployment_id: str | None = None, scaling: Suspended | None = None) -> None:
-        """Store in the lock what whoever takes it over must know.
-
-        Raises:
-            LockLost
-            AwsCallFailed
-        """
-        self.renew(deployment_id=deployment_id, scaling=scaling)
-
     def keep(self) -> None:
         """Leave the lock, expired, to the next holder: something continues on AWS, and it checks how that ended."""
         self.kept = True
 
-    def forget_scaling(self) -> None:
-        """Remove the state of scaling: it is restored.
+    def renew(
+        self, *, deployment_id: str | None = None, scaling: Suspended | None = None, forget_scaling: bool = False
+    ) -> None:
+        """Renew the lock and store in it what whoever takes it over must know. None keeps what is stored.
 
         Raises:
             LockLost
             AwsCallFailed
         """
-        self.renew(forget_scaling=True)
-
-    def renew(
-        self, *, deployment_id: str | None = None, scaling: Suspended | None = None, forget_scaling: bool = False
-    ) -> None:
         now = self.clock.now()
         is_ours = self.locks.renew(
             self.table,
@@ -235,17 +223,13 @@ class NoLock:
     def renew_when_due(self) -> None:
         """There is nothing to renew."""
 
-    def renew(self) -> None:
-        """There is nothing to renew."""
-
-    def note(self, *, deployment_id: str | None = None, scaling: Suspended | None = None) -> None:
-        """There is nobody to note it for."""
+    def renew(
+        self, *, deployment_id: str | None = None, scaling: Suspended | None = None, forget_scaling: bool = False
+    ) -> None:
+        """There is nothing to renew, and nobody to store anything for."""
 
     def keep(self) -> None:
         """There is nothing to keep."""
-
-    def forget_scaling(self) -> None:
-        """There is nothing to forget."""
 
 
 def lock_table(environment: Environment) -> str:

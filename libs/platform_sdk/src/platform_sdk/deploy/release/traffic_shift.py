@@ -90,7 +90,7 @@ def begin(context: ReleaseContext, revision: str, baseline: TrafficBaseline) -> 
     id = running.id if running else create(context, revision)
     context.journal.deployment_id = id
     context.emit(DeploymentCreated(deployment_id=id, revision=revision, adopted=running is not None))
-    context.retry.run(lambda: context.lock.note(deployment_id=id))
+    context.retry.run(lambda: context.lock.renew(deployment_id=id))
     return following_of(context, id, revision, baseline)
 
 
