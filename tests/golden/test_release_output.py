@@ -125,7 +125,7 @@ def without_repetition(lines: list[str]) -> Iterator[str]:
 
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("name", PLAYS)
-def test_a_release_is_told_as_reviewed(name: str, service: str) -> None:
+def test_release_output_is_as_reviewed(name: str, service: str) -> None:
     agree(f"releases/{service}-{name}.txt", joined(transcript(service, name)))
 
 

@@ -219,7 +219,7 @@ def test_a_failed_migration_says_that_no_traffic_shifted() -> None:
     found = cause_of(of(migration=migration))
 
     assert found.cause.startswith("the migration failed: sqlalchemy.exc.ProgrammingError")
-    assert "no traffic has moved" in found.remedy
+    assert "no traffic has shifted" in found.remedy
 
 
 def test_a_migration_whose_task_could_not_start_is_not_to_be_corrected_itself() -> None:
@@ -242,7 +242,7 @@ def test_log_lines_are_promised_only_where_there_are_some() -> None:
     ("code", "cause"),
     [
         ("TIMEOUT", "gave up waiting"),
-        ("IAM_ROLE_PERMISSIONS", "lacks a right"),
+        ("IAM_ROLE_PERMISSIONS", "lacks a permission"),
         ("ELASTIC_LOAD_BALANCING_INVALID", "do not fit together"),
         ("INTERNAL_ERROR", "CodeDeploy says INTERNAL_ERROR"),
     ],
