@@ -36,7 +36,7 @@ def test_deploy_releases_an_image_and_writes_reports_for_pipelines(tmp_path: Pat
     record = json.loads(files[0].read_text(encoding="utf-8"))
     assert (record["outcome"], record["by"]) == ("released", "CodeBuild orders:1")
     assert result.stdout == f"{record['deployment_id']}\n"
-    assert "all users are on the new version" in result.stderr
+    assert "all users are on the replacement tasks" in result.stderr
     assert files[1].read_text(encoding="utf-8").startswith("## orders v2 in production: released")
     assert files[2].read_text(encoding="utf-8").startswith("<?xml")
     assert case.version_serving() == "v2"
@@ -78,7 +78,7 @@ def test_a_rollback_returns_when_users_are_back() -> None:
 def test_nothing_is_released_to_this_machine(words: tuple[str, ...]) -> None:
     result = CliRunner().invoke(platform, [*words, "--env", "local"])
     assert result.exit_code != 0
-    assert "nothing is released to it" in result.stderr
+    assert "no stacks and no releases" in result.stderr
 
 
 def test_wait_for_what_does_not_exist_says_so() -> None:
