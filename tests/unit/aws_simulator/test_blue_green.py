@@ -271,7 +271,7 @@ def test_a_group_that_asks_first_waits_as_ready_until_it_is_told_to_continue(sta
 
 
 def test_in_the_bake_time_a_deployment_may_be_called_baking(stage: Stage) -> None:
-    stage.simulator.codedeploy.says_baking = True
+    stage.simulator.codedeploy.reports_baking = True
     deployment = stage.deploy(stage.register("2"))
     stage.wait(lambda: stage.info(deployment)["status"] == "Baking", minutes=10)
     assert stage.target(deployment)["status"] == "InProgress"

@@ -72,23 +72,23 @@ class Account:
         return f"arn:aws:{service}:{region}:{self.account_id}:{resource}"
 
     def count(self, kind: str) -> int:
-        """The next number of its kind, from 1."""
+        """Return the next number of its kind, from 1."""
         self._counted[kind] += 1
         return self._counted[kind]
 
     def hexadecimal_id(self, kind: str, length: int = 32) -> str:
-        """As random as AWS's to look at, and the same in every run."""
+        """Return an id that looks like AWS's and is the same in every run."""
         return hashlib.sha256(f"{kind} {self.count(kind)}".encode()).hexdigest()[:length]
 
     def behaviour_of(self, image: str) -> Behaviour:
-        """By the whole URI or by its digest. What is public is there and good; anything else is missing."""
+        """Return the behaviour of an image, by URI or digest. Unknown public images are good, others missing."""
         known = self.images.get(image) or self.images.get(image.partition("@")[2])
         return known or (GOOD if image.startswith(PUBLIC_REGISTRY) else MISSING)
 
     def set_hook(self, function: str, verdict: Verdict = "Succeeded", after_seconds: float = 5) -> None:
-        """Makes the Lambda function, or changes what it will answer. CodeDeploy fails where a function is missing."""
+        """Create the Lambda function, or change what it answers. CodeDeploy fails where a function is missing."""
         self.hooks[function] = Hook(verdict=verdict, after_seconds=after_seconds)
 
     def hook(self, function: str) -> Hook | None:
-        """By its name or ARN."""
+        """Return a hook by the function's name or ARN."""
         return self.hooks.get(function) or self.hooks.get(function.rpartition(":function:")[2])

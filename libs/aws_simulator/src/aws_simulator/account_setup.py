@@ -33,15 +33,15 @@ from platform_sdk.deploy.shared import SharedStack, load_shared_stacks
 CAPABILITIES: Final = ("CAPABILITY_NAMED_IAM",)
 ALL_AT_ONCE: Final = "CodeDeployDefault.ECSAllAtOnce"
 PATIENCE: Final = timedelta(hours=3)
-"""Of the simulator's time. What takes longer is stuck."""
+"""In the simulator's time. Anything that takes longer is stuck."""
 
 
 class SetupFailed(AssertionError):
-    """A stack or a release of the setup did not come to its good end."""
+    """A stack or a release of the setup failed."""
 
 
 def build_account(account: Account, root: Path, environment: Environment, services: Sequence[ServiceSpec]) -> None:
-    """Creates every stack in order and waits until all is steady; what belongs to one service is made side by side.
+    """Create every stack in order and wait until all are steady. Stacks of single services are created side by side.
 
     Raises:
         SetupFailed: with the resources that failed, and why.
@@ -58,7 +58,7 @@ def build_account(account: Account, root: Path, environment: Environment, servic
 def by_reach(
     stacks: Iterable[SharedStack], services: Sequence[ServiceSpec]
 ) -> tuple[list[SharedStack], list[SharedStack]]:
-    """Those of the environment, and those of which every service has one."""
+    """Split stacks into those of the environment and those that each service has."""
     endings = tuple(f"-{spec.name}" for spec in services)
     listed = list(stacks)
     return [one for one in listed if not one.name.endswith(endings)], [
@@ -72,12 +72,12 @@ def template_text(path: Path) -> str:
 
 
 def service_template(spec: ServiceSpec, environment: Environment) -> str:
-    """JSON, as `platform apply` gives it."""
+    """Return the JSON that `platform apply` sends."""
     return json.dumps(render_service_stack(spec, environment))
 
 
 def create(account: Account, stacks: Mapping[str, tuple[str, Mapping[str, str]]]) -> None:
-    """Creates stacks, side by side, from their names, templates and parameters."""
+    """Create stacks side by side, from their names, templates and parameters."""
     cloudformation = account.service(CloudFormation)
     for name, (template, parameters) in stacks.items():
         given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
@@ -96,7 +96,7 @@ def refuse_failed(cloudformation: CloudFormation, name: str) -> None:
 
 
 def wait(account: Account, done: Callable[[], bool], what: str) -> None:
-    """Lets the simulator's time pass until it is done.
+    """Let the simulator's time pass until it is done.
 
     Raises:
         SetupFailed: after three hours.
@@ -109,7 +109,7 @@ def wait(account: Account, done: Callable[[], bool], what: str) -> None:
 
 
 def create_secrets(account: Account, spec: ServiceSpec, environment: Environment) -> None:
-    """What the tasks are given and no stack makes. Values of one JSON secret are made together."""
+    """Create the secrets that tasks read and no stack creates. Values of one JSON secret are created together."""
     wanted: dict[SecretReference, set[str]] = {}
     for _, secret in secrets_of(spec, environment):
         whole = SecretReference(store=secret.store, name=secret.name)
@@ -133,9 +133,9 @@ def released(
     *,
     commit: str = "0" * 40,
 ) -> str:
-    """Makes a service look as after a good release of an image: registered, rolled out, and CodeDeploy at its end.
+    """Bring a service into the state after a good release of an image, and return the image's URI.
 
-    Returns the image's URI, which is pushed if it is not there.
+    The image is pushed if it is not there.
 
     Raises:
         SetupFailed: CodeDeploy or ECS did not end well.
@@ -158,7 +158,7 @@ def released(
 
 
 def register(account: Account, document: dict[str, object], tags: Mapping[str, str]) -> str:
-    """Returns the revision's ARN."""
+    """Register a revision and return its ARN."""
     own: Any = document["tags"]
     written = {**tags, DOCUMENT_TAG: document_digest(document)}
     request = {**document, "tags": [*own, *({"key": key, "value": value} for key, value in written.items())]}
@@ -180,10 +180,10 @@ def roll_out(account: Account, spec: ServiceSpec, environment: Environment, revi
 
 
 def deploy(account: Account, request: Mapping[str, Any]) -> None:
-    """All at once and without bake time, whatever the group says: what it leaves behind is the same, and sooner."""
+    """Deploy all at once and without bake time: the result is the same, and sooner."""
     codedeploy = account.service(CodeDeploy)
     made = codedeploy.create_deployment({**request, "deploymentConfigName": ALL_AT_ONCE})["deploymentId"]
-    codedeploy.deployments[made].told_to_terminate = True
+    codedeploy.deployments[made].terminate_requested = True
 
     def status() -> str:
         return str(codedeploy.get_deployment({"deploymentId": made})["deploymentInfo"]["status"])

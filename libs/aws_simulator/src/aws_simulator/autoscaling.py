@@ -49,7 +49,7 @@ class ApplicationAutoScaling(Service):
         self.scheduled: dict[tuple[Key, str], dict[str, Any]] = {}
 
     def scale(self, resource_id: str, desired: int, *, scheduled: bool = False) -> bool:
-        """What a policy does when it wants so many tasks, and whether it was let.
+        """Set a desired count as a policy does, and return whether it changed.
 
         Args:
             resource_id: `service/<cluster>/<service>`.
@@ -73,7 +73,7 @@ class ApplicationAutoScaling(Service):
     # Scalable targets
 
     def register_scalable_target(self, request: Request) -> Answer:
-        """What an update leaves out stays as it is."""
+        """Register or change a target. Members that an update leaves out stay as they are."""
         key = key_of(request)
         target = self.targets.get(key)
         if target is None:

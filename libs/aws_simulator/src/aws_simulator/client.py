@@ -38,21 +38,21 @@ from aws_simulator.service import Refused, Service, UnsupportedOperation
 from aws_simulator.shapes import check_pickled_answer, operation_model, session, violations_in_request
 from aws_simulator.small_services import Functions, RdsData, Sqs, Sts
 
-# Calls that fail on demand, as boto3's caller would see it after botocore's own retries were used up.
+# Failure injection: calls fail as boto3's caller sees it after botocore's own retries.
 
 FailureMode = Literal["throttled", "denied", "server_error", "timeout", "answer_lost", "repeated"]
-"""`timeout`: not performed. `answer_lost`: performed, and the caller learns nothing. `repeated`: the first answer is
-lost and botocore tries again, so it is performed twice and the caller sees the second answer."""
+"""`timeout`: not performed. `answer_lost`: performed, but without an answer. `repeated`: the first answer is lost and
+botocore retries, so the call is performed twice and the caller sees the second answer."""
 
 ANY: Final = "*"
 
 THROTTLED: Final[Mapping[str, str]] = {
     name: "Throttling" for name in ("elbv2", "cloudformation", "cloudwatch", "iam", "sts")
 } | {"sqs": "RequestThrottled"}
-"""Others say ThrottlingException."""
+"""Other services use ThrottlingException."""
 
 DENIED: Final[Mapping[str, str]] = {name: "AccessDenied" for name in ("elbv2", "cloudformation", "iam", "sts")}
-"""Others say AccessDeniedException."""
+"""Other services use AccessDeniedException."""
 
 BROKEN: Final[Mapping[str, str]] = {
     "ecs": "ServerException",
@@ -63,12 +63,12 @@ BROKEN: Final[Mapping[str, str]] = {
     "secretsmanager": "InternalServiceError",
     "application-autoscaling": "InternalServiceException",
 }
-"""Others say InternalFailure."""
+"""Other services use InternalFailure."""
 
 
 @dataclass(slots=True, kw_only=True)
 class FaultInjection:
-    """Of the calls of an operation: `after` of them go well, then `times` fail."""
+    """One operation's calls: `after` of them succeed, then `times` fail."""
 
     service: str
     operation: str
@@ -101,7 +101,7 @@ def broken(service: str) -> Refused:
     return Refused(BROKEN.get(service, "InternalFailure"), message, status=500)
 
 
-# The table of the simulated account's services, in the order in which they are stepped: one line each.
+# All services, in the order in which they are stepped.
 
 SERVICES: Final[Mapping[str, Callable[[Account], Service]]] = {
     "logs": Logs,
@@ -135,16 +135,16 @@ READING: Final = (
     "Simulate",
     "Estimate",
 )
-"""How the names of operations begin that change nothing; and Validate."""
+"""Prefixes of operations that change nothing; and Validate."""
 
 PREFIXES: Final[Mapping[str, str]] = {"cloudwatch": "cloudwatch"}
-"""Of IAM's actions, where it is not the name that requests are signed with."""
+"""IAM's prefixes where they differ from the name that requests are signed with."""
 
 FORMER_CODES: Final[Mapping[str, str]] = {"AWS.SimpleQueueService.NonExistentQueue": "QueueDoesNotExist"}
-"""Codes that SQS keeps from its former protocol, to the names of the exceptions that botocore raises for them."""
+"""Codes that SQS keeps from its former protocol, and the exceptions that botocore raises for them."""
 
 RETRIES: Final = 4
-"""What botocore has tried again in its default mode before it gives up on a throttled call or a server's error."""
+"""How often botocore's default mode retries a throttled call or a server error before it gives up."""
 
 INVALID: Final[Mapping[str, str]] = {
     "ecs": "InvalidParameterException",
@@ -155,7 +155,7 @@ INVALID: Final[Mapping[str, str]] = {
     "cloudwatch": "ValidationError",
     "iam": "ValidationError",
 }
-"""The code with which a service refuses a value that its model forbids. Others say ValidationException."""
+"""The code with which a service refuses a value that its model forbids. Others use ValidationException."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,9 +163,9 @@ class Call:
     """One call that a client made.
 
     Args:
-        action: IAM's name of it: `elasticloadbalancing:DescribeRules`.
-        resources: ARNs of what it is about, or `*`.
-        error: the code of a refusal, or the name of botocore's exception; None if it went well.
+        action: its name in IAM: `elasticloadbalancing:DescribeRules`.
+        resources: the ARNs it concerns, or `*`.
+        error: the code of a refusal, or the name of botocore's exception; None if it succeeded.
         writes: whether it may change something.
     """
 
@@ -201,17 +201,17 @@ class AwsSimulator(Account):
         self._clients: dict[str, BaseClient] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy makes clients of its own: those of the original would ask the original."""
+        """Leave out the clients: a copy must not call the original."""
         return {**self.__dict__, "_clients": {}}
 
     def client(self, service: str) -> Any:
-        """A real client of boto3's, the same one each time. It never opens a socket."""
+        """Return a real boto3 client, the same one each time. It never opens a socket."""
         if service not in self._clients:
             self._clients[service] = self._make_client(service)
         return self._clients[service]
 
     def fail(self, service: str, operation: str, *, how: FailureMode, times: int = 1, after: int = 0) -> None:
-        """Lets `after` calls of the operation go well and the next `times` fail. `*` is any service or operation."""
+        """Let `after` calls of the operation succeed and the next `times` fail. `*` is any service or operation."""
         self._faults.append(FaultInjection(service=service, operation=operation, how=how, times=times, after=after))
 
     @property
@@ -239,23 +239,23 @@ class AwsSimulator(Account):
         return self.service(Logs)
 
     def set_alarm(self, name: str, state: State) -> None:
-        """By hand: it stays so until it is set again."""
+        """Set an alarm by hand. It keeps the state until it is set again."""
         self.cloudwatch.set_alarm(name, state)
 
     def heal(self) -> None:
-        """Nothing fails any more."""
+        """End all injected failures."""
         self._faults.clear()
 
     def stop_by_hand(self, deployment_id: str, *, roll_back: bool = True) -> None:
-        """What somebody does in CodeDeploy's console."""
+        """Stop a deployment as somebody does in CodeDeploy's console."""
         self.codedeploy.stop_by_hand(deployment_id, roll_back=roll_back)
 
     def perform(self, service: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """What a client's call does, without record or faults: for one service that acts on another.
+        """Perform a client's call without record or injected failures: for one service that acts on another.
 
         Raises:
             Refused: as the service would refuse it.
-            UnsupportedOperation: the simulated account does not know the operation.
+            UnsupportedOperation: the simulator does not implement the operation.
         """
         # Neither side may change what the other one keeps. Pickling plain values is much faster than `copy.deepcopy`.
         pickled = pickle.dumps(dict(request))
@@ -266,7 +266,7 @@ class AwsSimulator(Account):
             raise Refused(code, f"{len(wrong)} validation {plural} detected: {'; '.join(wrong)}")
         method = getattr(self.services.get(service), xform_name(operation), None)
         if method is None:
-            raise UnsupportedOperation(f"the simulated account plays no {service}:{operation}")
+            raise UnsupportedOperation(f"the simulator does not implement {service}:{operation}")
         answer = pickle.dumps(method(pickle.loads(pickled)))
         check_pickled_answer(service, operation, answer)
         parsed: dict[str, Any] = pickle.loads(answer)
@@ -293,7 +293,7 @@ class AwsSimulator(Account):
     def _answer(
         self, service: str, model: OperationModel, request: Mapping[str, Any], endpoint: str
     ) -> tuple[Any, dict[str, Any]]:
-        """As botocore wants it: the HTTP answer's status, and the parsed body."""
+        """Return what botocore expects: the HTTP answer's status, and the parsed body."""
         error: str | None = None
         try:
             parsed = self._perform_or_fail(service, model.name, request, endpoint)

@@ -11,10 +11,10 @@ NEVER: Final = datetime.max.replace(tzinfo=UTC)
 class Listener(Protocol):
     @property
     def quiet_until(self) -> datetime:
-        """Before which nothing would happen if nobody calls; a moment that is over while something is under way."""
+        """The time before which nothing happens unless somebody calls. It is past while something is under way."""
 
     def step(self) -> None:
-        """A second has passed, and before it those in which nothing would have happened."""
+        """Act after a second has passed. Seconds in which nothing happens may have been skipped before it."""
 
 
 class SteppedClock:
@@ -36,7 +36,7 @@ class SteppedClock:
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        """Listeners are stepped once for each whole second; seconds in which all of them are quiet are skipped."""
+        """Let time pass. Listeners step once per second; seconds in which all of them are quiet are skipped."""
         end = self._now + timedelta(seconds=seconds)
         while self._stepped_to + STEP <= end:
             moment = self._next_moment()
@@ -47,7 +47,7 @@ class SteppedClock:
         self._now = max(self._now, end)
 
     def _next_moment(self) -> datetime:
-        """At which something happens."""
+        """Return when something happens next."""
         quiet = [listener.quiet_until for listener in self._listeners]
         planned = [moment for moment, _ in self._planned]
         return min([NEVER, *quiet, *planned])
@@ -56,9 +56,7 @@ class SteppedClock:
         self._listeners.append(listener)
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Calls it once, when so many seconds have passed. What it raises comes out of the `sleep` that was under way,
-        which is how a test ends a process at a moment.
-        """
+        """Call `action` once after so many seconds. `sleep` raises what it raises, so a test can end a process then."""
         self._planned.append((self._now + timedelta(seconds=seconds), action))
 
     def _step(self) -> None:

@@ -20,7 +20,7 @@ WATCHED: Final[Mapping[str, str]] = {
     "TargetResponseTime": "slow",
     "UnHealthyHostCount": "unhealthy",
 }
-"""Metrics of a target group to what makes an alarm on them breach; other metrics never do by themselves."""
+"""Metrics of a target group that can breach, and why. Alarms on other metrics never change by themselves."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,12 +74,12 @@ class CloudWatch(Service):
         return [name for name in names if name in self.alarms and self.alarms[name].state == "ALARM"]
 
     def window(self, names: list[str]) -> timedelta:
-        """The longest of the alarms', which is for how long ECS watches a finished deployment."""
+        """Return the longest window of the alarms: for so long ECS watches a finished deployment."""
         windows = [self.alarms[name].window for name in names if name in self.alarms]
         return max(windows, default=timedelta())
 
     def set_alarm(self, name: str, state: State) -> None:
-        """By hand; it stays so, whatever its metric does. An alarm that does not exist is made."""
+        """Set a state by hand; it stays, whatever the metric does. A missing alarm is created."""
         if name not in self.alarms:
             made = {"AlarmName": name, "EvaluationPeriods": 1, "Threshold": 1.0, "Period": 60}
             self._make({**made, "ComparisonOperator": "GreaterThanOrEqualToThreshold"})
@@ -106,9 +106,10 @@ class CloudWatch(Service):
                 self._evaluate(alarm)
 
     def _evaluate(self, alarm: Alarm) -> None:
-        """A period in which the metric breaches at any time is a breaching one: they are sums and maxima. As many in a
-        row as the alarm evaluates make ALARM, and one without makes OK.
-        """
+        """Evaluate an alarm.
+
+        A period breaches if the metric breaches at any time in it: metrics are sums and maxima. As many such periods in
+        a row as the alarm evaluates make ALARM; one without a breach makes OK."""
         now = self.account.now()
         if self._breaches(alarm):
             alarm.breaching_since, alarm.breached_at = alarm.breaching_since or now, now
@@ -140,7 +141,7 @@ class CloudWatch(Service):
         return any(arn in groups and self._shows(groups[arn], what) for what, arn in alarm.watched)
 
     def _shows(self, group: TargetGroup, what: str) -> bool:
-        """Whether any registered task is what the metric is about; of answers only those to users count."""
+        """Return whether any registered task breaches; only answers to users count."""
         load_balancing = self.account.service(ElbV2)
         if what == "unhealthy":
             return any(health.state == "unhealthy" for _, health in load_balancing.targets(group))
@@ -191,7 +192,7 @@ class CloudWatch(Service):
         return {}
 
     def set_alarm_state(self, request: Request) -> Answer:
-        """Until the alarm is evaluated again."""
+        """Set a state until the alarm is evaluated again."""
         alarm = self.alarms.get(request["AlarmName"])
         if alarm is None:
             raise Refused("ResourceNotFound", f"Alarm {request['AlarmName']} does not exist", status=404)

@@ -1,4 +1,4 @@
-"""DynamoDB's items by their key, written under a condition: what a lock is made of."""
+"""DynamoDB's items by key, with conditional writes: what a lock needs."""
 
 import operator
 import re
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from aws_simulator.account import Account
 from aws_simulator.service import Answer, Refused, Request, Service, UnsupportedOperation
 
-# DynamoDB's condition and update expressions, as far as a lock needs them; anything else is refused, not guessed.
+# Condition and update expressions, as far as a lock needs them; anything else is unsupported.
 #
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
 
@@ -29,9 +29,8 @@ RESERVED: Final = frozenset({
     "comment", "count", "data", "date", "group", "item", "key", "lock", "locks", "name", "names", "owner", "region",
     "role", "state", "status", "time", "timestamp", "token", "ttl", "type", "user", "value", "values", "zone",
 })  # fmt: skip
-"""Of the words that an expression may only use by `#name`, those that an item is likely to have
-(docs.aws.amazon.com/amazondynamodb, "Reserved words in DynamoDB").
-"""
+"""Reserved words that an item is likely to have; expressions may use them only by `#name`
+(docs.aws.amazon.com/amazondynamodb, "Reserved words in DynamoDB")."""
 FUNCTIONS: Final = ("attribute_exists", "attribute_not_exists")
 
 
@@ -39,7 +38,7 @@ class Expression:
     """One expression with its names (`#n`) and values (`:v`), read from left to right.
 
     Raises:
-        UnsupportedOperation: for what is no comparison, no test of existence, and no AND, OR, NOT or bracket.
+        UnsupportedOperation: other than comparisons, tests of existence, AND, OR, NOT and brackets.
     """
 
     def __init__(self, text: str, names: Mapping[str, str], values: Item) -> None:
@@ -49,14 +48,14 @@ class Expression:
         self._tokens = list(tokens(text))
 
     def holds(self, item: Item) -> bool:
-        """A condition, of the item that is there; an item that is not there has no attributes."""
+        """Evaluate a condition on an item; a missing item has no attributes."""
         outcome = self._either(item)
         if self._tokens:
             raise self._unknown(self._tokens[0])
         return outcome
 
     def changes(self) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
-        """An update: what is set, and which attributes are removed."""
+        """Evaluate an update: return what is set, and which attributes are removed."""
         put: dict[str, Mapping[str, Any]] = {}
         removed: list[str] = []
         while self._tokens:
@@ -107,7 +106,7 @@ class Expression:
         return self._compare(word, item)
 
     def _compare(self, left: str, item: Item) -> bool:
-        """What is not there, or is of another type, is equal to nothing and neither below nor above anything."""
+        """Compare. A value that is missing or of another type equals nothing, and is neither below nor above it."""
         sign = self._next()
         if sign not in COMPARISONS:
             raise self._unknown(sign)
@@ -149,7 +148,11 @@ class Expression:
 
 
 def refuse_unused(texts: Iterable[str], names: Iterable[str], values: Iterable[str]) -> None:
-    """Raises `Refused` as DynamoDB does for a name or a value that no expression uses."""
+    """Check that every name and value is used.
+
+    Raises:
+        Refused: an expression uses none of a name or value.
+    """
     used = {token for text in texts for token in tokens(text)}
     for kind, given in (("Names", names), ("Values", values)):
         unused = sorted(set(given) - used)
@@ -173,12 +176,12 @@ def tokens(text: str) -> Iterator[str]:
         position = found.end()
 
 
-UNPLAYED = ("Expected", "ConditionalOperator", "AttributeUpdates", "ProjectionExpression")
+UNSUPPORTED = ("Expected", "ConditionalOperator", "AttributeUpdates", "ProjectionExpression")
 
 
 @dataclass(slots=True, kw_only=True)
 class Table:
-    """`key` are the names of its attributes; an item is found by their values."""
+    """`key` holds the names of the key's attributes; an item is found by their values."""
 
     name: str
     key: tuple[str, ...]
@@ -206,7 +209,7 @@ class DynamoDb(Service):
         return {"Table": self._description(self._table(request))}
 
     def get_item(self, request: Request) -> Answer:
-        """A read is consistent whether or not it asks to be."""
+        """Return an item. All reads are consistent."""
         table = self._table(request)
         found = table.items.get(key_of(table, request["Key"]))
         return {} if found is None else {"Item": dict(found)}
@@ -218,7 +221,7 @@ class DynamoDb(Service):
         return returned(request, before, request["Item"])
 
     def update_item(self, request: Request) -> Answer:
-        """An item that is not there comes into being."""
+        """Update an item; a missing one is created."""
         table = self._table(request)
         before = self._allowed(table, request, request["Key"])
         put, removed = expression(request, "UpdateExpression").changes()
@@ -237,9 +240,9 @@ class DynamoDb(Service):
         return (self.account.arn("dynamodb", f"table/{request['TableName']}"),) if "TableName" in request else ()
 
     def _table(self, request: Request) -> Table:
-        unplayed = [name for name in UNPLAYED if name in request]
-        if unplayed:
-            raise UnsupportedOperation(f"{', '.join(unplayed)} of DynamoDB")
+        unsupported = [name for name in UNSUPPORTED if name in request]
+        if unsupported:
+            raise UnsupportedOperation(f"{', '.join(unsupported)} of DynamoDB")
         texts = [request[kind] for kind in ("ConditionExpression", "UpdateExpression") if kind in request]
         refuse_unused(texts, request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {}))
         name = request["TableName"].rpartition("/")[2]
@@ -248,9 +251,10 @@ class DynamoDb(Service):
         return self.tables[name]
 
     def _allowed(self, table: Table, request: Request, item: Item) -> dict[str, Mapping[str, Any]]:
-        """The item that is there, which is empty where there is none.
+        """Return the present item, which is empty where there is none.
 
-        Raises `Refused` where the condition does not hold, with the item if the request asks for it.
+        Raises:
+            Refused: the condition does not hold; with the item if the request asks for it.
         """
         before = table.items.get(key_of(table, item), {})
         if "ConditionExpression" in request and not expression(request, "ConditionExpression").holds(before):
@@ -295,5 +299,5 @@ def returned(request: Request, before: Item, after: Item) -> Answer:
             return {"Attributes": dict(after)}
         case "NONE" | "ALL_OLD":
             return {}
-        case unplayed:
-            raise UnsupportedOperation(f"ReturnValues {unplayed} of DynamoDB")
+        case unsupported:
+            raise UnsupportedOperation(f"ReturnValues {unsupported} of DynamoDB")

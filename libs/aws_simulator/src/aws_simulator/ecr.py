@@ -1,10 +1,8 @@
-"""ECR: the images of the services, by digest and tag, and what scanning found in them.
+"""ECR: the images of the services, by digest and tag, and the findings of scans.
 
-What a client can tell about an image's architecture: DescribeImages says nothing about it. BatchGetImage returns the
-manifest, and an index (what `docker buildx` pushes, with provenance or for several platforms) names the platform of
-each image that it lists. The manifest of a single image names only the digest of its configuration, which has to be
-fetched by HTTP from the address that GetDownloadUrlForLayer gives; that is not played here. So a check of the
-architecture is truthful for an index, and has to be skipped, by name, for a single manifest.
+An image's architecture can be read from an index only (`docker buildx` pushes one with provenance or for several
+platforms): BatchGetImage returns it, and it names the platform of each image. A single manifest names only the digest
+of its configuration, which clients fetch by HTTP (GetDownloadUrlForLayer); that is not supported.
 """
 
 import base64
@@ -51,7 +49,7 @@ class Repository:
     images: dict[str, Image] = field(default_factory=dict)
 
     def find(self, image_id: Mapping[str, str]) -> Image | None:
-        """By digest or, without one, by tag."""
+        """Return an image by digest or, without one, by tag."""
         if "imageDigest" in image_id:
             return self.images.get(image_id["imageDigest"])
         return next((image for image in self.images.values() if image_id.get("imageTag") in image.tags), None)
@@ -77,7 +75,7 @@ class Ecr(Service):
         severities: Mapping[str, int] | None = None,
         scan_seconds: float = 20,
     ) -> str:
-        """As `docker push`, of an image whose tasks behave so. Returns its URI with tag and digest.
+        """Push an image whose tasks behave so, and return its URI with tag and digest.
 
         Args:
             digest: `sha256:…`; by default it follows from the repository and the tag.
@@ -170,7 +168,7 @@ class Ecr(Service):
         }
 
     def describe_images(self, request: Request) -> Answer:
-        """All images of the repository, in pages, or those that are asked for, all of which must be there."""
+        """Describe all images of the repository, in pages, or those of the request, all of which must exist."""
         repository = self._repository(request)
         if "imageIds" in request:
             wanted = [self._image(repository, image_id) for image_id in request["imageIds"]]
@@ -306,7 +304,7 @@ class Ecr(Service):
 
 
 def manifest_of(seed: str, architecture: str, kind: Manifest) -> tuple[str, str]:
-    """Media type and text."""
+    """Return media type and text."""
     digests = list(digests_of(seed))
     if kind == "single":
         config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digests[0], "size": 7023}

@@ -1,7 +1,7 @@
-"""What ECR says of an image's vulnerabilities: first nothing, then findings, in one of two forms.
+"""Findings of image scans, in one of two forms.
 
-Basic scanning ends in COMPLETE and lists `findings`; enhanced scanning (Amazon Inspector) goes on for as long as the
-image is watched, so its end is ACTIVE, and lists `enhancedFindings`:
+Basic scanning ends in COMPLETE and lists `findings`. Enhanced scanning (Amazon Inspector) continues while the image is
+watched, so its status is ACTIVE, and it lists `enhancedFindings`:
 https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImageScanFindings.html
 """
 
@@ -15,7 +15,7 @@ ScanType = Literal["BASIC", "ENHANCED"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """`type` is None where the image is not scanned; `severities` counts what is found once it is."""
+    """`type` is None where the image is not scanned; `severities` counts the findings."""
 
     type: ScanType | None
     completes: datetime
@@ -33,7 +33,7 @@ def status_of(scan: Scan, now: datetime) -> str:
 
 
 def findings_of(scan: Scan, now: datetime) -> dict[str, Any]:
-    """`imageScanFindings`, once there are any to speak of."""
+    """Return `imageScanFindings`, once the scan has any."""
     if now < scan.completes or scan.fails:
         return {}
     form = {"enhancedFindings": list(enhanced(scan))} if scan.type == "ENHANCED" else {"findings": list(basic(scan))}
@@ -41,7 +41,7 @@ def findings_of(scan: Scan, now: datetime) -> dict[str, Any]:
 
 
 def summary_of(scan: Scan, now: datetime) -> dict[str, Any]:
-    """Of DescribeImages."""
+    """Return the summary of DescribeImages."""
     if scan.type is None:
         return {}
     summary = {"imageScanFindingsSummary": {"imageScanCompletedAt": scan.completes, **counted(scan)}}

@@ -1,7 +1,6 @@
-"""IAM's roles with their inline policies, and the simulator over them.
+"""IAM's roles with their inline policies, and SimulatePrincipalPolicy.
 
-Documents are kept as they were given. Of AWS's own managed policies only the ARN is known: the simulator does not read
-them, as no role of the templates needs one for what a release asks.
+Documents are kept as given. AWS's managed policies are known by ARN only; they are not evaluated.
 """
 
 import json
@@ -38,7 +37,7 @@ class Iam(Service):
         self.roles: dict[str, Role] = {}
 
     def create_role(self, request: Request) -> Answer:
-        """Takes the trust policy as text, as the API does."""
+        """Create a role from a trust policy as text."""
         name, path = request["RoleName"], request.get("Path", "/")
         if name in self.roles:
             raise Refused("EntityAlreadyExists", f"Role with name {name} already exists.", status=409)
@@ -90,7 +89,7 @@ class Iam(Service):
         return {"AttachedPolicies": attached, "IsTruncated": False}
 
     def simulate_principal_policy(self, request: Request) -> Answer:
-        """Every action on every resource; without resources, on `*`."""
+        """Simulate every action on every resource; without resources, on `*`."""
         name = request["PolicySourceArn"].rpartition("/")[2]
         documents = [*self.documents(name), *map(json.loads, request.get("PolicyInputList", []))]
         context = {entry["ContextKeyName"]: entry["ContextKeyValues"] for entry in request.get("ContextEntries", [])}
@@ -108,11 +107,11 @@ class Iam(Service):
         return {"EvaluationResults": results, "IsTruncated": False}
 
     def documents(self, role: str) -> list[Document]:
-        """The inline policies of a role, for `policies.is_allowed`."""
+        """Return the inline policies of a role, for `policies.is_allowed`."""
         return list(self.find(role).policies.values())
 
     def lets_in(self, role_arn: str, service: str) -> bool:
-        """Whether the role is there and may be assumed by a service such as `cloudformation.amazonaws.com`."""
+        """Return whether the role exists and a service such as `cloudformation.amazonaws.com` may assume it."""
         role = next((one for one in self.roles.values() if one.arn == role_arn), None)
         trusted = [] if role is None else listed(role.trust.get("Statement", []))
         return any(
@@ -140,7 +139,7 @@ class Iam(Service):
 
 
 def missing(documents: Iterable[Document], context: Mapping[str, Any]) -> set[str]:
-    """Condition keys that the documents ask for and the caller of the simulator left out."""
+    """Return condition keys that the documents use and the caller left out."""
     asked = {
         key
         for document in documents
@@ -152,7 +151,7 @@ def missing(documents: Iterable[Document], context: Mapping[str, Any]) -> set[st
 
 
 def encoded(document: Document) -> str:
-    """As it comes by wire; botocore decodes it."""
+    """Encode a document as on the wire; botocore decodes it."""
     return quote(json.dumps(document))
 
 

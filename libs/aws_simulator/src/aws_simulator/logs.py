@@ -42,7 +42,7 @@ class Logs(Service):
         self.groups: dict[str, Group] = {}
 
     def write(self, group: str, stream: str, message: str) -> None:
-        """By a task. As from Fluent Bit without auto_create_group: what is written to no group is lost."""
+        """Write lines of a task. Like Fluent Bit without auto_create_group: lines to a missing group are lost."""
         if group in self.groups:
             event = Event(
                 id=f"{self.account.count('log event'):056d}",
@@ -120,7 +120,7 @@ class Logs(Service):
         return {"logStreams": streams_shown} | next_token(token)
 
     def get_log_events(self, request: Request) -> Answer:
-        """In the order of time. The token of the end is returned again at the end, as AWS does."""
+        """Return events in the order of time. At the end the same token is returned again, as on AWS."""
         stream = request["logStreamName"]
         events = [event for event in self._stream(request, stream) if within(event, request)]
         limit = request.get("limit", PAGE_OF_EVENTS)
@@ -198,13 +198,13 @@ def times(events: list[Event]) -> dict[str, Any]:
 
 
 def within(event: Event, request: Request) -> bool:
-    """`endTime` is exclusive, as AWS says of FilterLogEvents and GetLogEvents."""
+    """Return whether an event is in the range. `endTime` is exclusive (FilterLogEvents, GetLogEvents)."""
     end = request.get("endTime")
     return event.at_milliseconds >= request.get("startTime", 0) and (end is None or event.at_milliseconds < end)
 
 
 def filter_of(pattern: str) -> re.Pattern[str]:
-    """Of AWS's filter patterns only terms: every word or quoted phrase must occur, and `?term` is any of them."""
+    """Return a filter for terms only: every word or quoted phrase must occur, and `?term` is any of them."""
     terms: list[str] = [quoted or word for quoted, word in re.findall(r'"([^"]*)"|(\S+)', pattern)]
     any_of = [re.escape(term[1:].strip('"')) for term in terms if term.startswith("?")]
     all_of: Iterator[str] = (f"(?=.*{re.escape(term)})" for term in terms if not term.startswith("?"))

@@ -1,8 +1,8 @@
-"""Whether IAM would allow an action, from documents alone: no simulator, no state.
+"""Decide whether IAM would allow an action, from documents alone.
 
-As https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html has it for the policies of
-one identity in one account: an explicit Deny wins, then any Allow, and without either the answer is no. What this file
-does not know it refuses to judge, so that a test never passes because a condition was overlooked.
+The rules are those for the policies of one identity in one account: an explicit Deny wins, then any Allow; without
+either the action is denied. Unknown elements raise, so that a test never passes because a condition was overlooked.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
 import re
@@ -22,7 +22,7 @@ class UnknownPolicyElement(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`statement` decided; None where none matched. `decision` is as SimulatePrincipalPolicy spells it."""
+    """`statement` decided; None where none matched. `decision` is spelled as in SimulatePrincipalPolicy."""
 
     decision: Decision
     statement: Document | None
@@ -75,7 +75,7 @@ def matches(statement: Document, action: str, resource: str, keys: Context) -> b
 
 
 def names_action(statement: Document, action: str) -> bool:
-    """Actions have no case."""
+    """Return whether an action is named. Case does not matter."""
     lower = action.lower()
     if "NotAction" in statement:
         return not any(like(pattern.lower(), lower) for pattern in listed(statement["NotAction"]))
@@ -104,7 +104,7 @@ def holds(operator: str, key: str, expected: Sequence[Any], keys: Context) -> bo
 
 
 def operator_of(name: str) -> tuple[Callable[[str, str], bool], bool]:
-    """The comparison of a pattern with a value, and whether it is turned round."""
+    """Return the comparison of a pattern with a value, and whether it is negated."""
     plain = name.replace("Not", "")
     if plain not in OPERATORS:
         raise UnknownPolicyElement(f"the condition operator {name} is not known here")
@@ -124,7 +124,7 @@ def expression(pattern: str) -> re.Pattern[str]:
 
 
 def like_arn(pattern: str, value: str) -> bool:
-    """Each of the six parts by itself: a `*` does not reach over a colon."""
+    """Compare each of the six parts by itself: a `*` does not match a colon."""
     patterns, parts = pattern.split(":", 5), value.split(":", 5)
     return len(patterns) == len(parts) and all(map(like, patterns, parts))
 
@@ -148,7 +148,7 @@ def text(value: object) -> str:
 
 
 def listed(value: Any) -> list[Any]:
-    """Where a policy may have one thing or several."""
+    """Return a list where a policy may have one thing or several."""
     if isinstance(value, str | Mapping):
         return [value]
     return list(value) if isinstance(value, Iterable) else [value]

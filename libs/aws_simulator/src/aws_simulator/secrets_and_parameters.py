@@ -1,4 +1,4 @@
-"""Secrets Manager: what tasks are given, found by name, by ARN, or by the ARN without its last six characters."""
+"""Secrets Manager: secrets are found by name, by ARN, or by the ARN without its last six characters."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ PAGE: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """`value` is None where a secret was created without one; `deleted` is when it goes for good."""
+    """`value` is None where a secret was created without one; `deleted` is when it is deleted for good."""
 
     name: str
     arn: str
@@ -34,7 +34,7 @@ class SecretsManager(Service):
         self.secrets: dict[str, Secret] = {}
 
     def put(self, name: str, value: str | None, description: str = "") -> Secret:
-        """Creates the secret, or gives it another value."""
+        """Create the secret, or give it another value."""
         now = self.account.now()
         known = self.secrets.get(name)
         if known is None:
@@ -44,7 +44,7 @@ class SecretsManager(Service):
         return self.secrets[name]
 
     def generate(self, name: str, wanted: Mapping[str, Any], description: str = "") -> Secret:
-        """CloudFormation's GenerateSecretString: made up once, and the same in every run."""
+        """Return a generated value (CloudFormation's GenerateSecretString) that is the same in every run."""
         password = hashlib.sha512(name.encode()).hexdigest()[: wanted.get("PasswordLength", 32)]
         key = wanted.get("GenerateStringKey")
         if key is None:
@@ -85,7 +85,7 @@ class SecretsManager(Service):
         }
 
     def list_secrets(self, request: Request) -> Answer:
-        """In pages; of the filters, `name`, which compares beginnings."""
+        """List secrets in pages; the only filter is `name`, which compares beginnings."""
         prefixes = [
             value for one in request.get("Filters", []) if one["Key"] == "name" for value in one.get("Values", [])
         ]
@@ -112,7 +112,11 @@ class SecretsManager(Service):
         return (self.account.arn("secretsmanager", f"secret:{secret_id}-{suffix(secret_id)}"),)
 
     def find(self, secret_id: str, *, with_deleted: bool = False) -> Secret:
-        """Raises `Refused` as Secrets Manager does for a secret that is not there, or is about to go."""
+        """Return a secret.
+
+        Raises:
+            Refused: it does not exist or is being deleted.
+        """
         name = secret_id.partition(":secret:")[2] if secret_id.startswith("arn:") else secret_id
         named = self.secrets.get(name) or next((one for one in self.secrets.values() if one.arn == secret_id), None)
         if named is None:
@@ -126,7 +130,7 @@ class SecretsManager(Service):
 
 
 def suffix(name: str) -> str:
-    """The six characters that AWS makes up."""
+    """Return the six characters that AWS adds."""
     return hashlib.sha256(name.encode()).hexdigest()[:6]
 
 
@@ -141,10 +145,10 @@ def description_of(secret: Secret) -> dict[str, Any]:
     return answer | ({} if secret.deleted is None else {"DeletedDate": secret.deleted})
 
 
-# Systems Manager's Parameter Store: what stacks tell each other, and what tasks are given.
+# Systems Manager's Parameter Store.
 
 PARAMETERS_PER_PAGE: Final = 10
-"""What GetParametersByPath returns at most."""
+"""The page size of GetParametersByPath."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +161,7 @@ class Parameter:
 
 
 class Ssm(Service):
-    """By name; values of SecureString are kept as they are, and shown only with `WithDecryption`."""
+    """Parameters by name. SecureString values are kept as they are, and shown only with `WithDecryption`."""
 
     NAME: ClassVar[str] = "ssm"
 
@@ -166,7 +170,7 @@ class Ssm(Service):
         self.parameters: dict[str, Parameter] = {}
 
     def put(self, name: str, value: str, kind: str = "String") -> Parameter:
-        """Creates the parameter, or gives it another value and version."""
+        """Create the parameter, or give it another value and version."""
         known = self.parameters.get(name)
         self.parameters[name] = Parameter(
             name=name,
@@ -203,7 +207,7 @@ class Ssm(Service):
         return shown | {"InvalidParameters": missing} if missing else shown
 
     def get_parameters_by_path(self, request: Request) -> Answer:
-        """In pages of ten; the token is the name at which the next page starts."""
+        """Return pages of ten; the token is the name at which the next page starts."""
         path = request["Path"].rstrip("/") + "/"
         below = sorted(name for name in self.parameters if name.startswith(path))
         if not request.get("Recursive", False):
@@ -219,7 +223,7 @@ class Ssm(Service):
         return {}
 
     def values_of(self, names: Iterable[str]) -> dict[str, str]:
-        """By name, without those that are not there."""
+        """Return values by name, without missing ones."""
         return {name: self.parameters[name].value for name in names if name in self.parameters}
 
     def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
@@ -230,7 +234,7 @@ class Ssm(Service):
         return self.account.arn("ssm", f"parameter/{name.removeprefix('/')}")
 
     def _name(self, name: str) -> str:
-        """A parameter may be asked for by its ARN."""
+        """Return the name of a parameter, which may be given by ARN."""
         return "/" + name.partition(":parameter/")[2] if name.startswith("arn:") else name
 
     def _shown(self, parameter: Parameter, request: Request) -> Answer:

@@ -14,36 +14,35 @@ Answer = dict[str, Any]
 
 
 class Service:
-    """An operation `DescribeServices` is the method `describe_services(request)`; what it returns is the answer as
-    boto3's caller sees it. An operation without a method is `UnsupportedOperation`.
-    """
+    """An AWS service. The method `describe_services(request)` is the operation `DescribeServices`; its answer is what
+    boto3's caller gets. An operation without a method is unsupported."""
 
     NAME: ClassVar[str]
-    """As boto3 calls the client."""
+    """The name of the boto3 client."""
 
     def __init__(self, account: "Account") -> None:
         self.account = account
 
     @property
     def quiet(self) -> bool:
-        """Whether `step` would do nothing until the next call."""
+        """Whether `step` does nothing until the next call."""
         return True
 
     @property
     def quiet_until(self) -> datetime:
-        """Before which `step` would do nothing; for a service that knows when it goes on by itself."""
+        """The time before which `step` does nothing, for a service that knows when it acts next."""
         return NEVER if self.quiet else self.account.now()
 
     def step(self) -> None:
-        """A second has passed. Other services may be asked; they are stepped in the order of the table."""
+        """Act after a second has passed. Services are stepped in the order of `client.SERVICES`."""
 
     def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
-        """ARNs of what the request is about, as an IAM policy would name them; empty where it names none."""
+        """Return the ARNs that IAM checks for the request; empty where it names none."""
         return tuple(dict.fromkeys(arns_in(request)))
 
 
 def arns_in(value: object) -> Iterator[str]:
-    """Those that stand in a request, wherever."""
+    """Yield all ARNs in a request."""
     match value:
         case str() if value.startswith("arn:"):
             yield value
@@ -53,9 +52,6 @@ def arns_in(value: object) -> Iterator[str]:
         case list() | tuple():
             for member in value:
                 yield from arns_in(member)
-
-
-# How a service of the simulated account says no: what becomes a ClientError at the caller's.
 
 
 class Refused(Exception):
@@ -82,16 +78,14 @@ class UnsupportedOperation(Exception):
     """The simulator does not implement the operation. It is no error of AWS, so nothing catches it."""
 
 
-# Answers in pages: what a service returns at once, and the token for the rest.
-
 T = TypeVar("T")
 
 
 def page(items: Sequence[T], token: str | None, size: int, *, refused: str) -> tuple[list[T], str | None]:
-    """One page and the token of the next, which is None on the last.
+    """Return one page and the token of the next, which is None on the last.
 
     Raises:
-        Refused: with the code `refused`, for a token that this does not make.
+        Refused: with the code `refused`, for an invalid token.
     """
     try:
         start = int(token) if token is not None else 0

@@ -1,6 +1,6 @@
-"""Whether a request or an answer is what botocore's model of the service says, more strictly than botocore itself.
+"""Check requests and answers against botocore's service models, more strictly than botocore itself.
 
-ParamValidator knows names, types, what is required and lower bounds; enumerations, upper bounds and patterns are here.
+ParamValidator checks names, types, required members and lower bounds; this adds enumerations, upper bounds, patterns.
 """
 
 import pickle
@@ -16,12 +16,14 @@ from botocore.validate import ParamValidator
 BEYOND_THE_MODEL: Final = frozenset(
     {"REVIEW_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"}
 )
-"""Statuses of a stack that CloudFormation's events have, and that its model of a resource's status leaves out."""
+"""Stack statuses that CloudFormation's events have, and that its model of a resource's status lacks."""
 
 
 def check_answer(operation: OperationModel, answer: Mapping[str, Any]) -> None:
-    """Raises:
-    AssertionError: naming what is wrong, with its path: a fault of the simulated account, not of its caller.
+    """Check an answer of the simulator.
+
+    Raises:
+        AssertionError: naming what is wrong, with its path: a bug of the simulator, not of its caller.
     """
     shape = operation.output_shape
     if shape is None:
@@ -33,7 +35,7 @@ def check_answer(operation: OperationModel, answer: Mapping[str, Any]) -> None:
 
 
 def violations_in(operation: OperationModel, request: Mapping[str, Any]) -> list[str]:
-    """What AWS would say about values that botocore lets through."""
+    """Return AWS's complaints about values that botocore accepts."""
     shape = operation.input_shape
     return [] if shape is None else [*enumerations(request, shape, ""), *bounds(request, shape, "")]
 
@@ -46,8 +48,10 @@ def violations_in_request(service: str, operation: str, pickled: bytes) -> tuple
 
 @lru_cache(maxsize=4096)
 def check_pickled_answer(service: str, operation: str, pickled: bytes) -> None:
-    """Raises:
-    AssertionError: as `check_answer` does; an answer that passed is not checked again.
+    """Check an answer once per content.
+
+    Raises:
+        AssertionError: as `check_answer` does.
     """
     check_answer(operation_model(service, operation), pickle.loads(pickled))
 
@@ -79,10 +83,8 @@ def enumerations(value: Any, shape: Shape, path: str) -> Iterator[str]:
 
 @cache
 def has_enumerations(shape: Shape, inside: frozenset[str] = frozenset()) -> bool:
-    """Whether a value of it could hold one: most of an answer could not, and answers are checked by the thousand.
-
-    A shape that holds itself, which DynamoDB's values do, is taken to.
-    """
+    """Return whether a value of the shape could hold an enumeration: most could not, and answers are checked by the
+    thousand. A recursive shape, such as DynamoDB's values, counts as one that could."""
     if getattr(shape, "enum", None) or shape.name in inside:
         return True
     return any(has_enumerations(part, inside | {shape.name}) for part in parts(shape))
@@ -124,14 +126,11 @@ def matches(pattern: str, value: str) -> bool:
 
 @cache
 def python_pattern(pattern: str) -> re.Pattern[str] | None:
-    """The models' patterns are Java's: the few that Python cannot read are not checked."""
+    """Compile a model's pattern, which is Java's. Those that Python cannot read are not checked."""
     try:
         return re.compile(pattern)
     except re.error:
         return None
-
-
-# botocore's descriptions of AWS's operations, read once in a process: reading them takes a tenth of a second.
 
 
 @cache
@@ -141,5 +140,5 @@ def session() -> botocore.session.Session:
 
 @cache
 def operation_model(service: str, operation: str) -> OperationModel:
-    """`service` as boto3 calls the client, `operation` as AWS does: `DescribeServices`."""
+    """Return a model, cached: `service` is the boto3 client's name, `operation` is AWS's, as in `DescribeServices`."""
     return session().get_service_model(service).operation_model(operation)

@@ -30,7 +30,11 @@ class Sqs(Service):
         self.queues: dict[str, dict[str, str]] = {}
 
     def create_queue(self, request: Request) -> Answer:
-        """Raises `Refused` where the queue is there with other attributes."""
+        """Create a queue.
+
+        Raises:
+            Refused: the queue exists with other attributes.
+        """
         name, attributes = request["QueueName"], dict(request.get("Attributes", {}))
         known = self.queues.setdefault(name, {**DEFAULTS, **attributes, "QueueArn": self.arn(name)})
         if any(known.get(key) != value for key, value in attributes.items()):
@@ -74,7 +78,7 @@ class Sqs(Service):
         return name
 
 
-# Lambda, as far as a release looks at it: whether the functions that hooks name are there.
+# Lambda: only whether the functions of hooks exist.
 
 
 class Functions(Service):
@@ -92,7 +96,7 @@ class Functions(Service):
         return (self.account.arn("lambda", f"function:{name}"),)
 
 
-# The RDS data API, as far as a database is given roles and schemas: it knows their names, and no other SQL.
+# The RDS data API: it knows the statements for roles and schemas, and no other SQL.
 
 MADE: Final = re.compile(r'CREATE (?P<kind>ROLE|SCHEMA) (?P<unless>IF NOT EXISTS )?"(?P<name>[^"]+)"')
 ASKED: Final = {"pg_roles": "ROLE", "pg_namespace": "SCHEMA"}
@@ -140,7 +144,7 @@ class RdsData(Service):
             raise Refused("DatabaseErrorException", f'ERROR: {made["kind"].lower()} "{made["name"]}" already exists')
 
 
-# STS: who calls.
+# STS: the caller's identity.
 
 
 class Sts(Service):

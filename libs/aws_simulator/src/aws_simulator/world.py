@@ -1,4 +1,4 @@
-"""What a container image does once it runs, and what a hook answers: given by the test, played by ECS, CodeDeploy."""
+"""The behaviour of container images and hooks, as a test sets it."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Change sets: what an update would do, made before it is done."""
+"""Change sets: compute what an update would do before it is done."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -42,7 +42,7 @@ class ChangeSet:
 
     @property
     def has_name(self) -> bool:
-        """One that was executed well can be found by its ARN only, and its name is free again."""
+        """Whether it can be found by name. After a good execution only its ARN finds it, and the name is free again."""
         return self.execution != "EXECUTE_COMPLETE"
 
 
@@ -94,7 +94,7 @@ class ChangeSets(Stacks):
         return {"Summaries": [description_of(one) for one in self.change_sets if one.stack is stack and one.has_name]}
 
     def delete_change_set(self, request: Request) -> Answer:
-        """The stack of one that would create it stays in review."""
+        """Delete a change set. A stack that it would have created stays in review."""
         one = self._change_set(request)
         if one.execution == "EXECUTE_IN_PROGRESS":
             raise self._cannot(one, "deleted")
@@ -102,7 +102,7 @@ class ChangeSets(Stacks):
         return {}
 
     def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
-        """IAM asks about the stack, also where a change set is named by its ARN."""
+        """Return the stack, which is what IAM checks even where a change set is named by its ARN."""
         named = (one.stack.id for one in self.change_sets if one.id == request.get("ChangeSetName"))
         stack = next(named, None)
         return super().iam_resources(operation, request) if stack is None else (stack,)
@@ -127,9 +127,10 @@ class ChangeSets(Stacks):
             one.status, one.reason = "FAILED", NO_CHANGES
 
     def definition_of(self, request: Request, stack: Stack) -> StackDefinition:
-        """What the stack is told with this request.
+        """Return the definition of the stack that a request asks for.
 
-        Raises `Refused` for what is wrong with template, parameters or capabilities.
+        Raises:
+            Refused: template, parameters or capabilities are wrong.
         """
         template = self._template_in(request, stack)
         refuse_unsound(template)

@@ -24,7 +24,7 @@ KNOWN_LATER: Final = "{{changeSet:KNOWN_AFTER_APPLY}}"
 
 @dataclass(slots=True, kw_only=True)
 class Planned:
-    """What `Ref` and `Fn::GetAtt` find before the update: nothing certain of what it will make or change."""
+    """`Ref` and `Fn::GetAtt` before the update: what the update creates or changes is unknown."""
 
     stack: Stack
     replaced: set[str] = field(default_factory=set)
@@ -45,7 +45,7 @@ class Planned:
 
 
 def changes(account: Account, stack: Stack, definition: StackDefinition) -> list[dict[str, Any]]:
-    """As DescribeChangeSet gives them, with the values of properties."""
+    """Return the changes as DescribeChangeSet does, with the values of properties."""
     planned = Planned(stack=stack)
     scope = definition.scope(account, stack, planned)
     wanted = definition.wanted(scope)
@@ -98,7 +98,7 @@ def removed(resource: StackResource) -> dict[str, Any]:
 def modified(
     stack: Stack, definition: StackDefinition, existing: StackResource, resource: Resource, after: Json
 ) -> dict[str, Any] | None:
-    """None where nothing changes."""
+    """Return the change of a resource, or None where nothing changes."""
     details = list(details_of(stack, definition, existing, resource, after))
     attributes = list(dict.fromkeys(detail["Target"]["Attribute"] for detail in details))
     if not details:
@@ -201,7 +201,7 @@ def known(value: Any) -> Any:
 
 
 def without_values(change: Mapping[str, Any]) -> dict[str, Any]:
-    """As it is shown unless the caller asks for the values of properties."""
+    """Remove the values of properties, which DescribeChangeSet shows on demand only."""
     inner = {key: value for key, value in change["ResourceChange"].items() if not key.endswith("Context")}
     hidden = ("Path", "BeforeValue", "AfterValue", "AttributeChangeType")
     inner["Details"] = [

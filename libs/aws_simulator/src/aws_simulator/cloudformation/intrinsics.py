@@ -1,6 +1,6 @@
-"""Intrinsic functions and conditions: what a template says, resolved to values.
+"""Intrinsic functions and conditions: resolve a template to values.
 
-Where a value is known only once another resource has been made, it is `Unknown`, and so is all that is made from it.
+A value that another resource decides is `Unknown` until that resource exists, and so is everything made from it.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html
 """
 
@@ -13,14 +13,14 @@ from typing import Any, Final
 from aws_simulator.service import Refused
 
 NO_VALUE: Final = object()
-"""`AWS::NoValue`: leaves out what it stands for."""
+"""`AWS::NoValue`: removes the property it stands for."""
 
 PLACEHOLDER: Final = re.compile(r"\$\{(!?)([^}]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """`entity` is the resource, or its attribute as `Service.Name`, that will decide."""
+    """`entity` is the resource that decides the value, or its attribute as `Service.Name`."""
 
     entity: str
 
@@ -43,7 +43,11 @@ class Scope:
 
 
 def resolve(value: Any, scope: Scope) -> Any:
-    """Raises `Refused` with CloudFormation's ValidationError for a function that it does not know."""
+    """Resolve a template's value.
+
+    Raises:
+        Refused: CloudFormation's ValidationError, for an unknown function.
+    """
     match value:
         case {"Condition": dict()} if len(value) == 1:  # of a policy's statement, not of the template
             return {"Condition": resolve(value["Condition"], scope)}
@@ -107,7 +111,7 @@ def find_in_map(argument: Sequence[Any], scope: Scope) -> Any:
 
 
 def cidr(argument: Sequence[Any], scope: Scope) -> Any:
-    """So many networks of so many bits for hosts."""
+    """Return so many networks with so many bits for hosts."""
     block, count, bits = (resolve(part, scope) for part in argument)
     if isinstance(block, Unknown):
         return block
@@ -148,7 +152,7 @@ FUNCTIONS: Final[Mapping[str, Callable[[Any, Scope], Any]]] = {
 
 
 def written(value: Any) -> str:
-    """As text, where a function makes text of a value."""
+    """Return a value as text, for functions that make text."""
     match value:
         case bool():
             return str(value).lower()
@@ -159,7 +163,7 @@ def written(value: Any) -> str:
 
 
 def first_unknown(value: Any) -> Unknown | None:
-    """The first at any depth."""
+    """Return the first unknown value at any depth."""
     return next(unknowns(value), None)
 
 
@@ -176,7 +180,7 @@ def unknowns(value: Any) -> Iterator[Unknown]:
 
 
 def named_in(value: Any) -> Iterator[tuple[str, str]]:
-    """What a template's value names: (`Ref`, name) and (`Fn::GetAtt`, `name.attribute`), Fn::Sub included."""
+    """Yield what a template's value refers to: (`Ref`, name) and (`Fn::GetAtt`, `name.attribute`), Fn::Sub included."""
     match value:
         case {"Ref": str(name)}:
             yield "Ref", name

@@ -1,8 +1,8 @@
-"""One operation on a stack, from its first event to its last: creation, update or deletion, with its way back.
+"""One operation on a stack, from its first event to its last: creation, update or deletion, with its rollback.
 
-Resources are made as soon as what they need is there. When one fails, the others are cancelled, and the stack goes
-back: a new stack is deleted again, a changed one is written as it was before, whatever has happened to its resources
-in the meantime (decision 0014). What an update leaves over is deleted last, when there is no way back any more.
+Resources are created as soon as their dependencies exist. When one fails, the others are cancelled and the stack is
+rolled back: a new stack is deleted, a changed one is written as before, whatever the state of its resources is
+(decision 0014). Resources that an update removes are deleted last, when no rollback can follow.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,17 +17,16 @@ from aws_simulator.cloudformation.template import needs
 
 OnFailure = Literal["ROLLBACK", "DELETE", "DO_NOTHING"]
 Undoes = Literal["nothing", "creation", "everything"]
-"""Whether a deletion undoes what the operation has made, and then, whether templates may keep something of it."""
+"""Whether a deletion undoes what the operation has created, and whether templates may keep some of it."""
 Phase = Literal["make", "restore", "delete", "clean_up", "finished"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationOptions:
-    """
-    Args:
-        on_failure: what becomes of the stack then.
-        keeps_nothing_new: what it has made goes again when it is rolled back, whatever the template says.
-        token: for the events.
+    """Args:
+    on_failure: what happens to the stack then.
+    keeps_nothing_new: a rollback deletes what the operation created, whatever the template says.
+    token: for the events.
     """
 
     on_failure: OnFailure = "ROLLBACK"
@@ -36,11 +35,10 @@ class OperationOptions:
 
 
 class Operation:
-    """
-    Args:
-        verb: what is done; a stack that is being created is deleted again when that fails.
-        before: what the stack was given before, to which an update goes back.
-        options: what the caller wants of it.
+    """Args:
+    verb: CREATE also means that the stack is deleted again when it fails.
+    before: the definition to which an update rolls back.
+    options: what the caller asked for.
     """
 
     def __init__(
@@ -82,7 +80,7 @@ class Operation:
         return self._phase == "finished"
 
     def step(self) -> None:
-        """A second has passed. What has failed lets nothing more begin."""
+        """Advance by a second. After a failure nothing more begins."""
         for task in self._tasks:
             if task.state == "running":
                 task.advance()
@@ -98,7 +96,7 @@ class Operation:
         return [task for task in self._tasks if task.state == "failed"]
 
     def _begin_ready(self) -> None:
-        """What has nothing to do is done at once, and may let others begin."""
+        """Begin what can begin. A task with nothing to do is done at once, and may let others begin."""
         progressed = True
         while progressed:
             progressed = False
@@ -149,7 +147,7 @@ class Operation:
                 pass
 
     def _finish_when_still(self, end: str, reason: str) -> None:
-        """A deletion that fails does not stop the others."""
+        """Finish once no task is under way. A deletion that fails does not stop the others."""
         if not any(task.state == "running" for task in self._tasks):
             self._finish(end, reason)
 
@@ -171,7 +169,7 @@ class Operation:
             self._delete(self.stack.resources.values(), end=end, of_creation=True)
 
     def _roll_back(self) -> None:
-        """Only what the update has touched is written again."""
+        """Roll back: write only what the update has touched."""
         self.stack.definition = self._before
         touched = [task for task in self._tasks if isinstance(task, Make) and task.touched]
         self._left_over = [
@@ -197,7 +195,7 @@ class Operation:
         self._clean_up(self._left_over, end="UPDATE_ROLLBACK_COMPLETE", of_creation=True)
 
     def go_on_rolling_back(self, skipped: Iterable[str]) -> None:
-        """After UPDATE_ROLLBACK_FAILED. What is skipped is taken to be as it was before."""
+        """Continue after UPDATE_ROLLBACK_FAILED. Skipped resources count as written as before."""
         self._add_event("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
         again = [task for task in self._unrestored if task.logical_id not in set(skipped)]
         for task in self._unrestored:
@@ -255,7 +253,7 @@ def deletions(
     undoes: Undoes,
     replaced: Sequence[StackResource] = (),
 ) -> list[Task]:
-    """Each after those that need it."""
+    """Return the deletions: each comes after those that need it."""
     return [
         Delete(
             run,
@@ -268,7 +266,7 @@ def deletions(
 
 
 def is_kept(resource: StackResource, *, undoes: Undoes, replaced: bool) -> bool:
-    """RetainExceptOnCreate, of a resource or of the whole operation, lets go what the operation itself has made."""
+    """Whether the resource stays. RetainExceptOnCreate deletes what the operation itself has created."""
     policy = resource.definition.replace_policy if replaced else resource.definition.deletion_policy
     return (policy == "Retain" and undoes != "everything") or (policy == "RetainExceptOnCreate" and undoes == "nothing")
 

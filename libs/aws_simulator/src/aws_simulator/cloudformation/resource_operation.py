@@ -1,4 +1,4 @@
-"""One resource on its way: made, written as it was before, or deleted. A task goes on second by second."""
+"""The work on one resource, second by second: create it, restore it, or delete it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ CANCELLED: Final[Mapping[Verb, str]] = {
 }
 
 FaultInjection = Callable[[str, str], str | None]
-"""Stack and logical id to the reason why the resource fails, if a test wants it to."""
+"""Returns why a resource fails if a test injects a failure, from stack and logical id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Run:
 
 
 class Task(ABC):
-    """`after` are the logical ids of tasks that have to be done before."""
+    """`after` holds the logical ids of tasks that have to be done before."""
 
     verb: Verb
 
@@ -58,14 +58,14 @@ class Task(ABC):
 
     @abstractmethod
     def begin(self) -> None:
-        """When nothing is to be done, it is done at once."""
+        """Begin. A task with nothing to do is done at once."""
 
     @abstractmethod
     def _call(self) -> Handler:
-        """Asks the service for what is to be. Returns who did it."""
+        """Call the service, and return the handler that did."""
 
     def advance(self) -> None:
-        """A second has passed: call in the first, complete when the resource is stable."""
+        """Advance by a second: call in the first, complete when the resource is stable."""
         try:
             if self._seconds is None:
                 self._seconds = self._call().SECONDS
@@ -74,7 +74,7 @@ class Task(ABC):
             if self._seconds <= 0 and self._is_stable():
                 self._complete()
         except Refused as refused:
-            self.fail(self._worded(refused))
+            self.fail(self._message_of(refused))
 
     def _complete(self) -> None:
         reason = self._run.fault(self.stack.name, self.logical_id)
@@ -107,8 +107,8 @@ class Task(ABC):
             properties=properties,
         )
 
-    def _worded(self, refused: Refused) -> str:
-        """As a resource's handler hands on what the service said."""
+    def _message_of(self, refused: Refused) -> str:
+        """Return a service's message in the words of a resource handler."""
         service = self.resource.definition.type.split("::")[1]
         request = self.account.hexadecimal_id("handler request")
         code = "AlreadyExists" if "Exist" in refused.code and "NotExist" not in refused.code else "InvalidRequest"
@@ -119,7 +119,7 @@ class Task(ABC):
 
 
 class Make(Task):
-    """Creates a resource, or brings it to what the template says: nothing, if its text is what it was given last."""
+    """Create a resource, or update it unless its text is that of the last update."""
 
     def __init__(self, run: Run, definition: Resource, after: frozenset[str], scope: Scope) -> None:
         super().__init__(run, definition.logical_id, after)
@@ -193,7 +193,7 @@ class Make(Task):
 
 
 class Restore(Task):
-    """Writes a resource as it was before an update that has failed."""
+    """Write a resource as it was before an update that has failed."""
 
     verb = "UPDATE"
 
@@ -211,7 +211,7 @@ class Restore(Task):
         self.add_event("IN_PROGRESS")
 
     def _call(self) -> Handler:
-        """What was replaced is still there as it was."""
+        """Restore it. A resource that was replaced still exists as it was."""
         resource, handler = self.resource, handler_of(self.before.definition.type)
         failed, resource.definition = resource.given, self.before.definition
         resource.given, resource.needs = self.before.given, self.before.needs
@@ -222,7 +222,7 @@ class Restore(Task):
 
 
 class Delete(Task):
-    """Deletes what a resource stands for, or leaves it where it is to be kept."""
+    """Delete the physical resource, or keep it where the template says so."""
 
     verb = "DELETE"
 
@@ -267,5 +267,5 @@ def made_of(resource: StackResource) -> Made:
 
 
 def changed_names(before: Json, after: Json) -> frozenset[str]:
-    """Properties of the highest level whose texts differ."""
+    """Return the top-level properties whose texts differ."""
     return frozenset(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))

@@ -1,4 +1,4 @@
-"""CloudFormation's operations that change something, and their way through time."""
+"""CloudFormation's operations that change stacks."""
 
 import json
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ class CloudFormation(ChangeSets):
         self._failing: dict[tuple[str, str], list[str]] = {}
 
     def fail_resource(self, stack: str, logical_id: str, reason: str, *, times: int = 1) -> None:
-        """The resource will fail the next time that it would be complete, for this reason."""
+        """Let the resource fail with this reason when it would next complete."""
         self._failing.setdefault((stack, logical_id), []).extend([reason] * times)
 
     @property
@@ -73,7 +73,7 @@ class CloudFormation(ChangeSets):
         return {"StackId": stack.id}
 
     def delete_stack(self, request: Request) -> Answer:
-        """A stack that is not there is deleted already."""
+        """Delete a stack. A missing stack counts as deleted."""
         stack = self.existing(request["StackName"])
         if stack is None or stack.status == "DELETE_IN_PROGRESS":
             return {}
@@ -129,7 +129,7 @@ class CloudFormation(ChangeSets):
                 one.execution = executed(one)
 
     def _refuse_by_policy(self, stack: Stack, found: Iterable[dict[str, Any]]) -> None:
-        """A stack policy with no word about a resource protects it; without a policy everything may change."""
+        """Refuse changes that the stack policy forbids. A policy protects every resource that it does not name."""
         if stack.policy is None:
             return
         document = json.loads(stack.policy)
@@ -153,7 +153,7 @@ def options_of(request: Request, on_failure: OnFailure) -> OperationOptions:
 
 
 def is_past(other: ChangeSet, one: ChangeSet) -> bool:
-    """Whether a change set outlives the execution of another one of its stack: if it was executed itself."""
+    """Return whether a change set outlives the execution of another one of its stack: if it was executed itself."""
     return other is one or other.execution.startswith("EXECUTE")
 
 

@@ -1,4 +1,4 @@
-"""What CloudFormation keeps of a stack: what it was given last, what came into being, and everything that happened."""
+"""The state of a stack: its definition, its resources and its events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ class StackResource:
     """One resource of a stack.
 
     Args:
-        given: its properties as it was given them last, resolved: what the next template is compared with.
-        physical_id: empty until it has been made.
-        needs: logical ids that it was made after.
+        given: its resolved properties of the last update, with which the next template is compared.
+        physical_id: empty until it has been created.
+        needs: logical ids that it depends on.
     """
 
     definition: Resource
@@ -40,7 +40,7 @@ class StackResource:
 
     @property
     def failed(self) -> bool:
-        """Of a stack that was left as it failed: it is written again whatever its text."""
+        """Whether the last operation left it failed: then it is written again whatever its text."""
         return self.status.endswith("_FAILED")
 
 
@@ -60,7 +60,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackDefinition:
-    """What a stack was told last: the template with its values, and what goes with them."""
+    """The definition of a stack: a template with its values, tags, capabilities and role."""
 
     template: Template
     values: Mapping[str, Value]
@@ -69,7 +69,7 @@ class StackDefinition:
     role_arn: str | None
 
     def scope(self, account: Account, stack: "Stack", lookup: "Lookup") -> Scope:
-        """The functions of this template see what the stack has."""
+        """Return the scope of this template's functions."""
         return Scope(
             values={**resolved(self.values), **pseudo_parameters(account, stack)},
             conditions=self.template.conditions,
@@ -79,7 +79,7 @@ class StackDefinition:
         )
 
     def wanted(self, scope: Scope) -> dict[str, Resource]:
-        """The resources whose condition holds."""
+        """Return the resources whose condition holds."""
         return {
             name: resource
             for name, resource in self.template.resources.items()
@@ -88,7 +88,7 @@ class StackDefinition:
 
 
 class Lookup(Protocol):
-    """What `Ref` and `Fn::GetAtt` find."""
+    """What `Ref` and `Fn::GetAtt` return."""
 
     def reference(self, name: str) -> Any: ...
 
@@ -96,7 +96,7 @@ class Lookup(Protocol):
 
 
 class Existing:
-    """What a stack has."""
+    """`Ref` and `Fn::GetAtt` of the resources that a stack has."""
 
     def __init__(self, stack: "Stack") -> None:
         self._stack = stack
@@ -113,7 +113,7 @@ class Existing:
 
 @dataclass(slots=True, kw_only=True)
 class Stack:
-    """`definition` is what it was given last, with success or while it tries; `outputs` are resolved."""
+    """`definition` is that of the last operation, even while it runs; `outputs` are resolved."""
 
     name: str
     id: str
@@ -135,14 +135,14 @@ class Stack:
         return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
 
     def add_event(self, at: datetime, status: str, reason: str = "", token: str | None = None) -> None:
-        """Changes the stack's status, as an event."""
+        """Change the stack's status, as an event."""
         self.status, self.reason = status, reason
         self._append(self.name, self.id, STACK_TYPE, at, status, reason, token)
 
     def tell_of(
         self, resource: StackResource, at: datetime, status: str, reason: str = "", token: str | None = None
     ) -> None:
-        """Changes a resource's status, as an event."""
+        """Change a resource's status, as an event."""
         resource.status, resource.reason, resource.changed = status, reason, at
         kind = resource.definition.type
         self._append(resource.logical_id, resource.physical_id, kind, at, status, reason, token)

@@ -1,4 +1,4 @@
-"""The stacks that there are, and what CloudFormation answers about them."""
+"""The stacks of an account, and the operations that read them."""
 
 from typing import Any, ClassVar, Final
 
@@ -10,7 +10,7 @@ from aws_simulator.service import Answer, Refused, Request, Service, Unsupported
 
 EVENTS_IN_A_PAGE: Final = 100
 MAX_TEMPLATE_BYTES: Final = 51_200
-"""Of a template that is sent in the request; a larger one has to be in a bucket, which is not played."""
+"""The limit for a template in the request. Larger ones need a bucket, which is not supported."""
 
 
 class Stacks(Service):
@@ -22,9 +22,10 @@ class Stacks(Service):
         self._operations: dict[str, Operation] = {}
 
     def find(self, name_or_id: str) -> Stack:
-        """By name the one that is there, by id also one that was deleted.
+        """Return a stack by name, or by id, which also finds deleted ones.
 
-        Raises `Refused` as CloudFormation does for a stack that does not exist.
+        Raises:
+            Refused: the stack does not exist.
         """
         found = self.existing(name_or_id) or next((one for one in self.stacks if one.id == name_or_id), None)
         if found is None:
@@ -49,7 +50,7 @@ class Stacks(Service):
         return {"StackSummaries": [summary(stack) for stack in stacks], **next_token(token)}
 
     def describe_stack_events(self, request: Request) -> Answer:
-        """The newest first."""
+        """Return events, the newest first."""
         events = self._named(request["StackName"]).events[::-1]
         shown, token = page(events, request.get("NextToken"), EVENTS_IN_A_PAGE, refused="ValidationError")
         return {"StackEvents": [event_description(event) for event in shown], **next_token(token)}
@@ -67,7 +68,7 @@ class Stacks(Service):
         return {"StackResourceSummaries": [summary_of_resource(one) for one in shown], **next_token(token)}
 
     def get_template(self, request: Request) -> Answer:
-        """As it was sent; what CloudFormation makes of it is the same, since no transform is played."""
+        """Return the template as it was sent. The processed one is the same: transforms are not supported."""
         template = self._template_of(request)
         return {"TemplateBody": template.text, "StagesAvailable": ["Original", "Processed"]}
 
@@ -162,7 +163,7 @@ def description_of(stack: Stack) -> dict[str, Any]:
 
 
 def named(stack: Stack) -> dict[str, Any]:
-    """What DescribeStacks and ListStacks have in common."""
+    """Members that DescribeStacks and ListStacks share."""
     shown: dict[str, Any] = {
         "StackId": stack.id,
         "StackName": stack.name,

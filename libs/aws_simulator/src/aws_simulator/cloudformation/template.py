@@ -1,4 +1,4 @@
-"""A template's text to its parts: YAML with CloudFormation's short forms, or JSON. First station of every stack."""
+"""Parse a template's text: YAML with CloudFormation's short forms, or JSON."""
 
 import json
 import re
@@ -22,12 +22,12 @@ NAMED_IAM: Final[Mapping[str, str]] = {
     "AWS::IAM::User": "UserName",
     "AWS::IAM::Group": "GroupName",
 }
-"""What needs CAPABILITY_NAMED_IAM if it has a name of its own."""
+"""Types that need CAPABILITY_NAMED_IAM if they have a name of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """One resource as it is written; its properties are not resolved yet."""
+    """One resource as written; its properties are not resolved yet."""
 
     logical_id: str
     type: str
@@ -39,7 +39,7 @@ class Resource:
     metadata: Json
 
     def __deepcopy__(self, memo: object) -> "Resource":
-        """Nothing changes it, so the copy of an account may share it."""
+        """Share it between copies of an account: it never changes."""
         return self
 
 
@@ -58,7 +58,7 @@ class Template:
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """What somebody has to acknowledge; either of CloudFormation's two does where no IAM resource has a name."""
+        """Return the capabilities to acknowledge. Without a named IAM resource, either of the two will do."""
         kinds = [body for body in self.resources.values() if body.type.startswith("AWS::IAM::")]
         if not kinds:
             return ()
@@ -68,7 +68,11 @@ class Template:
 
 @lru_cache(maxsize=256)
 def parse(text: str) -> Template:
-    """Raises `Refused` with CloudFormation's ValidationError for what is no template."""
+    """Parse a template.
+
+    Raises:
+        Refused: CloudFormation's ValidationError.
+    """
     body = load(text)
     if not isinstance(body, dict) or not isinstance(body.get("Resources"), dict) or not body["Resources"]:
         raise Refused("ValidationError", "Template format error: At least one Resources member must be defined.")
@@ -103,7 +107,7 @@ def resource_of(name: str, body: Json) -> Resource:
 
 
 def load(text: str) -> Any:
-    """Both forms, as CloudFormation tells them apart: JSON begins with a brace."""
+    """Load either form as CloudFormation does: JSON begins with a brace."""
     try:
         return json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=Loader)
     except (ValueError, yaml.YAMLError) as error:
@@ -111,7 +115,7 @@ def load(text: str) -> Any:
 
 
 class Loader(yaml.CSafeLoader):
-    """Dates stay text, as in `Version: 2012-10-17`, and `!Sub` becomes `Fn::Sub`."""
+    """A loader that keeps dates as text, as in `Version: 2012-10-17`, and turns `!Sub` into `Fn::Sub`."""
 
     yaml_implicit_resolvers: Final = {
         sign: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
@@ -135,22 +139,26 @@ def short_form(loader: Loader, name: str, node: yaml.Node) -> Json:
 Loader.add_multi_constructor("!", short_form)
 
 
-# In which order resources are made: what names another one, or depends on it, comes after it.
+# The order of resources: one that refers to another, or depends on it, comes after it.
 
 
 def needs_of(resource: Resource) -> frozenset[str]:
-    """Logical ids, of parameters too: whoever asks keeps those that are resources."""
+    """Return the logical ids that a value refers to, parameters included."""
     named = (name.partition(".")[0] for _, name in named_in(dict(resource.properties)))
     return frozenset(resource.depends_on).union(named) - {resource.logical_id}
 
 
 def needs(resources: Mapping[str, Resource]) -> dict[str, frozenset[str]]:
-    """By logical id, what has to be there before."""
+    """Return the dependencies by logical id."""
     return {name: needs_of(resource) & resources.keys() for name, resource in resources.items()}
 
 
 def refuse_unsound(template: Template) -> None:
-    """Raises `Refused` with CloudFormation's words for a name that is nothing, and for a circle."""
+    """Check references.
+
+    Raises:
+        Refused: in CloudFormation's words, for an unknown name and for a circle.
+    """
     known = template.resources.keys() | template.parameters.keys()
     for resource in template.resources.values():
         unknown = sorted(name for name in needs_of(resource) if name not in known and not name.startswith("AWS::"))
@@ -167,18 +175,18 @@ def refuse_unsound(template: Template) -> None:
         raise Refused("ValidationError", f"Circular dependency between resources: [{names}]") from circle
 
 
-# The values of a template's parameters: given, kept from before, by default, or looked up in Parameter Store.
+# Values of parameters: given, kept, by default, or from Parameter Store.
 
 SSM_TYPE: Final = re.compile(r"AWS::SSM::Parameter::Value<(.+)>")
 MAX_BYTES: Final = 4096
 
 Lookup = Callable[[Iterable[str]], Mapping[str, str]]
-"""Names of Parameter Store to their values, without those that are not there."""
+"""Values of Parameter Store by name, without missing ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """`given` is what the caller or the default says; `looked_up` is what Parameter Store had under that name."""
+    """`given` is from the caller or the default; `looked_up` is Parameter Store's value under that name."""
 
     name: str
     type: str
@@ -187,7 +195,7 @@ class Value:
 
     @property
     def resolved(self) -> str | list[str]:
-        """A list where the type is one."""
+        """Return the value, as a list where the type is one."""
         text = self.given if self.looked_up is None else self.looked_up
         found = SSM_TYPE.fullmatch(self.type)
         kind = self.type if found is None else found[1]
@@ -203,10 +211,10 @@ class Value:
 def values_of(
     template: Template, given: Sequence[Json], previous: Mapping[str, Value], look_up: Lookup
 ) -> dict[str, Value]:
-    """The value of each of the template's parameters, by name.
+    """Return the values of the template's parameters by name.
 
     Args:
-        given: as CreateChangeSet has it: ParameterKey with ParameterValue or UsePreviousValue.
+        given: as in CreateChangeSet: ParameterKey with ParameterValue or UsePreviousValue.
         previous: those of the stack as it is; empty for a new one.
 
     Raises:
@@ -246,7 +254,7 @@ def refuse_unknown(template: Template, given: Sequence[Json]) -> None:
 
 
 def text_of(name: str, body: Json, given: Sequence[Json], previous: Mapping[str, Value]) -> str | None:
-    """None where there is no value at all."""
+    """Return a parameter's text, or None where there is no value at all."""
     said = next((one for one in given if one["ParameterKey"] == name), None)
     if said is None:
         return default_of(body)
@@ -300,5 +308,5 @@ def violations_of_number(name: str, body: Json, text: str) -> Iterator[str]:
 
 
 def resolved(values: Mapping[str, Value]) -> dict[str, Any]:
-    """As `Ref` gives them."""
+    """Return the values as `Ref` does."""
     return {name: value.resolved for name, value in values.items()}

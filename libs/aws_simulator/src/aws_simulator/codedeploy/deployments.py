@@ -9,7 +9,7 @@ from aws_simulator.clock import NEVER
 from aws_simulator.codedeploy import machine
 from aws_simulator.codedeploy.engine import Engine
 from aws_simulator.codedeploy.groups import NONE_GIVEN, Groups, description_of, revision_of, target_description
-from aws_simulator.codedeploy.machine import Action, Ended, Seen
+from aws_simulator.codedeploy.machine import Action, Ended, Observation
 from aws_simulator.codedeploy.state import (
     LIFECYCLE,
     AppSpec,
@@ -40,12 +40,12 @@ class Deployments(Groups):
     @property
     def quiet_until(self) -> datetime:
         active = [one for one in self.deployments.values() if one.is_active]
-        return min((machine.quiet_until(one, self.engine.see(one)) for one in active), default=NEVER)
+        return min((machine.quiet_until(one, self.engine.observe(one)) for one in active), default=NEVER)
 
     def step(self) -> None:
         for deployment in [one for one in self.deployments.values() if one.is_active]:
-            self.engine.hear(deployment)
-            seen = self.engine.see(deployment)
+            self.engine.read_hook(deployment)
+            seen = self.engine.observe(deployment)
             self._do(deployment, machine.advance(deployment, seen))
 
     def _do(self, deployment: Deployment, actions: list[Action]) -> None:
@@ -61,7 +61,7 @@ class Deployments(Groups):
             self._roll_back(deployment)
 
     def _roll_back(self, failed: Deployment) -> None:
-        """A deployment of its own: the original task set becomes the replacement of the one that failed."""
+        """Create a rollback deployment: the original task set becomes its replacement."""
         last_good = self.deployments.get(str(failed.group.last_successful))
         made = self._new(
             failed.group,
@@ -86,7 +86,7 @@ class Deployments(Groups):
         }
 
     def stop_by_hand(self, deployment_id: str, *, roll_back: bool = True) -> None:
-        """What somebody does in the console.
+        """Stop a deployment as somebody does in the console.
 
         Raises:
             Refused: DeploymentAlreadyCompletedException.
@@ -170,11 +170,11 @@ class Deployments(Groups):
         return {"deploymentsInfo": [description_of(deployment) for deployment in known if deployment is not None]}
 
     def list_deployments(self, request: Request) -> Answer:
-        """Newest first."""
+        """List deployments, the newest first."""
         if ("applicationName" in request) != ("deploymentGroupName" in request):
             required = "ApplicationName" if "deploymentGroupName" in request else "DeploymentGroupName"
             raise Refused(f"{required}RequiredException", "Application and deployment group are given together or not.")
-        group = self._asked_group(request) if "applicationName" in request else None
+        group = self._requested_group(request) if "applicationName" in request else None
         wanted, times = request.get("includeOnlyStatuses"), request.get("createTimeRange", {})
         found = [
             deployment.id
@@ -226,12 +226,12 @@ class Deployments(Groups):
         return deployment
 
     def stop_deployment(self, request: Request) -> Answer:
-        """What the request says about a rollback goes before what the group says."""
+        """Return the rollback settings: the request's come before the group's."""
         deployment = self._active(request)
         if "autoRollbackEnabled" in request:
             enabled = request["autoRollbackEnabled"]
             deployment.auto_rollback = {"enabled": enabled, "events": ["DEPLOYMENT_STOP_ON_REQUEST"]}
-        actions = machine.stop(deployment, Seen(now=self.account.now()), "The deployment was stopped by a user.")
+        actions = machine.stop(deployment, Observation(now=self.account.now()), "The deployment was stopped by a user.")
         self._do(deployment, actions)
         return {"status": "Pending", "statusMessage": "No more events will be scheduled for this deployment."}
 
@@ -241,7 +241,7 @@ class Deployments(Groups):
             if deployment.baking_since is None:
                 message = "The deployment does not wait for the termination of the original task set."
                 raise Refused("InvalidDeploymentStatusException", message)
-            deployment.told_to_terminate = True
+            deployment.terminate_requested = True
         else:
             if deployment.status != "Ready":
                 raise Refused("DeploymentIsNotInReadyStateException", "The deployment does not have a status of Ready.")
@@ -296,10 +296,10 @@ def refuse_request(request: Request) -> None:
 
 
 def content_of(request: Request) -> tuple[str, AppSpec | None, str | None]:
-    """The content, what it says, and what is wrong with it.
+    """Return the content, the parsed AppSpec, and what is wrong with it.
 
     Raises:
-        Refused: InvalidRevisionException, if it is none, or its hash is another's.
+        Refused: InvalidRevisionException: no AppSpec, or another hash.
     """
     revision = request["revision"]
     given = revision.get("appSpecContent", {})
@@ -316,11 +316,8 @@ def content_of(request: Request) -> tuple[str, AppSpec | None, str | None]:
         return content, None, str(invalid)
 
 
-# CodeDeploy as boto3 knows it.
-
-
 class CodeDeploy(Deployments):
-    """A test sets `rollbacks_fail` and `says_baking`, which are the engine's."""
+    """CodeDeploy. A test may set the engine's `rollbacks_fail` and `reports_baking`."""
 
     NAME = "codedeploy"
 
@@ -333,9 +330,9 @@ class CodeDeploy(Deployments):
         self.engine.rollbacks_fail = value
 
     @property
-    def says_baking(self) -> bool:
-        return self.engine.says_baking
+    def reports_baking(self) -> bool:
+        return self.engine.reports_baking
 
-    @says_baking.setter
-    def says_baking(self, value: bool) -> None:
-        self.engine.says_baking = value
+    @reports_baking.setter
+    def reports_baking(self, value: bool) -> None:
+        self.engine.reports_baking = value

@@ -1,4 +1,4 @@
-"""Does to ECS and to the load balancer what the machine asks for, and tells it what is seen there."""
+"""Carry out what the machine decides on ECS and the load balancer, and observe the result."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,8 +13,8 @@ from aws_simulator.codedeploy.machine import (
     DeleteOriginal,
     Ended,
     MakePrimary,
+    Observation,
     Route,
-    Seen,
 )
 from aws_simulator.codedeploy.state import AppSpec, Deployment, Group, LifecycleEvent
 from aws_simulator.ecs.service import Ecs
@@ -23,10 +23,10 @@ from aws_simulator.elbv2.service import ElbV2
 from aws_simulator.elbv2.state import forward, weights_of
 from aws_simulator.service import Refused
 
-# Why a deployment fails before its first event: what CodeDeploy checks of service, revision and load balancer.
+# What CodeDeploy checks of service, revision and load balancer before a deployment's first event.
 
 Problem = tuple[str, str]
-"""errorInformation: its code, and the message."""
+"""The code and message of errorInformation."""
 
 
 def why_invalid(account: Account, deployment: Deployment) -> Problem | None:
@@ -99,27 +99,26 @@ def problems_of_routes(account: Account, deployment: Deployment, service: EcsSer
 
 
 class Engine:
-    """
-    Args:
-        rollbacks_fail: whether every rollback does, for a test to set.
-        says_baking: whether deployments have the status Baking in their bake time. The API has the value, and the user
-            guide does not say when it is used; without it they are InProgress.
+    """Args:
+    rollbacks_fail: whether every rollback fails, for a test to set.
+    reports_baking: whether deployments have the status Baking in their bake time. The API has the value, but the user
+        guide does not say when it is used; without it they are InProgress.
     """
 
     def __init__(self, account: Account) -> None:
         self.account = account
         self.rollbacks_fail = False
-        self.says_baking = False
+        self.reports_baking = False
 
-    def see(self, deployment: Deployment) -> Seen:
+    def observe(self, deployment: Deployment) -> Observation:
         starting = deployment.status == "Queued" and deployment.rolls_back is None
-        return Seen(
+        return Observation(
             now=self.account.now(),
             steady=self._is_steady(deployment),
             firing=tuple(self.account.service(CloudWatch).in_alarm(deployment.watched)),
             invalid=why_invalid(self.account, deployment) if starting else None,
             rollback_error=self._rollback_error(deployment),
-            says_baking=self.says_baking,
+            reports_baking=self.reports_baking,
         )
 
     def _is_steady(self, deployment: Deployment) -> bool:
@@ -155,7 +154,7 @@ class Engine:
         self.note_task_sets(deployment)
 
     def _create_replacement(self, deployment: Deployment) -> None:
-        """Task sets that a stopped deployment left behind make room for it, and what traffic they had goes back."""
+        """Create the replacement. Task sets of a stopped deployment are removed, and their traffic goes back."""
         ecs, service, appspec = self.account.service(Ecs), self.service(deployment.group), deployment.appspec
         assert appspec is not None
         original = service.primary
@@ -188,7 +187,7 @@ class Engine:
         return next(arn for arn in pair if arn != live)
 
     def _route(self, deployment: Deployment, listeners: list[str], percent: int) -> None:
-        """Of all rules that forward to one of the pair; whatever else is on the listener stays as it is."""
+        """Change all rules that forward to one of the pair; other rules of the listener stay."""
         replacement = self._target_group_of(deployment, deployment.replacement)
         original = self._target_group_of(deployment, deployment.original)
         if replacement is None or original is None:
@@ -220,8 +219,8 @@ class Engine:
         elif hook.verdict != "silent":
             event.answers_at = self.account.now() + timedelta(seconds=hook.after_seconds)
 
-    def hear(self, deployment: Deployment) -> None:
-        """What the function that was called has answered by now."""
+    def read_hook(self, deployment: Deployment) -> None:
+        """Read what the hook's function has answered by now."""
         for event in deployment.events:
             due = event.answers_at is not None and event.answers_at <= self.account.now()
             if event.status == "InProgress" and due and event.answer is None:
@@ -242,7 +241,7 @@ class Engine:
             self.account.service(Ecs).delete_set(self.service(group), one)
 
     def note_task_sets(self, deployment: Deployment) -> None:
-        """A deployment can still be asked about its task sets when they are gone."""
+        """Keep the task sets in the deployment: it can be described when they are gone."""
         infos = [
             self._info(deployment, set_id, label)
             for set_id, label in ((deployment.original, "Blue"), (deployment.replacement, "Green"))

@@ -10,7 +10,7 @@ from aws_simulator.service import Answer, Refused, Request, Service
 
 LONG_AGO: Final = datetime(2018, 11, 27, tzinfo=UTC)
 NONE_GIVEN: Final = "CodeDeployDefault.OneAtATime"
-"""What CodeDeploy takes where neither the deployment nor the group says; it is for EC2."""
+"""CodeDeploy's default where neither deployment nor group names a configuration; it is for EC2."""
 
 
 WITHOUT_RESOURCE: Final = (
@@ -42,7 +42,7 @@ PREDEFINED: Final = (
     predefined("ECSCanary10Percent5Minutes", "TimeBasedCanary", 10, 5),
     predefined("ECSCanary10Percent15Minutes", "TimeBasedCanary", 10, 15),
 )
-"""Those that every account has."""
+"""The configurations that every account has."""
 
 
 class Groups(Service):
@@ -139,7 +139,7 @@ class Groups(Service):
         return {"hooksNotCleanedUp": []}
 
     def _mark_test_listeners(self, group: Group) -> None:
-        """What the smoke test finds there is no user's error."""
+        """Mark test listeners: errors of the smoke test are no user's errors."""
         for arn in group.listeners("testTrafficRoute"):
             if arn in self.account.service(ElbV2).listeners:
                 self.account.service(ElbV2).listeners[arn].tests_only = True
@@ -163,14 +163,14 @@ class Groups(Service):
         return {"applicationName": application, "deploymentGroups": names}
 
     def get_deployment_group(self, request: Request) -> Answer:
-        return {"deploymentGroupInfo": self._group_description(self._asked_group(request))}
+        return {"deploymentGroupInfo": self._group_description(self._requested_group(request))}
 
     def batch_get_deployment_groups(self, request: Request) -> Answer:
         names = request["deploymentGroupNames"]
         groups = [self.group(request["applicationName"], name) for name in names]
         return {"deploymentGroupsInfo": [self._group_description(group) for group in groups], "errorMessage": ""}
 
-    def _asked_group(self, request: Request) -> Group:
+    def _requested_group(self, request: Request) -> Group:
         return self.group(request["applicationName"], request["deploymentGroupName"])
 
     def _group_description(self, group: Group) -> dict[str, Any]:
@@ -249,7 +249,7 @@ class Groups(Service):
 
 
 def revision_of(sha256: str) -> dict[str, Any]:
-    """CodeDeploy keeps the content to itself; GetApplicationRevision gives it (API_GetDeployment)."""
+    """Describe a revision without its content, which only GetApplicationRevision returns (API_GetDeployment)."""
     return {"revisionType": "AppSpecContent", "appSpecContent": {"sha256": sha256}}
 
 
@@ -282,7 +282,7 @@ def configuration_description(configuration: Configuration) -> dict[str, Any]:
     }
 
 
-# A deployment and its target as GetDeployment and GetDeploymentTarget tell of them.
+# Answers of GetDeployment and GetDeploymentTarget.
 
 TARGET_STATUS = {
     "InProgress": "InProgress",
@@ -295,7 +295,7 @@ TARGET_STATUS = {
 
 
 def description_of(deployment: Deployment) -> dict[str, Any]:
-    """DeploymentInfo."""
+    """Return DeploymentInfo."""
     group = deployment.group.request
     error = deployment.error
     done = not deployment.is_active
@@ -337,7 +337,7 @@ def overview(deployment: Deployment) -> dict[str, int]:
 
 
 def target_description(deployment: Deployment, target_id: str, arn: str) -> dict[str, Any]:
-    """DeploymentTarget. `identifer` is how the API spells it."""
+    """Return DeploymentTarget. `identifer` is the API's spelling."""
     return {
         "deploymentTargetType": "ECSTarget",
         "ecsTarget": {

@@ -1,7 +1,7 @@
-"""What a deployment does next: its state and what is seen of the world in, actions out.
+"""Decide what a deployment does next: from its state and observations to actions.
 
-Nothing here touches ECS or a load balancer; engine.py does what is asked, on this simulator or anywhere. The order of
-events and the limits are those of the CodeDeploy user guide (deployment-steps-ecs, limits).
+It is pure: engine.py carries the actions out. The order of events and the limits are those of the CodeDeploy user guide
+(deployment-steps-ecs, limits).
 """
 
 from dataclasses import dataclass
@@ -15,17 +15,16 @@ CREATED_SECONDS: Final = 2
 QUEUED_SECONDS: Final = 2
 HOUR: Final = 3600
 UNSTEADY_SECONDS: Final = 300
-"""If scaling makes the replacement unsteady while traffic shifts, it has so long to become steady again."""
+"""How long a replacement that scaling makes unsteady may take to become steady while traffic shifts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """
-    Args:
-        steady: whether all tasks of the replacement run and are healthy.
-        invalid: why the deployment cannot begin: code and message.
-        rollback_error: why it cannot go back, where the test says so.
-        says_baking: whether the status is Baking in the bake time, and not InProgress.
+class Observation:
+    """Args:
+    steady: whether all tasks of the replacement run and are healthy.
+    invalid: why the deployment cannot begin: code and message.
+    rollback_error: why it cannot roll back, if a test says so.
+    reports_baking: whether the status is Baking in the bake time, and not InProgress.
     """
 
     now: datetime
@@ -33,7 +32,7 @@ class Seen:
     firing: tuple[str, ...] = ()
     invalid: tuple[str, str] | None = None
     rollback_error: tuple[str, str] | None = None
-    says_baking: bool = False
+    reports_baking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class CreateReplacement:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Gives the replacement so much of a listener's traffic, and the original the rest."""
+    """Give the replacement this share of a listener's traffic, and the original the rest."""
 
     route: Literal["prodTrafficRoute", "testTrafficRoute"]
     percent: int
@@ -66,7 +65,7 @@ class DeleteOriginal:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """`trigger` is the event on which the group may want a rollback; None after a success."""
+    """`trigger` is the event on which the group may roll back; None after a success."""
 
     trigger: Trigger | None
 
@@ -74,8 +73,8 @@ class Ended:
 Action = CreateReplacement | Route | CallHook | MakePrimary | DeleteOriginal | Ended
 
 
-def advance(deployment: Deployment, seen: Seen) -> list[Action]:
-    """One second further. The deployment's own state is changed, the world's is asked for."""
+def advance(deployment: Deployment, seen: Observation) -> list[Action]:
+    """Advance by one second: change the deployment's state and return the actions."""
     deployment.updated_at = seen.now
     match deployment.status:
         case "Created":
@@ -94,13 +93,13 @@ def advance(deployment: Deployment, seen: Seen) -> list[Action]:
             return []
 
 
-def quiet_until(deployment: Deployment, seen: Seen) -> datetime:
-    """Before which `advance` would do nothing, as long as the rest of the world stays as it is."""
+def quiet_until(deployment: Deployment, seen: Observation) -> datetime:
+    """Return the time before which `advance` does nothing while the rest of the account does not change."""
     if seen.firing or deployment.rolls_back is not None or deployment.status in ("Created", "Queued"):
         return seen.now
     event = next((one for one in deployment.events if one.status in ("Pending", "InProgress")), None)
     if event is None:
-        done = deployment.told_to_terminate or deployment.baking_since is None
+        done = deployment.terminate_requested or deployment.baking_since is None
         return seen.now if done else later(deployment.baking_since, deployment.group.bake_seconds, seen)
     if event.status == "Pending":
         asked = deployment.status == "Ready" and not deployment.told_to_continue
@@ -117,22 +116,22 @@ def quiet_until(deployment: Deployment, seen: Seen) -> datetime:
             return seen.now
 
 
-def later(since: datetime | None, seconds: float, seen: Seen) -> datetime:
+def later(since: datetime | None, seconds: float, seen: Observation) -> datetime:
     return (since or seen.now) + timedelta(seconds=seconds)
 
 
-def age(since: datetime | None, seen: Seen) -> float:
+def age(since: datetime | None, seen: Observation) -> float:
     return 0 if since is None else (seen.now - since).total_seconds()
 
 
-def begin(deployment: Deployment, seen: Seen) -> list[Action]:
+def begin(deployment: Deployment, seen: Observation) -> list[Action]:
     deployment.status, deployment.started_at = "InProgress", seen.now
     if seen.invalid is not None:
         return fail(deployment, seen, *seen.invalid)
     return stop_on_alarm(deployment, seen) if seen.firing else []
 
 
-def run(deployment: Deployment, seen: Seen) -> list[Action]:
+def run(deployment: Deployment, seen: Observation) -> list[Action]:
     if deployment.rolls_back is not None and seen.rollback_error is not None:
         return fail(deployment, seen, *seen.rollback_error)
     event = next((one for one in deployment.events if one.status in ("Pending", "InProgress")), None)
@@ -147,8 +146,8 @@ def run(deployment: Deployment, seen: Seen) -> list[Action]:
     return enter(deployment, event)
 
 
-def may_shift(deployment: Deployment, seen: Seen) -> bool:
-    """Where the group asks somebody first, the deployment is Ready until it is continued."""
+def may_shift(deployment: Deployment, seen: Observation) -> bool:
+    """Wait in Ready until somebody continues the deployment, where the group asks for that."""
     if not deployment.group.ready_wait_seconds or deployment.told_to_continue or deployment.rolls_back:
         deployment.status = "InProgress"
         return True
@@ -170,7 +169,7 @@ def enter(deployment: Deployment, event: LifecycleEvent) -> list[Action]:
             return [CallHook(event)] if event.hook is not None else []
 
 
-def progress(deployment: Deployment, event: LifecycleEvent, seen: Seen) -> list[Action]:
+def progress(deployment: Deployment, event: LifecycleEvent, seen: Observation) -> list[Action]:
     match event.name:
         case "Install":
             return install(deployment, event, seen)
@@ -182,7 +181,7 @@ def progress(deployment: Deployment, event: LifecycleEvent, seen: Seen) -> list[
             return await_hook(deployment, event, seen)
 
 
-def install(deployment: Deployment, event: LifecycleEvent, seen: Seen) -> list[Action]:
+def install(deployment: Deployment, event: LifecycleEvent, seen: Observation) -> list[Action]:
     if seen.steady:
         return finish(event, seen)
     if age(event.started_at, seen) < HOUR:
@@ -194,7 +193,7 @@ def install(deployment: Deployment, event: LifecycleEvent, seen: Seen) -> list[A
     return fail(deployment, seen, "TIMEOUT", message)
 
 
-def shift(deployment: Deployment, event: LifecycleEvent, seen: Seen) -> list[Action]:
+def shift(deployment: Deployment, event: LifecycleEvent, seen: Observation) -> list[Action]:
     deployment.unsteady_since = None if seen.steady else deployment.unsteady_since or seen.now
     if age(deployment.unsteady_since, seen) >= UNSTEADY_SECONDS and deployment.rolls_back is None:
         message = "The replacement task set did not reach a steady state within 5 minutes while traffic was shifted."
@@ -209,7 +208,7 @@ def shift(deployment: Deployment, event: LifecycleEvent, seen: Seen) -> list[Act
     return [Route("prodTrafficRoute", percent)]
 
 
-def await_hook(deployment: Deployment, event: LifecycleEvent, seen: Seen) -> list[Action]:
+def await_hook(deployment: Deployment, event: LifecycleEvent, seen: Observation) -> list[Action]:
     if event.hook is None or event.answer == "Succeeded":
         return finish(event, seen)
     if event.answer == "Missing":
@@ -224,35 +223,35 @@ def await_hook(deployment: Deployment, event: LifecycleEvent, seen: Seen) -> lis
     return fail(deployment, seen, "HOOK_EXECUTION_FAILURE", message)
 
 
-def finish(event: LifecycleEvent, seen: Seen) -> list[Action]:
+def finish(event: LifecycleEvent, seen: Observation) -> list[Action]:
     event.status, event.ended_at = "Succeeded", seen.now
     return []
 
 
-def bake(deployment: Deployment, seen: Seen) -> list[Action]:
-    """All traffic has shifted: the original waits, so that one can go back at once, and is then deleted."""
+def bake(deployment: Deployment, seen: Observation) -> list[Action]:
+    """Bake: all traffic has shifted, and the original waits for instant rollback before it is deleted."""
     if deployment.baking_since is None:
         deployment.baking_since = seen.now
     wait = 0 if deployment.rolls_back else deployment.group.bake_seconds
-    if age(deployment.baking_since, seen) < wait and not deployment.told_to_terminate:
-        deployment.status = "Baking" if seen.says_baking else deployment.status
+    if age(deployment.baking_since, seen) < wait and not deployment.terminate_requested:
+        deployment.status = "Baking" if seen.reports_baking else deployment.status
         return []
     deployment.status, deployment.completed_at = "Succeeded", seen.now
     kept = deployment.group.keeps_original and deployment.rolls_back is None
     return [Ended(None)] if kept else [DeleteOriginal(), Ended(None)]
 
 
-def fail(deployment: Deployment, seen: Seen, code: str, message: str) -> list[Action]:
+def fail(deployment: Deployment, seen: Observation, code: str, message: str) -> list[Action]:
     deployment.status, deployment.error = "Failed", (code, message)
     return end(deployment, seen, "Failed", "DEPLOYMENT_FAILURE")
 
 
-def stop(deployment: Deployment, seen: Seen, message: str) -> list[Action]:
+def stop(deployment: Deployment, seen: Observation, message: str) -> list[Action]:
     deployment.status, deployment.error = "Stopped", ("MANUAL_STOP", message)
     return end(deployment, seen, "Skipped", "DEPLOYMENT_STOP_ON_REQUEST")
 
 
-def stop_on_alarm(deployment: Deployment, seen: Seen) -> list[Action]:
+def stop_on_alarm(deployment: Deployment, seen: Observation) -> list[Action]:
     message = (
         "One or more alarms have been activated according to the Amazon CloudWatch metrics you selected, and the "
         f"affected deployments have been stopped. Activated alarms: {', '.join(seen.firing)}"
@@ -261,7 +260,7 @@ def stop_on_alarm(deployment: Deployment, seen: Seen) -> list[Action]:
     return end(deployment, seen, "Skipped", "DEPLOYMENT_STOP_ON_ALARM")
 
 
-def end(deployment: Deployment, seen: Seen, under_way: EventStatus, trigger: Trigger) -> list[Action]:
+def end(deployment: Deployment, seen: Observation, under_way: EventStatus, trigger: Trigger) -> list[Action]:
     deployment.completed_at = seen.now
     for event in deployment.events:
         if event.status == "InProgress":
@@ -272,7 +271,7 @@ def end(deployment: Deployment, seen: Seen, under_way: EventStatus, trigger: Tri
 
 
 def is_rolled_back(deployment: Deployment, trigger: Trigger) -> bool:
-    """Before Install there is nothing to go back from, and a rollback is not rolled back."""
+    """Return whether a rollback is possible. Before Install there is none, and a rollback is not rolled back."""
     settings = deployment.auto_rollback
     wanted = bool(settings.get("enabled")) and trigger in settings.get("events", [])
     return wanted and deployment.replacement is not None and deployment.rolls_back is None

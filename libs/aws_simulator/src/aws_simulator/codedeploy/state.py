@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import yaml
 
-# What an AppSpec for ECS says; reference-appspec-file-structure-resources and -hooks of the CodeDeploy user guide.
+# AppSpec files for ECS: reference-appspec-file-structure-resources and -hooks of the CodeDeploy user guide.
 
 HOOKABLE: Final = (
     "BeforeInstall",
@@ -19,7 +19,7 @@ HOOKABLE: Final = (
 
 
 class InvalidAppSpec(Exception):
-    """What CodeDeploy finds wrong with it, as the message of INVALID_REVISION."""
+    """The message of INVALID_REVISION."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class AppSpec:
 
 
 def parse(content: str) -> AppSpec:
-    """YAML or JSON; the case of names does not matter.
+    """Parse YAML or JSON; the case of names does not matter.
 
     Raises:
         InvalidAppSpec: with CodeDeploy's message.
@@ -64,7 +64,7 @@ def parse(content: str) -> AppSpec:
 
 
 def lowered(value: Any) -> Any:
-    """Every key in lower case."""
+    """Return the value with every key in lower case."""
     if isinstance(value, Mapping):
         return {str(key).lower(): lowered(member) for key, member in value.items()}
     return [lowered(member) for member in value] if isinstance(value, list) else value
@@ -127,7 +127,7 @@ class Configuration:
     created_at: datetime
 
     def percent_after(self, seconds: float) -> int:
-        """Of the production traffic, that the replacement has so long after the first shift."""
+        """Return the replacement's percentage of production traffic so long after the first shift."""
         intervals = int(seconds // (60 * self.interval_minutes)) if self.interval_minutes else 0
         match self.type:
             case "AllAtOnce":
@@ -138,7 +138,7 @@ class Configuration:
                 return min(100, self.percent * (intervals + 1))
 
     def next_shift_after(self, seconds: float) -> int:
-        """Seconds after the first shift, of the next one."""
+        """Return the seconds from the first shift to the next one."""
         interval = 60 * self.interval_minutes
         return (int(seconds // interval) + 1) * interval if interval else 0
 
@@ -171,7 +171,7 @@ class Group:
 
     @property
     def target_groups(self) -> list[str]:
-        """The names of the pair."""
+        """The names of the two target groups."""
         return [group["name"] for group in self._pair["targetGroups"]]
 
     def listeners(self, route: Literal["prodTrafficRoute", "testTrafficRoute"]) -> list[str]:
@@ -195,7 +195,7 @@ class Group:
 
     @property
     def ready_wait_seconds(self) -> int:
-        """How long somebody has to say that traffic may shift; 0 where nobody is asked."""
+        """How long somebody has to continue; 0 where nobody is asked."""
         option = self._blue_green.get("deploymentReadyOption", {})
         return 60 * int(option.get("waitTimeInMinutes", 0)) if option.get("actionOnTimeout") == "STOP_DEPLOYMENT" else 0
 
@@ -206,10 +206,9 @@ class Group:
 
 @dataclass(slots=True, kw_only=True)
 class LifecycleEvent:
-    """
-    Args:
-        hook: name or ARN of the function that is called in it.
-        answer: what the function said; `Missing` if there is none of that name.
+    """Args:
+    hook: name or ARN of its function.
+    answer: the function's answer; `Missing` if the function does not exist.
     """
 
     name: str
@@ -225,11 +224,10 @@ class LifecycleEvent:
 
 @dataclass(slots=True, kw_only=True)
 class Deployment:
-    """
-    Args:
-        original, replacement: ids of the task sets, once they are known.
-        rolls_back: the id of the deployment that this one undoes.
-        percent: of the production traffic that the replacement has.
+    """Args:
+    original, replacement: ids of the task sets, once they are known.
+    rolls_back: the id of the deployment that this one rolls back.
+    percent: of the production traffic that the replacement has.
     """
 
     id: str
@@ -256,7 +254,7 @@ class Deployment:
     ready_since: datetime | None = None
     told_to_continue: bool = False
     baking_since: datetime | None = None
-    told_to_terminate: bool = False
+    terminate_requested: bool = False
     unsteady_since: datetime | None = None
     error: tuple[str, str] | None = None
     rollback_info: dict[str, str] = field(default_factory=dict)
@@ -272,7 +270,7 @@ class Deployment:
 
     @property
     def watched(self) -> list[str]:
-        """Names of the alarms that stop it. Going back is not stopped by what it goes back for."""
+        """Names of the alarms that stop it. Alarms do not stop a rollback."""
         if self.rolls_back is not None or not self.alarms.get("enabled"):
             return []
         return [alarm["name"] for alarm in self.alarms.get("alarms", [])]

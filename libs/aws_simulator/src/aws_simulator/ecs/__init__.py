@@ -1,5 +1,5 @@
-"""Elastic Container Service: what runs.
+"""Elastic Container Service.
 
-state.py what exists; life.py one task from its request to its end; scheduling.py decides, purely, how many tasks of
-which revision run. The operations and what time brings: task_definitions.py, tasks.py, services.py, deployments.py.
+state.py holds what exists. task_life.py decides, purely, how a task goes on and how many tasks of which revision run.
+task_definitions.py, tasks.py, services.py and deployments.py hold the operations and act as time passes.
 """

@@ -1,4 +1,4 @@
-"""ECS's own rolling deployments: task by task, watched by the circuit breaker and by alarms, and taken back by them."""
+"""ECS's rolling deployments: task by task, with circuit breaker, alarms and rollback."""
 
 from datetime import timedelta
 from typing import Any
@@ -62,7 +62,7 @@ class Deployments(Services):
         return revision
 
     def roll_to(self, service: EcsService, definition: TaskDefinition) -> None:
-        """A deployment that is under way gives way to it."""
+        """Roll to another definition. It supersedes a deployment under way."""
         for one in service.sets:
             if one.status == "PRIMARY" and one.rollout_state == "IN_PROGRESS":
                 self._finish(one, "STOPPED", "Superseded by a newer deployment.")
@@ -180,7 +180,7 @@ class Deployments(Services):
         return bool(configuration_of(service)[watcher]["rollback"])
 
     def _roll_back(self, service: EcsService, failed: TaskSet, record: ServiceDeployment, cause: str) -> None:
-        """The deployment whose tasks still run becomes the primary one again; else a new one of its revision."""
+        """Roll back to the deployment whose tasks still run, or else to a new one of its revision."""
         definition = record.sources[0].definition
         kept = next((one for one in service.sets if one.definition is definition and one.status == "ACTIVE"), None)
         failed.status = "ACTIVE"
@@ -209,7 +209,7 @@ class Deployments(Services):
         return facts
 
     def _record(self, one: TaskSet) -> ServiceDeployment:
-        """The newest in which the set had a part."""
+        """Return the newest record of the set."""
         records = [
             record for record in self.service_deployments.values() if one.id in (record.set_id, record.rollback_set_id)
         ]

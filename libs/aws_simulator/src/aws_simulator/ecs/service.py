@@ -10,10 +10,10 @@ from aws_simulator.ecs.task_definitions import BAD_TOKEN, name_in, next_token
 from aws_simulator.ecs.task_life import breaker_threshold
 from aws_simulator.service import Answer, Refused, Request, page
 
-# What a request to ECS is about, as IAM names it (service-authorization: list_amazonelasticcontainerservice).
+# The resources of a request, as IAM names them (service-authorization: list_amazonelasticcontainerservice).
 
 Arn = Callable[[str], str]
-"""From what follows the account in it."""
+"""Return the ARN for a path after the account."""
 
 NAMED: Final[Mapping[str, str]] = {
     "DescribeServiceDeployments": "serviceDeploymentArns",
@@ -23,7 +23,7 @@ NAMED: Final[Mapping[str, str]] = {
     "UntagResource": "resourceArn",
     "ListTagsForResource": "resourceArn",
 }
-"""Operations whose requests name their resources by ARN, and the member that does."""
+"""Operations whose requests name their resources by ARN, and that member."""
 
 OF_A_SERVICE: Final[Mapping[str, str]] = {
     "UpdateService": "service",
@@ -61,7 +61,7 @@ def iam_resources(operation: str, request: Request, arn: Arn) -> tuple[str, ...]
 
 
 def services_of(arn_of_part: str) -> tuple[str, ...]:
-    """IAM wants the service to be allowed, too, where a deployment or revision of it is asked about."""
+    """Add the service: IAM checks it, too, where its deployments or revisions are read."""
     for part in (":service-deployment/", ":service-revision/"):
         if part in arn_of_part:
             return (arn_of_part.replace(part, ":service/").rpartition("/")[0],)
@@ -72,7 +72,7 @@ def any_revision(name: str) -> str:
     return name if ":" in name else f"{name}:*"
 
 
-# ListServiceDeployments and its kin: what became of each rolling deployment, also long afterwards.
+# Records of rolling deployments: ListServiceDeployments and similar operations.
 
 PAGE_SIZE = 20
 BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -81,7 +81,7 @@ END = datetime.max.replace(tzinfo=UTC)
 
 class ServiceDeployments(Deployments):
     def list_service_deployments(self, request: Request) -> Answer:
-        """Newest first."""
+        """List deployments, the newest first."""
         service = self.ecs_service(request.get("cluster"), request["service"])
         wanted = request.get("status")
         times = request.get("createdAt", {})
@@ -180,7 +180,7 @@ class ServiceDeployments(Deployments):
         return {"serviceRevisions": found, "failures": failures}
 
     def stop_service_deployment(self, request: Request) -> Answer:
-        """With ROLLBACK, which is also the default, the service goes back to the revision before."""
+        """Stop a deployment. With ROLLBACK, the default, the service returns to the revision before."""
         arn = request["serviceDeploymentArn"]
         record = self.service_deployments.get(arn)
         if record is None:

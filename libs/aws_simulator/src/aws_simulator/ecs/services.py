@@ -34,7 +34,7 @@ MAKES_A_DEPLOYMENT: Final = ("networkConfiguration", "loadBalancers", "platformV
 
 
 class Services(Tasks):
-    """Class of the simulator: what ECS does with services whose task sets somebody else decides about."""
+    """What ECS does with services whose task sets another party decides."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -53,11 +53,11 @@ class Services(Tasks):
         return found
 
     def live_tasks(self, set_id: str) -> list[Task]:
-        """Those of a task set that are wanted."""
+        """Return the tasks of a task set that should run."""
         return [task for task in self.unstopped.values() if task.set_id == set_id and task.wanted]
 
     def create_set(self, service: EcsService, definition: TaskDefinition, **given: Any) -> TaskSet:
-        """A task set or deployment that nothing runs in yet. `given` is what differs from the service."""
+        """Add an empty task set or deployment. `given` holds what differs from the service."""
         now = self.account.now()
         values: dict[str, Any] = {
             "id": f"ecs-svc/{int(self.account.hexadecimal_id('task set', 16), 16):019d}"[:27],
@@ -72,7 +72,7 @@ class Services(Tasks):
         return made
 
     def delete_set(self, service: EcsService, one: TaskSet) -> None:
-        """Its tasks are stopped, and it is gone when the last has."""
+        """Stop the tasks of a set. It is removed when the last one has stopped."""
         one.status, one.desired_count, one.steady_at, one.updated_at = "DRAINING", 0, None, self.account.now()
 
     def add_event(self, service: EcsService, message: str) -> None:
@@ -84,7 +84,7 @@ class Services(Tasks):
         service.events = [event, *service.events][:MAX_EVENTS]
 
     def scale(self, service: EcsService, desired: int) -> None:
-        """Under CODE_DEPLOY both task sets of a deployment get the new count."""
+        """Set the desired count. Under CODE_DEPLOY both task sets of a deployment get it."""
         service.desired_count = desired
         for one in service.sets:
             if one.status != "DRAINING" and service.controller != "ECS":
@@ -136,7 +136,7 @@ class Services(Tasks):
                 self.account.service(ElbV2).vanish(group, task.address, port)
 
     def _keep(self, service: EcsService, one: TaskSet) -> None:
-        """Brings a task set nearer to what it should be."""
+        """Bring a task set closer to its desired state."""
         for task in self.tasks_of(one):
             self._judge(service, one, task)
         live = self.live_tasks(one.id)
@@ -155,7 +155,7 @@ class Services(Tasks):
         return "deployment" if service.controller == "ECS" else "taskSet"
 
     def _judge(self, service: EcsService, one: TaskSet, task: Task) -> None:
-        """Counts a task that failed, and stops one that is not healthy."""
+        """Count a task that failed, and stop one that is not healthy."""
         now = self.account.now()
         if task.wanted:
             reason = task_life.reason_to_replace(task, self._healths(task), service.grace_seconds, now)
@@ -236,7 +236,7 @@ class Services(Tasks):
         return {"service": self.description_of(service)}
 
     def begun(self, service: EcsService, one: TaskSet) -> None:
-        """A deployment has begun: what rolls keeps a record of it."""
+        """Note that a deployment has begun: rolling deployments are recorded."""
 
     def _refuse_balancers(self, request: Request, controller: str) -> None:
         balancers = request.get("loadBalancers", [])
@@ -270,7 +270,7 @@ class Services(Tasks):
         return {"service": self.description_of(service)}
 
     def roll_to(self, service: EcsService, definition: TaskDefinition) -> None:
-        """Begins a rolling deployment."""
+        """Begin a rolling deployment."""
 
     def delete_service(self, request: Request) -> Answer:
         service = self.ecs_service(request.get("cluster"), request["service"])

@@ -98,7 +98,7 @@ class Task:
 
     @property
     def subject(self) -> Container:
-        """The container that decides what becomes of the task: one that is not good, or else the first essential."""
+        """The container that decides the task's fate: one that is not good, or else the first essential one."""
         bad = [container for container in self.containers if container.behaviour.kind != "good"]
         essential = [container for container in self.containers if container.essential]
         return (bad or essential)[0]
@@ -145,7 +145,7 @@ class EcsService:
 
     @property
     def primary(self) -> TaskSet:
-        """There is none until an EXTERNAL service has one made; this simulator plays no such services.
+        """The primary task set. Services with an EXTERNAL controller are not supported.
 
         Raises:
             StopIteration: when all task sets were deleted.
@@ -166,7 +166,7 @@ class ServiceRevision:
 
 @dataclass(slots=True, kw_only=True)
 class ServiceDeployment:
-    """A rolling deployment's record, which stays when its task set is gone."""
+    """The record of a rolling deployment, which stays when its task set is gone."""
 
     arn: str
     set_id: str
@@ -187,18 +187,18 @@ class ServiceDeployment:
     """When it ended; while it goes on, its task set counts."""
 
 
-# A service, its task sets and its deployments as DescribeServices tells of them.
+# Answers of DescribeServices.
 
 
 def counts(tasks: Sequence[Task]) -> tuple[int, int]:
-    """Pending and running."""
+    """Return the numbers of pending and running tasks."""
     running = sum(task.last_status == "RUNNING" for task in tasks)
     pending = sum(task.last_status in ("PROVISIONING", "PENDING") and task.wanted for task in tasks)
     return pending, running
 
 
 def service_description(service: EcsService, tasks: Mapping[str, Sequence[Task]]) -> dict[str, Any]:
-    """Without its tags. `tasks` are those that are not stopped, by the id of their task set."""
+    """Describe a service without its tags. `tasks` are those not stopped, by the id of their task set."""
     pending, running = counts([task for of_set in tasks.values() for task in of_set])
     request = service.request
     of_ecs = service.controller == "ECS"

@@ -8,7 +8,7 @@ from aws_simulator.account import Account
 from aws_simulator.ecs.state import Cluster, TaskDefinition
 from aws_simulator.service import Answer, Refused, Request, Service, page
 
-# What RegisterTaskDefinition refuses of a document, in AWS's words: what a model of the API cannot say.
+# Checks of RegisterTaskDefinition that the API model does not express, in AWS's words.
 
 MAX_BYTES: Final = 65_536
 MAX_CONTAINERS: Final = 10
@@ -30,8 +30,10 @@ FARGATE: Final[Mapping[str, Sequence[int]]] = {
 
 
 def refuse(document: Json) -> None:
-    """Raises:
-    Refused: ClientException, with the first thing that is wrong.
+    """Check a document.
+
+    Raises:
+        Refused: ClientException, with the first problem.
     """
     message = next(wrong_with(document), None)
     if message is not None:
@@ -173,7 +175,7 @@ class TaskDefinitions(Service):
     # Task definitions
 
     def definition(self, name: str) -> TaskDefinition:
-        """By ARN, `family:revision`, or family, which is its newest active revision.
+        """Return a definition by ARN, `family:revision`, or family, which is its newest active revision.
 
         Raises:
             Refused: ClientException.
@@ -190,7 +192,7 @@ class TaskDefinitions(Service):
         return found
 
     def register_task_definition(self, request: Request) -> Answer:
-        """Identical content makes a new revision, too."""
+        """Register a revision. Identical content makes a new revision, too."""
         refuse(request)
         family = request["family"]
         self.revisions[family] = self.revisions.get(family, 0) + 1
@@ -217,7 +219,7 @@ class TaskDefinitions(Service):
         return {"taskDefinition": self._definition_description(definition)} | tags
 
     def list_task_definitions(self, request: Request) -> Answer:
-        """Of one family exactly: `familyPrefix` is the full name (API_ListTaskDefinitions)."""
+        """List one family exactly: `familyPrefix` is the full name (API_ListTaskDefinitions)."""
         family, status = request.get("familyPrefix"), request.get("status", "ACTIVE")
         found = [one for one in self.definitions.values() if one.status == status and family in (None, one.family)]
         found.sort(key=lambda one: (one.family, one.revision), reverse=request.get("sort") == "DESC")
@@ -247,7 +249,7 @@ class TaskDefinitions(Service):
 
 
 def with_defaults(request: Request) -> dict[str, Any]:
-    """The document as DescribeTaskDefinition returns it: ECS fills in what was left out."""
+    """Return the document as DescribeTaskDefinition does: ECS fills in what was left out."""
     document = {"volumes": [], "placementConstraints": [], **request}
     document.pop("tags", None)
     document["containerDefinitions"] = [
@@ -273,7 +275,7 @@ def with_defaults(request: Request) -> dict[str, Any]:
 
 
 def name_in(name_or_arn: str) -> str:
-    """What follows the last slash of an ARN; a name is itself."""
+    """Return what follows the last slash of an ARN; a name is returned as it is."""
     return name_or_arn.rpartition("/")[2]
 
 

@@ -1,6 +1,6 @@
-"""One task from its request to its end, a second at a time: only its own state and the moment decide.
+"""One task from its request to its end, second by second: only its own state and the time decide.
 
-States and reasons as DescribeTasks words them (docs.aws.amazon.com/AmazonECS/latest/developerguide:
+States and reasons are those of DescribeTasks (docs.aws.amazon.com/AmazonECS/latest/developerguide:
 task-lifecycle-explanation, stopped-task-error-codes).
 """
 
@@ -22,13 +22,13 @@ KEPT: Final = timedelta(hours=1)
 """How long a stopped task can still be described."""
 
 PROVEN: Final = timedelta(seconds=30)
-"""For so long a task without a health check must run before a deployment counts on it."""
+"""How long a task without a health check must run before a deployment counts it as healthy."""
 
 KILLED: Final = 137
 
 
 def advance(task: Task, now: datetime) -> Happened | None:
-    """Brings the task's state to the moment, and says what happened to it just now."""
+    """Bring the task's state up to date, and return what just happened to it."""
     if task.last_status == "STOPPED":
         return None
     if task.stopping_at is not None:
@@ -37,7 +37,7 @@ def advance(task: Task, now: datetime) -> Happened | None:
 
 
 def is_at_rest(task: Task) -> bool:
-    """Whether it stays as it is however much time passes."""
+    """Return whether it stays as it is however much time passes."""
     if task.last_status == "STOPPED":
         return True
     settled = all(container.health != "UNKNOWN" for container in task.containers if has_health_check(container))
@@ -53,7 +53,7 @@ def has_health_check(container: Container) -> bool:
 
 
 def is_healthy(task: Task, now: datetime) -> bool:
-    """To ECS, that is without the load balancer's opinion. Without a health check it is to have run for a while."""
+    """Return whether ECS finds it healthy, without the load balancer. Without a check it must have run for a while."""
     checked = [container for container in task.containers if has_health_check(container)]
     if task.last_status != "RUNNING" or task.started_at is None:
         return False
@@ -111,7 +111,7 @@ def run(task: Task, now: datetime) -> Happened | None:
 
 
 def run_to_its_end(task: Task, age_seconds: float, now: datetime) -> Happened | None:
-    """Of a command that comes to an end, such as a migration."""
+    """Advance a task whose command ends, such as a migration."""
     behaviour = task.subject.behaviour
     if age_seconds < behaviour.migration_seconds:
         return None
@@ -120,7 +120,7 @@ def run_to_its_end(task: Task, age_seconds: float, now: datetime) -> Happened | 
 
 
 def watch(container: Container, age_seconds: float) -> None:
-    """Its own health check."""
+    """Evaluate the task's own health check."""
     if not has_health_check(container):
         return
     check, behaviour = container.definition["healthCheck"], container.behaviour
@@ -132,7 +132,7 @@ def watch(container: Container, age_seconds: float) -> None:
 
 
 def exit_of(task: Task, container: Container, exit_code: int, now: datetime) -> None:
-    """An essential container ends, and all others are stopped with it."""
+    """End an essential container; all others are stopped with it."""
     for other in task.containers:
         other.status, other.exit_code = "STOPPED", 0
     container.exit_code = exit_code
@@ -141,7 +141,7 @@ def exit_of(task: Task, container: Container, exit_code: int, now: datetime) -> 
 
 
 def stop(task: Task, now: datetime, code: StopCode, reason: str) -> None:
-    """Asks a task to end; a second time it changes nothing."""
+    """Ask a task to end; asking again changes nothing."""
     if task.stopping_at is None:
         task.stopping_at, task.stop_code, task.stopped_reason = now, code, reason
 
@@ -167,10 +167,9 @@ def wind_down(task: Task, now: datetime) -> Happened | None:
 
 
 def stream_of(task: Task, container: Container) -> tuple[str, str] | None:
-    """Log group and stream that a container writes to, by its log driver.
+    """Return the log group and stream that a container writes to, by its log driver.
 
-    FireLens tags a container's lines `<container>-firelens-<task id>`, and its output puts the prefix before that.
-    """
+    FireLens tags a container's lines `<container>-firelens-<task id>`, and its output puts the prefix before that."""
     logs = container.definition.get("logConfiguration", {})
     options = logs.get("options", {})
     match logs.get("logDriver"):
@@ -196,7 +195,7 @@ BREAKER_AT_MOST: Final = 200
 
 
 def to_start(one: TaskSet, live: int, now: datetime) -> int:
-    """Tasks that keep failing are started at ever longer intervals."""
+    """Return how many tasks to start. Tasks that keep failing are started at ever longer intervals."""
     if one.last_failure_at is not None and now - one.last_failure_at < pause(one):
         return 0
     return max(0, one.desired_count - live)
@@ -208,7 +207,7 @@ def pause(one: TaskSet) -> timedelta:
 
 
 def reason_to_replace(task: Task, healths: list[tuple[str, Health]], grace_seconds: int, now: datetime) -> str | None:
-    """Why the scheduler stops a task that runs, in ECS's words; `healths` are by target group."""
+    """Return why the scheduler stops a running task, in ECS's words; `healths` are by target group."""
     if task.started_at is None:
         return None
     in_grace = now - task.started_at < timedelta(seconds=grace_seconds)
@@ -221,7 +220,7 @@ def reason_to_replace(task: Task, healths: list[tuple[str, Health]], grace_secon
 
 
 def is_steady(one: TaskSet, tasks: list[Task], healths: list[Health], now: datetime) -> bool:
-    """Whether all that is wanted runs and is healthy, and nothing else does."""
+    """Return whether exactly the desired tasks run and are healthy."""
     return (
         len(tasks) == one.desired_count
         and all(life.is_healthy(task, now) for task in tasks)
@@ -232,7 +231,7 @@ def is_steady(one: TaskSet, tasks: list[Task], healths: list[Health], now: datet
 def rolling_shares(
     desired: int, configuration: dict[str, Any], *, new_live: int, new_healthy: int, old_live: int
 ) -> tuple[int, int]:
-    """How many tasks of the new revision and of the old ones there may be now."""
+    """Return how many tasks of the new revision and of the old ones may run now."""
     ceiling = math.floor(desired * configuration.get("maximumPercent", 200) / 100)
     floor = math.ceil(desired * configuration.get("minimumHealthyPercent", 100) / 100)
     new = min(desired, max(new_live, ceiling - old_live))
@@ -240,7 +239,7 @@ def rolling_shares(
 
 
 def breaker_threshold(desired: int, configuration: dict[str, Any]) -> int:
-    """How many failed tasks trip the circuit breaker."""
+    """Return how many failed tasks trip the circuit breaker."""
     given = configuration.get("deploymentCircuitBreaker", {}).get("thresholdConfiguration")
     if given and given["type"] == "COUNT":
         return int(given["value"])

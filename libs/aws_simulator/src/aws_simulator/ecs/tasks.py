@@ -1,4 +1,4 @@
-"""Tasks: RunTask, what services start, and how DescribeTasks tells of them."""
+"""Tasks: RunTask, the tasks that services start, and DescribeTasks."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -61,7 +61,7 @@ class Tasks(TaskDefinitions):
         return task
 
     def write_logs(self, task: Task, *, stopping: bool) -> None:
-        """The app's lines when it starts; of a one-off task, its own when it ends."""
+        """Write the app's lines when it starts; a one-off task's when it ends."""
         for container in task.containers:
             target = life.stream_of(task, container)
             behaviour = container.behaviour
@@ -71,7 +71,7 @@ class Tasks(TaskDefinitions):
                     self.account.service(Logs).write(*target, line)
 
     def forget_old(self) -> None:
-        """ECS forgets a stopped task after an hour."""
+        """Forget stopped tasks after an hour, as ECS does."""
         now = self.account.now()
         self.tasks = {
             key: task
@@ -137,7 +137,7 @@ class Tasks(TaskDefinitions):
         return task
 
     def list_tasks(self, request: Request) -> Answer:
-        """As ECS does it, `desiredStatus` is RUNNING unless it is given."""
+        """List tasks. `desiredStatus` defaults to RUNNING, as in ECS."""
         self.forget_old()
         cluster = self.cluster(request.get("cluster"))
         status = request.get("desiredStatus", "RUNNING")
@@ -188,7 +188,7 @@ def refuse_overrides(overrides: dict[str, Any], definition: TaskDefinition) -> N
 
 
 def description_of(task: Task) -> dict[str, Any]:
-    """A task as DescribeTasks tells it, without its tags."""
+    """Describe a task as DescribeTasks does, without its tags."""
     document = task.definition.document
     overrides = task.request.get("overrides", {})
     facts: dict[str, Any] = {
@@ -227,7 +227,7 @@ def architecture(document: dict[str, Any]) -> str:
 
 
 def overall_health(containers: Sequence[Container]) -> str:
-    """UNHEALTHY or UNKNOWN as soon as one essential container with a health check is (API_Task)."""
+    """Return UNHEALTHY or UNKNOWN as soon as one essential container with a health check is (API_Task)."""
     checked = {one.health for one in containers if one.essential and life.has_health_check(one)}
     if "UNHEALTHY" in checked:
         return "UNHEALTHY"

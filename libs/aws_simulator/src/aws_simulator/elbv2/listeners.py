@@ -22,12 +22,12 @@ class Listeners(Service):
     # What the other services of the simulator ask and do.
 
     def rules_of(self, listener_arn: str) -> list[Rule]:
-        """By priority; without the listener's default actions."""
+        """Return rules by priority, without the listener's default actions."""
         rules = [rule for rule in self.rules.values() if rule.listener_arn == listener_arn]
         return sorted(rules, key=lambda rule: rule.priority)
 
     def weight_of(self, target_group_arn: str, *, of_users: bool = True) -> int:
-        """The largest that any rule gives it: of listeners that users reach, or of any."""
+        """Return the largest weight that any rule gives a group: of listeners that users reach, or of any."""
         weights = [
             weights_of(actions).get(target_group_arn, 0)
             for listener in self.listeners.values()
@@ -37,7 +37,7 @@ class Listeners(Service):
         return max(weights, default=0)
 
     def is_forwarded_to(self, target_group_arn: str) -> bool:
-        """With whatever weight, also none."""
+        """Return whether a rule forwards to the group, with whatever weight."""
         if self._routed is None:
             actions = [rule.actions for rule in self.rules.values()]
             actions += [listener.default_actions for listener in self.listeners.values()]
@@ -45,7 +45,7 @@ class Listeners(Service):
         return target_group_arn in self._routed
 
     def routes_changed(self) -> None:
-        """To be said after every change of a listener or rule: health checks ask for routes each second."""
+        """Forget cached routes. Call it after each change of a listener or rule: health checks read them often."""
         self._routed = None
 
     def load_balancers_of(self, target_group_arn: str) -> list[str]:
@@ -57,7 +57,7 @@ class Listeners(Service):
         return list(dict.fromkeys(found))
 
     def tag(self, arn: str, request: Request) -> None:
-        """With what a request brings in Tags."""
+        """Add the tags of a request."""
         self.tags.setdefault(arn, {}).update({tag["Key"]: tag.get("Value", "") for tag in request.get("Tags", [])})
 
     # Load balancers
@@ -234,7 +234,7 @@ def next_marker(marker: str | None) -> dict[str, str]:
 
 
 def normal(action: dict[str, Any]) -> dict[str, Any]:
-    """An action as ELB returns it, whichever form it was given in."""
+    """Return an action as ELB does, in whichever form it was given."""
     weights = weights_of([action])
     return forward(weights) if weights else {"Order": 1, **action}
 
@@ -264,7 +264,7 @@ def rule_description(rule: Rule) -> dict[str, Any]:
 
 
 def condition_description(condition: dict[str, Any]) -> dict[str, Any]:
-    """ELB repeats the values of a path or host condition in the older member Values."""
+    """Describe a condition. ELB repeats the values of path and host conditions in the older member Values."""
     field = {"path-pattern": "PathPatternConfig", "host-header": "HostHeaderConfig"}.get(condition.get("Field", ""))
     if field is None:
         return condition

@@ -10,7 +10,7 @@ from aws_simulator.elbv2.state import NOT_REGISTERED, Health, Target, TargetGrou
 from aws_simulator.service import Answer, Refused, Request, page
 from aws_simulator.world import Behaviour
 
-# Target groups: what tasks are registered in, and how healthy they are found.
+# Target groups, their targets and the targets' health.
 
 DEFAULTS: Final[Mapping[str, Any]] = {
     "HealthCheckProtocol": "HTTP",
@@ -78,7 +78,7 @@ class TargetGroups(Listeners):
             target.deregistered_at = self.account.now()
 
     def vanish(self, arn: str, address: str, port: int) -> None:
-        """Nothing listens at the address any more."""
+        """Stop listening at the address."""
         target = self.target_group(arn).targets.get((address, port))
         if target is not None and target.gone_at is None:
             target.gone_at = self.account.now()
@@ -89,7 +89,7 @@ class TargetGroups(Listeners):
         return NOT_REGISTERED if target is None else self._health(group, target)
 
     def targets(self, group: TargetGroup) -> list[tuple[Target, Health]]:
-        """Those that are registered, or still draining."""
+        """Return targets that are registered, or still draining."""
         drained = timedelta(seconds=group.deregistration_delay_seconds)
         now = self.account.now()
         group.targets = {
@@ -183,7 +183,7 @@ class ElbV2(TargetGroups):
     NAME = "elbv2"
 
     def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
-        """What only reads is allowed on everything or not at all (list_awselasticloadbalancingv2)."""
+        """Return the ARNs. Reading is allowed on everything or not at all (list_awselasticloadbalancingv2)."""
         return () if operation.startswith("Describe") else super().iam_resources(operation, request)
 
     def add_tags(self, request: Request) -> Answer:

@@ -42,7 +42,7 @@ class Target:
     """An address at which a task listens.
 
     Args:
-        ready_at: from when on the app behind it answers as its image does; before that it refuses connections.
+        ready_at: when the app behind it starts to answer; before that it refuses connections.
     """
 
     id: str
@@ -52,7 +52,7 @@ class Target:
     behaviour: Behaviour
     deregistered_at: datetime | None = None
     gone_at: datetime | None = None
-    """When nothing listens there any more: from then on checks fail."""
+    """When it stops listening: from then on checks fail."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class TargetGroup:
 
     @property
     def full_name(self) -> str:
-        """As CloudWatch's dimension TargetGroup has it."""
+        """The value of CloudWatch's dimension TargetGroup."""
         return self.arn.rpartition(":")[2]
 
     @property
@@ -74,7 +74,7 @@ class TargetGroup:
 
 
 def weights_of(actions: list[dict[str, Any]]) -> dict[str, int]:
-    """ARN of a target group to its weight in a forward action; empty where nothing is forwarded."""
+    """Return the weight per target group ARN in a forward action; empty where nothing is forwarded."""
     for action in actions:
         groups = action.get("ForwardConfig", {}).get("TargetGroups")
         if groups:
@@ -85,7 +85,7 @@ def weights_of(actions: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def forward(weights: dict[str, int]) -> dict[str, Any]:
-    """The action as ELB returns it. With one group alone it names that in TargetGroupArn, too."""
+    """Return the action as ELB does. With a single group it names that in TargetGroupArn, too."""
     groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in weights.items()]
     only = {"TargetGroupArn": groups[0]["TargetGroupArn"]} if len(groups) == 1 else {}
     return {
@@ -96,7 +96,7 @@ def forward(weights: dict[str, int]) -> dict[str, Any]:
     }
 
 
-# Whether a load balancer finds a target healthy: a pure function of what the target does and for how long it has.
+# The health of a target: a pure function of its behaviour and of time.
 #
 # A new target is healthy after one passed check and unhealthy after `UnhealthyThresholdCount` failed ones
 # (docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html).

@@ -1,4 +1,4 @@
-"""How each type of resource comes into being on the simulator's services: one class a type, one file a service."""
+"""How each resource type is created on the simulator's services: one class per type, one file per group of services."""
 
 from collections.abc import Mapping
 from typing import Final

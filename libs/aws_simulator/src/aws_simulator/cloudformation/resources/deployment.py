@@ -8,7 +8,7 @@ from aws_simulator.cloudformation.resources.handler import Handler, Json, Made, 
 from aws_simulator.service import Refused
 
 UNCHANGEABLE: Final = ("serviceName", "launchType", "role", "schedulingStrategy", "deploymentController", "tags")
-"""Of a service's properties, those that UpdateService does not take; tags have an operation of their own."""
+"""Properties of a service that UpdateService does not take; tags have an operation of their own."""
 
 
 class Cluster(Handler):
@@ -25,7 +25,7 @@ class Cluster(Handler):
 
 
 class TaskDefinition(Handler):
-    """Never updated: every property that matters makes another revision."""
+    """Never updated: every property that matters creates another revision."""
 
     def create(self, wanted: Wanted) -> Made:
         made = call(wanted.account, "ecs", "RegisterTaskDefinition", wanted.properties)["taskDefinition"]
@@ -37,9 +37,8 @@ class TaskDefinition(Handler):
 
 
 class Service(Handler):
-    """Complete when it is steady. Under CODE_DEPLOY an update sends everything again, and ECS refuses that; otherwise
-    what has another text.
-    """
+    """Complete when it is steady. Under CODE_DEPLOY an update sends all properties, which ECS refuses; otherwise
+    those with another text."""
 
     SECONDS: ClassVar[int] = 5
 
@@ -63,7 +62,11 @@ class Service(Handler):
         call(account, "ecs", "DeleteService", {"service": made.physical_id, "force": True, **cluster_of(properties)})
 
     def is_stable(self, account: Account, made: Made) -> bool:
-        """Raises `Refused` where the deployment has failed."""
+        """Return whether the service is steady.
+
+        Raises:
+            Refused: the deployment has failed.
+        """
         cluster = made.physical_id.rpartition(":service/")[2].partition("/")[0]
         request = {"cluster": cluster, "services": [made.physical_id]}
         (service,) = call(account, "ecs", "DescribeServices", request)["services"]
@@ -83,7 +86,7 @@ def cluster_of(properties: Json) -> Json:
 
 
 def api_form(properties: Json) -> Json:
-    """Names of the highest level as ECS spells them."""
+    """Spell top-level names as ECS does."""
     return {key[0].lower() + key[1:]: value for key, value in properties.items()}
 
 
@@ -170,7 +173,7 @@ class Listener(Handler):
 
 
 class ListenerRule(Handler):
-    """Written whole: an update of anything in it sets the weights to what the template says."""
+    """An update writes the whole rule, so it resets the weights to those of the template."""
 
     def create(self, wanted: Wanted) -> Made:
         (made,) = call(wanted.account, "elbv2", "CreateRule", wanted.properties)["Rules"]
@@ -221,7 +224,7 @@ SERVICE: Final = "application-autoscaling"
 
 
 class ScalableTarget(Handler):
-    """Its id holds the three parts by which policies name it. What a release has suspended stays so."""
+    """Its id holds the three parts by which policies name it. Suspensions by a release stay."""
 
     def create(self, wanted: Wanted) -> Made:
         values = wanted.properties
@@ -262,7 +265,7 @@ class ScalingPolicy(Handler):
 
 
 def named(properties: Json) -> Json:
-    """The target's three parts, from its id."""
+    """Return the target's three parts, from its id."""
     if "ScalingTargetId" not in properties:
         return {}
     resource, dimension, namespace = str(properties["ScalingTargetId"]).split("|")

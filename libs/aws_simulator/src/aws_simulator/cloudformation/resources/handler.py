@@ -1,4 +1,4 @@
-"""What makes, changes and deletes the resources of one type; CloudFormation's operations call it."""
+"""Create, update and delete the resources of one type."""
 
 import json
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A resource as its template wants it; `properties` are resolved."""
+    """A resource as its template defines it; `properties` are resolved."""
 
     account: Account
     stack: str
@@ -28,7 +28,7 @@ class Wanted:
     properties: Json
 
     def name(self, key: str) -> str:
-        """The name that the template gives, or one as CloudFormation makes it up."""
+        """Return the name that the template gives, or a generated one like CloudFormation's."""
         if key in self.properties:
             return str(self.properties[key])
         return f"{self.stack}-{self.logical_id}-{self.account.hexadecimal_id('stack resource', 12).upper()}"
@@ -36,35 +36,35 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What there is: `physical_id` is what Ref gives, `attributes` what Fn::GetAtt does."""
+    """A created resource: `physical_id` answers Ref, `attributes` answer Fn::GetAtt."""
 
     physical_id: str
     attributes: Mapping[str, str]
 
 
 class Handler(ABC):
-    """Of one type. What it calls may refuse; CloudFormation then rolls back."""
+    """Handles one type. The services it calls may refuse; CloudFormation then rolls back."""
 
     SECONDS: ClassVar[int] = 1
     """From the call until the resource is complete, if it is stable by then."""
 
     @abstractmethod
     def create(self, wanted: Wanted) -> Made:
-        """Makes the resource."""
+        """Create the resource."""
 
     def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        """Writes the resource whole; `before` are the properties that it was given last."""
+        """Write the whole resource; `before` are the properties of the last update."""
         return made
 
     def delete(self, account: Account, made: Made, properties: Json) -> None:  # noqa: B027 - not every type needs it
-        """Nothing to do where nobody reads the resource."""
+        """Delete the resource. Types that nobody reads need not."""
 
     def is_stable(self, account: Account, made: Made) -> bool:
         return True
 
 
 def call(account: Account, service: str, operation: str, values: Json) -> Answer:
-    """Performs an operation on another service, with what its request has of the values."""
+    """Perform an operation on another service, with those values that its request takes."""
     shape = operation_model(service, operation).input_shape
     method = getattr(account.services[service], xform_name(operation))
     answer: Answer = method({} if shape is None else fitted(values, shape))
@@ -72,7 +72,7 @@ def call(account: Account, service: str, operation: str, values: Json) -> Answer
 
 
 def fitted(value: Any, shape: Any) -> Any:
-    """A template's value as the API has it: names in the API's case, numbers as numbers; other names left out."""
+    """Convert a template's value to the API's: names in its case, numbers as numbers; unknown names are left out."""
     match shape.type_name:
         case "structure":
             members = {name.lower(): name for name in shape.members}
@@ -107,7 +107,7 @@ def text_of(value: Any) -> str:
             return str(value)
 
 
-# Everything that nobody reads but the templates themselves: an id, and attributes, that look like AWS's.
+# Resources that only templates read: an id and attributes that look like AWS's.
 
 IDS: Final[Mapping[str, str]] = {
     "AWS::CertificateManager::Certificate": "arn:aws:acm:{region}:{account}:certificate/{uuid}",
@@ -138,7 +138,7 @@ IDS: Final[Mapping[str, str]] = {
     "AWS::SNS::Topic": "arn:aws:sns:{region}:{account}:{TopicName}",
     "AWS::WAFv2::WebACL": "{Name}|{uuid}|{Scope}",
 }
-"""What Ref gives, where it is not the resource's name; capitals are its properties."""
+"""What Ref returns where it is not the resource's name; capitals are its properties."""
 
 ATTRIBUTES: Final[Mapping[str, Mapping[str, str]]] = {
     "AWS::CloudFront::Distribution": {"DomainName": "d{hexadecimal}.cloudfront.net"},
@@ -161,7 +161,7 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, str]]] = {
     "AWS::Scheduler::Schedule": {"Arn": "arn:aws:scheduler:{region}:{account}:schedule/default/{id}"},
     "AWS::WAFv2::WebACL": {"Arn": "arn:aws:wafv2:{region}:{account}:global/webacl/{Name}/{uuid}"},
 }
-"""What Fn::GetAtt gives; `{id}` is what Ref gives."""
+"""What Fn::GetAtt returns; `{id}` is what Ref returns."""
 
 
 class Generic(Handler):
@@ -180,7 +180,7 @@ class Generic(Handler):
 
 
 def words_of(wanted: Wanted) -> Mapping[str, str]:
-    """A property that the template leaves out is named as the resource is."""
+    """Return the properties; one that the template leaves out is named like the resource."""
     account = wanted.account
     digits = account.hexadecimal_id(wanted.type, 17)
     plain = {key: value for key, value in wanted.properties.items() if isinstance(value, str)}

@@ -1,4 +1,4 @@
-"""What keeps something: parameters, secrets, repositories, queues and tables."""
+"""Resources that keep data: parameters, secrets, repositories, queues, tables; and roles, functions, alarms, logs."""
 
 import json
 import re
@@ -35,7 +35,7 @@ class Parameter(Handler):
 
 
 class Secret(Handler):
-    """A generated value is made once; another text of the template does not make another value."""
+    """A generated value is made once; changing the template's text does not make another one."""
 
     def create(self, wanted: Wanted) -> Made:
         secrets, name = wanted.account.service(SecretsManager), wanted.name("Name")
@@ -64,7 +64,7 @@ class Secret(Handler):
 
 
 def with_secrets(account: Account, text: str) -> str:
-    """The text with the values in place of its dynamic references."""
+    """Return the text with values in place of its dynamic references."""
 
     def value(reference: re.Match[str]) -> str:
         found = account.service(SecretsManager).find(reference[1]).value
@@ -178,7 +178,7 @@ class Role(Handler):
 
 
 class Policy(Handler):
-    """Inline, of each of the roles that it names."""
+    """An inline policy of each role that it names."""
 
     def create(self, wanted: Wanted) -> Made:
         self._put(wanted)
@@ -200,7 +200,7 @@ class Policy(Handler):
 
 
 class Function(Handler):
-    """What it answers to CodeDeploy is for the test to say; made here, it finds nothing wrong."""
+    """A test sets what it answers to CodeDeploy; by default it reports success."""
 
     def create(self, wanted: Wanted) -> Made:
         name = wanted.name("FunctionName")
