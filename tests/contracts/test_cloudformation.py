@@ -19,7 +19,7 @@ from tests.support.cloudformation import ENVIRONMENTS, TEMPLATES, Template, reso
 from tests.support.repository import FIXTURES, ROOT
 
 LOOKED_UP = "AWS::SSM::Parameter::Value<"
-CARRIED = shared.TemplateFiles(agent_configuration="{}", smoke_test="")
+TEMPLATE_FILES = shared.TemplateFiles(agent_configuration="{}", smoke_test="")
 
 STORED: dict[str, str | list[str]] = {
     "AWS::EC2::VPC::Id": "vpc-0123456789abcdef0",
@@ -109,7 +109,7 @@ def test_no_template_uses_what_locks_stacks_together_or_what_cloudformation_cann
 @pytest.mark.parametrize("name", ["agent_configuration", "smoke_test"])
 def test_a_text_that_no_parameter_holds_is_refused(name: str) -> None:
     document = read_document(FIXTURES / FOLDER / "staging.toml", "staging.toml")
-    large = replace(CARRIED, **{name: " " * 4097})
+    large = replace(TEMPLATE_FILES, **{name: " " * 4097})
     with pytest.raises(InvalidConfiguration, match="takes 4097 bytes, and a parameter at most 4096"):
         shared_stacks(document, load_environment(FIXTURES, "staging"), load_services(FIXTURES), large)
 
@@ -137,7 +137,7 @@ def test_a_mistake_in_the_environments_file_is_a_fault_with_its_line(
     file.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(InvalidConfiguration) as raised:
         shared_stacks(
-            read_document(file, "staging.toml"), load_environment(FIXTURES, "staging"), load_services(FIXTURES), CARRIED
+            read_document(file, "staging.toml"), load_environment(FIXTURES, "staging"), load_services(FIXTURES), TEMPLATE_FILES
         )
     assert said in str(raised.value)
     assert re.search(r"^staging\.toml:\d+: ", str(raised.value), re.M)
@@ -147,7 +147,7 @@ def test_an_edge_outside_of_us_east_1_is_refused() -> None:
     elsewhere = replace(load_environment(FIXTURES, "staging"), region="eu-west-1")
     document = read_document(FIXTURES / FOLDER / "staging.toml", "staging.toml")
     with pytest.raises(InvalidConfiguration, match="needs a stack of its own in us-east-1"):
-        shared_stacks(document, elsewhere, load_services(FIXTURES), CARRIED)
+        shared_stacks(document, elsewhere, load_services(FIXTURES), TEMPLATE_FILES)
 
 
 def test_every_suppressed_finding_says_why() -> None:
