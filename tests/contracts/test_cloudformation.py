@@ -137,7 +137,10 @@ def test_a_mistake_in_the_environments_file_is_a_fault_with_its_line(
     file.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(InvalidConfiguration) as raised:
         shared_stacks(
-            read_document(file, "staging.toml"), load_environment(FIXTURES, "staging"), load_services(FIXTURES), TEMPLATE_FILES
+            read_document(file, "staging.toml"),
+            load_environment(FIXTURES, "staging"),
+            load_services(FIXTURES),
+            TEMPLATE_FILES,
         )
     assert said in str(raised.value)
     assert re.search(r"^staging\.toml:\d+: ", str(raised.value), re.M)
