@@ -238,33 +238,22 @@ class LocalStack:
         await asyncio.to_thread(create_queues, aws, specs, self.environment)
 
     async def _migrate(self, services: Iterable[LocalService]) -> None:
-        await self._timed(
-            "database migrated",
-            asyncio.gather(
-                *(
-                    self._run_once(service, "migrate", service.spec.commands.migrate)
-                    for service in services
-                    if service.spec.commands.migrate is not None
-                )
-            ),
-        )
+        commands = [(service, service.spec.commands.migrate) for service in services]
+        await self._timed("database migrated", self._run_all("migrate", commands))
 
     async def _create_demo_data(self) -> None:
         """Run each service's demo command, once for each database."""
         database = dataclasses.asdict(self.environment.database)
         if self.folder.read(DEMO_FILE) == database:
             return
-        await self._timed(
-            "demo data created",
-            asyncio.gather(
-                *(
-                    self._run_once(service, "demo", service.spec.commands.demo)
-                    for service in self.services.values()
-                    if service.spec.commands.demo is not None
-                )
-            ),
-        )
+        commands = [(service, service.spec.commands.demo) for service in self.services.values()]
+        await self._timed("demo data created", self._run_all("demo", commands))
         self.folder.write(DEMO_FILE, database)
+
+    async def _run_all(self, purpose: str, commands: Iterable[tuple[LocalService, tuple[str, ...] | None]]) -> None:
+        await asyncio.gather(
+            *(self._run_once(service, purpose, command) for service, command in commands if command is not None)
+        )
 
     async def _run_once(self, service: LocalService, purpose: str, command: tuple[str, ...]) -> None:
         """Run a one-off task in the service's container, like RunTask with another command. Raises OneOffTaskFailed."""
