@@ -101,14 +101,13 @@ class Git:
         if found.returncode != 0:
             raise UnknownRevision(
                 f"git knows no revision `{revision}`",
-                because=self.why_unknown(),
+                because="the clone is shallow; `git fetch --unshallow` fetches the rest" if self.is_shallow() else None,
                 hint="`git log --oneline` lists the commits of this clone",
             )
         return found.stdout.strip()
 
-    def why_unknown(self) -> str | None:
-        is_shallow = self.output("rev-parse", "--is-shallow-repository").strip() == "true"
-        return "the clone is shallow; `git fetch --unshallow` fetches the rest" if is_shallow else None
+    def is_shallow(self) -> bool:
+        return self.output("rev-parse", "--is-shallow-repository").strip() == "true"
 
     def output(self, *arguments: str) -> str:
         answer = self.run(*arguments)

@@ -149,17 +149,13 @@ class ImageInputs:
         return path == self.path or self.source_of(path) is not None
 
 
-def dockerfile_path(service: str) -> str:
-    return f"services/{service}/Dockerfile"
-
-
 def load_inputs(root: Path, service: str) -> ImageInputs:
     """Read the Dockerfile of a service and .dockerignore, below the root of the repository.
 
     Raises:
         NoDockerfile, InvalidDockerfile
     """
-    path = dockerfile_path(service)
+    path = f"services/{service}/Dockerfile"
     if not (root / path).is_file():
         raise NoDockerfile(f"{service} cannot be built", because=f"there is no {path}")
     ignored = root / DOCKERIGNORE

@@ -3,7 +3,7 @@
 import json
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -318,11 +318,7 @@ def changes_of(changes: Changes) -> Json:
         "since": changes.since,
         "everything": changes.everything,
         "services": [
-            {
-                "service": one.service,
-                "kinds": list(one.kinds),
-                "reasons": [{"path": each.path, "kind": each.kind, "edge": each.edge} for each in one.reasons],
-            }
+            {"service": one.service, "kinds": list(one.kinds), "reasons": [asdict(each) for each in one.reasons]}
             for one in changes.services
         ],
     }

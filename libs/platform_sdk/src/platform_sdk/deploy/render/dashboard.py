@@ -11,7 +11,6 @@ from platform_sdk.deploy.render.names import COLOURS, log_group, service_name, t
 
 WIDTH: Final = 12
 HEIGHT: Final = 6
-LOAD_BALANCER: Final = "AWS/ApplicationELB"
 
 
 def dashboard(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
@@ -54,37 +53,24 @@ def of_requests(environment: Environment) -> list[Json]:
 
 
 def graphs_of_both(metric: str) -> list[list[object]]:
-    return [
-        [
-            LOAD_BALANCER,
-            metric,
-            "LoadBalancer",
-            "${LoadBalancerFullName}",
-            "TargetGroup",
-            f"${{{target_group(colour)}.TargetGroupFullName}}",
-            {"label": colour},
-        ]
-        for colour in COLOURS
-    ]
+    balancer = ["AWS/ApplicationELB", metric, "LoadBalancer", "${LoadBalancerFullName}", "TargetGroup"]
+    groups = {colour: f"${{{target_group(colour)}.TargetGroupFullName}}" for colour in COLOURS}
+    return [[*balancer, group, {"label": colour}] for colour, group in groups.items()]
 
 
 def of_tasks(spec: ServiceSpec, environment: Environment) -> list[Json]:
     names = [service_name(spec, environment)]
     if spec.worker is not None:
         names.append(worker_service_name(spec, environment))
-    wanted = (
-        ("CPU, percent", "AWS/ECS", "CPUUtilization"),
-        ("Memory, percent", "AWS/ECS", "MemoryUtilization"),
-        ("Running tasks", "ECS/ContainerInsights", "RunningTaskCount"),
-    )
+    graphs: dict[str, tuple[str, str]] = {
+        "CPU, percent": ("AWS/ECS", "CPUUtilization"),
+        "Memory, percent": ("AWS/ECS", "MemoryUtilization"),
+        "Running tasks": ("ECS/ContainerInsights", "RunningTaskCount"),
+    }
+    of = [["ClusterName", "${ClusterName}", "ServiceName", name] for name in names]
     return [
-        graph(
-            title,
-            [[namespace, metric, "ClusterName", "${ClusterName}", "ServiceName", name] for name in names],
-            environment,
-            "Average",
-        )
-        for title, namespace, metric in wanted
+        graph(title, [[*metric, *dimensions] for dimensions in of], environment, "Average")
+        for title, metric in graphs.items()
     ]
 
 

@@ -18,25 +18,12 @@ def app_environment(
 ) -> list[dict[str, str]]:
     """Return the plain variables, sorted by name."""
     variables = {
-        **identity(spec, environment, image),
-        **life_cycle(spec, environment),
-        **(address(spec, environment) if role == "api" else consumption(spec, environment)),
-        **data_stores(spec, environment),
-        **messaging(spec, environment),
-        **tokens(environment),
-        **telemetry(spec, environment),
+        **common(spec, environment, image),
+        **(api(spec, environment) if role == "api" else worker(spec, environment)),
+        **optional(spec, environment),
         **spec.environment,
     }
     return [{"name": name, "value": variables[name]} for name in sorted(variables)]
-
-
-def identity(spec: ServiceSpec, environment: Environment, image: str) -> dict[str, str]:
-    return {
-        Variable.SERVICE_NAME: spec.name,
-        Variable.SERVICE_VERSION: version_of(image),
-        Variable.SERVICE_PATH: spec.path,
-        Variable.ENVIRONMENT: environment.name,
-    }
 
 
 def version_of(image: str) -> str:
@@ -46,19 +33,29 @@ def version_of(image: str) -> str:
     return tag or digest.removeprefix("sha256:")[:12] or "latest"
 
 
-def life_cycle(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
+def common(spec: ServiceSpec, environment: Environment, image: str) -> dict[str, str]:
+    routes = {event: [queue_name(environment.name, queue) for queue in to] for event, to in spec.publishes.items()}
     return {
+        Variable.SERVICE_NAME: spec.name,
+        Variable.SERVICE_VERSION: version_of(image),
+        Variable.SERVICE_PATH: spec.path,
+        Variable.ENVIRONMENT: environment.name,
         Variable.STOP_TIMEOUT_SECONDS: str(spec.task.stop_timeout_seconds),
         Variable.DRAIN_DELAY_SECONDS: str(environment.tasks.drain_delay_seconds),
         Variable.LOG_LEVEL: environment.log_level,
+        Variable.AWS_REGION: environment.region,
+        Variable.EVENT_ROUTES: json.dumps(routes, sort_keys=True),
+        Variable.TOKEN_ISSUER: environment.load_balancer_url,
+        Variable.TOKEN_AUDIENCE: environment.tokens.audience,
+        Variable.JWKS_URL: f"{environment.load_balancer_url}{environment.tokens.jwks_path}",
     }
 
 
-def address(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
+def api(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
     return {Variable.HOST: environment.tasks.host, Variable.PORT: str(spec.port)}
 
 
-def consumption(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
+def worker(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
     queues = [queue_name(environment.name, queue.name) for queue in spec.queues]
     return {
         Variable.CONSUMED_QUEUES: json.dumps(queues),
@@ -66,7 +63,8 @@ def consumption(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
     }
 
 
-def data_stores(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
+def optional(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
+    """Return the variables of what a service or an environment may lack."""
     variables = {}
     if spec.database is not None:
         where = environment.database
@@ -76,30 +74,11 @@ def data_stores(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
         variables[Variable.DATABASE_MAX_CONNECTIONS] = str(spec.database.max_connections)
     if spec.cache is not None:
         variables[Variable.REDIS_URL] = environment.cache.url
+    if environment.aws_endpoint_url is not None:
+        variables[Variable.AWS_ENDPOINT_URL] = environment.aws_endpoint_url
+    if environment.otlp_endpoint is not None and spec.sidecars.cloudwatch_agent.enabled:
+        variables[Variable.OTLP_ENDPOINT] = environment.otlp_endpoint
     return variables
-
-
-def messaging(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
-    routes = {event: [queue_name(environment.name, queue) for queue in to] for event, to in spec.publishes.items()}
-    endpoint = environment.aws_endpoint_url
-    return {
-        Variable.AWS_REGION: environment.region,
-        **({} if endpoint is None else {Variable.AWS_ENDPOINT_URL: endpoint}),
-        Variable.EVENT_ROUTES: json.dumps(routes, sort_keys=True),
-    }
-
-
-def tokens(environment: Environment) -> dict[str, str]:
-    return {
-        Variable.TOKEN_ISSUER: environment.load_balancer_url,
-        Variable.TOKEN_AUDIENCE: environment.tokens.audience,
-        Variable.JWKS_URL: f"{environment.load_balancer_url}{environment.tokens.jwks_path}",
-    }
-
-
-def telemetry(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
-    endpoint = environment.otlp_endpoint if spec.sidecars.cloudwatch_agent.enabled else None
-    return {} if endpoint is None else {Variable.OTLP_ENDPOINT: endpoint}
 
 
 def app_secrets(spec: ServiceSpec, environment: Environment) -> list[dict[str, str]]:
