@@ -92,8 +92,12 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
 
 def named(items: list[Any]) -> dict[str, Any]:
     """Return the items by name, if each has one of its own."""
-    found = {f"[{item[key]}]": item for item in items if isinstance(item, dict) for key in NAMES if key in item}
-    return found if len(found) == len(items) else {}
+    names = [next((str(item[key]) for key in NAMES if key in item), "") for item in items if isinstance(item, dict)]
+    return {f"[{name}]": item for name, item in zip(names, items, strict=True)} if distinct(names, items) else {}
+
+
+def distinct(names: list[str], items: list[Any]) -> bool:
+    return all(names) and len(set(names)) == len(items)
 
 
 def differences_of_lists(before: list[Any], after: list[Any], path: str) -> Iterator[str]:
