@@ -113,6 +113,12 @@ def test_all_errors_are_reported_at_once_in_the_order_of_the_file(tmp_path: Path
     ]
 
 
+def test_a_missing_table_is_one_error_and_its_keys_are_none(tmp_path: Path) -> None:
+    text = VALID.replace('[commands]\napi = ["python", "-m", "orders.main"]\n', "[database]\n")
+    [error] = errors(tmp_path, text)
+    assert error.startswith("platform.toml:1: commands: the table [commands] is missing")
+
+
 def test_an_error_carries_its_parts(tmp_path: Path) -> None:
     with pytest.raises(InvalidManifest) as caught:
         load(tmp_path, VALID.replace("cpu = 512", "cpu = 300"))

@@ -307,8 +307,9 @@ class Table:
         for key, value in self.values.items():
             if key not in self.known:
                 kind = "table" if isinstance(value, dict) else "key"
-                others = f"known here: {listed(sorted(self.known))}" if self.known else "remove it"
-                self.error(key, f"unknown {kind}", did_you_mean(key, self.known) or others)
+                known = sorted(self.known)  # of two words that are as close, always the same one is suggested
+                others = f"known here: {listed(known)}" if known else "remove it"
+                self.error(key, f"unknown {kind}", did_you_mean(key, known) or others)
 
     def _value(self, key: str, kind: type, default: object) -> Any:
         """Return the value if it is there and has the type; else None, after adding the error."""

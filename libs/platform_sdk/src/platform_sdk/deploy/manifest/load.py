@@ -75,8 +75,9 @@ def check_sidecars(document: Document, manifest: Manifest) -> None:
 def check_presence(root: Table, manifest: Manifest) -> None:
     """Check what one table requires or forbids in another."""
     document = root.document
-    if "database" in root.values and manifest.commands.migrate is None and document.is_sound("commands", "migrate"):
-        hint = "for example migrate = " + MIGRATE.assigned
+    could_be_read = ("commands",) not in document.error_paths and document.is_sound("commands", "migrate")
+    if "database" in root.values and manifest.commands.migrate is None and could_be_read:
+        hint = f"for example migrate = {MIGRATE.assigned}"
         document.error(("commands", "migrate"), "is missing, though there is a [database]", hint)
     if manifest.queues and "worker" not in root.values:
         reason = "the table [worker] is missing, though queues are consumed"
