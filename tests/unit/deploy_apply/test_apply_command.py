@@ -207,8 +207,8 @@ def test_a_signal_leaves_the_update_to_aws_and_says_how_to_follow_it() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["apply", "--env", "staging"], "name a service, or say --shared"),
-        (["apply", "orders", "--shared", "--env", "staging"], "name a service, or say --shared"),
+        (["apply", "--env", "staging"], "name a service, or use --shared"),
+        (["apply", "orders", "--shared", "--env", "staging"], "name a service, or use --shared"),
         (["apply", "ordres", "--env", "staging"], "orders"),
         (["apply", "orders", "--env", "local"], "`platform up` runs all services on this machine"),
     ],
