@@ -36,7 +36,7 @@ def test_every_fault_is_reported_at_once_by_variable_name(monkeypatch: pytest.Mo
     monkeypatch.setenv("LOG_LEVEL", "loud")
     with pytest.raises(InvalidSettings) as caught:
         load_settings(UsersSettings)
-    variables = {fault.split(":")[0] for fault in caught.value.faults}
+    variables = {line.split(":")[0] for line in caught.value.errors}
     assert variables == {"TOKEN_AUDIENCE", "PORT", "EVENT_ROUTES", "SERVICE_PATH", "LOG_LEVEL", "SIGNING_KEY"}
     assert "hint:" in str(caught.value)
 
@@ -62,7 +62,7 @@ def test_secrets_are_shown_neither_by_repr_nor_by_errors(monkeypatch: pytest.Mon
     monkeypatch.setenv("LOCKOUT_SECONDS", "hunter2")
     with pytest.raises(InvalidSettings) as caught:
         load_settings(UsersSettings)
-    assert "DATABASE_URL: holds a password; give it in DATABASE_PASSWORD" in caught.value.faults
+    assert "DATABASE_URL: holds a password; give it in DATABASE_PASSWORD" in caught.value.errors
     assert "hunter2" not in str(caught.value)
 
 

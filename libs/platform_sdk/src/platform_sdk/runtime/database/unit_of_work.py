@@ -50,7 +50,7 @@ connection_errors: Final = _ConnectionErrors()
 
 
 def is_connection_error(error: BaseException) -> bool:
-    """Return whether the connection, and not the statement, is at fault (a timeout counts as a lost connection)."""
+    """Return whether the connection failed, not the statement (a timeout counts as a lost connection)."""
     match error:
         case (
             OSError()  # includes TimeoutError

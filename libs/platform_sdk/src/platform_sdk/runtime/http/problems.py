@@ -26,8 +26,8 @@ QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded
 TEMPORARY_REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 
 
-class Fault(TypedDict):
-    """One thing that is wrong with a request: what, and where (a JSON pointer in URI fragment form, RFC 6901)."""
+class FieldError(TypedDict):
+    """One error in a request: what, and where (a JSON pointer in URI fragment form, RFC 6901)."""
 
     detail: str
     pointer: str
@@ -116,7 +116,7 @@ def unsupported_media_type(detail: str) -> Problem:
 
 
 def validation_failed(
-    errors: Sequence[Fault], detail: str = "the request does not have the documented form"
+    errors: Sequence[FieldError], detail: str = "the request does not have the documented form"
 ) -> Problem:
     return Problem(422, "validation-failed", detail=detail, errors=list(errors))
 
@@ -191,7 +191,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 # From any exception to a Problem. Temporary errors are 503 with Retry-After, values that the database refuses are 422,
 # unexpected errors are 500 without their cause, which only the log shows.
 
-MAX_FAULTS = 50
+MAX_ERRORS = 50
 MAX_POINTER_LENGTH = 200
 
 logger = logging.getLogger(__name__)
@@ -259,10 +259,10 @@ def _http_problem(error: HTTPException, allowed_methods: Iterable[str]) -> Probl
 def _invalid_request(errors: Sequence[Mapping[str, Any]]) -> Problem:
     if any(error["type"] == "json_invalid" for error in errors):
         return bad_request("the body is not JSON (RFC 8259, UTF-8)", "malformed-json")
-    return validation_failed([_fault(error) for error in errors[:MAX_FAULTS]])
+    return validation_failed([_field_error(error) for error in errors[:MAX_ERRORS]])
 
 
-def _fault(error: Mapping[str, Any]) -> Fault:
+def _field_error(error: Mapping[str, Any]) -> FieldError:
     location = error["loc"]
     parts = location[1:] if location and location[0] == "body" else location
     pointer = "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)

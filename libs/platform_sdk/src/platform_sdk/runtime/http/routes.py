@@ -19,7 +19,13 @@ from starlette.exceptions import HTTPException
 
 from platform_sdk.errors import PlatformError
 from platform_sdk.runtime.http.auth import Policy, is_policy, public
-from platform_sdk.runtime.http.problems import Fault, Problem, bad_request, unsupported_media_type, validation_failed
+from platform_sdk.runtime.http.problems import (
+    FieldError,
+    Problem,
+    bad_request,
+    unsupported_media_type,
+    validation_failed,
+)
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -134,14 +140,14 @@ def _query_check(route: APIRoute) -> Callable[[Request], None]:
             names = [name for name, _ in parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100)]
         except ValueError:
             raise bad_request("the query is not percent-encoded UTF-8") from None
-        faults: list[Fault] = []
+        errors: list[FieldError] = []
         for name in sorted(set(names)):
             if name not in known:
-                faults.append({"detail": "no such query parameter", "pointer": f"#/query/{name[:100]}"})
+                errors.append({"detail": "no such query parameter", "pointer": f"#/query/{name[:100]}"})
             elif name not in repeatable and names.count(name) > 1:
-                faults.append({"detail": "given more than once", "pointer": f"#/query/{name}"})
-        if faults:
-            raise validation_failed(faults)
+                errors.append({"detail": "given more than once", "pointer": f"#/query/{name}"})
+        if errors:
+            raise validation_failed(errors)
 
     return check
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
-from platform_sdk.runtime.messaging.messages import Event, Message, UndecodableMessage, decode_message
+from platform_sdk.runtime.messaging.messages import Event, Message, UndecodableMessage, decode_message, describe_errors
 from platform_sdk.runtime.messaging.sqs import ReceivedMessage
 from platform_sdk.runtime.process.logging import bound
 from platform_sdk.runtime.process.settings import crash_point
@@ -85,8 +85,8 @@ class Dispatcher:
         except KeyError as error:
             raise UnknownMessage(f"no handler for {message.type} version {message.version}") from error
         except ValidationError as error:
-            faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-            raise PermanentFailure(f"{message.type} version {message.version} has invalid data: {faults}") from error
+            name = f"{message.type} version {message.version}"
+            raise PermanentFailure(f"{name} has invalid data: {describe_errors(error)}") from error
 
     async def handle(self, works: Sequence[Work]) -> None:
         """Handle all in one transaction, in order; skip those that were handled before.

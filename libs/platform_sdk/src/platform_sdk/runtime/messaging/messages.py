@@ -91,11 +91,15 @@ def decode_message(body: str | bytes, trace_headers: dict[str, str] | None = Non
     try:
         message = _ENVELOPE.validate_json(body, strict=True)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in error.errors())
-        raise UndecodableMessage(faults) from error
+        raise UndecodableMessage(describe_errors(error)) from error
     message.trace_headers.clear()
     message.trace_headers.update(trace_headers or {})
     return message
+
+
+def describe_errors(error: ValidationError) -> str:
+    """Return every error in one line, without the values: `data.sku: Field required; …`."""
+    return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors())
 
 
 def new_id() -> UUID:

@@ -30,12 +30,12 @@ class InvalidSettings(PlatformError):
     """Every variable that is missing or wrong, at once; values are never shown.
 
     Attributes:
-        faults: one line for each fault, `VARIABLE: reason`.
+        errors: one line for each error, `VARIABLE: reason`.
     """
 
-    def __init__(self, faults: Iterable[str], *, hint: str) -> None:
-        self.faults = tuple(faults)
-        super().__init__("the environment variables are not valid", because="\n  ".join(["", *self.faults]), hint=hint)
+    def __init__(self, errors: Iterable[str], *, hint: str) -> None:
+        self.errors = tuple(errors)
+        super().__init__("the environment variables are not valid", because="\n  ".join(["", *self.errors]), hint=hint)
 
 
 def _parse_json(value: object) -> object:
@@ -128,20 +128,20 @@ def load_settings(kind: type[S]) -> S:
     """Read the environment into `kind`.
 
     Raises:
-        InvalidSettings: names every variable at fault, the reason and a hint.
+        InvalidSettings: names every wrong variable, the reason and a hint.
     """
     # To mypy the fields without a default are arguments; here the environment gives them.
     read_environment = cast(Callable[[], S], kind)
     try:
         return read_environment()
     except ValidationError as error:
-        faults = [_fault(kind, details) for details in error.errors(include_url=False, include_context=False)]
+        errors = [_describe(kind, details) for details in error.errors(include_url=False, include_context=False)]
     raise InvalidSettings(
-        faults, hint="correct them in the service's platform.toml, or in the environment of this process"
+        errors, hint="correct them in the service's platform.toml, or in the environment of this process"
     ) from None
 
 
-def _fault(kind: type[ServiceSettings], details: ErrorDetails) -> str:
+def _describe(kind: type[ServiceSettings], details: ErrorDetails) -> str:
     location = [str(part) for part in details["loc"]]
     if not location:
         return details["msg"].removeprefix("Value error, ")
