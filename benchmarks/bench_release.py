@@ -53,7 +53,7 @@ def measured(simulator: AwsSimulator, tag: str) -> tuple[float, float, float, fl
     simulator.calls.clear()
     marks: dict[str, int] = {}
 
-    def tell(event: ReleaseEvent) -> None:
+    def note(event: ReleaseEvent) -> None:
         match event:
             case Migrating():
                 marks.setdefault("waits", len(simulator.calls))
@@ -61,7 +61,7 @@ def measured(simulator: AwsSimulator, tag: str) -> tuple[float, float, float, fl
                 marks["shifted"] = len(simulator.calls)
 
     start = time.process_time()
-    outcome = release(simulator, tag, image, tell)
+    outcome = release(simulator, tag, image, note)
     own = 1000 * (time.process_time() - start)
     assert outcome.exit_code == 0, outcome.what
     created = next(index for index, call in enumerate(simulator.calls) if call.operation == "CreateDeployment")

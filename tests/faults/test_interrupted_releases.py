@@ -1,4 +1,4 @@
-"""Everything that may come between a release and its end, played on the simulated account.
+"""Everything that may come between a release and its end, run on the simulated account.
 
 Each case has its row in tests/faults/releases: what the release ended with (its exit code), which version then served,
 and how the same command ended when it was given again. After a change that is meant, write the tables anew and review
@@ -85,8 +85,8 @@ def after(world: World, exit_code: int) -> After:
 
 
 def of_a_release(deployment: Deployment) -> bool:
-    told = parse_description(deployment.description)
-    return told is not None and told.by == "ci"
+    described = parse_description(deployment.description)
+    return described is not None and described.by == "ci"
 
 
 def exit_code_of(release: Callable[[], Outcome]) -> int:
@@ -127,7 +127,7 @@ class Case:
 def cases() -> list[Case]:
     """In staging, where a release takes few polls."""
     return [
-        played(name, service, operation, place, how)
+        simulated(name, service, operation, place, how)
         for (name, service, operation), place in calls_of_a_release().items()
         for how in HOWS
     ]
@@ -155,7 +155,7 @@ def calls_of_a_release() -> dict[tuple[str, str, str], int]:
     return found
 
 
-def played(name: str, service: str, operation: str, place: int, how: Any) -> Case:
+def simulated(name: str, service: str, operation: str, place: int, how: Any) -> Case:
     case = world("orders", "staging")
     case.simulator.fail(service, operation, how=how, times=HOWS[how], after=place)
     first = after_faults(case, exit_code_of(lambda: case.deploy("v2")))
@@ -279,11 +279,11 @@ def test_a_signal_at_any_moment_leaves_the_release_as_the_user_chose(on_interrup
 
 
 def at_first(moment: type[Any], act: Callable[[], object]) -> Callable[[ReleaseEvent], None]:
-    told: list[ReleaseEvent] = []
+    described: list[ReleaseEvent] = []
 
     def listen(event: ReleaseEvent) -> None:
-        if isinstance(event, moment) and not told:
-            told.append(event)
+        if isinstance(event, moment) and not described:
+            described.append(event)
             act()
 
     return listen
@@ -321,8 +321,8 @@ def test_a_deployment_stopped_without_rollback_is_reported_and_a_rollback_fixes_
     assert outcome.exit_code == 13
     assert "90 %" in outcome.what
     assert outcome.resume == "platform rollback orders --env production"
-    mended = case.roll_back()
-    assert (mended.exit_code, case.version_serving(), case.worker_version()) == (0, "v1", "v1")
+    rolled_back = case.roll_back()
+    assert (rolled_back.exit_code, case.version_serving(), case.worker_version()) == (0, "v1", "v1")
 
 
 # Two releases at once

@@ -5,7 +5,7 @@ import pytest
 from platform_sdk.deploy.cost import load_estimate
 from platform_sdk.deploy.cost.comparison import compare
 from platform_sdk.deploy.output.cost import as_text
-from tests.support.goldens import agree, none_left_over
+from tests.support.goldens import agree, no_stale_goldens
 from tests.support.repository import FIXTURES
 
 ENVIRONMENTS = ("production", "staging")
@@ -17,5 +17,5 @@ def test_estimate_is_as_reviewed(environment: str) -> None:
     agree(f"cost/{environment}.txt", as_text(estimate, compare(estimate)))
 
 
-def test_no_estimate_is_left_over() -> None:
-    none_left_over("cost", [f"cost/{environment}.txt" for environment in ENVIRONMENTS])
+def test_no_estimate_is_stale() -> None:
+    no_stale_goldens("cost", [f"cost/{environment}.txt" for environment in ENVIRONMENTS])

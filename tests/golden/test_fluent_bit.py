@@ -4,7 +4,7 @@ from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from tests.support.fluent_bit import configuration_file
-from tests.support.goldens import agree, none_left_over
+from tests.support.goldens import agree, no_stale_goldens
 from tests.support.repository import FIXTURES
 
 GOLDEN = "fluent_bit/production-orders.conf"
@@ -17,5 +17,5 @@ def test_what_firelens_writes_is_as_reviewed() -> None:
     agree(GOLDEN, configuration_file(document))
 
 
-def test_no_configuration_is_left_over() -> None:
-    none_left_over("fluent_bit", [GOLDEN])
+def test_no_configuration_is_stale() -> None:
+    no_stale_goldens("fluent_bit", [GOLDEN])

@@ -19,7 +19,7 @@ from platform_sdk.deploy.plan.decisions import Plan, SharedPlan
 from platform_sdk.deploy.shared import load_shared_stacks
 from platform_sdk.deploy.state import DeployedStack, ServiceState, Suspended
 from tests.support.deployed_services import NOTHING, created, image_of, released, stack
-from tests.support.goldens import agree, none_left_over
+from tests.support.goldens import agree, no_stale_goldens
 from tests.support.repository import FIXTURES
 
 PRODUCTION = load_environment(FIXTURES, "production")
@@ -163,5 +163,5 @@ def test_plan_is_reported_as_reviewed(golden: str, text: str) -> None:
     agree(golden, text)
 
 
-def test_no_plan_is_left_over() -> None:
-    none_left_over("plans", [golden for golden, _ in REPORTED])
+def test_no_plan_is_stale() -> None:
+    no_stale_goldens("plans", [golden for golden, _ in REPORTED])

@@ -22,7 +22,7 @@ from platform_sdk.deploy.release.history import as_table
 from platform_sdk.deploy.release.options import ReleaseOptions
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.render.names import service_name
-from tests.support.goldens import agree, masked_text, none_left_over
+from tests.support.goldens import agree, masked_text, no_stale_goldens
 from tests.support.releases import World, everything, world
 
 SERVICES: Final = ("orders", "users")
@@ -32,17 +32,17 @@ Play = Callable[[World, Callable[[ReleaseEvent], None]], Outcome]
 
 
 def image_that(behaviour: Behaviour) -> Play:
-    return lambda world, tell: world.deploy("v2", behaviour, on_event=tell)
+    return lambda world, emit: world.deploy("v2", behaviour, on_event=emit)
 
 
-def hook_refuses(world: World, tell: Callable[[ReleaseEvent], None]) -> Outcome:
+def hook_refuses(world: World, emit: Callable[[ReleaseEvent], None]) -> Outcome:
     world.simulator.set_hook(SMOKE_TEST, "Failed")
-    return world.deploy("v2", on_event=tell)
+    return world.deploy("v2", on_event=emit)
 
 
-def stopped_by_hand(world: World, tell: Callable[[ReleaseEvent], None]) -> Outcome:
+def stopped_by_hand(world: World, emit: Callable[[ReleaseEvent], None]) -> Outcome:
     def person(event: ReleaseEvent) -> None:
-        tell(event)
+        emit(event)
         if isinstance(event, Shifting) and event.target and event.deployment.status == "InProgress":
             new = event.target.task_set("Green")
             if new is not None and new.traffic_percent == 10:
@@ -51,28 +51,28 @@ def stopped_by_hand(world: World, tell: Callable[[ReleaseEvent], None]) -> Outco
     return world.deploy("v2", on_event=person)
 
 
-def rolled_back_days_later(world: World, tell: Callable[[ReleaseEvent], None]) -> Outcome:
-    return world.roll_back(on_event=tell)
+def rolled_back_days_later(world: World, emit: Callable[[ReleaseEvent], None]) -> Outcome:
+    return world.roll_back(on_event=emit)
 
 
-def alarm_before(world: World, tell: Callable[[ReleaseEvent], None]) -> Outcome:
+def alarm_before(world: World, emit: Callable[[ReleaseEvent], None]) -> Outcome:
     world.simulator.set_alarm(f"{service_name(world.spec, world.environment)}-error-rate", "ALARM")
-    return world.deploy("v2", on_event=tell)
+    return world.deploy("v2", on_event=emit)
 
 
-def rollback_fails(world: World, tell: Callable[[ReleaseEvent], None]) -> Outcome:
+def rollback_fails(world: World, emit: Callable[[ReleaseEvent], None]) -> Outcome:
     world.simulator.service(CodeDeploy).rollbacks_fail = True
-    return world.deploy("v2", Behaviour(kind="answers_500"), on_event=tell)
+    return world.deploy("v2", Behaviour(kind="answers_500"), on_event=emit)
 
 
-def only_until_traffic(world: World, tell: Callable[[ReleaseEvent], None]) -> Outcome:
-    return world.deploy("v2", options=ReleaseOptions(until="traffic"), on_event=tell)
+def only_until_traffic(world: World, emit: Callable[[ReleaseEvent], None]) -> Outcome:
+    return world.deploy("v2", options=ReleaseOptions(until="traffic"), on_event=emit)
 
 
-def same_again(world: World, tell: Callable[[ReleaseEvent], None]) -> Outcome:
+def same_again(world: World, emit: Callable[[ReleaseEvent], None]) -> Outcome:
     world.deploy("v2", options=ReleaseOptions(until="traffic"))
     world.simulator.clock.sleep(3600)
-    return world.deploy("v2", on_event=tell)
+    return world.deploy("v2", on_event=emit)
 
 
 BOOM = ("starting", "Traceback (most recent call last):", "ValueError: boom")
@@ -143,8 +143,10 @@ def test_releases_of_inventory_differ_from_those_of_orders_as_reviewed() -> None
     agree(INVENTORY, joined(lines))
 
 
-def test_no_transcript_is_left_over() -> None:
-    none_left_over("releases", [*OTHERS, *(f"releases/{service}-{name}.txt" for service in SERVICES for name in PLAYS)])
+def test_no_transcript_is_stale() -> None:
+    no_stale_goldens(
+        "releases", [*OTHERS, *(f"releases/{service}-{name}.txt" for service in SERVICES for name in PLAYS)]
+    )
 
 
 def test_a_terminal_shows_what_moves() -> None:

@@ -16,7 +16,7 @@ from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.service_stack import MAX_BYTES, MAX_RESOURCES, render_service_stack
 from platform_sdk.deploy.render.yaml import to_yaml
-from tests.support.goldens import agree, differences, masked, none_left_over
+from tests.support.goldens import agree, differences, masked, no_stale_goldens
 from tests.support.repository import FIXTURES, ROOT
 
 ENVIRONMENTS: Final = {name: load_environment(FIXTURES, name) for name in ("production", "staging")}
@@ -113,8 +113,8 @@ def test_stacks_differ_as_reviewed() -> None:
     agree(DIFFERENCES, "".join(sections()))
 
 
-def test_no_stack_is_left_over() -> None:
-    none_left_over("stacks", (WHOLE, DIFFERENCES))
+def test_no_stack_is_stale() -> None:
+    no_stale_goldens("stacks", (WHOLE, DIFFERENCES))
 
 
 @pytest.mark.parametrize("environment", LIVE_ENVIRONMENTS, ids=lambda environment: environment.name)

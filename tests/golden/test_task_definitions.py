@@ -10,7 +10,7 @@ from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.render.names import Role
 from platform_sdk.deploy.render.task_definition import render_task_definition
-from tests.support.goldens import agree, differences, masked, none_left_over
+from tests.support.goldens import agree, differences, masked, no_stale_goldens
 from tests.support.repository import FIXTURES
 
 ENVIRONMENTS: Final = {name: load_environment(FIXTURES, name) for name in ("production", "staging", "local")}
@@ -59,5 +59,5 @@ def test_task_definitions_differ_as_reviewed() -> None:
     agree(DIFFERENCES, "".join(sections()))
 
 
-def test_no_golden_is_left_over() -> None:
-    none_left_over("task_definitions", (*WHOLE, DIFFERENCES))
+def test_no_golden_is_stale() -> None:
+    no_stale_goldens("task_definitions", (*WHOLE, DIFFERENCES))

@@ -34,12 +34,12 @@ def agree(name: str, text: str) -> None:
     assert golden.read_text(encoding="utf-8") == text, HINT
 
 
-def none_left_over(folder: str, names: Collection[str]) -> None:
+def no_stale_goldens(folder: str, names: Collection[str]) -> None:
     """Fail if the folder holds a golden that no test compares; delete it first if goldens are being updated."""
     found = {path.relative_to(GOLDENS).as_posix(): path for path in (GOLDENS / folder).rglob("*") if path.is_file()}
-    left_over = found.keys() - set(names)
+    stale = found.keys() - set(names)
     if UPDATING:
-        for name in left_over:
+        for name in stale:
             found.pop(name).unlink()
     assert found.keys() == set(names)
 

@@ -152,7 +152,7 @@ class World:
         return serving_of(service, rules, tuple(groups.values()))
 
     def version_serving(self) -> str:
-        """Of whoever has all the traffic; empty if nobody has."""
+        """Of the version with all the traffic; empty if none has it."""
         serving = self.serving()
         return self.version_of(serving.revision) if serving.percent == 100 else ""
 

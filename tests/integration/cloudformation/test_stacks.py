@@ -120,7 +120,7 @@ def account(environment: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="module")
 def created(account: Account, environment: str) -> dict[str, dict[str, str]]:
-    """By stack: what came into being."""
+    """What was created, by stack."""
     return {
         stack.name: account.create(stack, NOT_CREATED.get(stack.template.stem, set())) for stack in stacks(environment)
     }
@@ -194,7 +194,7 @@ def test_each_service_has_its_own_password_and_the_cache_is_the_same_for_all(
 def services(
     account: Account, environment: str, created: dict[str, dict[str, str]], folder: Path
 ) -> dict[str, dict[str, str]]:
-    """By service: what came into being of its stack, as it is rendered."""
+    """What was created of each service's rendered stack, by service."""
     return {stack.name: account.create(stack, unknown_of(stack)) for stack in stacks_of_services(environment, folder)}
 
 

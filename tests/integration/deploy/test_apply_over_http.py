@@ -34,22 +34,22 @@ SECOND = (
 
 
 @pytest.fixture
-def told() -> list[ApplyEvent]:
+def emitted() -> list[ApplyEvent]:
     return []
 
 
 @pytest.fixture
-def tools(aws_server: AwsServer, told: list[ApplyEvent]) -> Iterator[ApplyContext]:
+def tools(aws_server: AwsServer, emitted: list[ApplyEvent]) -> Iterator[ApplyContext]:
     environment = replace(load_environment(FIXTURES, "local"), aws_endpoint_url=aws_server.endpoint_url)
     aws = connect(environment)
     yield ApplyContext(
-        aws_once=aws, clock=SystemClock(), emit=told.append, agree=lambda _question: True, interrupts=Interrupts()
+        aws_once=aws, clock=SystemClock(), emit=emitted.append, agree=lambda _question: True, interrupts=Interrupts()
     )
     aws.stacks.client.boto3_client.close()
 
 
 def test_a_stack_is_created_left_unchanged_updated_and_kept_from_data_loss(
-    tools: ApplyContext, told: list[ApplyEvent]
+    tools: ApplyContext, emitted: list[ApplyEvent]
 ) -> None:
     desired = DesiredStack(
         name=f"test-{uuid4().hex[:8]}",
@@ -68,7 +68,7 @@ def test_a_stack_is_created_left_unchanged_updated_and_kept_from_data_loss(
 
     assert (created.action, again.action, updated.action) == ("created", "unchanged", "updated")
     assert [(change.action, change.logical_id) for change in updated.changes] == [("Add", "Queue")]
-    moved = [(each.event.logical_id, each.event.status) for each in told if isinstance(each, ResourceMoved)]
+    moved = [(each.event.logical_id, each.event.status) for each in emitted if isinstance(each, ResourceMoved)]
     assert ("Logs", "CREATE_COMPLETE") in moved
     assert moved[-1] == (desired.name, "UPDATE_COMPLETE")
     assert {each.logical_id for each in tools.aws.stacks.resources(desired.name)} == {"Logs", "Queue"}

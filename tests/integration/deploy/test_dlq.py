@@ -144,7 +144,7 @@ def test_purging_asks_first(queues: Queues) -> None:
     queues.bury("one")
     refused = dlq("purge", "orders", typed="n\n")
     assert refused.exit_code == 1
-    assert "Delete 1 message of platform-local-orders-dead-letter for good?" in refused.stderr
+    assert "Delete 1 message of platform-local-orders-dead-letter permanently?" in refused.stderr
     assert listed()["orders"]["depth"] == 1
     assert dlq("purge", "orders", "--yes").stdout == "1 message deleted from platform-local-orders-dead-letter\n"
     assert listed()["orders"]["depth"] == 0

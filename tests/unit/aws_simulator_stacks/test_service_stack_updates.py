@@ -1,4 +1,4 @@
-"""Updates of a service's stack, on an account where the service has been released: decision 0014, played."""
+"""Updates of a service's stack, on an account where the service has been released: decision 0014."""
 
 import json
 from dataclasses import replace
@@ -131,7 +131,7 @@ def test_two_updates_change_a_rule_and_leave_its_weights(
 def test_the_first_of_the_two_updates_must_not_be_rolled_back_when_it_fails(
     region: Any, console: Any, orders: ServiceSpec, disable_rollback: bool, status: str, live: str
 ) -> None:
-    """Its former text is what is no longer true."""
+    """Its previous text is outdated."""
     synchronise, change = updates(region, orders)
     region.simulator.service(CloudFormation).fail_resource(STACK, "TestRule", "No more of those.")
     assert send(console, synchronise, DisableRollback=disable_rollback) == status

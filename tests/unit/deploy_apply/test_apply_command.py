@@ -81,10 +81,10 @@ def test_manual_steps_are_listed_until_they_are_done() -> None:
     assert "orders has its role and schema in the database now" in created
 
     shell.account.simulator.service(SecretsManager).put(secret, "value")
-    told = json.loads(shell("apply", "--shared", "--env", "staging", "--yes", "--json").stdout)
+    report = json.loads(shell("apply", "--shared", "--env", "staging", "--yes", "--json").stdout)
 
-    again = told["still_to_do"]
-    assert told["database_roles"] == []
+    again = report["still_to_do"]
+    assert report["database_roles"] == []
     assert len(again) == 2, "the addresses of database and cache are not those of the environment's file"
     assert all(each.startswith("deploy/environments/staging.toml: set ") for each in again)
 
@@ -95,12 +95,12 @@ def test_a_service_is_created_and_reported_as_a_document() -> None:
     result = shell("apply", "orders", "--env", "staging", "--yes", "--json")
 
     assert result.exit_code == 0
-    told = json.loads(result.stdout)
-    assert (told["format_version"], told["environment"], told["service"]) == (1, "staging", "orders")
-    assert (told["error"], told["interrupted"]) == (None, False)
-    (stack,) = told["stacks"]
+    report = json.loads(result.stdout)
+    assert (report["format_version"], report["environment"], report["service"]) == (1, "staging", "orders")
+    assert (report["error"], report["interrupted"]) == (None, False)
+    (stack,) = report["stacks"]
     assert (stack["stack"], stack["action"]) == ("platform-staging-orders", "created")
-    assert (told["outcome"], told["exit_code"]) == ("applied", 0)
+    assert (report["outcome"], report["exit_code"]) == ("applied", 0)
     assert {"action", "logical_id", "physical_id", "type", "replacement", "properties"} == set(stack["changes"][0])
 
 
@@ -117,15 +117,15 @@ def test_a_change_is_shown_confirmed_and_made(answer: str) -> None:
     assert "platform-staging-orders: waiting for Service and WorkerService\n" in result.stderr
 
 
-@pytest.mark.parametrize(("typed", "told"), [("n\n", "is unchanged"), ("", "use --yes where nobody can answer")])
-def test_without_consent_nothing_is_changed(typed: str, told: str) -> None:
+@pytest.mark.parametrize(("typed", "report"), [("n\n", "is unchanged"), ("", "use --yes where nobody can answer")])
+def test_without_consent_nothing_is_changed(typed: str, report: str) -> None:
     shell = orders_to_be_created()
     shell.account.simulator.calls.clear()
 
     result = shell("apply", "orders", "--env", "staging", typed=typed)
 
     assert result.exit_code == 1
-    assert told in result.stderr
+    assert report in result.stderr
     assert "ExecuteChangeSet" not in shell.account.written()
     assert shell.account.status("platform-staging-orders") == "REVIEW_IN_PROGRESS"
 
@@ -149,9 +149,9 @@ def test_a_failure_is_reported_with_resource_reason_and_remedy() -> None:
     assert result.exit_code == 1
     assert "error: platform-staging-orders is ROLLBACK_COMPLETE: OrdersQueue (AWS::SQS::Queue) failed" in result.stderr
     assert f"because: {reason}" in result.stderr
-    told = json.loads(result.stdout)
-    assert (told["outcome"], told["exit_code"]) == ("error", 1)
-    error = told["error"]
+    report = json.loads(result.stdout)
+    assert (report["outcome"], report["exit_code"]) == ("error", 1)
+    error = report["error"]
     assert error["kind"] == "StackFailed"
     assert error["resource"] == {"logical_id": "OrdersQueue", "type": "AWS::SQS::Queue", "reason": reason}
     assert error["status"] == "ROLLBACK_COMPLETE"
@@ -169,9 +169,9 @@ def test_a_loss_is_refused_and_named() -> None:
 
     assert result.exit_code == 1
     assert "--allow-replace Repository" in result.stderr
-    told = json.loads(result.stdout)
-    assert [each["logical_id"] for each in told["error"]["losses"]] == ["Repository"]
-    assert told["stacks"][0]["stack"] == "platform-staging-network"
+    report = json.loads(result.stdout)
+    assert [each["logical_id"] for each in report["error"]["losses"]] == ["Repository"]
+    assert report["stacks"][0]["stack"] == "platform-staging-network"
 
 
 class InterruptingClock:
@@ -205,7 +205,7 @@ def test_a_signal_leaves_the_update_to_aws_and_says_how_to_follow_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "report"),
     [
         (["apply", "--env", "staging"], "name a service, or use --shared"),
         (["apply", "orders", "--shared", "--env", "staging"], "name a service, or use --shared"),
@@ -213,13 +213,13 @@ def test_a_signal_leaves_the_update_to_aws_and_says_how_to_follow_it() -> None:
         (["apply", "orders", "--env", "local"], "`platform up` runs all services on this machine"),
     ],
 )
-def test_what_cannot_be_applied_is_refused_before_any_call(arguments: list[str], told: str) -> None:
+def test_what_cannot_be_applied_is_refused_before_any_call(arguments: list[str], report: str) -> None:
     shell = Shell(empty_account())
 
     result = shell(*arguments)
 
     assert result.exit_code in (1, 2)
-    assert told in result.stderr
+    assert report in result.stderr
     assert shell.account.simulator.calls == []
 
 
@@ -244,10 +244,10 @@ def test_with_json_a_refused_command_prints_a_document(arguments: list[str], kin
 
     result = shell(*arguments, "--json")
 
-    told = json.loads(result.stdout)
-    assert (told["format_version"], told["outcome"], told["exit_code"]) == (1, "error", result.exit_code)
-    assert told["error"]["kind"] == kind
-    assert f"error: {told['error']['what']}\n" in result.stderr
+    report = json.loads(result.stdout)
+    assert (report["format_version"], report["outcome"], report["exit_code"]) == (1, "error", result.exit_code)
+    assert report["error"]["kind"] == kind
+    assert f"error: {report['error']['what']}\n" in result.stderr
     assert shell.account.simulator.calls == []
 
 

@@ -123,7 +123,7 @@ def test_a_creation_that_was_declined_may_be_made_later() -> None:
 
 @pytest.mark.parametrize("allowed", [False, True])
 @pytest.mark.parametrize(
-    ("desired", "told"),
+    ("desired", "expected"),
     [
         (things(Topic=TOPIC), "would be deleted"),
         (
@@ -132,7 +132,7 @@ def test_a_creation_that_was_declined_may_be_made_later() -> None:
         ),
     ],
 )
-def test_a_queue_is_replaced_only_if_it_is_named(allowed: bool, desired: DesiredStack, told: str) -> None:
+def test_a_queue_is_replaced_only_if_it_is_named(allowed: bool, desired: DesiredStack, expected: str) -> None:
     account = empty_account()
     apply_stack(FIRST, account.context())
     account.questions.clear()
@@ -143,7 +143,7 @@ def test_a_queue_is_replaced_only_if_it_is_named(allowed: bool, desired: Desired
     with pytest.raises(WouldBeLost) as raised:
         apply_stack(desired, account.context(replaceable=frozenset({"Topic"})))
 
-    assert told in (raised.value.because or "")
+    assert expected in (raised.value.because or "")
     assert raised.value.hint == "if you mean it, add --allow-replace Queue"
     assert [each.logical_id for each in raised.value.losses] == ["Queue"]
     assert account.questions == []
@@ -251,8 +251,8 @@ def test_a_resource_is_skipped_by_its_name_with_a_warning() -> None:
     assert (outcome.action, account.status(NAME)) == ("repaired", "UPDATE_ROLLBACK_COMPLETE")
     (call,) = [call for call in account.simulator.calls if call.operation == "ContinueUpdateRollback"]
     assert call.parameters["ResourcesToSkip"] == ["Topic"]
-    told = [each.what for each in account.emitted if isinstance(each, Warned)]
-    assert told == ["Topic was not rolled back: CloudFormation assumes that it was, so restore it manually"]
+    expected = [each.what for each in account.emitted if isinstance(each, Warned)]
+    assert expected == ["Topic was not rolled back: CloudFormation assumes that it was, so restore it manually"]
 
 
 def test_a_stack_in_the_state_of_a_failed_update_continues_from_there() -> None:

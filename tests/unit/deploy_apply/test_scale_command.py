@@ -162,7 +162,7 @@ def test_a_denied_call_leaves_the_file_unchanged(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         ((), "give --min, --max or both"),
         (("--min", "9"), "services/orders/platform.toml:"),
@@ -170,14 +170,14 @@ def test_a_denied_call_leaves_the_file_unchanged(desk: Desk) -> None:
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_touched(
-    desk: Desk, arguments: tuple[str, ...], told: str
+    desk: Desk, arguments: tuple[str, ...], expected: str
 ) -> None:
     before = desk.text
 
     result = desk.scale(*arguments)
 
     assert result.exit_code in (1, 2)
-    assert told in result.stderr
+    assert expected in result.stderr
     assert desk.text == before
     assert desk.account.simulator.calls == []
 

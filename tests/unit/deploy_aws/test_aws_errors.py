@@ -1,4 +1,4 @@
-"""botocore's errors, told as one family that says what may have happened."""
+"""botocore's errors become one family of errors that say what may have happened."""
 
 from datetime import UTC
 

@@ -80,7 +80,7 @@ def test_no_group_is_none_and_has_no_deployments(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("routing", "told"),
+    ("routing", "expected"),
     [
         (
             {"type": "TimeBasedCanary", "timeBasedCanary": {"canaryPercentage": 10, "canaryInterval": 5}},
@@ -93,14 +93,14 @@ def test_no_group_is_none_and_has_no_deployments(code: str) -> None:
         ({"type": "AllAtOnce"}, ("all_at_once", 100, 0)),
     ],
 )
-def test_a_configuration_says_how_traffic_shifts(routing: dict[str, Any], told: tuple[str, int, int]) -> None:
+def test_a_configuration_says_how_traffic_shifts(routing: dict[str, Any], expected: tuple[str, int, int]) -> None:
     aws = RecordedAws()
     found = {"deploymentConfigName": "c", "computePlatform": "ECS", "trafficRoutingConfig": routing}
     aws.answers("codedeploy.GetDeploymentConfig", {"deploymentConfigInfo": found})
 
     read = aws.gateways.codedeploy.configuration("c")
 
-    assert (read.type, read.percent, read.interval_minutes) == told
+    assert (read.type, read.percent, read.interval_minutes) == expected
 
 
 def test_an_unknown_configuration_is_an_error() -> None:

@@ -232,9 +232,9 @@ def test_a_migration_whose_task_could_not_start_is_not_to_be_corrected_itself() 
 
 
 def test_log_lines_are_promised_only_where_there_are_some() -> None:
-    silent, told = (cause_of(of(dead(container(exit_code=1), logs=logs))).remedy for logs in ((), ("starting",)))
+    silent, noted = (cause_of(of(dead(container(exit_code=1), logs=logs))).remedy for logs in ((), ("starting",)))
 
-    assert "below" in told
+    assert "below" in noted
     assert "wrote nothing" in silent
 
 

@@ -107,14 +107,14 @@ def test_a_deployment_that_begins_between_check_and_creation_supersedes_the_rele
             case.simulator.client("codedeploy").create_deployment(**request)
 
     name = "production-orders"
-    request = {key: by_hand(case)[key] for key in ("applicationName", "deploymentGroupName", "revision")}
+    request = {key: manual_deployment(case)[key] for key in ("applicationName", "deploymentGroupName", "revision")}
     outcome = case.deploy("v3", on_event=begin_another)
     assert outcome.exit_code == 15, outcome.what
     assert case.worker_version() == "v2"
     assert not case.scaling().suspended.any
 
 
-def by_hand(case: World) -> dict[str, object]:
+def manual_deployment(case: World) -> dict[str, object]:
     """What the last release asked CodeDeploy for."""
     created = [call for call in case.simulator.calls if call.operation == "CreateDeployment"]
     return dict(created[-1].parameters)

@@ -98,12 +98,12 @@ def test_a_waiting_release_takes_the_lock_as_soon_as_it_is_free(account: Account
     first = account.lock()
     first.__enter__()
     account.clock.after(42, lambda: first.__exit__(None, None, None))
-    told: list[tuple[str, datetime]] = []
+    noted: list[tuple[str, datetime]] = []
 
-    with account.lock("you", wait_minutes=2, on_wait=lambda holder, until: told.append((holder.owner, until))):
+    with account.lock("you", wait_minutes=2, on_wait=lambda holder, until: noted.append((holder.owner, until))):
         assert START + timedelta(seconds=42) <= account.clock.now() <= START + timedelta(seconds=47)
 
-    assert set(told) == {("me", START + timedelta(minutes=2))}
+    assert set(noted) == {("me", START + timedelta(minutes=2))}
 
 
 def test_waiting_in_vain_ends_with_an_error(account: Account) -> None:

@@ -155,8 +155,8 @@ def test_a_running_deployment_is_refused_without_waiting() -> None:
 def test_an_image_without_an_index_does_not_say_for_which_architecture_it_is() -> None:
     case = world()
     case.images["v2"] = case.simulator.service(Ecr).push("orders", "v2", manifest="single")
-    told = check(case.deploy("v2", options=ReleaseOptions(until="traffic")), "image")
+    expected = check(case.deploy("v2", options=ReleaseOptions(until="traffic")), "image")
     digest = case.images["v2"].rpartition("@")[2]
-    assert (told.status, told.reason) == (
+    assert (expected.status, expected.reason) == (
         "SKIP", f"{digest[:19]} is in ECR; its manifest does not name an architecture"
     )  # fmt: skip

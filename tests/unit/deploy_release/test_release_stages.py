@@ -37,7 +37,7 @@ def test_a_release_emits_its_events_in_order() -> None:
     case = world()
     case.deploy("v2")
     firsts = list(dict.fromkeys(type(event) for event in case.emitted))
-    told = [kind for kind in firsts if kind not in (Shifting,)]
+    noted = [kind for kind in firsts if kind not in (Shifting,)]
     wanted = [
         Started,
         Checked,
@@ -48,7 +48,7 @@ def test_a_release_emits_its_events_in_order() -> None:
         ScalingRestored,
         TrafficShifted,
     ]
-    assert [kind for kind in told if kind in wanted] == wanted
+    assert [kind for kind in noted if kind in wanted] == wanted
     assert isinstance(case.emitted[-1], Ended)
 
 
@@ -97,9 +97,9 @@ def test_the_deployment_says_which_revisions_worker_and_api_go_between() -> None
     outcome = case.deploy("v2")
     deployment = case.aws.codedeploy.deployment(outcome.deployment_id)
     assert deployment is not None
-    told = parse_description(deployment.description)
-    assert told is not None
-    assert (told.version, told.revision, told.worker, told.worker_before) == ("v2", "production-orders:3", 3, 2)
+    noted = parse_description(deployment.description)
+    assert noted is not None
+    assert (noted.version, noted.revision, noted.worker, noted.worker_before) == ("v2", "production-orders:3", 3, 2)
 
 
 def test_a_release_may_return_as_soon_as_all_users_are_on_the_version() -> None:

@@ -174,7 +174,7 @@ def test_an_update_that_fails_and_is_rolled_back_leaves_them_too(stack: CloudFor
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_updates_and_releases_may_take_turns(stack: CloudFormation, change: str) -> None:
+def test_updates_and_releases_may_alternate(stack: CloudFormation, change: str) -> None:
     for update in updates(stack, CHANGES[change](ORDERS)):
         stack.update(update)
     stack.release(SECOND_RELEASE)

@@ -1,4 +1,4 @@
-"""The order's state machine: legal transitions, and what no sequence of wishes can bring about."""
+"""The order's state machine: legal transitions, and states that no sequence of requests can reach."""
 
 import itertools
 

@@ -141,7 +141,7 @@ PREFIXES: Final[Mapping[str, str]] = {"cloudwatch": "cloudwatch"}
 """IAM's prefixes where they differ from the name that requests are signed with."""
 
 FORMER_CODES: Final[Mapping[str, str]] = {"AWS.SimpleQueueService.NonExistentQueue": "QueueDoesNotExist"}
-"""Codes that SQS keeps from its former protocol, and the exceptions that botocore raises for them."""
+"""Codes that SQS keeps from its earlier protocol, and the exceptions that botocore raises for them."""
 
 RETRIES: Final = 4
 """How often botocore's default mode retries a throttled call or a server error before it gives up."""

@@ -11,7 +11,7 @@ NEVER: Final = datetime.max.replace(tzinfo=UTC)
 class Listener(Protocol):
     @property
     def quiet_until(self) -> datetime:
-        """The time before which nothing happens unless somebody calls. It is past while something is under way."""
+        """The time before which nothing happens unless somebody calls. It is past while something is in progress."""
 
     def step(self) -> None:
         """Act after a second has passed. Seconds in which nothing happens may have been skipped before it."""

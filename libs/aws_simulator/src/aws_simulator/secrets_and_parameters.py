@@ -15,7 +15,7 @@ PAGE: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """`value` is None where a secret was created without one; `deleted` is when it is deleted for good."""
+    """`value` is None where a secret was created without one; `deleted` is when it is deleted permanently."""
 
     name: str
     arn: str

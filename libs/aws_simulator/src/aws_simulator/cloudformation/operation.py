@@ -59,7 +59,7 @@ class Operation:
         self._tasks: Sequence[Task] = ()
         self._phase: Phase = "finished"
         self._end: str = ""
-        self._left_over: list[StackResource] = []
+        self._obsolete: list[StackResource] = []
         self._unrestored: list[Restore] = []
 
     def start(self) -> None:
@@ -147,7 +147,7 @@ class Operation:
                 pass
 
     def _finish_when_still(self, end: str, reason: str) -> None:
-        """Finish once no task is under way. A deletion that fails does not stop the others."""
+        """Finish once no task is in progress. A deletion that fails does not stop the others."""
         if not any(task.state == "running" for task in self._tasks):
             self._finish(end, reason)
 
@@ -172,7 +172,7 @@ class Operation:
         """Roll back: write only what the update has touched."""
         self.stack.definition = self._before
         touched = [task for task in self._tasks if isinstance(task, Make) and task.touched]
-        self._left_over = [
+        self._obsolete = [
             replace(task.resource) for task in touched if (task.replaces or task.before is None) and is_made(task)
         ]
         for task in touched:
@@ -192,7 +192,7 @@ class Operation:
     def _restored(self) -> None:
         self._resolve_outputs()
         self._add_event("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
-        self._clean_up(self._left_over, end="UPDATE_ROLLBACK_COMPLETE", of_creation=True)
+        self._clean_up(self._obsolete, end="UPDATE_ROLLBACK_COMPLETE", of_creation=True)
 
     def go_on_rolling_back(self, skipped: Iterable[str]) -> None:
         """Continue after UPDATE_ROLLBACK_FAILED. Skipped resources count as written as before."""

@@ -216,7 +216,7 @@ class Deployments(Groups):
     def _target_id(self, deployment: Deployment) -> str:
         return f"{deployment.group.cluster}:{deployment.group.service}"
 
-    # Acting on one that is under way
+    # Acting on a running deployment
 
     def _active(self, request: Request) -> Deployment:
         deployment = self.deployment(request["deploymentId"])

@@ -62,7 +62,7 @@ class Deployments(Services):
         return revision
 
     def roll_to(self, service: EcsService, definition: TaskDefinition) -> None:
-        """Roll to another definition. It supersedes a deployment under way."""
+        """Roll to another definition. It supersedes a running deployment."""
         for one in service.sets:
             if one.status == "PRIMARY" and one.rollout_state == "IN_PROGRESS":
                 self._finish(one, "STOPPED", "Superseded by a newer deployment.")

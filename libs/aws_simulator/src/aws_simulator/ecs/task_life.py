@@ -125,8 +125,8 @@ def watch(container: Container, age_seconds: float) -> None:
         return
     check, behaviour = container.definition["healthCheck"], container.behaviour
     if behaviour.kind == "never_healthy" and behaviour.health_check == "container":
-        patience = check.get("startPeriod", 0) + check.get("interval", 30) * check.get("retries", 3)
-        container.health = "UNHEALTHY" if age_seconds >= patience else "UNKNOWN"
+        deadline_seconds = check.get("startPeriod", 0) + check.get("interval", 30) * check.get("retries", 3)
+        container.health = "UNHEALTHY" if age_seconds >= deadline_seconds else "UNKNOWN"
     elif age_seconds >= behaviour.healthy_after_seconds:
         container.health = "HEALTHY"
 

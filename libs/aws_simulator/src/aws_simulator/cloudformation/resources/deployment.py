@@ -48,12 +48,12 @@ class Service(Handler):
         return Made(physical_id=made["serviceArn"], attributes=attributes)
 
     def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        former = api_form(before)
-        everything = former.get("deploymentController") == {"Type": "CODE_DEPLOY"}
+        current = api_form(before)
+        everything = current.get("deploymentController") == {"Type": "CODE_DEPLOY"}
         values = {
             key: value
             for key, value in api_form(wanted.properties).items()
-            if key == "cluster" or (key not in UNCHANGEABLE and (everything or value != former.get(key)))
+            if key == "cluster" or (key not in UNCHANGEABLE and (everything or value != current.get(key)))
         }
         call(wanted.account, "ecs", "UpdateService", {"service": made.physical_id, **values})
         return made

@@ -56,7 +56,7 @@ def apply_service(
     """Create or update the stack of a service.
 
     Raises:
-        Locked, LockLost: a release is under way.
+        Locked, LockLost: a release is in progress.
         ReleaseUnderWay: CodeDeploy deploys the service, and nobody holds the lock.
         FrozenService, NoLockTable
         StackFailed, WouldBeLost, Declined, TemplateTooLarge, Interrupted: as `apply_stack`.

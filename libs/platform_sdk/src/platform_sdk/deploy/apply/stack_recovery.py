@@ -86,7 +86,7 @@ def stack_name_of(name_or_id: str) -> str:
     return name_or_id.split("/")[1] if name_or_id.startswith("arn:") else name_or_id
 
 
-# What a change set would delete for good: data, messages, images, secrets, logs, keys, names.
+# What a change set would delete permanently: data, messages, images, secrets, logs, keys, names.
 
 STATEFUL: Final = frozenset(
     {

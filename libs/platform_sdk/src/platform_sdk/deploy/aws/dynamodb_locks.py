@@ -148,7 +148,7 @@ class Locks:
 
 
 def written(item: LockItem) -> dict[str, Any]:
-    """Return what taking a lock writes. Its other attributes stay: whoever takes it over must finish that work."""
+    """Return what taking a lock writes. Its other attributes stay: the next holder must finish that work."""
     return {
         "token": {"S": item.token},
         "owner": {"S": item.owner},

@@ -2,7 +2,7 @@
 
 docs.aws.amazon.com/AmazonECS, "Blue/green deployments with CodeDeploy", considerations: a replacement task set that is
 not steady within five minutes of a scaling event fails. The state before is written into the lock first, so that
-whoever takes over from a release that was killed restores it: recovery.py.
+the release that takes over from a killed one restores it: recovery.py.
 """
 
 from collections.abc import Iterator

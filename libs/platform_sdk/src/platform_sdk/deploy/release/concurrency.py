@@ -87,7 +87,7 @@ def lock_of(context: ReleaseContext, wait_minutes: float) -> ReleaseLock:
 
 def supersede_holder(context: ReleaseContext) -> None:
     """Take the lock from its holder, if preflight would let this release pass. The holder notices that its lock is
-    gone, and leaves what it began to whoever has the lock now.
+    gone, and leaves what it began to the current holder of the lock.
     """
     holder = holder_of(context)
     if holder is None:
@@ -100,7 +100,7 @@ def supersede_holder(context: ReleaseContext) -> None:
 
 
 def break_holder(context: ReleaseContext) -> None:
-    """Break the lock of whoever holds it, also of one that renews it between our reading and our writing."""
+    """Break the lock of its holder, also of one that renews it between our reading and our writing."""
     for _ in range(ATTEMPTS):
         holder = holder_of(context)
         if holder is None:

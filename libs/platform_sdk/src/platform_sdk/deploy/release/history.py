@@ -146,7 +146,7 @@ def worker_updates(deployments: Sequence[Deployment], rolled: Sequence[ServiceDe
     """Return updates of the worker by releases that made no deployment: of revisions that no listed deployment names.
 
     Only since the oldest of these, and only revisions newer than the first one that they name: earlier ones cannot be
-    told apart.
+    distinguished.
     """
     descriptions = [parse_description(deployment.description) for deployment in deployments]
     released = {each.worker for each in descriptions if each and each.worker}

@@ -167,7 +167,7 @@ class ReleaseLock:
     def renew(
         self, *, deployment_id: str | None = None, scaling: Suspended | None = None, forget_scaling: bool = False
     ) -> None:
-        """Renew the lock and store in it what whoever takes it over must know. None keeps what is stored.
+        """Renew the lock and store in it what the next holder must know. None keeps what is stored.
 
         Raises:
             LockLost

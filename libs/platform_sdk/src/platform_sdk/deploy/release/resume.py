@@ -27,7 +27,7 @@ class NotARelease(PlatformError):
 
 
 def wait(deployment: Deployment, context: ReleaseContext) -> Outcome:
-    """Return the outcome of the release that made the deployment, whoever else follows it.
+    """Return the outcome of the release that made the deployment, even if others follow it too.
 
     Raises:
         NotARelease

@@ -55,7 +55,7 @@ class DeploymentTarget:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """One run of CodeDeploy. `rolled_back_by` is the id of the deployment that rolls this one back, `rolls_back` the id
-    of the one that this takes back; both are empty where there is none.
+    of the one that this rolls back; both are empty where there is none.
     """
 
     id: str

@@ -150,7 +150,7 @@ def _encode(line: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
     except orjson.JSONEncodeError:
-        # Lone surrogates, integers above 64 bits, cycles: the line must come out all the same.
+        # Lone surrogates, integers above 64 bits, cycles: the line must be written anyway.
         readable = {name: str(value).encode("utf-8", "backslashreplace").decode() for name, value in line.items()}
         return orjson.dumps(readable)
 

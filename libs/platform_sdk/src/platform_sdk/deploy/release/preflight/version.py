@@ -97,7 +97,7 @@ def full_name(context: PreflightContext, secret: SecretReference) -> str:
 
 
 def roles(context: PreflightContext) -> Answer:
-    """Both whoever registers a task definition and CodeDeploy, when it creates a task set, pass the roles to ECS."""
+    """Both the caller who registers a task definition and CodeDeploy, for a task set, pass the roles to ECS."""
     identity, group = context.aws.identity, context.state.deployment_group
     principals = [identity.caller().arn, *([group.role_arn] if group is not None else [])]
     roles = [
