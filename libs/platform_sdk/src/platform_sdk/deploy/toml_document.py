@@ -307,7 +307,7 @@ class Table:
         for key, value in self.values.items():
             if key not in self.known:
                 kind = "table" if isinstance(value, dict) else "key"
-                known = sorted(self.known)  # of two words that are as close, always the same one is suggested
+                known = sorted(self.known)  # so that of two equally close words, the suggestion is always the same
                 others = f"known here: {listed(known)}" if known else "remove it"
                 self.error(key, f"unknown {kind}", did_you_mean(key, known) or others)
 
@@ -387,8 +387,7 @@ def parse_document(content: bytes, file: str) -> Document:
 
 
 def _unreadable(document: Document, line: int | None, reason: str) -> Document:
-    document.readable = False
-    document.values = {}
+    document.readable, document.values = False, {}
     document.errors.append(ConfigError(file=document.file, line=line, key=None, reason=reason))
     return document
 
