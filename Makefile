@@ -10,7 +10,8 @@ CDK := .venv-cdk
 PACKAGES := libs/platform_sdk libs/aws_simulator libs/local_aws services/orders services/users services/inventory
 DOCKERFILES := $(wildcard services/*/Dockerfile)
 VERSION ?= dev
-# ENVIRONMENT/SERVICE for each service in each environment on AWS: the stacks that checkov reads.
+# ENVIRONMENT/SERVICE for each service in each environment on AWS: the stacks that checkov reads, in one folder with the
+# shared templates: of two folders, it reads only the first.
 ON_AWS := $(filter-out local,$(patsubst deploy/environments/%.toml,%,$(wildcard deploy/environments/*.toml)))
 STACKS := $(foreach environment,$(ON_AWS),$(patsubst services/%/platform.toml,$(environment)/%,$(wildcard services/*/platform.toml)))
 SOURCES := libs services tests benchmarks deploy
@@ -53,7 +54,7 @@ check: $(STAMP) $(CHECKOV)/.installed ## Lint, format, types, import contracts, 
 	@echo "check: platform.toml"; $(BIN)/platform check
 	@echo "check: checkov"; stacks=$$(mktemp -d) && trap 'rm -r "$$stacks"' EXIT && for pair in $(STACKS); do \
 		$(BIN)/platform render $${pair#*/} --env $${pair%/*} --document stack > "$$stacks/$${pair%/*}-$${pair#*/}.yaml" || exit 1; \
-	done && $(CHECKOV)/bin/checkov --directory deploy/cloudformation --directory "$$stacks" --framework cloudformation --quiet --compact --skip-download
+	done && cp deploy/cloudformation/*.yaml "$$stacks" && $(CHECKOV)/bin/checkov --directory "$$stacks" --framework cloudformation --quiet --compact --skip-download
 	@echo "check: hadolint"; $(BIN)/hadolint $(DOCKERFILES) benchmarks/*.Dockerfile deploy/*/Dockerfile
 
 format: $(STAMP) ## Format the code
