@@ -168,7 +168,15 @@ def ready_change_set(desired: DesiredStack, before: Stack | None, context: Apply
     """Create a change set. One that changes nothing is deleted: a stack keeps a limited number."""
     name = change_set_name(desired, before, context.run)
     try:
-        create_change_set(desired, before, name, context)
+        context.aws.stacks.create_change_set(
+            desired.name,
+            change_set=name,
+            kind="CREATE" if before is None else "UPDATE",
+            template=desired.template,
+            parameters=desired.parameters,
+            tags=desired.tags if before is None else None,
+            role_arn=desired.role_arn,
+        )
     except AwsCallFailed as error:
         raise refused(desired, error) from error
     change_set = await_change_set(desired, name, context)
@@ -189,19 +197,6 @@ def change_set_name(desired: DesiredStack, before: Stack | None, run: str) -> st
     """Return the same name for the same content on the same stack in one run, so that the call may be repeated."""
     content = json.dumps([desired.template, desired.parameters, str(before and before.updated_at)]).encode()
     return f"apply-{run}-{hashlib.sha256(content).hexdigest()[:12]}"
-
-
-def create_change_set(desired: DesiredStack, before: Stack | None, name: str, context: ApplyContext) -> None:
-    kind: Literal["CREATE", "UPDATE"] = "CREATE" if before is None else "UPDATE"
-    context.aws.stacks.create_change_set(
-        desired.name,
-        change_set=name,
-        kind=kind,
-        template=desired.template,
-        parameters=desired.parameters,
-        tags=desired.tags if before is None else None,
-        role_arn=desired.role_arn,
-    )
 
 
 def refused(desired: DesiredStack, error: AwsCallFailed) -> AwsCallFailed | StackFailed:

@@ -23,11 +23,11 @@ from platform_sdk.deploy.release.events import InterruptedBySignal, RollingBack
 from platform_sdk.deploy.release.history import paired_worker_revision
 from platform_sdk.deploy.release.lock import LockLost
 from platform_sdk.deploy.release.migrate import migrate
-from platform_sdk.deploy.release.options import NewImage, Release
+from platform_sdk.deploy.release.options import ExistingRevisions, NewImage, Release
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.preflight import refuse_unless_ready
 from platform_sdk.deploy.release.recovery import recover_interrupted_release
-from platform_sdk.deploy.release.register import Revisions, register, register_tasks
+from platform_sdk.deploy.release.register import register, register_tasks
 from platform_sdk.deploy.release.traffic_shift import created_by_us, following_of, shift_traffic
 from platform_sdk.deploy.release.worker import return_worker, return_worker_on_failure, roll_worker
 from platform_sdk.deploy.state import ServiceState
@@ -100,7 +100,7 @@ def rescue(context: ReleaseContext) -> Iterator[None]:
         abort_on_aws_error(context, error)
 
 
-def register_revisions(context: ReleaseContext, state: ServiceState) -> Revisions:
+def register_revisions(context: ReleaseContext, state: ServiceState) -> ExistingRevisions:
     journal = context.journal
     context.checkpoint()
     with context.stage("register"):
@@ -112,7 +112,7 @@ def register_revisions(context: ReleaseContext, state: ServiceState) -> Revision
     return revisions
 
 
-def end_if_live(context: ReleaseContext, state: ServiceState, revisions: Revisions) -> None:
+def end_if_live(context: ReleaseContext, state: ServiceState, revisions: ExistingRevisions) -> None:
     """Raise ReleaseEnded if both revisions run and no deployment could change that."""
     worker = state.worker.task_definition if state.worker else None
     serves = serving_in(state).is_all(revisions.api)

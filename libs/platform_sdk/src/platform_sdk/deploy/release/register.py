@@ -1,6 +1,5 @@
 """The first stage: turn a target into revisions. The same document is not registered again."""
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -17,31 +16,23 @@ MAX_LOOKBACK: Final = 25
 """Revisions of a family."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revisions:
-    """ARNs. `worker` is None where there is none, or none of this version."""
-
-    api: str
-    worker: str | None
-
-
-def register(context: ReleaseContext, state: ServiceState) -> Revisions:
+def register(context: ReleaseContext, state: ServiceState) -> ExistingRevisions:
     """Return the revisions to run. Those of a new image are registered, unless the same document is already."""
     match context.release.target:
-        case ExistingRevisions(api=api, worker=worker):
-            return Revisions(api=api, worker=worker)
+        case ExistingRevisions() as revisions:
+            return revisions
         case NewImage(uri=uri):
             return register_image(context, state, uri)
 
 
-def register_image(context: ReleaseContext, state: ServiceState, image: str) -> Revisions:
+def register_image(context: ReleaseContext, state: ServiceState, image: str) -> ExistingRevisions:
     spec, environment = context.spec, context.environment
     api = render_task_definition(spec, environment, image=image)
     worker = None
     if spec.worker is not None:
         document = render_task_definition(spec, environment, image=image, role="worker")
         worker = registered(context, "worker", document, known_of(state, "worker"))
-    return Revisions(worker=worker, api=registered(context, "api", api, known_of(state, "api")))
+    return ExistingRevisions(worker=worker, api=registered(context, "api", api, known_of(state, "api")))
 
 
 def register_tasks(context: ReleaseContext, state: ServiceState) -> None:
