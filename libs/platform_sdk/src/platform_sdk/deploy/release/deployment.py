@@ -212,10 +212,10 @@ class Serving:
         return f"{name} is the primary task set with {self.percent} % of the traffic{others}"
 
 
-def who_serves(context: ReleaseContext, group: DeploymentGroup, target_groups: tuple[TargetGroup, ...]) -> Serving:
+def who_serves(context: ReleaseContext, following: Following) -> Serving:
     service = context.aws.ecs.service(context.cluster, context.api)
-    rules = context.aws.load_balancing.rules(group.production_listener)
-    return serving_of(service, rules, target_groups)
+    rules = context.aws.load_balancing.rules(following.group.production_listener)
+    return serving_of(service, rules, following.target_groups)
 
 
 def serving_in(state: ServiceState) -> Serving:
@@ -278,7 +278,7 @@ def await_rollback(context: ReleaseContext, failed: DeploymentFailed, baseline: 
     with context.stage("roll back"):
         follow_rollback(context, failed)
     id, status = failed.following.deployment_id, failed.seen.deployment.status.lower()
-    serving = who_serves(context, baseline.group, baseline.target_groups)
+    serving = who_serves(context, failed.following)
     other = began_since(context, failed.seen.deployment)
     if other is not None:
         what = f"the deployment {id} {status}, and another one, {other.id}, replaced it"

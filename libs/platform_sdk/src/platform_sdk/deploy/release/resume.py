@@ -38,7 +38,7 @@ def wait(deployment: Deployment, context: ReleaseContext) -> Outcome:
         raise NotARelease(
             f"{deployment.id} was not made by a release",
             because=f"its description is `{deployment.description}`",
-            hint=f"`platform history {context.spec.name} --env {context.environment.name}` lists the releases"
+            hint=f"`{context.history_command}` lists the releases"
             + (f"; {deployment.id} rolls {deployment.rolls_back} back" if deployment.rolls_back else ""),
         )
     context.start(release_of(description, context))
@@ -84,8 +84,8 @@ def follow_to_end(context: ReleaseContext, deployment: Deployment, state: Servic
     try:
         with context.stage("shift"):
             seen = follow(context, following, "traffic")
-            confirm(context, following, seen, journal.revision, baseline)
-        end_with_bake(context, following, seen, journal.revision, baseline, state)
+            confirm(context, following, seen, journal.revision)
+        end_with_bake(context, following, seen, journal.revision, state)
     except DeploymentFailed as failed:
         await_rollback(context, failed, baseline)
 

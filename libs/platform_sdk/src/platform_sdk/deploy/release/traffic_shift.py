@@ -41,10 +41,10 @@ def shift_traffic(context: ReleaseContext, revision: str, state: ServiceState) -
         with suspend_autoscaling(context, baseline.scaling), context.stage("shift"):
             following = begin(context, revision, baseline)
             seen = follow(context, following, "traffic")
-            confirm(context, following, seen, revision, baseline)
+            confirm(context, following, seen, revision)
         bake_minutes = baseline.group.bake_minutes
         context.emit(TrafficShifted(deployment_id=following.deployment_id, bake_minutes=bake_minutes))
-        end_with_bake(context, following, seen, revision, baseline, state)
+        end_with_bake(context, following, seen, revision, state)
     except DeploymentFailed as failed:
         await_rollback(context, failed, baseline)
 
@@ -57,12 +57,7 @@ def detach(context: ReleaseContext, revision: str, baseline: TrafficBaseline) ->
 
 
 def end_with_bake(
-    context: ReleaseContext,
-    following: Following,
-    seen: Seen,
-    revision: str,
-    baseline: TrafficBaseline,
-    state: ServiceState,
+    context: ReleaseContext, following: Following, seen: Seen, revision: str, state: ServiceState
 ) -> NoReturn:
     """Wait for the end of the bake time, if that is requested, and end the release. Until then an alarm still rolls
     the deployment back to the original tasks.
@@ -77,7 +72,7 @@ def end_with_bake(
     else:
         with context.stage("bake"):
             seen = follow(context, following, "done")
-            confirm(context, following, seen, revision, baseline)
+            confirm(context, following, seen, revision)
         ended = ReleaseEnded("released", f"{version} serves all users")
     register_tasks(context, state)
     raise ended
@@ -179,9 +174,7 @@ def running_deployment_of(context: ReleaseContext, revision: str) -> Deployment 
     return None
 
 
-def confirm(
-    context: ReleaseContext, following: Following, seen: Seen, revision: str, baseline: TrafficBaseline
-) -> None:
+def confirm(context: ReleaseContext, following: Following, seen: Seen, revision: str) -> None:
     """
     Raises:
         DeploymentFailed: CodeDeploy says so.
@@ -191,7 +184,7 @@ def confirm(
         context.confirm_lock()
         raise DeploymentFailed(following, seen)
     until = context.now() + timedelta(seconds=CONFIRM_SECONDS)
-    while not (serving := who_serves(context, baseline.group, baseline.target_groups)).is_all(revision):
+    while not (serving := who_serves(context, following)).is_all(revision):
         if context.now() > until:
             what = f"the deployment {following.deployment_id} ended, but {serving}"
             raise ReleaseEnded("superseded", what)
