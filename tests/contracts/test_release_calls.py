@@ -84,4 +84,4 @@ def test_a_denied_call_is_refused_and_the_release_continues() -> None:
     outcome = case.deploy("v2")
     found = next(check for check in outcome.checks if check.name == "secrets")
     assert (found.status, outcome.exit_code) == ("SKIP", 0)
-    assert "may not be read" in found.reason
+    assert "may not read" in found.reason

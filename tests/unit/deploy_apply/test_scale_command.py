@@ -124,7 +124,7 @@ def test_other_changes_in_the_file_are_not_applied(desk: Desk) -> None:
     assert result.exit_code == 1
     assert "because: its stack would change in " in result.stderr
     assert "OrdersQueue" in result.stderr
-    assert "`platform apply orders --env production` brings it all" in result.stderr
+    assert "`platform apply orders --env production` makes them" in result.stderr
     assert desk.text == before
     assert desk.account.written() == []
 
