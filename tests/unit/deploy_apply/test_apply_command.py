@@ -196,7 +196,7 @@ def test_a_signal_leaves_the_update_to_aws_and_says_how_to_follow_it() -> None:
     )
 
     assert result.exit_code == 128 + signal.SIGTERM
-    assert "`platform apply orders --env staging` follows it" in result.stderr
+    assert "`platform apply orders --env staging` follows them" in result.stderr
     assert account.status("platform-staging-orders") == "CREATE_IN_PROGRESS"
     followed = Shell(account)("apply", "orders", "--env", "staging", "--yes")
     assert followed.exit_code == 0
@@ -290,7 +290,7 @@ def test_unlocking_asks_first_and_says_whose_the_lock_was() -> None:
     nobody = shell("unlock", "orders", "--env", "staging", "--json")
 
     assert declined.exit_code == 1
-    assert "was left to ci" in declined.stderr
+    assert "stays with ci" in declined.stderr
     assert json.loads(unanswered.stdout)["error"]["hint"] == "use --yes where nobody can answer"
     assert "held by ci for its release of v2 since 2026-01-05" in declined.stderr
     assert (agreed.exit_code, agreed.stdout) == (0, "orders in staging is unlocked; it was locked by ci\n")
