@@ -15,7 +15,7 @@ from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from tests.contracts.test_pipeline_roles import listed
-from tests.support.applying import Applying, copy_of, everything, service_region
+from tests.support.applying import Applying, account_with_service, copy_of, everything
 from tests.support.repository import FIXTURES
 
 PRODUCTION, SPECS = everything("production")
@@ -26,7 +26,7 @@ ROLE: Final = "platform-production-plan"
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Applying:
     monkeypatch.chdir(FIXTURES)
-    found = copy_of(service_region("production", "orders"))
+    found = copy_of(account_with_service("production", "orders"))
     found.simulator.calls.clear()
     return found
 

@@ -12,7 +12,7 @@ from platform_sdk.deploy.apply import Applied, LockOptions, apply_service
 from platform_sdk.deploy.observe import observe_service
 from platform_sdk.deploy.plan.stack import live_of
 from platform_sdk.deploy.render.stack_update import Live
-from tests.support.applying import Applying, Killed, copy_of, everything, service_region
+from tests.support.applying import Applying, Killed, account_with_service, copy_of, everything
 
 PRODUCTION, SPECS = everything("production")
 ORDERS = SPECS["orders"]
@@ -22,7 +22,7 @@ LOCK = ("platform-production-locks", "release/orders")
 
 
 def released_account() -> Applying:
-    return copy_of(service_region("production", "orders"))
+    return copy_of(account_with_service("production", "orders"))
 
 
 def run(account: Applying, **tools: Any) -> Applied:

@@ -113,7 +113,7 @@ def empty_account(account_id: str = "444455556666") -> Applying:
 
 
 @cache
-def shared_region(environment_name: str, service: str) -> bytes:
+def account_with_shared_stacks(environment_name: str, service: str) -> bytes:
     """Return a pickled account with all that services share, and no stack of the service itself."""
     environment, specs = everything(environment_name)
     simulator = AwsSimulator(clock=SteppedClock(START), account_id=environment.account_id, region=environment.region)
@@ -123,10 +123,10 @@ def shared_region(environment_name: str, service: str) -> bytes:
 
 
 @cache
-def service_region(environment_name: str, service: str) -> bytes:
+def account_with_service(environment_name: str, service: str) -> bytes:
     """Return a pickled account with the stack of the service, and a first release of it."""
     environment, specs = everything(environment_name)
-    account = copy_of(shared_region(environment_name, service))
+    account = copy_of(account_with_shared_stacks(environment_name, service))
     apply_service(specs[service], environment, account.context(), LockOptions(owner="setup"))
     released(account.simulator, FIXTURES, environment, specs[service], "v1")
     return pickle.dumps(account.simulator)

@@ -94,8 +94,8 @@ class Console:
 
 @pytest.fixture
 def simulator(request: pytest.FixtureRequest) -> AwsSimulator:
-    """Of the account that staging has: empty, or with the region if the test asks for it."""
-    copied: AwsSimulator = pickle.loads(built()) if "region" in request.fixturenames else empty()
+    """An account: empty, or with all stacks of staging if the test uses `staging`."""
+    copied: AwsSimulator = pickle.loads(built()) if "staging" in request.fixturenames else empty()
     return copied
 
 
@@ -116,7 +116,7 @@ def console(simulator: AwsSimulator) -> Console:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
+class Staging:
     """Staging with its three services, none of them released."""
 
     simulator: AwsSimulator
@@ -125,6 +125,6 @@ class Region:
 
 
 @pytest.fixture
-def region(simulator: AwsSimulator) -> Region:
+def staging(simulator: AwsSimulator) -> Staging:
     services = load_services(FIXTURES, "staging")
-    return Region(simulator=simulator, environment=STAGING, services={spec.name: spec for spec in services})
+    return Staging(simulator=simulator, environment=STAGING, services={spec.name: spec for spec in services})

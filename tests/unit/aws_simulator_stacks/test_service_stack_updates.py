@@ -17,8 +17,8 @@ from tests.support.repository import FIXTURES
 STACK = "platform-staging-orders"
 
 
-def rendered(region: Any, spec: ServiceSpec) -> str:
-    return json.dumps(render_service_stack(spec, region.environment))
+def rendered(staging: Any, spec: ServiceSpec) -> str:
+    return json.dumps(render_service_stack(spec, staging.environment))
 
 
 def kept(template: str) -> dict[str, None]:
@@ -42,9 +42,9 @@ def changes(change_set: Any) -> dict[str, tuple[str, str, tuple[str, ...]]]:
     }
 
 
-def weights(region: Any, priority: int) -> dict[str, int]:
+def weights(staging: Any, priority: int) -> dict[str, int]:
     """Of the production rule: end of the target group's name, and its weight."""
-    ssm, elbv2 = region.simulator.client("ssm"), region.simulator.client("elbv2")
+    ssm, elbv2 = staging.simulator.client("ssm"), staging.simulator.client("elbv2")
     listener = ssm.get_parameter(Name="/platform/staging/edge/production-listener-arn")["Parameter"]["Value"]
     (rule,) = (one for one in elbv2.describe_rules(ListenerArn=listener)["Rules"] if one["Priority"] == str(priority))
     groups = rule["Actions"][0]["ForwardConfig"]["TargetGroups"]
@@ -52,10 +52,10 @@ def weights(region: Any, priority: int) -> dict[str, int]:
 
 
 @pytest.fixture
-def orders(region: Any) -> ServiceSpec:
+def orders(staging: Any) -> ServiceSpec:
     """Released once: green is live."""
-    spec: ServiceSpec = region.services["orders"]
-    released(region.simulator, FIXTURES, region.environment, spec, "v1")
+    spec: ServiceSpec = staging.services["orders"]
+    released(staging.simulator, FIXTURES, staging.environment, spec, "v1")
     return spec
 
 
@@ -63,8 +63,8 @@ def touched(console: Any, since: int) -> set[str]:
     return {name for name, _ in console.events(STACK)[since:]} - {STACK}
 
 
-def test_the_same_template_is_no_change(region: Any, console: Any) -> None:
-    template = rendered(region, region.services["orders"])
+def test_the_same_template_is_no_change(staging: Any, console: Any) -> None:
+    template = rendered(staging, staging.services["orders"])
     change_set = console.plan(STACK, template, kept(template))
     assert (change_set["Status"], change_set["StatusReason"], change_set["Changes"]) == (
         "FAILED",
@@ -74,28 +74,28 @@ def test_the_same_template_is_no_change(region: Any, console: Any) -> None:
     assert change_set["ExecutionStatus"] == "UNAVAILABLE"
 
 
-def test_an_edit_of_scaling_touches_the_scalable_target_alone(region: Any, console: Any, orders: ServiceSpec) -> None:
+def test_an_edit_of_scaling_touches_the_scalable_target_alone(staging: Any, console: Any, orders: ServiceSpec) -> None:
     spec = replace(orders, scaling=replace(orders.scaling, max_tasks=50))
-    template, since = rendered(region, spec), len(console.events(STACK))
+    template, since = rendered(staging, spec), len(console.events(STACK))
     change_set = console.plan(STACK, template, kept(template))
     assert changes(change_set) == {"ScalableTarget": ("Modify", "False", ("MaxCapacity",))}
     console.client.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
     assert console.settle(STACK) == "UPDATE_COMPLETE"
     assert touched(console, since) == {"ScalableTarget"}
-    target = region.simulator.client("application-autoscaling").describe_scalable_targets(
+    target = staging.simulator.client("application-autoscaling").describe_scalable_targets(
         ServiceNamespace="ecs", ResourceIds=["service/platform-staging/staging-orders"]
     )["ScalableTargets"][0]
     assert (target["MinCapacity"], target["MaxCapacity"]) == (orders.scaling.min_tasks, 50)
-    assert weights(region, orders.priority) == {"blue": 0, "green": 100}
+    assert weights(staging, orders.priority) == {"blue": 0, "green": 100}
 
 
-def test_scaling_that_is_suspended_stays_so_during_an_update(region: Any, console: Any, orders: ServiceSpec) -> None:
-    scaling = region.simulator.client("application-autoscaling")
+def test_scaling_that_is_suspended_stays_so_during_an_update(staging: Any, console: Any, orders: ServiceSpec) -> None:
+    scaling = staging.simulator.client("application-autoscaling")
     suspended = {"DynamicScalingInSuspended": True, "DynamicScalingOutSuspended": True}
     where = {"ServiceNamespace": "ecs", "ResourceId": "service/platform-staging/staging-orders"}
     scaling.register_scalable_target(**where, ScalableDimension="ecs:service:DesiredCount", SuspendedState=suspended)
     spec = replace(orders, scaling=replace(orders.scaling, max_tasks=50))
-    template = rendered(region, spec)
+    template = rendered(staging, spec)
     console.apply(STACK, template, kept(template))
     (target,) = scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[where["ResourceId"]])[
         "ScalableTargets"
@@ -104,24 +104,24 @@ def test_scaling_that_is_suspended_stays_so_during_an_update(region: Any, consol
 
 
 def test_a_rule_that_changes_without_being_told_what_is_live_sends_users_to_the_old_target_group(
-    region: Any, console: Any, orders: ServiceSpec
+    staging: Any, console: Any, orders: ServiceSpec
 ) -> None:
     """What stack_updates is there to prevent."""
-    template = rendered(region, replace(orders, path="/purchases"))
+    template = rendered(staging, replace(orders, path="/purchases"))
     console.apply(STACK, template, kept(template))
-    assert weights(region, orders.priority) == {"blue": 100, "green": 0}
+    assert weights(staging, orders.priority) == {"blue": 100, "green": 0}
 
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_two_updates_change_a_rule_and_leave_its_weights(
-    region: Any, console: Any, orders: ServiceSpec, fails: bool
+    staging: Any, console: Any, orders: ServiceSpec, fails: bool
 ) -> None:
-    synchronise, change = updates(region, orders)
+    synchronise, change = updates(staging, orders)
     assert send(console, synchronise) == "UPDATE_COMPLETE"
     if fails:
-        region.simulator.service(CloudFormation).fail_resource(STACK, "TestRule", "No more of those.")
+        staging.simulator.service(CloudFormation).fail_resource(STACK, "TestRule", "No more of those.")
     assert send(console, change) == ("UPDATE_ROLLBACK_COMPLETE" if fails else "UPDATE_COMPLETE")
-    assert weights(region, orders.priority) == {"blue": 0, "green": 100}
+    assert weights(staging, orders.priority) == {"blue": 0, "green": 100}
 
 
 @pytest.mark.parametrize(
@@ -129,30 +129,30 @@ def test_two_updates_change_a_rule_and_leave_its_weights(
     [(False, "UPDATE_ROLLBACK_COMPLETE", "blue"), (True, "UPDATE_FAILED", "green")],
 )
 def test_the_first_of_the_two_updates_must_not_be_rolled_back_when_it_fails(
-    region: Any, console: Any, orders: ServiceSpec, disable_rollback: bool, status: str, live: str
+    staging: Any, console: Any, orders: ServiceSpec, disable_rollback: bool, status: str, live: str
 ) -> None:
     """Its previous text is outdated."""
-    synchronise, change = updates(region, orders)
-    region.simulator.service(CloudFormation).fail_resource(STACK, "TestRule", "No more of those.")
+    synchronise, change = updates(staging, orders)
+    staging.simulator.service(CloudFormation).fail_resource(STACK, "TestRule", "No more of those.")
     assert send(console, synchronise, DisableRollback=disable_rollback) == status
-    assert weights(region, orders.priority)[live] == 100
+    assert weights(staging, orders.priority)[live] == 100
     if disable_rollback:
         assert [send(console, update) for update in (synchronise, change)] == ["UPDATE_COMPLETE", "UPDATE_COMPLETE"]
-        assert weights(region, orders.priority)[live] == 100
+        assert weights(staging, orders.priority)[live] == 100
 
 
-def updates(region: Any, orders: ServiceSpec) -> list[StackUpdate]:
+def updates(staging: Any, orders: ServiceSpec) -> list[StackUpdate]:
     """For another path of the service, of which green is live."""
-    before = render_service_stack(orders, region.environment)
-    after = render_service_stack(replace(orders, path="/purchases"), region.environment)
-    live = Live(target_group="green", worker_task_definition=worker_revision(region))
+    before = render_service_stack(orders, staging.environment)
+    after = render_service_stack(replace(orders, path="/purchases"), staging.environment)
+    live = Live(target_group="green", worker_task_definition=worker_revision(staging))
     found = list(stack_updates(before, after, live))
     assert [update.why for update in found] == ["synchronise", "change"]
     return found
 
 
-def worker_revision(region: Any) -> str:
-    (worker,) = region.simulator.client("ecs").describe_services(
+def worker_revision(staging: Any) -> str:
+    (worker,) = staging.simulator.client("ecs").describe_services(
         cluster="platform-staging", services=["staging-orders-worker"]
     )["services"]
     return str(worker["taskDefinition"])
@@ -164,8 +164,8 @@ def send(console: Any, update: StackUpdate, **more: Any) -> str:
     return str(console.execute(STACK, console.plan(STACK, json.dumps(update.template), values), **more))
 
 
-def test_ecs_refuses_the_service_that_codedeploy_deploys(region: Any, console: Any, orders: ServiceSpec) -> None:
-    template = json.loads(rendered(region, orders))
+def test_ecs_refuses_the_service_that_codedeploy_deploys(staging: Any, console: Any, orders: ServiceSpec) -> None:
+    template = json.loads(rendered(staging, orders))
     template["Resources"]["Service"]["Properties"]["HealthCheckGracePeriodSeconds"] = 300
     assert console.apply(STACK, json.dumps(template), kept(json.dumps(template))) == "UPDATE_ROLLBACK_FAILED"
     assert (
@@ -176,9 +176,9 @@ def test_ecs_refuses_the_service_that_codedeploy_deploys(region: Any, console: A
     assert console.settle(STACK) == "UPDATE_ROLLBACK_COMPLETE"
 
 
-def test_a_target_group_without_a_listener_is_refused(region: Any, console: Any) -> None:
-    spec = replace(region.services["users"], name="returns", path="/returns", priority=7)
-    template = json.loads(rendered(region, spec))
+def test_a_target_group_without_a_listener_is_refused(staging: Any, console: Any) -> None:
+    spec = replace(staging.services["users"], name="returns", path="/returns", priority=7)
+    template = json.loads(rendered(staging, spec))
     template["Resources"]["Service"]["DependsOn"] = []
     for rule in ("ProductionRule", "TestRule"):
         del template["Resources"][rule]
@@ -190,9 +190,9 @@ def test_a_target_group_without_a_listener_is_refused(region: Any, console: Any)
     )
 
 
-def test_a_change_of_a_role_shows_what_may_follow_from_it(region: Any, console: Any) -> None:
+def test_a_change_of_a_role_shows_what_may_follow_from_it(staging: Any, console: Any) -> None:
     """CloudFormation cannot know whether an attribute of what it changes will be the same."""
-    template = json.loads(rendered(region, region.services["orders"]))
+    template = json.loads(rendered(staging, staging.services["orders"]))
     role = template["Resources"]["DeployRole"]["Properties"]["AssumeRolePolicyDocument"]
     role["Statement"][0]["Sid"] = "CodeDeploy"
     found = console.plan(STACK, json.dumps(template), kept(json.dumps(template)))
@@ -206,28 +206,28 @@ def test_a_change_of_a_role_shows_what_may_follow_from_it(region: Any, console: 
     assert touched(console, since) == {"DeployRole"}
 
 
-def test_another_listener_port_would_replace_the_target_group(region: Any, console: Any) -> None:
-    template = json.loads(rendered(region, region.services["orders"]))
+def test_another_listener_port_would_replace_the_target_group(staging: Any, console: Any) -> None:
+    template = json.loads(rendered(staging, staging.services["orders"]))
     template["Resources"]["GreenTargetGroup"]["Properties"]["Port"] = 9
     found = changes(console.plan(STACK, json.dumps(template), kept(json.dumps(template))))
     assert found["GreenTargetGroup"] == ("Modify", "True", ("Port",))
     assert found["ProductionRule"] == ("Modify", "False", ())
 
 
-def test_a_new_alarm_and_one_that_goes(region: Any, console: Any, orders: ServiceSpec) -> None:
+def test_a_new_alarm_and_one_that_goes(staging: Any, console: Any, orders: ServiceSpec) -> None:
     fewer = tuple(alarm for alarm in orders.alarms if alarm.kind != "latency_p99")
-    template = rendered(region, replace(orders, alarms=fewer))
+    template = rendered(staging, replace(orders, alarms=fewer))
     found = changes(console.plan(STACK, template, kept(template)))
     assert found["LatencyP99Alarm"][0] == "Remove"
     assert "AlarmConfiguration" in found["DeploymentGroup"][2]
     assert console.apply(STACK, template, kept(template)) == "UPDATE_COMPLETE"
-    names = {one["AlarmName"] for one in region.simulator.client("cloudwatch").describe_alarms()["MetricAlarms"]}
+    names = {one["AlarmName"] for one in staging.simulator.client("cloudwatch").describe_alarms()["MetricAlarms"]}
     assert not any("orders" in name and "latency" in name for name in names)
 
 
-def test_a_stack_that_is_being_updated_takes_no_other_change(region: Any, console: Any, orders: ServiceSpec) -> None:
+def test_a_stack_that_is_being_updated_takes_no_other_change(staging: Any, console: Any, orders: ServiceSpec) -> None:
     spec = replace(orders, log_retention_days=545)
-    template = rendered(region, spec)
+    template = rendered(staging, spec)
     first = console.plan(STACK, template, kept(template))
     second = console.plan(STACK, template, kept(template))
     console.client.execute_change_set(ChangeSetName=first["ChangeSetId"])

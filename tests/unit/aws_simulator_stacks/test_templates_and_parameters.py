@@ -23,7 +23,7 @@ Resources:
     DependsOn: Other
     Properties:
       AssumeRolePolicyDocument: {Version: 2012-10-17, Statement: []}
-      Path: !Sub "/${AWS::Region}/${!Literal}/"
+      Path: !Sub "/${AWS::Staging}/${!Literal}/"
       Name: !If [IsOne, !GetAtt Other.TopicName, !Ref "AWS::NoValue"]
   Other: {Type: AWS::SNS::Topic}
 """
@@ -31,7 +31,7 @@ Resources:
 
 def scope(**values: Any) -> Scope:
     return Scope(
-        values={"AWS::Region": "us-east-1", "Count": "1", "Zones": ["a", "b"], **values},
+        values={"AWS::Staging": "us-east-1", "Count": "1", "Zones": ["a", "b"], **values},
         conditions={"IsOne": {"Fn::Equals": [{"Ref": "Count"}, 1]}},
         mappings={"Sizes": {"small": {"cpu": 256}}},
         reference=lambda name: f"id-of-{name}",
@@ -44,7 +44,7 @@ def test_short_forms_are_written_out_and_dates_stay_text() -> None:
     assert role.depends_on == ("Other",)
     assert role.properties == {
         "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []},
-        "Path": {"Fn::Sub": "/${AWS::Region}/${!Literal}/"},
+        "Path": {"Fn::Sub": "/${AWS::Staging}/${!Literal}/"},
         "Name": {"Fn::If": ["IsOne", {"Fn::GetAtt": ["Other", "TopicName"]}, {"Ref": "AWS::NoValue"}]},
     }
 

@@ -14,7 +14,14 @@ from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.release.lock import ReleaseLock
-from tests.support.applying import Applying, copy_of, empty_account, everything, service_region, shared_region
+from tests.support.applying import (
+    Applying,
+    account_with_service,
+    account_with_shared_stacks,
+    copy_of,
+    empty_account,
+    everything,
+)
 from tests.support.repository import FIXTURES
 
 STAGING, SPECS = everything("staging")
@@ -41,7 +48,7 @@ def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def orders_to_be_created() -> Shell:
-    return Shell(copy_of(shared_region("staging", "orders")))
+    return Shell(copy_of(account_with_shared_stacks("staging", "orders")))
 
 
 def test_all_shared_stacks_are_created_and_a_second_apply_changes_nothing() -> None:
@@ -158,7 +165,7 @@ def test_a_failure_is_reported_with_resource_reason_and_remedy() -> None:
 
 
 def test_a_loss_is_refused_and_named() -> None:
-    shell = Shell(copy_of(shared_region("staging", "orders")))
+    shell = Shell(copy_of(account_with_shared_stacks("staging", "orders")))
     client = shell.account.simulator.client("cloudformation")
     body = {"Resources": {"Repository": {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": "old"}}}}
     name = "platform-staging-registry-users"
@@ -189,7 +196,7 @@ class InterruptingClock:
 
 
 def test_a_signal_leaves_the_update_to_aws_and_says_how_to_follow_it() -> None:
-    account = copy_of(shared_region("staging", "orders"))
+    account = copy_of(account_with_shared_stacks("staging", "orders"))
 
     result = Shell(account, InterruptingClock(account.simulator.clock, 30))(
         "apply", "orders", "--env", "staging", "--yes"
@@ -307,6 +314,6 @@ def test_a_lock_whose_time_is_over_needs_no_unlocking() -> None:
 
 
 def test_a_released_service_is_up_to_date() -> None:
-    result = Shell(copy_of(service_region("staging", "orders")))("apply", "orders", "--env", "staging")
+    result = Shell(copy_of(account_with_service("staging", "orders")))("apply", "orders", "--env", "staging")
 
     assert (result.exit_code, result.stdout) == (0, "orders in staging: 1 unchanged\n")

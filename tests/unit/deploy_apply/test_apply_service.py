@@ -21,11 +21,11 @@ from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.state import ServiceState
 from tests.support.applying import (
     Applying,
+    account_with_service,
+    account_with_shared_stacks,
     copy_of,
     empty_account,
     everything,
-    service_region,
-    shared_region,
 )
 from tests.support.repository import FIXTURES
 
@@ -50,7 +50,7 @@ def with_longer_logs(spec: ServiceSpec) -> ServiceSpec:
 
 
 def released_account() -> Applying:
-    return copy_of(service_region("production", "orders"))
+    return copy_of(account_with_service("production", "orders"))
 
 
 def run(account: Applying, spec: ServiceSpec = ORDERS, turn: LockOptions = TURN, **tools: Any) -> Applied:
@@ -70,7 +70,7 @@ def moved(account: Applying) -> set[str]:
 
 
 def test_a_service_comes_into_being_in_one_go() -> None:
-    account = copy_of(shared_region("production", "orders"))
+    account = copy_of(account_with_shared_stacks("production", "orders"))
 
     applied = run(account)
 
@@ -249,7 +249,7 @@ def test_a_release_that_holds_the_lock_is_waited_for_and_then_named() -> None:
 
 
 def test_a_long_update_renews_the_lock_and_gives_it_back() -> None:
-    account = copy_of(shared_region("production", "orders"))
+    account = copy_of(account_with_shared_stacks("production", "orders"))
 
     run(account)
 
@@ -258,7 +258,7 @@ def test_a_long_update_renews_the_lock_and_gives_it_back() -> None:
 
 
 def test_after_the_lock_is_lost_nothing_is_changed() -> None:
-    account = copy_of(shared_region("production", "orders"))
+    account = copy_of(account_with_shared_stacks("production", "orders"))
 
     def unlock(event: ApplyEvent) -> None:
         if isinstance(event, ResourceMoved) and event.event.status == "CREATE_IN_PROGRESS":
@@ -297,7 +297,7 @@ def test_without_the_shared_stacks_it_says_how_to_make_them() -> None:
 
 
 def test_a_first_creation_that_failed_is_cleared_up_and_made_anew() -> None:
-    account = copy_of(shared_region("production", "orders"))
+    account = copy_of(account_with_shared_stacks("production", "orders"))
     account.cloudformation.fail_resource(NAME, "Service", "The target group does not have an associated load balancer")
     with pytest.raises(StackFailed, match="ROLLBACK_COMPLETE"):
         run(account)

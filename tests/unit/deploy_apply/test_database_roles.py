@@ -13,14 +13,14 @@ from platform_sdk.deploy.apply.database_roles import (
     make_database_roles,
 )
 from platform_sdk.deploy.aws import AccessDenied, AwsCallFailed, AwsUnavailable
-from tests.support.applying import Applying, Killed, copy_of, empty_account, everything, shared_region
+from tests.support.applying import Applying, Killed, account_with_shared_stacks, copy_of, empty_account, everything
 
 STAGING, SPECS = everything("staging")
 ORDERS = SPECS["orders"]
 
 
 def account() -> Applying:
-    return copy_of(shared_region("staging", "orders"))
+    return copy_of(account_with_shared_stacks("staging", "orders"))
 
 
 def made(applying: Applying) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.release.lock import ReleaseLock
-from tests.support.applying import Applying, copy_of, everything, service_region, shared_region
+from tests.support.applying import Applying, account_with_service, account_with_shared_stacks, copy_of, everything
 from tests.support.repository import FIXTURES
 
 PRODUCTION, _ = everything("production")
@@ -53,7 +53,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A copy of what the commands read."""
     shutil.copytree(FIXTURES, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    account = copy_of(service_region("production", "orders"))
+    account = copy_of(account_with_service("production", "orders"))
     account.simulator.calls.clear()
     return Desk(tmp_path, account)
 
@@ -131,7 +131,7 @@ def test_other_changes_in_the_file_are_not_applied(desk: Desk) -> None:
 
 def test_without_a_stack_there_is_nothing_to_scale(desk: Desk) -> None:
     before = desk.text
-    desk = replace(desk, account=copy_of(shared_region("production", "orders")))
+    desk = replace(desk, account=copy_of(account_with_shared_stacks("production", "orders")))
 
     result = desk.scale("--min", "4", "--yes", "--json")
 

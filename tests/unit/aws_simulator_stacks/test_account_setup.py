@@ -1,4 +1,4 @@
-"""The region that tests start from: everything that the templates make, under the names that a release looks for."""
+"""The account that tests start from: everything that the templates make, under the names that a release looks for."""
 
 import json
 import re
@@ -20,10 +20,10 @@ from platform_sdk.deploy.shared import load_shared_stacks
 from tests.support.repository import FIXTURES
 
 
-def test_every_stack_is_complete_and_was_made_in_order(region: Any) -> None:
-    stacks = region.simulator.service(CloudFormation).stacks
-    shared = [one.name for one in load_shared_stacks(FIXTURES, region.environment, list(region.services.values()))]
-    own = [stack_name(spec, region.environment) for spec in region.services.values()]
+def test_every_stack_is_complete_and_was_made_in_order(staging: Any) -> None:
+    stacks = staging.simulator.service(CloudFormation).stacks
+    shared = [one.name for one in load_shared_stacks(FIXTURES, staging.environment, list(staging.services.values()))]
+    own = [stack_name(spec, staging.environment) for spec in staging.services.values()]
     assert [(stack.name, stack.status) for stack in stacks] == [(name, "CREATE_COMPLETE") for name in [*shared, *own]]
 
 
@@ -49,12 +49,12 @@ def test_what_stacks_write_down_for_each_other_is_of_the_form_that_aws_gives(env
     assert [name for name, form in forms.items() if not re.fullmatch(form, written[name])] == []
 
 
-def test_building_is_no_call_of_a_client(region: Any) -> None:
-    assert region.simulator.calls == []
+def test_building_is_no_call_of_a_client(staging: Any) -> None:
+    assert staging.simulator.calls == []
 
 
-def test_services_wait_for_their_first_release_with_a_placeholder(region: Any) -> None:
-    found = region.simulator.client("ecs").describe_services(
+def test_services_wait_for_their_first_release_with_a_placeholder(staging: Any) -> None:
+    found = staging.simulator.client("ecs").describe_services(
         cluster="platform-staging", services=["staging-orders", "staging-orders-worker"]
     )["services"]
     assert [(one["serviceName"], one["runningCount"]) for one in found] == [
@@ -64,8 +64,8 @@ def test_services_wait_for_their_first_release_with_a_placeholder(region: Any) -
     assert {one["taskDefinition"].rpartition("/")[2] for one in found} == {"staging-orders-placeholder:1"}
 
 
-def test_target_groups_rules_and_deployment_group_agree(region: Any) -> None:
-    ssm, elbv2 = region.simulator.client("ssm"), region.simulator.client("elbv2")
+def test_target_groups_rules_and_deployment_group_agree(staging: Any) -> None:
+    ssm, elbv2 = staging.simulator.client("ssm"), staging.simulator.client("elbv2")
     listener = ssm.get_parameter(Name="/platform/staging/edge/production-listener-arn")["Parameter"]["Value"]
     rule = next(
         one
@@ -78,15 +78,15 @@ def test_target_groups_rules_and_deployment_group_agree(region: Any) -> None:
         (groups[0]["TargetGroupArn"], 100),
         (groups[1]["TargetGroupArn"], 0),
     ]
-    pair = region.simulator.client("codedeploy").get_deployment_group(
+    pair = staging.simulator.client("codedeploy").get_deployment_group(
         applicationName="staging-orders", deploymentGroupName="staging-orders"
     )["deploymentGroupInfo"]["loadBalancerInfo"]["targetGroupPairInfoList"][0]
     assert [one["name"] for one in pair["targetGroups"]] == ["staging-orders-blue", "staging-orders-green"]
     assert pair["prodTrafficRoute"]["listenerArns"] == [listener]
 
 
-def test_secrets_of_the_services_are_there_with_their_keys(region: Any) -> None:
-    client = region.simulator.client("secretsmanager")
+def test_secrets_of_the_services_are_there_with_their_keys(staging: Any) -> None:
+    client = staging.simulator.client("secretsmanager")
     for name in ("staging/orders/database", "staging/orders/cache"):
         found = client.get_secret_value(SecretId=f"platform/{name}")
         assert json.loads(found["SecretString"])["password"]
@@ -95,22 +95,22 @@ def test_secrets_of_the_services_are_there_with_their_keys(region: Any) -> None:
     assert orders["password"] == cache["password"]
 
 
-def test_the_table_of_locks_is_there(region: Any) -> None:
-    assert region.simulator.service(DynamoDb).tables["platform-staging-locks"].key == ("name",)
+def test_the_table_of_locks_is_there(staging: Any) -> None:
+    assert staging.simulator.service(DynamoDb).tables["platform-staging-locks"].key == ("name",)
 
 
-def test_roles_hold_the_documents_that_were_rendered(region: Any) -> None:
-    documents = region.simulator.service(Iam).documents("staging-orders-deploy")
-    service = region.simulator.arn("ecs", "service/platform-staging/staging-orders")
-    other = region.simulator.arn("ecs", "service/platform-staging/staging-users")
+def test_roles_hold_the_documents_that_were_rendered(staging: Any) -> None:
+    documents = staging.simulator.service(Iam).documents("staging-orders-deploy")
+    service = staging.simulator.arn("ecs", "service/platform-staging/staging-orders")
+    other = staging.simulator.arn("ecs", "service/platform-staging/staging-users")
     assert is_allowed(documents, "ecs:UpdateServicePrimaryTaskSet", service).allowed
     assert not is_allowed(documents, "ecs:UpdateServicePrimaryTaskSet", other).allowed
 
 
-def test_a_released_service_serves_all_users_with_its_image(region: Any) -> None:
-    orders = region.services["orders"]
-    image = released(region.simulator, FIXTURES, region.environment, orders, "v1")
-    ecs = region.simulator.client("ecs")
+def test_a_released_service_serves_all_users_with_its_image(staging: Any) -> None:
+    orders = staging.services["orders"]
+    image = released(staging.simulator, FIXTURES, staging.environment, orders, "v1")
+    ecs = staging.simulator.client("ecs")
     names = ["staging-orders", "staging-orders-worker"]
     api, worker = ecs.describe_services(cluster="platform-staging", services=names)["services"]
     (live,) = (one for one in api["taskSets"] if one["status"] == "PRIMARY")
@@ -120,23 +120,23 @@ def test_a_released_service_serves_all_users_with_its_image(region: Any) -> None
         assert containers["app"]["image"] == image
         assert {"key": "platform:version", "value": "v1"} in described["tags"]
     assert live["loadBalancers"][0]["targetGroupArn"].split("/")[1] == "staging-orders-green"
-    health = region.simulator.client("elbv2").describe_target_health(
+    health = staging.simulator.client("elbv2").describe_target_health(
         TargetGroupArn=live["loadBalancers"][0]["targetGroupArn"]
     )["TargetHealthDescriptions"]
     assert {one["TargetHealth"]["State"] for one in health} == {"healthy"}
 
 
-def test_a_second_release_goes_back_to_the_first_target_group(region: Any) -> None:
+def test_a_second_release_goes_back_to_the_first_target_group(staging: Any) -> None:
     for tag in ("v1", "v2"):
-        released(region.simulator, FIXTURES, region.environment, region.services["users"], tag)
-    (api,) = region.simulator.client("ecs").describe_services(cluster="platform-staging", services=["staging-users"])[
+        released(staging.simulator, FIXTURES, staging.environment, staging.services["users"], tag)
+    (api,) = staging.simulator.client("ecs").describe_services(cluster="platform-staging", services=["staging-users"])[
         "services"
     ]
     (live,) = (one for one in api["taskSets"] if one["status"] == "PRIMARY")
     assert live["loadBalancers"][0]["targetGroupArn"].split("/")[1] == "staging-users-blue"
 
 
-def test_a_release_of_a_bad_image_is_no_setup(region: Any) -> None:
+def test_a_release_of_a_bad_image_is_no_setup(staging: Any) -> None:
     crashing = Behaviour(kind="crashes")
     with pytest.raises(SetupFailed):
-        released(region.simulator, FIXTURES, region.environment, region.services["users"], "v1", crashing)
+        released(staging.simulator, FIXTURES, staging.environment, staging.services["users"], "v1", crashing)
