@@ -21,7 +21,7 @@ from platform_sdk.deploy.release.events import Emit, Migrating, ReleaseEvent, Tr
 from platform_sdk.deploy.release.execute import execute
 from platform_sdk.deploy.release.options import NewImage, Release, ReleaseOptions
 from platform_sdk.deploy.release.outcome import Outcome
-from platform_sdk.deploy.render.appspec import load_appspec_template
+from platform_sdk.deploy.render.codedeploy import load_appspec_template
 
 ROUNDS = 5
 ENVIRONMENT = load_environment(ROOT, "production")

@@ -10,10 +10,10 @@ from pathlib import Path
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.types import ServiceSpec
+from platform_sdk.deploy.render.cloudformation import to_yaml
 from platform_sdk.deploy.render.names import Role
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.task_definition import render_task_definition
-from platform_sdk.deploy.render.yaml import to_yaml
 
 ROLES: tuple[Role, ...] = ("api", "worker")
 

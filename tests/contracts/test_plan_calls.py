@@ -12,7 +12,7 @@ from aws_simulator.iam import Iam
 from aws_simulator.policies import is_allowed
 from platform_sdk.cli import platform
 from platform_sdk.cli.options import Outside
-from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.render.codedeploy import deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from tests.contracts.test_pipeline_roles import listed
 from tests.support.applying import Applying, account_with_service, copy_of, everything

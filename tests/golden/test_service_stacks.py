@@ -14,8 +14,8 @@ from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services, load_spec
 from platform_sdk.deploy.manifest.reference import reference
 from platform_sdk.deploy.manifest.types import ServiceSpec
+from platform_sdk.deploy.render.cloudformation import to_yaml
 from platform_sdk.deploy.render.service_stack import MAX_BYTES, MAX_RESOURCES, render_service_stack
-from platform_sdk.deploy.render.yaml import to_yaml
 from tests.support.goldens import agree, differences, masked, no_stale_goldens
 from tests.support.repository import FIXTURES, ROOT
 

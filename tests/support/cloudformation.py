@@ -11,8 +11,8 @@ import cfnlint.decode
 
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.render.cloudformation import to_yaml
 from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.render.yaml import to_yaml
 from platform_sdk.deploy.shared import SharedStack, load_shared_stacks
 from tests.support.repository import FIXTURES, ROOT
 

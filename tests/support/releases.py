@@ -25,7 +25,7 @@ from platform_sdk.deploy.release.options import IsAncestor, NewImage, Release, R
 from platform_sdk.deploy.release.outcome import Outcome
 from platform_sdk.deploy.release.resume import wait
 from platform_sdk.deploy.release.rollback import roll_back
-from platform_sdk.deploy.render.appspec import load_appspec_template
+from platform_sdk.deploy.render.codedeploy import load_appspec_template
 from platform_sdk.deploy.render.names import cluster_name, service_name, worker_service_name
 from platform_sdk.deploy.state import ScalableTarget
 from tests.support.repository import FIXTURES

@@ -27,10 +27,10 @@ from platform_sdk.deploy.observe import UnreadableTemplate, observe_service, obs
 from platform_sdk.deploy.plan import plan_service
 from platform_sdk.deploy.plan.drift import drift_of
 from platform_sdk.deploy.plan.stack import live_of
-from platform_sdk.deploy.render.appspec import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.render.cloudformation import to_yaml
+from platform_sdk.deploy.render.codedeploy import deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.task_definition import render_task_definition
-from platform_sdk.deploy.render.yaml import to_yaml
 from platform_sdk.deploy.shared import load_shared_stacks
 from tests.support.deployed_services import NOTHING
 from tests.support.repository import FIXTURES

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services, load_spec
 from platform_sdk.deploy.manifest.reference import reference
+from platform_sdk.deploy.render.cloudformation import from_yaml, to_yaml
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.task_definition import render_task_definition
-from platform_sdk.deploy.render.yaml import from_yaml, to_yaml
 from tests.support.repository import FIXTURES
 
 ENVIRONMENTS = [load_environment(FIXTURES, name) for name in ("local", "staging", "production")]

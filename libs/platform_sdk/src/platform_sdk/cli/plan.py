@@ -258,8 +258,8 @@ def shared_stacks(environment: "Environment") -> Iterator[str]:
 
 def every_document(spec: "ServiceSpec", environment: "Environment", image: str, revision: int) -> Iterator[str]:
     """Yield each document of a service as YAML, below a comment that names it."""
+    from platform_sdk.deploy.render.cloudformation import to_yaml
     from platform_sdk.deploy.render.task_definition import render_standalone_task
-    from platform_sdk.deploy.render.yaml import to_yaml
 
     yield f"# The task definition of the API.\n{to_yaml(task_definition(spec, environment, image, 'api'))}"
     if spec.worker is not None:
@@ -278,7 +278,7 @@ def task_definition(spec: "ServiceSpec", environment: "Environment", image: str,
 
 
 def appspec(spec: "ServiceSpec", environment: "Environment", revision: int) -> str:
-    from platform_sdk.deploy.render.appspec import load_appspec_template, render_appspec
+    from platform_sdk.deploy.render.codedeploy import load_appspec_template, render_appspec
     from platform_sdk.deploy.render.names import arn, service_name
 
     revised = arn(environment, "ecs", f"task-definition/{service_name(spec, environment)}:{revision}")
@@ -286,7 +286,7 @@ def appspec(spec: "ServiceSpec", environment: "Environment", revision: int) -> s
 
 
 def stack(spec: "ServiceSpec", environment: "Environment") -> str:
+    from platform_sdk.deploy.render.cloudformation import to_yaml
     from platform_sdk.deploy.render.service_stack import render_service_stack
-    from platform_sdk.deploy.render.yaml import to_yaml
 
     return to_yaml(render_service_stack(spec, environment))

@@ -254,7 +254,7 @@ def release_context(
     """Print progress and catch signals while the block runs."""
     from platform_sdk.deploy.diagnosis import AwsEvidence
     from platform_sdk.deploy.release.context import Interrupts, ReleaseContext, catching_signals
-    from platform_sdk.deploy.render.appspec import load_appspec_template
+    from platform_sdk.deploy.render.codedeploy import load_appspec_template
 
     git = git_here()
     interrupts = Interrupts(leave=leave_at_once)

@@ -133,7 +133,7 @@ def template_of(stack: Stack, gateway: "Stacks") -> Json:
     template = gateway.template(stack.name)
     if not isinstance(template, str):
         return template
-    from platform_sdk.deploy.render.yaml import from_yaml
+    from platform_sdk.deploy.render.cloudformation import from_yaml
 
     try:
         parsed = from_yaml(template)

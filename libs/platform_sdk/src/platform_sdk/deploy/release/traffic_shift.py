@@ -21,7 +21,7 @@ from platform_sdk.deploy.release.events import DeploymentCreated, TrafficShifted
 from platform_sdk.deploy.release.history import Description, parse_description
 from platform_sdk.deploy.release.outcome import Watched
 from platform_sdk.deploy.release.register import register_tasks
-from platform_sdk.deploy.render.appspec import AT_ONCE, deployment_request, render_appspec
+from platform_sdk.deploy.render.codedeploy import AT_ONCE, deployment_request, render_appspec
 from platform_sdk.deploy.state import RUNNING, Deployment, ServiceState
 
 CONFIRM_SECONDS: Final = 60

@@ -12,16 +12,14 @@ from platform_sdk.contract import RECEIVE_WAIT_SECONDS, dead_letter_queue_name, 
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.resources import Queue
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.render.alarms import alarms
-from platform_sdk.deploy.render.autoscaling import autoscaling
+from platform_sdk.deploy.render.alarms import alarms, dashboard
+from platform_sdk.deploy.render.autoscaling import autoscaling, schedules
 from platform_sdk.deploy.render.cloudformation import Json, checkov_skip, get, kept, policy, ref, resource
 from platform_sdk.deploy.render.codedeploy import codedeploy
-from platform_sdk.deploy.render.dashboard import dashboard
 from platform_sdk.deploy.render.ecs_services import HAS_WORKER_REVISION, ecs_services
 from platform_sdk.deploy.render.load_balancing import LIVE_IS_GREEN, load_balancing
 from platform_sdk.deploy.render.names import arn, log_group, logical
 from platform_sdk.deploy.render.roles import roles
-from platform_sdk.deploy.render.schedules import schedules
 from platform_sdk.deploy.shared import SharedParameter, shared_parameter
 from platform_sdk.errors import PlatformError
 
