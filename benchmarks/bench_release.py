@@ -19,8 +19,7 @@ from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.release.context import Interrupts, ReleaseContext
 from platform_sdk.deploy.release.events import Emit, Migrating, ReleaseEvent, TrafficShifted
 from platform_sdk.deploy.release.execute import execute
-from platform_sdk.deploy.release.options import NewImage, Release, ReleaseOptions
-from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.outcome import NewImage, Outcome, Release, ReleaseOptions
 from platform_sdk.deploy.render.codedeploy import load_appspec_template
 
 ROUNDS = 5

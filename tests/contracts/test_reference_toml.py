@@ -9,7 +9,7 @@ import pytest
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_spec
 from platform_sdk.deploy.manifest.keys import Group
-from platform_sdk.deploy.manifest.load import read_service
+from platform_sdk.deploy.manifest.reader import read_service
 from platform_sdk.deploy.manifest.reference import BY_PATH, reference
 from platform_sdk.deploy.manifest.types import ROOT
 from platform_sdk.deploy.render.task_definition import render_task_definition

@@ -9,7 +9,7 @@ from aws_simulator import Behaviour
 from aws_simulator.iam import Iam
 from aws_simulator.policies import is_allowed
 from aws_simulator.small_services import Sts
-from platform_sdk.deploy.release.options import ReleaseOptions
+from platform_sdk.deploy.release.outcome import ReleaseOptions
 from tests.support.releases import World, world
 
 ACCOUNT: Final = "arn:aws:ecs:us-east-1:111122223333"

@@ -34,8 +34,7 @@ from platform_sdk.deploy.release.events import (
     WorkerProgress,
 )
 from platform_sdk.deploy.release.history import parse_description
-from platform_sdk.deploy.release.options import IfBusy, OnInterrupt, ReleaseOptions
-from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.outcome import IfBusy, OnInterrupt, Outcome, ReleaseOptions
 from platform_sdk.deploy.state import RUNNING, Deployment
 from tests.support.releases import ConcurrentReleases, Process, World, world
 

@@ -19,8 +19,7 @@ from platform_sdk.cli.operate import entries_of
 from platform_sdk.deploy.output.release import LineRenderer, view
 from platform_sdk.deploy.release.events import ReleaseEvent, Shifting
 from platform_sdk.deploy.release.history import as_table
-from platform_sdk.deploy.release.options import ReleaseOptions
-from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.outcome import Outcome, ReleaseOptions
 from platform_sdk.deploy.render.names import service_name
 from tests.support.goldens import agree, masked_text, no_stale_goldens
 from tests.support.releases import World, everything, world

@@ -21,8 +21,7 @@ from platform_sdk.deploy.release.context import Interrupts, ReleaseContext
 from platform_sdk.deploy.release.deployment import Serving, serving_of
 from platform_sdk.deploy.release.events import ReleaseEvent
 from platform_sdk.deploy.release.execute import execute
-from platform_sdk.deploy.release.options import IsAncestor, NewImage, Release, ReleaseOptions
-from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.outcome import IsAncestor, NewImage, Outcome, Release, ReleaseOptions
 from platform_sdk.deploy.release.resume import wait
 from platform_sdk.deploy.release.rollback import roll_back
 from platform_sdk.deploy.render.codedeploy import load_appspec_template

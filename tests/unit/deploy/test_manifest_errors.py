@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from platform_sdk.deploy.config_errors import InvalidManifest
 from platform_sdk.deploy.manifest import load_spec
+from platform_sdk.deploy.manifest.resources import SecretReference, SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.manifest.variables import SecretReference, SecretStore
 
 VALID = """\
 [service]

@@ -14,7 +14,7 @@ from platform_sdk.cli import platform
 from platform_sdk.cli.options import Outside
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.release.events import ReleaseEvent, Shifting
-from platform_sdk.deploy.release.options import ReleaseOptions
+from platform_sdk.deploy.release.outcome import ReleaseOptions
 from platform_sdk.deploy.state import Suspended
 from tests.support.releases import START, World, everything, world
 from tests.support.repository import FIXTURES

@@ -11,9 +11,9 @@ from botocore.validate import ParamValidator
 from platform_sdk.contract import Variable
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services
+from platform_sdk.deploy.manifest.resources import SecretReference, SecretStore
 from platform_sdk.deploy.manifest.tasks import MEMORY_MIB_BY_CPU, Sidecar, Sidecars
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.manifest.variables import SecretReference, SecretStore
 from platform_sdk.deploy.render.names import Role, family_of
 from platform_sdk.deploy.render.task_definition import (
     NoWorker,

@@ -20,8 +20,7 @@ from platform_sdk.deploy.release.events import (
     Waiting,
     WorkerProgress,
 )
-from platform_sdk.deploy.release.options import ReleaseOptions
-from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.outcome import Outcome, ReleaseOptions
 from platform_sdk.deploy.state import RUNNING
 from tests.support.releases import ConcurrentReleases, World, world
 

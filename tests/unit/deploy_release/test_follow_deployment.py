@@ -9,7 +9,7 @@ import pytest
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.deployment import follow, traffic_baseline
 from platform_sdk.deploy.release.events import Shifting, Warned
-from platform_sdk.deploy.release.options import ReleaseOptions
+from platform_sdk.deploy.release.outcome import ReleaseOptions
 from platform_sdk.deploy.release.traffic_shift import following_of
 from tests.support.releases import World, world
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from aws_simulator.ecr import Ecr
-from platform_sdk.deploy.release.options import ReleaseOptions
-from platform_sdk.deploy.release.outcome import Check, Outcome
+from platform_sdk.deploy.release.outcome import Check, Outcome, ReleaseOptions
 from platform_sdk.deploy.state import Suspended
 from tests.support.releases import OLD_COMMIT, World, world
 

@@ -16,7 +16,7 @@ from platform_sdk.deploy.release.events import (
     TrafficShifted,
 )
 from platform_sdk.deploy.release.history import parse_description
-from platform_sdk.deploy.release.options import ReleaseOptions
+from platform_sdk.deploy.release.outcome import ReleaseOptions
 from tests.support.releases import world
 
 

@@ -8,8 +8,7 @@ import pytest
 from aws_simulator import Behaviour
 from aws_simulator.ecr import Ecr
 from platform_sdk.deploy.release.events import Checked, Registered, Shifting, TrafficShifted
-from platform_sdk.deploy.release.options import ReleaseOptions
-from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.outcome import Outcome, ReleaseOptions
 from platform_sdk.deploy.release.rollback_target import NoRollbackTarget
 from platform_sdk.deploy.state import Suspended
 from tests.support.releases import ConcurrentReleases, Process, World, world

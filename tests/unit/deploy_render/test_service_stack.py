@@ -9,11 +9,10 @@ import pytest
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.releases import TrafficShift, TrafficShiftType
-from platform_sdk.deploy.manifest.resources import Permission
+from platform_sdk.deploy.manifest.resources import Permission, SecretReference, SecretStore
 from platform_sdk.deploy.manifest.scaling import ScheduledScaling
 from platform_sdk.deploy.manifest.tasks import StandaloneTask
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.manifest.variables import SecretReference, SecretStore
 from platform_sdk.deploy.render.roles import METRICS_NAMESPACE
 from platform_sdk.deploy.render.service_stack import StackTooLarge, render_service_stack
 from platform_sdk.deploy.shared import AGENT_CONFIGURATION

@@ -20,8 +20,8 @@ from aws_simulator.ecs.service import Ecs
 from aws_simulator.secrets_and_parameters import SecretsManager, Ssm
 from aws_simulator.world import GOOD, Behaviour
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.resources import SecretReference, SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.manifest.variables import SecretReference, SecretStore
 from platform_sdk.deploy.plan.diff import COMMIT_TAG, COMMITTED_AT_TAG, DOCUMENT_TAG, VERSION_TAG, document_digest
 from platform_sdk.deploy.render.codedeploy import deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.names import cluster_name, stack_name, worker_service_name

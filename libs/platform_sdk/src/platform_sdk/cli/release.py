@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from platform_sdk.deploy.manifest.types import ServiceSpec
     from platform_sdk.deploy.release.context import ReleaseContext
     from platform_sdk.deploy.release.events import Emit
-    from platform_sdk.deploy.release.options import IfBusy, OnInterrupt, Release, ReleaseOptions, Until
-    from platform_sdk.deploy.release.outcome import Outcome
+    from platform_sdk.deploy.release.outcome import IfBusy, OnInterrupt, Outcome, Release, ReleaseOptions, Until
 
 Command = Callable[..., None]
 
@@ -103,7 +102,7 @@ def deploy(
          11  refused by a check
     """
     from platform_sdk.deploy.release.execute import execute
-    from platform_sdk.deploy.release.options import ReleaseOptions
+    from platform_sdk.deploy.release.outcome import ReleaseOptions
 
     with errors_written(**written):
         environment = on_aws(environment_name)
@@ -130,7 +129,7 @@ def wait(deployment_id: str, until: "Until", environment_name: str, **written: A
     For a release that was detached, interrupted or lost. It ends like `platform deploy`, with the same exit codes, and
     does the rest of its work: after a rollback it returns the worker and restores scaling.
     """
-    from platform_sdk.deploy.release.options import ReleaseOptions
+    from platform_sdk.deploy.release.outcome import ReleaseOptions
     from platform_sdk.deploy.release.resume import wait as follow_release
 
     with errors_written(**written):
@@ -178,7 +177,7 @@ def rollback(
     rolled back: migrations are additive first.
     """
     from platform_sdk.deploy.release.lock import owner_of
-    from platform_sdk.deploy.release.options import ReleaseOptions
+    from platform_sdk.deploy.release.outcome import ReleaseOptions
     from platform_sdk.deploy.release.rollback import roll_back
 
     with errors_written(**written):
@@ -198,7 +197,7 @@ def release_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", tag:
     from platform_sdk.deploy.observe import observe_image
     from platform_sdk.deploy.release.history import commit_of_version
     from platform_sdk.deploy.release.lock import owner_of
-    from platform_sdk.deploy.release.options import NewImage, Release
+    from platform_sdk.deploy.release.outcome import NewImage, Release
 
     here = tag_here(spec, needed=tag is None)
     version = tag or here

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from platform_sdk.deploy.apply.events import ApplyContext, StackOutcome
 from platform_sdk.deploy.aws import AccessDenied
 from platform_sdk.deploy.environment import FOLDER, Environment
+from platform_sdk.deploy.manifest.resources import SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.manifest.variables import SecretStore
 from platform_sdk.deploy.render.variables import secrets_of
 from platform_sdk.deploy.shared import SharedParameter, shared_parameter
 

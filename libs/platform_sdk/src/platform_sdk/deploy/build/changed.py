@@ -65,7 +65,7 @@ Kind = Literal["image", "documents"]
 Edge = Literal["service", "SDK", "lock", "Dockerfile", "environment", "template", "renderer"]
 
 SDK_SOURCE: Final = Path("libs/platform_sdk/src")
-RENDERERS: Final = tuple(f"platform_sdk.deploy.{module}" for module in ("render", "manifest.load", "environment"))
+RENDERERS: Final = tuple(f"platform_sdk.deploy.{module}" for module in ("render", "manifest.reader", "environment"))
 APPSPEC: Final = "appspec.yaml"
 
 

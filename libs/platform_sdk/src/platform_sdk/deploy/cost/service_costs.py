@@ -9,8 +9,8 @@ from platform_sdk.deploy.cost.assumptions import Assumptions, TaskGroup, average
 from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Line, line
 from platform_sdk.deploy.cost.prices import Charge, PriceTable
 from platform_sdk.deploy.manifest.releases import TrafficShift
+from platform_sdk.deploy.manifest.resources import SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.manifest.variables import SecretStore
 
 ALARMS_OF_POLICY: Final = 2
 """Target tracking creates one alarm to scale out and one to scale in."""

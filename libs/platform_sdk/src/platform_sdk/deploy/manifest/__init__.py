@@ -5,7 +5,7 @@ from pathlib import Path
 
 from platform_sdk.deploy.config_errors import ConfigError, InvalidManifest, did_you_mean, listed
 from platform_sdk.deploy.environment import ENVIRONMENT_NAME, environment_names
-from platform_sdk.deploy.manifest.load import read_service
+from platform_sdk.deploy.manifest.reader import read_service
 from platform_sdk.deploy.manifest.topology import Source, check_topology
 from platform_sdk.deploy.manifest.types import ENVIRONMENT_OVERRIDES, ENVIRONMENTS, ServiceSpec
 from platform_sdk.deploy.toml_document import Document, parse_document, read_document

@@ -21,24 +21,22 @@ from platform_sdk.deploy.manifest.releases import (
 )
 from platform_sdk.deploy.manifest.resources import (
     RECEIVING_QUEUES,
+    SECRET,
+    VARIABLE,
     CacheNeeds,
     DatabaseNeeds,
     Logs,
     Permission,
     Queue,
-    refuse_wildcards,
-)
-from platform_sdk.deploy.manifest.scaling import Scaling, Worker
-from platform_sdk.deploy.manifest.tasks import Commands, Service, Sidecars, StandaloneTask, TaskSize
-from platform_sdk.deploy.manifest.variables import (
-    SECRET,
-    VARIABLE,
     SecretReference,
     check_environment,
     check_secrets,
     refuse_arns,
     refuse_reserved,
+    refuse_wildcards,
 )
+from platform_sdk.deploy.manifest.scaling import Scaling, Worker
+from platform_sdk.deploy.manifest.tasks import Commands, Service, Sidecars, StandaloneTask, TaskSize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,7 @@ from platform_sdk.deploy.plan.decisions import (
     SharedPlan,
     StackPlan,
 )
-from platform_sdk.deploy.release.options import NewImage
-from platform_sdk.deploy.release.outcome import Check, Outcome, Stage
+from platform_sdk.deploy.release.outcome import Check, NewImage, Outcome, Stage
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:

@@ -29,8 +29,7 @@ from platform_sdk.deploy.release.events import (
     Warned,
     WorkerProgress,
 )
-from platform_sdk.deploy.release.options import Release
-from platform_sdk.deploy.release.outcome import Check, Outcome, OutcomeKind
+from platform_sdk.deploy.release.outcome import Check, Outcome, OutcomeKind, Release
 from platform_sdk.deploy.state import LifecycleEvent, TaskSetProgress
 
 # The sentences that lines and live view share.

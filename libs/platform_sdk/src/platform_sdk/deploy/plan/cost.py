@@ -15,10 +15,10 @@ from platform_sdk.deploy.cost.lines import CostDifference, Estimate, Line, cost_
 from platform_sdk.deploy.cost.prices import PriceTable
 from platform_sdk.deploy.cost.service_costs import numbers_of, service_lines
 from platform_sdk.deploy.manifest.releases import TrafficShift, TrafficShiftType
+from platform_sdk.deploy.manifest.resources import SecretReference, SecretStore
 from platform_sdk.deploy.manifest.scaling import ScheduledScaling, Worker
 from platform_sdk.deploy.manifest.tasks import ARCHITECTURES, Architecture, StandaloneTask
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.manifest.variables import SecretReference, SecretStore
 from platform_sdk.deploy.plan.decisions import CostPlan
 from platform_sdk.deploy.plan.stack import Deployed
 from platform_sdk.deploy.render.codedeploy import PREDEFINED

@@ -20,13 +20,15 @@ from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.observe import observe_service
 from platform_sdk.deploy.release.events import Emit, Ended, StageEnded, Started, Warned
 from platform_sdk.deploy.release.lock import NoLock, ReleaseLock
-from platform_sdk.deploy.release.options import IsAncestor, Release, ReleaseOptions
 from platform_sdk.deploy.release.outcome import (
     Check,
     EvidenceCollector,
     Explanation,
+    IsAncestor,
     Outcome,
     OutcomeKind,
+    Release,
+    ReleaseOptions,
     Stage,
     StageName,
     StageStatus,

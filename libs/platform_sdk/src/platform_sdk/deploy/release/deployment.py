@@ -13,8 +13,7 @@ from typing import Final, NoReturn
 from platform_sdk.deploy.aws import AwsUnavailable, Throttled, best_effort
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.events import RollingBack, Shifting
-from platform_sdk.deploy.release.options import Until
-from platform_sdk.deploy.release.outcome import Explanation, Watched
+from platform_sdk.deploy.release.outcome import Explanation, Until, Watched
 from platform_sdk.deploy.state import (
     Alarm,
     Deployment,

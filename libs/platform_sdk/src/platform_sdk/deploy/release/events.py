@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from platform_sdk.deploy.release.options import Release
-from platform_sdk.deploy.release.outcome import Check, Outcome, Stage
+from platform_sdk.deploy.release.outcome import Check, Outcome, Release, Stage
 from platform_sdk.deploy.state import Alarm, Deployment, DeploymentTarget, LogLine, RollingDeployment, Suspended
 
 

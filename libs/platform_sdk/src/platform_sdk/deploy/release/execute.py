@@ -23,8 +23,7 @@ from platform_sdk.deploy.release.events import InterruptedBySignal, RollingBack
 from platform_sdk.deploy.release.history import paired_worker_revision
 from platform_sdk.deploy.release.lock import LockLost
 from platform_sdk.deploy.release.migrate import migrate
-from platform_sdk.deploy.release.options import ExistingRevisions, NewImage, Release
-from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.outcome import ExistingRevisions, NewImage, Outcome, Release
 from platform_sdk.deploy.release.preflight import refuse_unless_ready
 from platform_sdk.deploy.release.recovery import recover_interrupted_release
 from platform_sdk.deploy.release.register import register, register_tasks

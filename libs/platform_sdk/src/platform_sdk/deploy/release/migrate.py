@@ -11,8 +11,7 @@ from typing import Final
 from platform_sdk.deploy.aws import best_effort
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.events import Migrating
-from platform_sdk.deploy.release.options import ExistingRevisions
-from platform_sdk.deploy.release.outcome import Watched
+from platform_sdk.deploy.release.outcome import ExistingRevisions, Watched
 from platform_sdk.deploy.render.names import log_group, log_stream
 from platform_sdk.deploy.render.task_definition import APP
 from platform_sdk.deploy.state import EcsService, LogLine, ServiceState, Task

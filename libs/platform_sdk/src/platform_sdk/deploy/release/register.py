@@ -8,7 +8,7 @@ from platform_sdk.deploy.manifest.tasks import StandaloneTask
 from platform_sdk.deploy.plan.diff import COMMIT_TAG, COMMITTED_AT_TAG, DOCUMENT_TAG, VERSION_TAG, document_digest
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.events import Registered
-from platform_sdk.deploy.release.options import ExistingRevisions, NewImage, Release
+from platform_sdk.deploy.release.outcome import ExistingRevisions, NewImage, Release
 from platform_sdk.deploy.render.task_definition import Json, render_standalone_task, render_task_definition
 from platform_sdk.deploy.state import ServiceState, TaskDefinition
 

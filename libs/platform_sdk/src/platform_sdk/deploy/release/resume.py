@@ -11,8 +11,7 @@ from platform_sdk.deploy.release.deployment import DeploymentFailed, await_rollb
 from platform_sdk.deploy.release.events import DeploymentCreated
 from platform_sdk.deploy.release.execute import conclude, rescue
 from platform_sdk.deploy.release.history import Description, is_placeholder, parse_description, worker_revision
-from platform_sdk.deploy.release.options import ExistingRevisions, NewImage, Release
-from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.outcome import ExistingRevisions, NewImage, Outcome, Release
 from platform_sdk.deploy.release.preflight.version import image_in
 from platform_sdk.deploy.release.recovery import recover_interrupted_release
 from platform_sdk.deploy.release.traffic_shift import confirm, end_with_bake, following_of

@@ -18,8 +18,7 @@ from platform_sdk.deploy.release.history import (
     served,
     version_of,
 )
-from platform_sdk.deploy.release.options import ExistingRevisions, Release
-from platform_sdk.deploy.release.outcome import Outcome
+from platform_sdk.deploy.release.outcome import ExistingRevisions, Outcome, Release
 from platform_sdk.deploy.release.recovery import recover_interrupted_release
 from platform_sdk.deploy.release.resume import original_revision, restore_journal
 from platform_sdk.deploy.release.rollback_target import NoRollbackTarget, revision_named, rollback_target

@@ -6,7 +6,7 @@ from typing import Final
 from platform_sdk.deploy.config_errors import listed
 from platform_sdk.deploy.release.context import ReleaseContext
 from platform_sdk.deploy.release.history import Served, rolled_back_from, served, served_with, version_of, worker_of
-from platform_sdk.deploy.release.options import ExistingRevisions
+from platform_sdk.deploy.release.outcome import ExistingRevisions
 from platform_sdk.deploy.release.preflight.version import image_in
 from platform_sdk.deploy.state import TaskDefinition
 from platform_sdk.errors import PlatformError

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Final, NoReturn
 
 from platform_sdk.deploy.aws import DeploymentRunning
-from platform_sdk.deploy.release.autoscaling import suspend_autoscaling
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.deployment import (
     DeploymentFailed,
@@ -20,6 +19,7 @@ from platform_sdk.deploy.release.deployment import (
 from platform_sdk.deploy.release.events import DeploymentCreated, TrafficShifted
 from platform_sdk.deploy.release.history import Description, parse_description
 from platform_sdk.deploy.release.outcome import Watched
+from platform_sdk.deploy.release.recovery import suspend_autoscaling
 from platform_sdk.deploy.release.register import register_tasks
 from platform_sdk.deploy.render.codedeploy import AT_ONCE, deployment_request, render_appspec
 from platform_sdk.deploy.state import RUNNING, Deployment, ServiceState

@@ -6,8 +6,8 @@ from typing import Literal
 
 from platform_sdk.contract import Variable, queue_name
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.resources import SecretReference, SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.manifest.variables import SecretReference, SecretStore
 
 DATABASE_PASSWORD = SecretReference(store=SecretStore.SECRETS_MANAGER, name="database", json_key="password")
 CACHE_PASSWORD = SecretReference(store=SecretStore.SECRETS_MANAGER, name="cache", json_key="password")

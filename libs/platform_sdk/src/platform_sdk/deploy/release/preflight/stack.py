@@ -7,11 +7,10 @@ from platform_sdk.deploy.config_errors import counted, listed
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.diff import canonical_template
-from platform_sdk.deploy.release.autoscaling import restore_command
 from platform_sdk.deploy.release.context import ReleaseContext
 from platform_sdk.deploy.release.history import parse_description
-from platform_sdk.deploy.release.options import Release, ReleaseOptions
-from platform_sdk.deploy.release.outcome import CheckStatus
+from platform_sdk.deploy.release.outcome import CheckStatus, Release, ReleaseOptions
+from platform_sdk.deploy.release.recovery import restore_command
 from platform_sdk.deploy.render.names import COLOURS, hook_function_name, log_group, stack_name, target_group_name
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.state import Deployment, ServiceState, Suspended

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from platform_sdk.deploy.config_errors import listed
-from platform_sdk.deploy.manifest.variables import SecretReference, SecretStore
+from platform_sdk.deploy.manifest.resources import SecretReference, SecretStore
 from platform_sdk.deploy.plan.diff import COMMIT_TAG
-from platform_sdk.deploy.release.options import ExistingRevisions, NewImage
+from platform_sdk.deploy.release.outcome import ExistingRevisions, NewImage
 from platform_sdk.deploy.release.preflight.stack import Answer, PreflightContext, fail, ok, skip
 from platform_sdk.deploy.render.names import arn, role_name
 from platform_sdk.deploy.render.task_definition import APP, render_standalone_task, render_task_definition
