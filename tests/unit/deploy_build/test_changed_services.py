@@ -58,7 +58,7 @@ def test_the_runtime_half_touches_every_image() -> None:
 
 
 def test_renderers_affect_the_documents_of_every_service() -> None:
-    for module in ("render/alarms.py", "manifest/load.py", "environment.py", "render/names.py", "toml_document.py"):
+    for module in ("render/alarms.py", "manifest/reader.py", "environment.py", "render/names.py", "toml_document.py"):
         assert why(f"{SDK}/deploy/{module}") == all_by(("documents", "renderer")), module
 
 
