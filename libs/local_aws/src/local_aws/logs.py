@@ -104,7 +104,7 @@ def end_of(log: Path, count: int) -> list[str]:
 
 
 def _dated(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """A line without a time stamp (of a traceback, say) belongs to the one before it."""
+    """Yield each line with its time stamp. One without (of a traceback, say) gets that of the line before it."""
     moment = ""
     for line in lines:
         moment = _moment_of(line) or moment

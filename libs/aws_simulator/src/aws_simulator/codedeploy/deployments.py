@@ -151,8 +151,10 @@ class Deployments(Groups):
     # Following
 
     def deployment(self, deployment_id: str) -> Deployment:
-        """Raises:
-        Refused: DeploymentDoesNotExistException.
+        """Return a deployment.
+
+        Raises:
+            Refused: DeploymentDoesNotExistException.
         """
         if deployment_id not in self.deployments:
             message = f"The deployment {deployment_id} could not be found"

@@ -90,8 +90,10 @@ class Groups(Service):
         return {}
 
     def application(self, name: str) -> Application:
-        """Raises:
-        Refused: ApplicationDoesNotExistException.
+        """Return an application.
+
+        Raises:
+            Refused: ApplicationDoesNotExistException.
         """
         if name not in self.applications:
             raise Refused("ApplicationDoesNotExistException", f"No application found for name: {name}")
@@ -149,8 +151,10 @@ class Groups(Service):
         return {"hooksNotCleanedUp": []}
 
     def group(self, application: str, name: str) -> Group:
-        """Raises:
-        Refused: ApplicationDoesNotExistException or DeploymentGroupDoesNotExistException.
+        """Return a deployment group.
+
+        Raises:
+            Refused: ApplicationDoesNotExistException or DeploymentGroupDoesNotExistException.
         """
         found = self.groups.get((self.application(application).name, name))
         if found is None:
@@ -203,8 +207,10 @@ class Groups(Service):
     # Deployment configurations
 
     def configuration(self, name: str) -> Configuration:
-        """Raises:
-        Refused: DeploymentConfigDoesNotExistException, or InvalidComputePlatformException for one of EC2's.
+        """Return a deployment configuration.
+
+        Raises:
+            Refused: DeploymentConfigDoesNotExistException, or InvalidComputePlatformException for one of EC2's.
         """
         if name == NONE_GIVEN:
             message = f"The compute platform of {name} is Server, and that of the deployment group is ECS"

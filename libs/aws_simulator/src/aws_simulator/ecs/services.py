@@ -43,8 +43,10 @@ class Services(Tasks):
     # What CodeDeploy, scaling and the rolling deployments ask and do.
 
     def ecs_service(self, cluster: str | None, name: str) -> EcsService:
-        """Raises:
-        Refused: ClusterNotFoundException or ServiceNotFoundException.
+        """Return an ECS service.
+
+        Raises:
+            Refused: ClusterNotFoundException or ServiceNotFoundException.
         """
         where = self.cluster(cluster)
         found = self.ecs_services.get(f"{where.name}/{name_in(name)}")

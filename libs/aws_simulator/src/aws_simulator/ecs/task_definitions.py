@@ -152,8 +152,10 @@ class TaskDefinitions(Service):
         }
 
     def cluster(self, name_or_arn: str | None) -> Cluster:
-        """Raises:
-        Refused: ClusterNotFoundException.
+        """Return a cluster; `default` without a name.
+
+        Raises:
+            Refused: ClusterNotFoundException.
         """
         name = name_in(name_or_arn or "default")
         if name not in self.clusters:

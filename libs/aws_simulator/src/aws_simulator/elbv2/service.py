@@ -58,8 +58,10 @@ class TargetGroups(Listeners):
     # What ECS, CodeDeploy and CloudWatch ask and do.
 
     def target_group(self, name_or_arn: str) -> TargetGroup:
-        """Raises:
-        Refused: TargetGroupNotFound.
+        """Return a target group.
+
+        Raises:
+            Refused: TargetGroupNotFound.
         """
         for group in self.target_groups.values():
             if name_or_arn in (group.arn, group.name):

@@ -55,7 +55,9 @@ def routes_file(directory: Path) -> Path:
 
 
 def bootstrap_document(*, port: int, directory: Path, target_groups: Iterable[TargetGroup]) -> Document:
-    """The static part: one listener, one cluster for each target group; routes and endpoints come from `directory`."""
+    """Return the static part: one listener, one cluster for each target group; routes and endpoints come from
+    `directory`.
+    """
     return {
         "node": {"id": "load-balancer", "cluster": "local"},
         "static_resources": {

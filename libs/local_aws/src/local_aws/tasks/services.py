@@ -45,7 +45,7 @@ class LocalService:
         return Rule(path=self.spec.path, target_group=self.target_group.name)
 
     def slots(self) -> Iterator[Slot]:
-        """The slots of the minimum number of tasks."""
+        """Yield the slots of the minimum number of tasks."""
         yield from (Slot(self.name, "api", number) for number in _numbers(self.spec.scaling.min_tasks))
         if self.spec.worker is not None:
             yield from (Slot(self.name, "worker", number) for number in _numbers(self.spec.worker.min_tasks))

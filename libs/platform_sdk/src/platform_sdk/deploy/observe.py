@@ -148,7 +148,9 @@ def template_of(stack: Stack, gateway: "Stacks") -> Json:
 
 
 def ecs_services(spec: ServiceSpec, environment: Environment) -> list[str]:
-    """The worker is included: it may still exist after it was removed from platform.toml."""
+    """Return the names of the ECS services, the worker included: it may still exist after it was removed from
+    platform.toml.
+    """
     return [service_name(spec, environment), worker_service_name(spec, environment)]
 
 

@@ -301,7 +301,7 @@ def edge_parameters(table: Table, environment: Environment) -> dict[str, str]:
 
 
 def hook_parameters(environment: Environment, services: Sequence[ServiceSpec], files: TemplateFiles) -> dict[str, str]:
-    """The smoke test gets the name of a CodeDeploy application, which is that of environment and service."""
+    """Return the parameters of the hook stack. The smoke test derives names from those of CodeDeploy applications."""
     paths = {f"{environment.name}-{spec.name}": f"{spec.path}{READINESS_PATH}" for spec in services}
     return {
         "Domain": environment.domain,

@@ -119,7 +119,9 @@ def lock_of(
 
 
 def refuse_running(plan: Plan) -> None:
-    """A release was detached, or started outside this tool: while it shifts traffic, the live group is not known."""
+    """Refuse while a release that was detached, or started outside this tool, shifts traffic: the live group is
+    unknown.
+    """
     if plan.running_deployment is not None and plan.stack.updates:
         raise ReleaseUnderWay(
             f"the deployment {plan.running_deployment} of {plan.service} is still in progress",
@@ -140,7 +142,9 @@ def apply_updates(plan: Plan, spec: ServiceSpec, environment: Environment, conte
 
 
 def desired(update: StackUpdate, spec: ServiceSpec, environment: Environment) -> DesiredStack:
-    """The service's own role changes the stack, so the caller needs no permission but to pass it to CloudFormation."""
+    """Return the stack to create or update. The service's own role does it, so the caller needs no permission but to
+    pass it to CloudFormation.
+    """
     return DesiredStack(
         name=stack_name(spec, environment),
         environment=environment.name,
@@ -157,8 +161,8 @@ def role_of(spec: ServiceSpec, environment: Environment) -> str:
 
 
 def needs_consent(update: StackUpdate, plan: Plan) -> bool:
-    """An update that only synchronises CloudFormation with what is live needs no consent, unless it continues one that
-    failed.
+    """Return whether a person confirms the update. One that only synchronises CloudFormation with what is live needs no
+    consent, unless it continues one that failed.
     """
     return update.why != "synchronise" or plan.stack.is_stuck
 

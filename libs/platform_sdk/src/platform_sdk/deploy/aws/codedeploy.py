@@ -46,7 +46,7 @@ def bake_minutes_of(found: Any) -> int:
 
 
 def group_of(found: Any) -> DeploymentGroup:
-    """A group of ours has one service and one pair of target groups."""
+    """Convert a deployment group. Each of ours has one service and one pair of target groups."""
     service: Any = next(iter(found.get("ecsServices", [])), {})
     pair: Any = next(iter(found.get("loadBalancerInfo", {}).get("targetGroupPairInfoList", [])), {})
     alarms = found.get("alarmConfiguration", {})
@@ -74,7 +74,7 @@ def listener_of(route: Any) -> str:
 
 
 def configuration_of(found: Any) -> DeploymentConfiguration:
-    """A configuration without traffic routing shifts everything at once."""
+    """Convert a deployment configuration. One without traffic routing shifts everything at once."""
     name, routing = found["deploymentConfigName"], found.get("trafficRoutingConfig", {})
     match routing.get("type"):
         case "TimeBasedCanary":

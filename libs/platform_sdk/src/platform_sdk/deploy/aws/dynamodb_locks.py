@@ -113,7 +113,9 @@ class Locks:
         compared: Mapping[str, Any],
         values: Mapping[str, Any],
     ) -> Any:
-        """`compared` are the condition's own names and values. DynamoDB refuses unused ones. Every name is given as
+        """Write an item if a condition holds.
+
+        `compared` are the condition's own names and values. DynamoDB refuses unused ones. Every name is given as
         `#name`, because many are reserved words of its expressions.
         """
         change = {"UpdateExpression": "SET " + ", ".join(f"#{key} = :{key}" for key in values)} if values else {}

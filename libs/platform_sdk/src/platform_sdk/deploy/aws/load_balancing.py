@@ -66,7 +66,9 @@ def rule_of(found: Any, listener_arn: str) -> ListenerRule:
 
 
 def weights_of(actions: Any) -> dict[str, int]:
-    """A forward names either one target group, or several with weights: of one alone, AWS may say both."""
+    """Return the weight of each target group. A forward names one group, or several with weights; for one, AWS may say
+    both.
+    """
     for action in actions:
         if action.get("Type") == "forward":
             groups = action.get("ForwardConfig", {}).get("TargetGroups", [])

@@ -106,7 +106,7 @@ def task_charges(group: TaskGroup, task_hours: Decimal, kind: str, prices: Price
 
 
 def overlap(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Line:
-    """Replacement tasks run beside the original ones, from their start to the end of the bake time."""
+    """Return what replacement tasks cost beside the original ones, from their start to the end of the bake time."""
     group = next(task_groups(spec))
     tasks = average_tasks(group, assumptions)
     minutes = release_minutes(spec, assumptions)
@@ -144,7 +144,7 @@ def images(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> L
 
 
 def builds(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Line:
-    """The build follows its release to the end, so the shift and the bake time are billed too."""
+    """Return what builds cost. A build follows its release to the end, so shift and bake time are billed too."""
     waiting = release_minutes(spec, assumptions)
     minutes = (assumptions.build_minutes + waiting) * assumptions.releases_per_month
     return line(

@@ -130,7 +130,9 @@ def gb_of_requests(assumptions: Assumptions) -> Decimal:
 
 
 def database(shared: SharedResources, assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
-    """An instance that never pauses costs its minimum capacity at least; one that pauses costs its hours awake."""
+    """Yield the lines of the database. One that never pauses costs its minimum capacity; one that pauses, its hours
+    awake.
+    """
     hours = HOURS_PER_MONTH if shared.min_acu else assumptions.database_hours
     acu = min(max(assumptions.database_average_acu, shared.min_acu), shared.max_acu)
     instances = shared.database_instances
@@ -168,7 +170,7 @@ def idle_receives(spec: ServiceSpec, assumptions: Assumptions) -> Decimal:
 
 
 def pipelines(services: Sequence[ServiceSpec], assumptions: Assumptions, prices: PriceTable) -> Line:
-    """The source action takes a minute; the build action is billed for as long as the build runs."""
+    """Return what pipelines cost. The source action takes a minute; the build action is billed while the build runs."""
     each = (1 + assumptions.build_minutes + release_minutes(spec, assumptions) for spec in services)
     minutes = sum(each, Decimal(0)) * assumptions.releases_per_month
     return single(DELIVERY, "pipelines", prices, "codepipeline_action_minute", minutes, "action-minutes of type V2")

@@ -233,5 +233,5 @@ class AwsEvidence:
 
 
 def role_of(watched: Watched) -> Role:
-    """A migration runs in a task of the API's revision."""
+    """Return the role of a task. A migration runs in a task of the API's revision."""
     return "worker" if watched.stage == "worker" else "api"

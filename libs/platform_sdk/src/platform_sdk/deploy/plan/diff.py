@@ -127,7 +127,7 @@ def field_of(element: object, name: str) -> object:
 
 
 def is_empty(value: object) -> bool:
-    """`False`, `0` and an empty text have a meaning unless they are defaults."""
+    """Return whether a value says nothing. `False`, `0` and an empty text have a meaning unless they are defaults."""
     return value is None or value in ([], {})
 
 

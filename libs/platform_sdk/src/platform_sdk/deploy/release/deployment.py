@@ -120,7 +120,7 @@ def interval(context: ReleaseContext, following: Following, seen: Seen) -> float
 
 
 def look_with_retries(context: ReleaseContext, following: Following) -> Seen:
-    """The deployment continues while AWS is busy, so following it does, too."""
+    """Read the deployment, and keep trying: it continues while AWS is busy, so following it does, too."""
     since = context.now()
     while True:
         try:

@@ -79,7 +79,9 @@ def register_again(context: ReleaseContext, name: str, newest: TaskDefinition | 
 
 
 def known_of(state: ServiceState, role: str) -> tuple[TaskDefinition | None, ...]:
-    """The live revision comes first: if it is the same document, there is nothing to release."""
+    """Return the revisions to compare with, the live one first: if it is the same document, there is nothing to
+    release.
+    """
     live = state.api_revision if role == "api" else state.worker_revision
     return live, state.newer_revisions.get(role)
 

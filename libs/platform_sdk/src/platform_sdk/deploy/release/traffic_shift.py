@@ -132,7 +132,7 @@ def create(context: ReleaseContext, revision: str) -> str:
 
 
 def shifts_at_once(context: ReleaseContext) -> bool:
-    """A version that served well needs no canary, and its users wait for it."""
+    """Return whether all traffic shifts at once. A version that served well needs no canary, and its users wait."""
     return context.release.kind == "rollback"
 
 
@@ -175,7 +175,8 @@ def running_deployment_of(context: ReleaseContext, revision: str) -> Deployment 
 
 
 def confirm(context: ReleaseContext, following: Following, seen: Seen, revision: str) -> None:
-    """
+    """Check that the deployment succeeded and that its revision serves.
+
     Raises:
         DeploymentFailed: CodeDeploy says so.
         ReleaseEnded: it succeeded, but another revision serves.

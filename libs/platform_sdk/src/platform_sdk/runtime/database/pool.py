@@ -157,7 +157,7 @@ class Database:
     async def unit_of_work(
         self, *, correlation_id: str | None = None, causation_id: str | None = None
     ) -> AsyncIterator[UnitOfWork]:
-        """A transaction that commits at the clean end of the block, and otherwise rolls back.
+        """Open a transaction that commits at the clean end of the block, and otherwise rolls back.
 
         Args:
             correlation_id: of the request or message that this work belongs to; carried on by published events.

@@ -332,7 +332,7 @@ def _public_key(x: str) -> "Ed25519PublicKey":
 
 
 def _key_id_of(header: Mapping[str, Any]) -> str:
-    """The key id of a header that names our type and our algorithm and asks for nothing else to be understood."""
+    """Return the key id of a header that names our type and our algorithm and asks us to understand nothing else."""
     kind = str(header.get("typ", "")).lower().removeprefix("application/")
     key_id = header.get("kid")
     if kind != TOKEN_TYPE or header.get("alg") != ALGORITHM or "crit" in header:

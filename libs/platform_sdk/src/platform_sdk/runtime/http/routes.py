@@ -44,7 +44,7 @@ class JsonRequest(Request):
 
 
 def adopt_routes(routers: Sequence[APIRouter]) -> Iterator[APIRoute]:
-    """The routes of all routers, guarded.
+    """Yield the routes of all routers, guarded.
 
     Raises:
         RouteWithoutPolicy: names the route and the fix.

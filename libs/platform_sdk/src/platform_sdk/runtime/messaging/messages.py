@@ -103,7 +103,7 @@ def describe_errors(error: ValidationError) -> str:
 
 
 def new_id() -> UUID:
-    """A UUIDv7 (RFC 9562, section 5.7, with the sub-millisecond part in `rand_a`): unique, and sorted by time."""
+    """Return a UUIDv7 (RFC 9562, section 5.7, sub-millisecond part in `rand_a`): unique, and sorted by time."""
     milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
     fraction = (nanoseconds << 12) // 1_000_000
     random_bits = int.from_bytes(os.urandom(8)) >> 2

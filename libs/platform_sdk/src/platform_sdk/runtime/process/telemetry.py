@@ -97,7 +97,7 @@ def stop_telemetry() -> None:
 
 
 def extract(headers: Mapping[str, str]) -> SpanContext | None:
-    """The caller's span, if the headers (lower-case names) carry a valid one (W3C Trace Context, section 3.2)."""
+    """Return the caller's span, if the headers (names in lower case) hold a valid one (W3C Trace Context, 3.2)."""
     match = _TRACEPARENT.fullmatch(headers.get(TRACEPARENT, ""))
     if match is None:
         return None
@@ -141,7 +141,7 @@ def start_span(
 def consumer_span(
     name: str, headers: Mapping[str, str] | None = None, links: Iterable[Mapping[str, str]] = ()
 ) -> Iterator[Span]:
-    """A span around handling: one message is its parent (`headers`), the messages of a batch are its `links`."""
+    """Open a span around handling: one message is its parent (`headers`), the messages of a batch are its `links`."""
     contexts = [context for context in map(extract, links) if context is not None]
     span, context = start_span(name, SpanKind.CONSUMER, extract(headers or {}), contexts)
     token = otel_context.attach(context)

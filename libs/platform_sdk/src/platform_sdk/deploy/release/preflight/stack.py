@@ -94,7 +94,7 @@ def is_of_this_version(release: Release, deployment: Deployment) -> bool:
 
 
 def scaling(context: PreflightContext) -> Answer:
-    """A service whose scaling stays suspended fails when its load grows."""
+    """Check that scaling is not suspended: a service that cannot scale fails when its load grows."""
     targets = [each for each in (context.state.scaling, context.state.worker_scaling) if each is not None]
     if not targets:
         return skip("nothing scales the service")
@@ -217,7 +217,7 @@ def traffic(context: PreflightContext) -> Answer:
 
 
 def alarms(context: PreflightContext) -> Answer:
-    """A firing alarm rolls any deployment back at once."""
+    """Check that no alarm fires: it would roll any deployment back at once."""
     if context.state.deployment_group is None:
         return skip(NO_STACK)
     found = {alarm.name: alarm for alarm in context.state.alarms}

@@ -147,7 +147,9 @@ def documents_of(context: PreflightContext, uri: str) -> Iterator[Json]:
 
 
 def not_older(context: PreflightContext) -> Answer:
-    """Builds that wait for each other end in any order. The last one must not be the oldest."""
+    """Check that the commit is not older. Builds that wait for each other end in any order; the last must not be the
+    oldest.
+    """
     live = context.state.api_revision
     commit, running = context.release.commit, live.tags.get(COMMIT_TAG) if live else None
     if context.release.kind == "rollback":
