@@ -15,8 +15,7 @@ from aws_simulator.account_setup import build_account, released
 from benchmarks.generated import ROOT, generate
 from benchmarks.table import Row
 from platform_sdk.deploy.aws.session import Aws
-from platform_sdk.deploy.cost.assumptions import load_assumptions
-from platform_sdk.deploy.cost.prices import load_prices
+from platform_sdk.deploy.cost.prices import load_assumptions, load_prices
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.observe import observe_services

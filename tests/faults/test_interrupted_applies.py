@@ -11,7 +11,7 @@ import pytest
 from platform_sdk.deploy.apply import Applied, LockOptions, apply_service
 from platform_sdk.deploy.observe import observe_service
 from platform_sdk.deploy.plan.stack import live_of
-from platform_sdk.deploy.render.stack_update import Live
+from platform_sdk.deploy.render.service_stack import Live
 from tests.support.applying import Applying, Killed, account_with_service, copy_of, everything
 
 PRODUCTION, SPECS = everything("production")

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from platform_sdk.deploy.cost.assumptions import load_assumptions
-from platform_sdk.deploy.cost.prices import load_prices
+from platform_sdk.deploy.cost.prices import load_assumptions, load_prices
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.types import ServiceSpec

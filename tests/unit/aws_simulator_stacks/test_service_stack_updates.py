@@ -10,8 +10,7 @@ from botocore.exceptions import ClientError
 from aws_simulator.account_setup import released
 from aws_simulator.cloudformation import CloudFormation
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.render.stack_update import GIVEN, Live, StackUpdate, stack_updates
+from platform_sdk.deploy.render.service_stack import GIVEN, Live, StackUpdate, render_service_stack, stack_updates
 from tests.support.repository import FIXTURES
 
 STACK = "platform-staging-orders"

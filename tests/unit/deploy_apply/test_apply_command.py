@@ -90,7 +90,7 @@ def test_manual_steps_are_listed_until_they_are_done() -> None:
     shell.account.simulator.service(SecretsManager).put(secret, "value")
     report = json.loads(shell("apply", "--shared", "--env", "staging", "--yes", "--json").stdout)
 
-    again = report["still_to_do"]
+    again = report["manual_steps"]
     assert report["database_roles"] == []
     assert len(again) == 2, "the addresses of database and cache are not those of the environment's file"
     assert all(each.startswith("deploy/environments/staging.toml: set ") for each in again)

@@ -16,7 +16,7 @@ from platform_sdk.deploy.observe import observe_service
 from platform_sdk.deploy.plan.stack import live_of
 from platform_sdk.deploy.release.lock import Locked, LockLost, ReleaseLock, break_lock
 from platform_sdk.deploy.render.codedeploy import deployment_request, load_appspec_template, render_appspec
-from platform_sdk.deploy.render.stack_update import Live
+from platform_sdk.deploy.render.service_stack import Live
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.state import ServiceState
 from tests.support.applying import (

@@ -6,7 +6,7 @@ import pytest
 
 from aws_simulator.secrets_and_parameters import SecretsManager
 from aws_simulator.small_services import RdsData
-from platform_sdk.deploy.apply.database_roles import (
+from platform_sdk.deploy.apply.after_creation import (
     POLL_SECONDS,
     WAKING_SECONDS,
     UnusablePassword,

@@ -8,9 +8,8 @@ from typing import Any, Literal
 import pytest
 
 from platform_sdk.deploy.cost import estimate
-from platform_sdk.deploy.cost.assumptions import AMOUNTS, Assumptions
 from platform_sdk.deploy.cost.lines import Estimate, Line, cents, cost_difference
-from platform_sdk.deploy.cost.prices import Charge, Price, PriceTable, UnknownPrice, load_prices
+from platform_sdk.deploy.cost.prices import AMOUNTS, Assumptions, Charge, Price, PriceTable, UnknownPrice, load_prices
 from platform_sdk.deploy.cost.service_costs import StackNumbers, numbers_of
 from platform_sdk.deploy.cost.shared_costs import SharedResources
 from platform_sdk.deploy.environment import load_environment

@@ -9,8 +9,7 @@ import pytest
 
 from platform_sdk.deploy.cost import NothingToEstimate, load_estimate
 from platform_sdk.deploy.cost import shared_costs as shared
-from platform_sdk.deploy.cost.assumptions import AMOUNTS, load_assumptions
-from platform_sdk.deploy.cost.prices import InvalidPrices, UnknownRegion, load_prices
+from platform_sdk.deploy.cost.prices import AMOUNTS, InvalidPrices, UnknownRegion, load_assumptions, load_prices
 from platform_sdk.deploy.environment import InvalidEnvironment, UnknownName
 from platform_sdk.deploy.manifest import load_services
 from tests.support.repository import FIXTURES, ROOT

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from platform_sdk.deploy.cost import load_estimate
-from platform_sdk.deploy.cost.assumptions import load_assumptions
-from platform_sdk.deploy.cost.prices import load_prices
+from platform_sdk.deploy.cost.prices import load_assumptions, load_prices
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services, load_spec
 from platform_sdk.deploy.manifest.reference import reference

@@ -17,8 +17,7 @@ from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan import plan_service
 from platform_sdk.deploy.plan.decisions import Plan
 from platform_sdk.deploy.plan.stack import CREATE_ONLY, live_of, planned
-from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.render.stack_update import FrozenService
+from platform_sdk.deploy.render.service_stack import FrozenService, render_service_stack
 from tests.support.deployed_services import NOTHING, created, released
 from tests.support.repository import FIXTURES
 

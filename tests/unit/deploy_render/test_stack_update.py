@@ -13,8 +13,13 @@ import pytest
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.render.stack_update import FrozenService, Live, StackUpdate, stack_updates
+from platform_sdk.deploy.render.service_stack import (
+    FrozenService,
+    Live,
+    StackUpdate,
+    render_service_stack,
+    stack_updates,
+)
 from tests.support.repository import FIXTURES
 
 STAGING = load_environment(FIXTURES, "staging")

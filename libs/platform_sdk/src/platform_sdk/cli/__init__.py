@@ -9,14 +9,13 @@ from typing import Any, Final
 
 import click
 
-from platform_sdk.cli.apply import apply
+from platform_sdk.cli.apply import apply, scale
 from platform_sdk.cli.build import build, changed
 from platform_sdk.cli.dead_letters import dlq
 from platform_sdk.cli.operate import history, logs, status, unlock
 from platform_sdk.cli.options import complete_keys, complete_services, root
 from platform_sdk.cli.plan import cost, plan, render
 from platform_sdk.cli.release import deploy, rollback, wait
-from platform_sdk.cli.scale import scale
 from platform_sdk.errors import PlatformError
 
 PLUGINS: Final = "platform.commands"

@@ -115,8 +115,7 @@ def service_plans(
 
 def cost_basis(environment: "Environment", services: "Sequence[ServiceSpec]") -> "CostBasis | None":
     """Return what to estimate costs with. None, with a warning, if there are no prices for the region."""
-    from platform_sdk.deploy.cost.assumptions import load_assumptions
-    from platform_sdk.deploy.cost.prices import UnknownRegion, load_prices
+    from platform_sdk.deploy.cost.prices import UnknownRegion, load_assumptions, load_prices
     from platform_sdk.deploy.plan.cost import CostBasis
 
     try:

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from platform_sdk.deploy.config_errors import ConfigError, InvalidConfiguration
-from platform_sdk.deploy.cost.assumptions import load_assumptions
-from platform_sdk.deploy.cost.prices import PRICES
+from platform_sdk.deploy.cost.prices import PRICES, load_assumptions
 from platform_sdk.deploy.environment import (
     Environment,
     environment_names,

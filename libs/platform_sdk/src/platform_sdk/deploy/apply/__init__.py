@@ -22,7 +22,7 @@ from platform_sdk.deploy.plan import plan_service
 from platform_sdk.deploy.plan.decisions import Plan
 from platform_sdk.deploy.release.lock import ReleaseLock
 from platform_sdk.deploy.render.names import arn, cluster_name, role_name, service_name, stack_name
-from platform_sdk.deploy.render.stack_update import StackUpdate
+from platform_sdk.deploy.render.service_stack import StackUpdate
 from platform_sdk.deploy.shared import SharedStack
 from platform_sdk.deploy.state import LockItem
 

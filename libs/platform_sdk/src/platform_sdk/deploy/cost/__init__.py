@@ -13,9 +13,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from platform_sdk.deploy.cost.assumptions import Assumptions, average_tasks, load_assumptions, task_groups
 from platform_sdk.deploy.cost.lines import Estimate
-from platform_sdk.deploy.cost.prices import PriceTable, load_prices
+from platform_sdk.deploy.cost.prices import (
+    Assumptions,
+    PriceTable,
+    average_tasks,
+    load_assumptions,
+    load_prices,
+    task_groups,
+)
 from platform_sdk.deploy.cost.service_costs import (
     DELIVERY,
     FARGATE,

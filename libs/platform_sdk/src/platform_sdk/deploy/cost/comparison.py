@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from platform_sdk.deploy.cost.assumptions import plain
 from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Estimate, Line, cents
-from platform_sdk.deploy.cost.prices import Charge
+from platform_sdk.deploy.cost.prices import Charge, plain
 from platform_sdk.deploy.cost.service_costs import DELIVERY, FARGATE, MONITORING, REGISTRY, SECRETS
 from platform_sdk.deploy.cost.shared_costs import CACHE, DATABASE, EDGE, LOAD_BALANCER, NETWORK, QUEUES
 

@@ -5,9 +5,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from platform_sdk.deploy.cost.assumptions import Assumptions, TaskGroup, average_note, average_tasks, plain, task_groups
 from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Line, line
-from platform_sdk.deploy.cost.prices import Charge, PriceTable
+from platform_sdk.deploy.cost.prices import (
+    Assumptions,
+    Charge,
+    PriceTable,
+    TaskGroup,
+    average_note,
+    average_tasks,
+    plain,
+    task_groups,
+)
 from platform_sdk.deploy.manifest.releases import TrafficShift
 from platform_sdk.deploy.manifest.resources import SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec

@@ -6,9 +6,8 @@ from decimal import Decimal
 from typing import Final
 
 from platform_sdk.contract import RECEIVE_WAIT_SECONDS
-from platform_sdk.deploy.cost.assumptions import Assumptions, average_tasks, plain, task_groups
 from platform_sdk.deploy.cost.lines import HOURS_PER_MONTH, Line, line
-from platform_sdk.deploy.cost.prices import PriceTable
+from platform_sdk.deploy.cost.prices import Assumptions, PriceTable, average_tasks, plain, task_groups
 from platform_sdk.deploy.cost.service_costs import DELIVERY, MONITORING, SECRETS, logs, release_minutes
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.shared import SharedStack

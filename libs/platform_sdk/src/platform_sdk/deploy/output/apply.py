@@ -95,7 +95,7 @@ def document(
     service: str | None,
     outcomes: Iterable[StackOutcome],
     *,
-    still_to_do: Sequence[str] = (),
+    manual_steps: Sequence[str] = (),
     database_roles: Sequence[str] = (),
     grace_period_seconds: int | None = None,
     error: PlatformError | None = None,
@@ -104,7 +104,7 @@ def document(
     """Return what was done as a JSON document.
 
     Args:
-        still_to_do: manual steps that remain.
+        manual_steps: manual steps that remain.
         signal_number: the signal that ended the command, if one did.
     """
     interrupted = signal_number is not None
@@ -117,7 +117,7 @@ def document(
         "stacks": [outcome_document(each) for each in outcomes],
         "grace_period_seconds": grace_period_seconds,
         "database_roles": list(database_roles),
-        "still_to_do": list(still_to_do),
+        "manual_steps": list(manual_steps),
         "interrupted": interrupted,
         "error": None if error is None else failure_document(error),
     }

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from platform_sdk.deploy.cost.assumptions import plain
 from platform_sdk.deploy.cost.comparison import AVERAGE_TASKS, Comparison
 from platform_sdk.deploy.cost.lines import Estimate, Line
-from platform_sdk.deploy.cost.prices import Charge
+from platform_sdk.deploy.cost.prices import Charge, plain
 
 NAME_WIDTH: Final = 30
 WIDTH: Final = 120

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from platform_sdk.deploy.cost.assumptions import Assumptions, average_tasks, task_groups
 from platform_sdk.deploy.cost.comparison import OVERLAP
 from platform_sdk.deploy.cost.lines import CostDifference, Estimate, Line, cost_difference
-from platform_sdk.deploy.cost.prices import PriceTable
+from platform_sdk.deploy.cost.prices import Assumptions, PriceTable, average_tasks, task_groups
 from platform_sdk.deploy.cost.service_costs import numbers_of, service_lines
 from platform_sdk.deploy.manifest.releases import TrafficShift, TrafficShiftType
 from platform_sdk.deploy.manifest.resources import SecretReference, SecretStore

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from platform_sdk.deploy.cost.lines import CostDifference
 from platform_sdk.deploy.manifest.releases import TrafficShift
 from platform_sdk.deploy.plan.diff import Change
-from platform_sdk.deploy.render.stack_update import StackUpdate
+from platform_sdk.deploy.render.service_stack import StackUpdate
 from platform_sdk.deploy.state.stacks import FAILED, ROLLBACK_FAILED
 
 FORMAT_VERSION: Final = 1

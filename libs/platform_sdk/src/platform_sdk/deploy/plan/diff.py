@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from platform_sdk.deploy.render.stack_update import GIVEN
+from platform_sdk.deploy.render.service_stack import GIVEN
 
 # The canonical form: one form for documents with the same meaning, so that rendered documents and answers of AWS can be
 # compared. ECS sorts lists in its own order, fills in defaults and adds keys.

@@ -9,7 +9,7 @@ from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.decisions import ResourcePlan, ScalingChange, StackAction, StackPlan
 from platform_sdk.deploy.plan.diff import Change, canonical_template, diff
 from platform_sdk.deploy.render.names import Colour, Role, stack_name
-from platform_sdk.deploy.render.stack_update import Live, StackUpdate, stack_updates
+from platform_sdk.deploy.render.service_stack import Live, StackUpdate, stack_updates
 from platform_sdk.deploy.state import EcsService, ListenerRule, ServiceState, TargetGroup
 from platform_sdk.deploy.state.stacks import FAILED
 
