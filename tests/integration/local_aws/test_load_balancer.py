@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from local_aws.load_balancer import LoadBalancer
 from local_aws.load_balancer.envoy import Rule, TargetGroup
+from local_aws.load_balancer.server import LoadBalancer
 from local_aws.processes import free_port
 
 StartTarget = Callable[[str], Awaitable[int]]

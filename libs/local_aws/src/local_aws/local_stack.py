@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from local_aws import aws_clients, logs
 from local_aws.errors import OneOffTaskFailed, TaskDoesNotStart
-from local_aws.load_balancer import LoadBalancer
+from local_aws.load_balancer.server import LoadBalancer
 from local_aws.processes import free_port
 from local_aws.provision import SecretStore, create_queues, prepare_database
 from local_aws.servers.ministack import AwsServer
