@@ -33,7 +33,7 @@ class Alarm:
     reason: str = "Unchecked: Initial alarm creation"
     changed_at: datetime
     watched: tuple[tuple[str, str], ...]
-    by_hand: bool = False
+    is_set_manually: bool = False
     breaching_since: datetime | None = None
     breached_at: datetime | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -84,7 +84,7 @@ class CloudWatch(Service):
             made = {"AlarmName": name, "EvaluationPeriods": 1, "Threshold": 1.0, "Period": 60}
             self._make({**made, "ComparisonOperator": "GreaterThanOrEqualToThreshold"})
         alarm = self.alarms[name]
-        alarm.by_hand = True
+        alarm.is_set_manually = True
         self._change(alarm, state, "Set by hand")
 
     # Time
@@ -94,7 +94,7 @@ class CloudWatch(Service):
         return all(self._is_settled(alarm) for alarm in self.alarms.values())
 
     def _is_settled(self, alarm: Alarm) -> bool:
-        if alarm.by_hand:
+        if alarm.is_set_manually:
             return True
         if self._breaches(alarm):
             return alarm.state == "ALARM"
@@ -102,7 +102,7 @@ class CloudWatch(Service):
 
     def step(self) -> None:
         for alarm in self.alarms.values():
-            if not alarm.by_hand:
+            if not alarm.is_set_manually:
                 self._evaluate(alarm)
 
     def _evaluate(self, alarm: Alarm) -> None:

@@ -5,6 +5,7 @@ cli builds it; execute, wait and rollback pass it to every stage. `apply` shares
 
 import os
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -90,7 +91,7 @@ def catching_signals(interrupts: Interrupts) -> Iterator[None]:
 
 
 @dataclass(slots=True, kw_only=True)
-class Context:
+class Context(ABC):
     """What `apply` and `release` share.
 
     `aws` retries temporary failures. `aws_once` does not: for best-effort reads, and for loops with their own deadline.
@@ -116,8 +117,9 @@ class Context:
         self.warn(error.what, f"retrying in {pause} s")
         self.pause(pause)
 
+    @abstractmethod
     def warn(self, what: str, hint: str) -> None:
-        raise NotImplementedError
+        """Report what went wrong and what happens next."""
 
     def now(self) -> datetime:
         return self.clock.now()
