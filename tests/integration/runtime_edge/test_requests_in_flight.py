@@ -1,4 +1,4 @@
-"""How many requests an app works on at once, and what counts as one."""
+"""How many requests an app works on at once, what counts as one, and how one ends whose body is still on its way."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,8 +9,9 @@ from starlette.responses import StreamingResponse
 
 from platform_sdk.runtime.http.app import create_app
 from platform_sdk.runtime.http.auth import Public
+from platform_sdk.runtime.http.inputs import Integer, RequestModel
 from platform_sdk.runtime.http.resources import ShuttingDown
-from tests.integration.runtime_edge.edge_server import Edge, serve
+from tests.integration.runtime_edge.edge_server import Edge, parse, serve
 from tests.unit.runtime_edge.edge_settings import settings
 
 router = APIRouter(prefix="/shop", dependencies=[Public])
@@ -46,9 +47,17 @@ async def get_download() -> StreamingResponse:
     return StreamingResponse(content(), media_type="text/csv")
 
 
+class Order(RequestModel):
+    quantity: Integer
+
+
+@router.post("/orders")
+async def post_order(order: Order) -> None: ...
+
+
 @pytest.fixture
 async def edge() -> AsyncIterator[Edge]:
-    limits = settings(request_timeout_seconds=0.5, max_concurrent_requests=3)
+    limits = settings(request_timeout_seconds=0.5, max_concurrent_requests=3, max_body_bytes=1000)
     async with serve(create_app(limits, title="Shop", routers=[router])) as edge:
         yield edge
 
@@ -82,3 +91,26 @@ async def test_other_answers_keep_their_place_until_they_end(edge: Edge) -> None
     # Longer than an answer may take to start: the clock stops when it has.
     assert [answer.body.count(b"last") for answer in await asyncio.gather(*downloads)] == [1] * 3
     assert (await edge.get("/shop/quick")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("content_type", "path", "length", "status"),
+    [("text/plain", "orders", 30, 415), ("text/plain", "slow", 30, 405), ("application/json", "orders", 5000, 413)],
+)
+async def test_a_refusal_before_the_body_has_arrived_does_not_reset_the_connection(
+    edge: Edge, content_type: str, path: str, length: int, status: int
+) -> None:
+    head = (
+        f"POST /shop/{path} HTTP/1.1\r\nhost: edge\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+    writer.write(head.encode())
+    answer = await reader.readuntil(b"\r\n\r\n")
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    for _ in range(10):
+        writer.write(b" " * (length // 10))
+        # On a connection that was reset, one of these raises.
+        await writer.drain()
+        await asyncio.sleep(0.001)
+    assert parse(answer + await reader.read()).json()["status"] == status
+    writer.close()

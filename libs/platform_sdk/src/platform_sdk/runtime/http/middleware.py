@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
@@ -55,6 +56,8 @@ _ALWAYS: Final = [
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _EVENT_STREAM: Final = b"text/event-stream"
 _CLOSE: Final = (b"connection", b"close")
+# How long the body of a refused request is still read.
+_LINGER_SECONDS: Final = 1.0
 
 
 class HeadAnswered(OSError):
@@ -174,10 +177,27 @@ class RequestGuard:
         await self._send(message)
 
     async def send_problem(self, problem: Problem) -> None:
-        if not self.has_body_arrived:
-            # The server would read the rest of the body as the next request.
-            self.is_closing = True
-        await problem.response()(self.scope, self.receive, self.send)
+        """Send the problem, and close the connection if the request's body has not arrived.
+
+        The rest of the body is read first, for a limited time: if a server closes while bytes are on their way, the
+        connection is reset, and the client can lose the response (RFC 9112, section 9.6).
+        """
+        if self.has_body_arrived:
+            await problem.response()(self.scope, self.receive, self.send)
+            return
+        self.is_closing = True
+        await problem.response()(self.scope, self.receive, self._send_unfinished)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while (await self._receive()).get("more_body", False):
+                    pass
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_unfinished(self, message: Message) -> None:
+        """Send all of a response, but leave the connection open."""
+        if message["type"] == "http.response.body":
+            message = {**message, "more_body": True}
+        await self.send(message)
 
     def _start(self, message: Message) -> None:
         self.status = message["status"]
