@@ -34,6 +34,8 @@ GROUPS = {
 }
 
 
+# First, because xdist reads the markers in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Assign tests to the groups that `make test` distributes over processes. The most tests go first."""
     for item in items:
