@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from local_aws.processes import free_port
 from local_aws.servers.ministack import AwsServer
@@ -34,15 +36,20 @@ GROUPS = {
 }
 
 
-# First, because xdist reads the markers in the same hook.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Assign tests to the groups that `make test` distributes over processes. The most tests go first."""
-    for item in items:
-        path = item.path.relative_to(item.config.rootpath).as_posix()
-        group = next((name for folder, name in GROUPS.items() if path.startswith(folder)), None)
-        if group is not None:
-            item.add_marker(pytest.mark.xdist_group(group))
+def group_of(nodeid: str) -> str:
+    """Return the group of a test, or its own id when it can run in any process."""
+    return next((group for path, group in GROUPS.items() if nodeid.startswith(path)), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Let xdist distribute groups, those with the most tests first.
+
+    The markers of `--dist=loadgroup` have no effect in pytest 9.2: xdist 3.8 appends them to a private member of items.
+    """
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = group_of
+    return scheduler
 
 
 @pytest.hookimpl(wrapper=True)

@@ -188,9 +188,3 @@ def test_server_that_hangs_is_killed_when_it_does_not_stop(tmp_path: Path) -> No
     os.kill(server.pid, signal.SIGSTOP)
     server.stop()
     assert not server.is_running()
-
-
-def test_tests_that_share_servers_run_in_one_process(request: pytest.FixtureRequest) -> None:
-    assert [marker.args for marker in request.node.iter_markers("xdist_group")] == [("servers",)]
-    if request.config.getoption("loadgroup", default=False):
-        assert request.node.nodeid.endswith("@servers")
