@@ -64,7 +64,7 @@ def test_migrations_that_are_done_are_left_alone_quickly(
     assert seconds < migrated[service][2]
 
 
-async def test_a_request_that_is_under_way_at_sigterm_is_answered_before_the_exit_with_0(
+async def test_a_request_in_flight_at_sigterm_is_answered_before_the_exit_with_0(
     around: Surroundings, image: Image, shopper: Shopper
 ) -> None:
     with around.task("orders", image("orders")) as task:

@@ -58,7 +58,7 @@ def test_a_lock_is_kept_until_its_holder_or_the_next_one_ends_it() -> None:
     assert "TimeToLiveSpecification" not in table
 
 
-def test_a_release_keeps_its_image_for_good() -> None:
+def test_a_release_keeps_its_image_permanently() -> None:
     policy = json.loads(named("Repository").properties["LifecyclePolicy"]["LifecyclePolicyText"])
     assert [rule["selection"]["tagStatus"] for rule in policy["rules"]] == ["untagged"]
     assert named("Repository").properties["ImageTagMutability"] == "IMMUTABLE"

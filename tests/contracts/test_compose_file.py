@@ -186,7 +186,7 @@ def test_secrets_are_made_up_once_and_nobody_may_write_them(environment: Environ
     assert {path: (tmp_path / path).read_text() for path in made} == values
 
 
-def test_no_value_of_a_secret_stands_in_the_file(environment: Environment) -> None:
+def test_no_value_of_a_secret_is_in_the_file(environment: Environment) -> None:
     names = {secret["name"] for service in SPECS for secret in app(service, "api", environment)["secrets"]}
     names.add("POSTGRES_PASSWORD")
     assert not [

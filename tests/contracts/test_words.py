@@ -121,7 +121,8 @@ def uses_of(word: Retired) -> list[str]:
         f"{name}:{text.count(chr(10), 0, use.start()) + 1}: `{use.group()}` is retired; write {word.replacement}"
         for name, text in texts().items()
         if name.endswith(word.suffix)
-        for use in expression.finditer(text)
+        # As it is, and with the words of a name apart.
+        for use in (*expression.finditer(text), *expression.finditer(text.replace("_", " ")))
     ]
 
 

@@ -89,7 +89,7 @@ def test_the_same_failure_of_three_new_tasks_ends_a_release_within_minutes() -> 
     assert next(event.because for event in case.events(RollingBack)).startswith("the new tasks fail again and again")
 
 
-def test_a_bad_version_is_told_apart_from_the_one_before_it() -> None:
+def test_a_bad_version_is_distinguished_from_the_one_before_it() -> None:
     """The second release finds the failed revision registered, and a worker that is back."""
     case = world()
     assert case.deploy("v2", BAD["crashes at start"]).exit_code == 12

@@ -126,7 +126,7 @@ def created(account: Account, environment: str) -> dict[str, dict[str, str]]:
     }
 
 
-def test_everything_that_the_emulator_knows_comes_into_being(created: dict[str, dict[str, str]]) -> None:
+def test_everything_that_the_emulator_knows_is_created(created: dict[str, dict[str, str]]) -> None:
     nameless = [(stack, name) for stack, names in created.items() for name, physical in names.items() if not physical]
     assert nameless == []
 
@@ -222,7 +222,7 @@ def unknown_of(stack: SharedStack) -> set[str]:
     return NOT_CREATED_OF_SERVICES | computing
 
 
-def test_a_services_stack_comes_into_being_beside_the_shared_ones(services: dict[str, dict[str, str]]) -> None:
+def test_a_services_stack_is_created_beside_the_shared_ones(services: dict[str, dict[str, str]]) -> None:
     nameless = [(stack, name) for stack, names in services.items() for name, physical in names.items() if not physical]
     assert nameless == []
 

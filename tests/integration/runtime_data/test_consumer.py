@@ -369,7 +369,7 @@ async def test_a_stop_cancels_what_exceeds_the_drain_time_and_gives_it_back(
     assert counts(boto_sqs, queue.url) == (1, 0)
 
 
-async def test_a_receive_under_way_at_a_stop_returns_and_its_messages_are_given_back(
+async def test_a_receive_in_progress_at_a_stop_returns_and_its_messages_are_given_back(
     database: Database, sqs: Sqs, create_queue: CreateQueue, boto_sqs: SQSClient
 ) -> None:
     queue = create_queue(visibility_seconds=60)

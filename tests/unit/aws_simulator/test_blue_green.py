@@ -129,7 +129,7 @@ def test_errors_of_the_canary_raise_the_alarm_which_stops_the_deployment_and_tak
     assert len(stage.service()["taskSets"]) == 1
 
 
-def test_an_alarm_during_the_bake_time_takes_back_what_all_users_have(stage: Stage) -> None:
+def test_an_alarm_during_the_bake_time_rolls_back_what_all_users_have(stage: Stage) -> None:
     deployment = stage.deploy(stage.register("2"))
     stage.wait(lambda: stage.weights()[GREEN] == 100, minutes=10)
     stage.clock.sleep(60)
@@ -256,7 +256,7 @@ def test_scaling_during_the_shift_fails_the_deployment_if_the_replacement_is_not
     assert "5 minutes" in info["errorInformation"]["message"]
 
 
-def test_a_group_that_asks_first_waits_as_ready_until_it_is_told_to_continue(stage: Stage) -> None:
+def test_a_group_that_asks_first_waits_as_ready_until_it_is_continued(stage: Stage) -> None:
     ask = {"deploymentReadyOption": {"actionOnTimeout": "STOP_DEPLOYMENT", "waitTimeInMinutes": 30}}
     client = stage.client("codedeploy")
     client.update_deployment_group(

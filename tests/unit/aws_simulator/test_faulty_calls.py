@@ -139,7 +139,7 @@ def test_an_enumeration_in_an_answer_is_checked_too() -> None:
         check_answer(operation_model("codedeploy", "GetDeployment"), answer)
 
 
-def test_an_operation_that_is_not_played_is_no_error_of_aws(stage: Stage) -> None:
+def test_an_operation_that_is_not_simulated_is_no_error_of_aws(stage: Stage) -> None:
     with pytest.raises(UnsupportedOperation, match="ecs:CreateCapacityProvider"):
         stage.client("ecs").create_capacity_provider(name="x")
 

@@ -230,7 +230,7 @@ def test_a_clock_skips_to_the_moment_at_which_something_happens() -> None:
     assert (counted.clock.now() - START).total_seconds() == 86_492
 
 
-def test_an_action_that_was_planned_interrupts_whoever_sleeps() -> None:
+def test_an_action_that_was_planned_interrupts_a_sleep() -> None:
     clock = SteppedClock(START)
 
     def killed() -> None:

@@ -89,7 +89,7 @@ def test_a_good_revision_replaces_the_old_one_without_falling_below_the_desired_
     assert history(worker) == ["SUCCESSFUL", "SUCCESSFUL"]
 
 
-def test_the_circuit_breaker_takes_back_what_cannot_start(worker: Stage) -> None:
+def test_the_circuit_breaker_rolls_back_what_cannot_start(worker: Stage) -> None:
     bad = revision(worker, "2", kind="crashes", exit_code=2, log_lines=("no queue",))
     worker.client("ecs").update_service(cluster=CLUSTER, service=WORKER, taskDefinition=bad)
     worker.wait(lambda: history(worker)[0] == "ROLLBACK_SUCCESSFUL", minutes=20)
@@ -152,7 +152,7 @@ def test_a_deployment_is_stopped_and_goes_back(worker: Stage) -> None:
     assert deployments(worker) == [("PRIMARY", "COMPLETED", "1")]
 
 
-def test_a_newer_deployment_supersedes_one_that_is_under_way(worker: Stage) -> None:
+def test_a_newer_deployment_supersedes_one_in_progress(worker: Stage) -> None:
     for version in ("2", "3"):
         worker.client("ecs").update_service(cluster=CLUSTER, service=WORKER, taskDefinition=revision(worker, version))
         worker.clock.sleep(10)

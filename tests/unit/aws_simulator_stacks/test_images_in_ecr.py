@@ -1,4 +1,4 @@
-"""Repositories: immutable tags, digests that behave, scans that take their time, and what a manifest tells."""
+"""Repositories: immutable tags, digests that behave, scans that take their time, and what a manifest contains."""
 
 import json
 from datetime import timedelta

@@ -45,7 +45,7 @@ def test_a_lock_is_taken_once_until_it_expires(dynamodb: Any) -> None:
     assert dynamodb.get_item(TableName="locks", Key=KEY, ConsistentRead=True)["Item"]["token"] == {"S": "two"}
 
 
-def test_who_holds_it_is_told_to_those_who_ask(dynamodb: Any) -> None:
+def test_a_refused_acquisition_returns_the_holder(dynamodb: Any) -> None:
     take(dynamodb, "one", 0)
     with pytest.raises(dynamodb.exceptions.ConditionalCheckFailedException) as refused:
         take(dynamodb, "two", 9, ReturnValuesOnConditionCheckFailure="ALL_OLD")

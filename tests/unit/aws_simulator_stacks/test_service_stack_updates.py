@@ -102,7 +102,7 @@ def test_scaling_that_is_suspended_stays_so_during_an_update(staging: Any, conso
     assert target["SuspendedState"]["DynamicScalingInSuspended"]
 
 
-def test_a_rule_that_changes_without_being_told_what_is_live_sends_users_to_the_old_target_group(
+def test_a_rule_that_changes_without_the_live_target_group_sends_users_to_the_old_one(
     staging: Any, console: Any, orders: ServiceSpec
 ) -> None:
     """What stack_updates is there to prevent."""

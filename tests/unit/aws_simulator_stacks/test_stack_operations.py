@@ -48,7 +48,7 @@ def test_resources_are_made_after_what_they_need(console: Any, simulator: AwsSim
     assert value(simulator, "third") == "after /second"
 
 
-def test_a_stack_tells_everything_that_happens_to_a_resource(console: Any) -> None:
+def test_a_stack_reports_everything_that_happens_to_a_resource(console: Any) -> None:
     console.apply("chain", template(First=parameter("first", "1")))
     assert console.events("chain") == [
         ("chain", "REVIEW_IN_PROGRESS"),
@@ -152,7 +152,7 @@ def test_what_was_changed_by_hand_is_not_written_back(console: Any, simulator: A
     assert value(simulator, "first") == "by hand"
 
 
-def test_an_update_that_fails_writes_the_former_text_whatever_has_happened(
+def test_an_update_that_fails_writes_the_previous_text_whatever_has_happened(
     console: Any, simulator: AwsSimulator
 ) -> None:
     console.apply("chain", CHAIN)
@@ -170,7 +170,7 @@ def test_an_update_that_fails_writes_the_former_text_whatever_has_happened(
     assert console.apply("chain", {"Resources": {**CHAIN["Resources"], "Logs": group("logs", 30)}}) == "UPDATE_COMPLETE"
 
 
-def test_a_rollback_that_fails_goes_on_when_it_is_told_to(console: Any, simulator: AwsSimulator) -> None:
+def test_a_rollback_that_fails_can_be_continued(console: Any, simulator: AwsSimulator) -> None:
     cloudformation = simulator.service(CloudFormation)
     console.apply("chain", CHAIN)
     cloudformation.fail_resource("chain", "First", "No more of those.", times=2)
@@ -227,7 +227,7 @@ def test_what_a_template_no_longer_holds_goes_or_stays_as_it_says(
 
 
 @pytest.mark.parametrize(("policy", "is_left"), [("Retain", True), ("RetainExceptOnCreate", False)])
-def test_what_is_kept_for_good_is_kept_after_a_creation_that_failed_too(
+def test_what_is_retained_is_kept_after_a_creation_that_failed_too(
     console: Any, simulator: AwsSimulator, policy: str, is_left: bool
 ) -> None:
     simulator.service(CloudFormation).fail_resource("chain", "First", "No more of those.")

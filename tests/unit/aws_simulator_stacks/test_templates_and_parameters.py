@@ -86,7 +86,7 @@ def test_what_is_made_from_something_unknown_is_unknown() -> None:
     assert resolve({"Fn::Join": ["", {"Ref": "Parts"}]}, unknown) == Unknown("Part")
 
 
-def test_a_function_that_is_not_played_is_refused() -> None:
+def test_a_function_that_is_not_simulated_is_refused() -> None:
     with pytest.raises(Refused, match="Fn::ImportValue is not supported"):
         resolve({"Fn::ImportValue": "a"}, scope())
 

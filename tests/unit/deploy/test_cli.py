@@ -220,7 +220,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert not {"boto3", "botocore", "pydantic", "yaml", "platform_sdk.deploy.manifest"} & set(done.stdout.split())
 
 
-def test_the_shells_endpoint_does_not_turn_production_into_the_laptop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shells_endpoint_does_not_make_production_the_laptop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "theirs")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "theirs")

@@ -32,7 +32,7 @@ DEAD = DeadLetterQueue(
 
 @dataclass
 class InMemorySqs:
-    """Queues as lists. `writes` tells what happened in which order; SQS will not take the bodies in `refuse`."""
+    """Queues as lists. `writes` records what happened, in order; SQS will not take the bodies in `refuse`."""
 
     queues: dict[str, list[QueueMessage]]
     hidden: set[str] = field(default_factory=set)
@@ -133,7 +133,7 @@ def test_redriving_takes_off_the_diagnosis_and_keeps_the_rest() -> None:
     assert copy.text_attributes() == {"traceparent": "00-1"}
 
 
-def test_what_is_refused_stays_and_is_told() -> None:
+def test_what_is_refused_stays_and_is_reported() -> None:
     sqs = queues_with(0)
     sqs.queues["dead"] = [message(number, body=f"body {number}") for number in range(12)]
     sqs.refuse = {"body 3"}
@@ -144,7 +144,7 @@ def test_what_is_refused_stays_and_is_told() -> None:
     assert sqs.depth("dead").visible == 1
 
 
-def test_what_was_sent_but_not_deleted_is_told() -> None:
+def test_what_was_sent_but_not_deleted_is_reported() -> None:
     sqs = queues_with(0)
     sqs.queues["dead"] = [message(1, body="stays"), message(2)]
     sqs.keep = {"stays"}

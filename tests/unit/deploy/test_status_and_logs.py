@@ -57,7 +57,7 @@ def test_a_service_whose_release_is_over_is_well(orders: World) -> None:
     assert status(orders) == (0, [])
 
 
-def test_the_version_and_the_tasks_of_the_set_that_serves_are_told_while_both_sets_run(orders: World) -> None:
+def test_status_shows_version_and_tasks_of_the_set_that_serves_while_both_sets_run(orders: World) -> None:
     orders.deploy("v2", options=ReleaseOptions(until="traffic"))
     said = ask(orders.simulator, "status", "orders", "--env", "production").stdout
     assert "api       1 of 1 tasks running, production-orders:3, version v2" in said
@@ -78,7 +78,7 @@ def test_users_that_two_versions_share_although_nothing_shifts_are_to_be_looked_
     assert [line.split()[:3] for line in lines] == [["traffic", "90", "%"], ["traffic", "10", "%"]]
 
 
-def test_a_worker_that_stayed_on_the_version_that_the_api_was_taken_back_from_is_to_be_looked_at(orders: World) -> None:
+def test_a_worker_on_the_version_that_the_api_was_rolled_back_from_needs_attention(orders: World) -> None:
     detached = orders.deploy("v2", Behaviour(kind="answers_500"), options=ReleaseOptions(detach=True))
     orders.simulator.clock.sleep(1800)
     assert status(orders) == (1, ["  version   the API runs v1, the worker runs v2   <--"])

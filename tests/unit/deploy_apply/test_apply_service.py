@@ -69,7 +69,7 @@ def moved(account: Applying) -> set[str]:
     return {name for name, _ in account.moved()} - {NAME}
 
 
-def test_a_service_comes_into_being_in_one_go() -> None:
+def test_a_service_is_created_in_one_run() -> None:
     account = copy_of(account_with_shared_stacks("production", "orders"))
 
     applied = run(account)

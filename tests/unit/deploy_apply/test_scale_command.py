@@ -96,7 +96,7 @@ def test_the_worker_is_scaled_by_itself(desk: Desk) -> None:
     assert desk.bounds() == (2, 6)
 
 
-def test_a_release_that_is_under_way_does_not_stop_it(desk: Desk) -> None:
+def test_a_release_in_progress_does_not_stop_it(desk: Desk) -> None:
     locks, clock = desk.account.aws().locks, desk.account.simulator.clock
     with ReleaseLock(locks, clock, PRODUCTION, "orders", owner="ci", purpose="release of v2"):
         assert desk.scale("--min", "4", "--yes").exit_code == 0

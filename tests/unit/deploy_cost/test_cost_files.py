@@ -115,7 +115,7 @@ def test_an_environment_in_a_region_without_prices_is_refused(tmp_path: Path) ->
         ('usd = "1"\ncurrency = "EUR"', "unknown key"),
     ],
 )
-def test_a_faulty_price_is_told_with_its_line(tmp_path: Path, price: str, reason: str) -> None:
+def test_a_faulty_price_is_reported_with_its_line(tmp_path: Path, price: str, reason: str) -> None:
     with pytest.raises(InvalidPrices) as raised:
         load_prices(price_file(tmp_path, price), "eu-west-1")
     assert reason in str(raised.value)
@@ -148,7 +148,7 @@ def test_assumptions_are_exact(tmp_path: Path) -> None:
         (complete_cost_table() + "[cost.spot_percent]\norders = 101\n", "cost.spot_percent.orders: 101 is outside 0"),
     ],
 )
-def test_faulty_assumptions_are_told(tmp_path: Path, text: str, reason: str) -> None:
+def test_faulty_assumptions_are_reported(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(InvalidEnvironment) as raised:
         load_assumptions(cost_file(tmp_path, text), "staging", load_services(FIXTURES))
     assert reason in str(raised.value)

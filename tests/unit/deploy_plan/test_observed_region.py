@@ -245,7 +245,7 @@ def shifted_linearly(spec: ServiceSpec) -> ServiceSpec:
 
 
 @pytest.mark.parametrize("edited", [scaled, without_queue, elsewhere, without_rollback_alarms, shifted_linearly])
-def test_the_updates_of_a_plan_bring_it_about_and_leave_no_drift(
+def test_the_updates_of_a_plan_apply_it_and_leave_no_drift(
     live: AwsSimulator, edited: Callable[[ServiceSpec], ServiceSpec]
 ) -> None:
     wanted = edited(ORDERS)

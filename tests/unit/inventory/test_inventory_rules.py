@@ -48,7 +48,7 @@ def test_quantities_of_one_sku_add_up() -> None:
     ],
     ids=["short", "unknown before short", "two currencies", "other currency", "wanted currency", "stock came back"],
 )
-def test_rejection_names_the_reason_that_waiting_cannot_mend_first(
+def test_rejection_names_the_reason_that_waiting_cannot_fix_first(
     offers: list[Offer], currency: str | None, reason: str, short: list[str]
 ) -> None:
     rejected = rejection(ORDER, offers, currency)
@@ -120,7 +120,7 @@ def test_new_reservation_adds_up_lines_of_one_sku() -> None:
     assert body.quantities() == {"A": 4}
 
 
-def test_reservation_body_tells_lines_and_total() -> None:
+def test_reservation_body_has_lines_and_total() -> None:
     now = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
     reservation = Reservation(
         reservation_id=UUID(int=1),

@@ -87,7 +87,7 @@ def test_what_fastapi_made_of_a_body_error_is_undone() -> None:
         problem_of(error, ())
 
 
-def test_a_method_that_no_route_has_is_told_which_ones_have() -> None:
+def test_a_method_that_no_route_has_is_answered_with_those_that_routes_have() -> None:
     assert problem_of(HTTPException(405), {"POST", "GET"}).headers == {"Allow": "GET, POST"}
 
 

@@ -43,7 +43,7 @@ def test_trace_context_exists_although_nothing_is_exported() -> None:
     assert not span.is_recording()
 
 
-def test_a_trace_goes_on_from_message_to_message() -> None:
+def test_a_trace_continues_from_message_to_message() -> None:
     assert current_trace_headers() == {}
     with consumer_span("inventory send", {"traceparent": TRACEPARENT}):
         sent = current_trace_headers()

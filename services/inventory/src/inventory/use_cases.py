@@ -69,7 +69,7 @@ async def change_item(
     if changed.price != item.price:
         event = events.ItemPriceChanged(sku=sku, old_price=item.price, new_price=changed.price, currency=item.currency)
         uow.publish(event, aggregate_id=sku, aggregate_version=version)
-    _tell(uow, terms, [sku])
+    _emit_levels(uow, terms, [sku])
     return replace(changed, version=version, updated_at=updated_at)
 
 
@@ -82,7 +82,7 @@ async def archive_item(uow: UnitOfWork, terms: Terms, sku: str, *, guard: Callab
     if item.reserved:
         raise errors.HasActiveHolds(sku, item.reserved)
     await model.archive_item(uow, sku)
-    _tell(uow, terms, [sku])
+    _emit_levels(uow, terms, [sku])
 
 
 async def adjust_stock(uow: UnitOfWork, terms: Terms, sku: str, *, delta: int, reason: str) -> Movement:
@@ -97,7 +97,7 @@ async def adjust_stock(uow: UnitOfWork, terms: Terms, sku: str, *, delta: int, r
         raise errors.InsufficientStock([Shortage(sku=sku, requested=-delta, available=item.available)])
     movement, level = adjusted
     _report_low_stock(uow, terms, [level])
-    _tell(uow, terms, [sku])
+    _emit_levels(uow, terms, [sku])
     return movement
 
 
@@ -267,19 +267,19 @@ def _publish_hold(uow: UnitOfWork, terms: Terms, order_id: UUID, hold: Hold) -> 
     )
     uow.publish(event, aggregate_id=hold.reservation_id, aggregate_version=1)
     _report_low_stock(uow, terms, hold.levels)
-    _tell(uow, terms, [line.sku for line in hold.lines])
+    _emit_levels(uow, terms, [line.sku for line in hold.lines])
 
 
 def _publish_commit(uow: UnitOfWork, terms: Terms, moved: Moved) -> None:
     event = InventoryCommitted(order_id=moved.order_id, reservation_id=moved.reservation_id)
     uow.publish(event, aggregate_id=moved.reservation_id, aggregate_version=moved.version)
-    _tell(uow, terms, moved.skus)
+    _emit_levels(uow, terms, moved.skus)
 
 
 def _publish_release(uow: UnitOfWork, terms: Terms, moved: Moved, reason: str) -> None:
     event = InventoryReleased(order_id=moved.order_id, reservation_id=moved.reservation_id, reason=reason)
     uow.publish(event, aggregate_id=moved.reservation_id, aggregate_version=moved.version)
-    _tell(uow, terms, moved.skus)
+    _emit_levels(uow, terms, moved.skus)
 
 
 def _report_low_stock(uow: UnitOfWork, terms: Terms, levels: Iterable[StockLevel]) -> None:
@@ -289,5 +289,5 @@ def _report_low_stock(uow: UnitOfWork, terms: Terms, levels: Iterable[StockLevel
             uow.publish(event, aggregate_id=level.sku, aggregate_version=level.version)
 
 
-def _tell(uow: UnitOfWork, terms: Terms, skus: Collection[str]) -> None:
+def _emit_levels(uow: UnitOfWork, terms: Terms, skus: Collection[str]) -> None:
     uow.on_commit(lambda: terms.items_changed(skus))

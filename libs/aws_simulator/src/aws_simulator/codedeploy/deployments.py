@@ -247,7 +247,7 @@ class Deployments(Groups):
         else:
             if deployment.status != "Ready":
                 raise Refused("DeploymentIsNotInReadyStateException", "The deployment does not have a status of Ready.")
-            deployment.told_to_continue = True
+            deployment.is_continued = True
         return {}
 
     def put_lifecycle_event_hook_execution_status(self, request: Request) -> Answer:

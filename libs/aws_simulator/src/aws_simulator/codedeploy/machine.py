@@ -102,7 +102,7 @@ def quiet_until(deployment: Deployment, seen: Observation) -> datetime:
         done = deployment.terminate_requested or deployment.baking_since is None
         return seen.now if done else later(deployment.baking_since, deployment.group.bake_seconds, seen)
     if event.status == "Pending":
-        asked = deployment.status == "Ready" and not deployment.told_to_continue
+        asked = deployment.status == "Ready" and not deployment.is_continued
         return later(deployment.ready_since, deployment.group.ready_wait_seconds, seen) if asked else seen.now
     match event.name:
         case "Install" if not seen.steady:
@@ -148,7 +148,7 @@ def run(deployment: Deployment, seen: Observation) -> list[Action]:
 
 def may_shift(deployment: Deployment, seen: Observation) -> bool:
     """Wait in Ready until somebody continues the deployment, where the group asks for that."""
-    if not deployment.group.ready_wait_seconds or deployment.told_to_continue or deployment.rolls_back:
+    if not deployment.group.ready_wait_seconds or deployment.is_continued or deployment.rolls_back:
         deployment.status = "InProgress"
         return True
     deployment.status = "Ready"
@@ -260,11 +260,11 @@ def stop_on_alarm(deployment: Deployment, seen: Observation) -> list[Action]:
     return end(deployment, seen, "Skipped", "DEPLOYMENT_STOP_ON_ALARM")
 
 
-def end(deployment: Deployment, seen: Observation, under_way: EventStatus, trigger: Trigger) -> list[Action]:
+def end(deployment: Deployment, seen: Observation, interrupted: EventStatus, trigger: Trigger) -> list[Action]:
     deployment.completed_at = seen.now
     for event in deployment.events:
         if event.status == "InProgress":
-            event.status, event.ended_at = under_way, seen.now
+            event.status, event.ended_at = interrupted, seen.now
         elif event.status == "Pending":
             event.status = "Skipped"
     return [Ended(trigger)]

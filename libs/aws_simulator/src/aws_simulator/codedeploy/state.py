@@ -252,7 +252,7 @@ class Deployment:
     rolls_back: str | None = None
     percent: int = 0
     ready_since: datetime | None = None
-    told_to_continue: bool = False
+    is_continued: bool = False
     baking_since: datetime | None = None
     terminate_requested: bool = False
     unsteady_since: datetime | None = None

@@ -186,11 +186,11 @@ class ServiceDeployments(Deployments):
         if record is None:
             raise Refused("ServiceDeploymentNotFoundException", "Service deployment not found.")
         service = next(one for one in self.ecs_services.values() if one.arn == record.service_arn)
-        under_way = next((one for one in service.sets if one.id == record.set_id), None)
-        if under_way is None or record.status != "IN_PROGRESS":
+        in_progress = next((one for one in service.sets if one.id == record.set_id), None)
+        if in_progress is None or record.status != "IN_PROGRESS":
             message = f"The service deployment is in the state {record.status} and cannot be stopped."
             raise Refused("ConflictException", message)
-        self._fail(service, under_way, "request")
+        self._fail(service, in_progress, "request")
         return {"serviceDeploymentArn": arn}
 
 

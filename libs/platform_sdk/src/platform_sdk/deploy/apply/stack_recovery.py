@@ -43,12 +43,12 @@ def follow(stack: str, context: ApplyContext, *, after: str | None) -> tuple[Sta
         seen += found
         if any(map(is_end, seen)):
             return tuple(seen)
-        if not found and (names := under_way(seen)):
+        if not found and (names := resources_in_progress(seen)):
             context.emit(Waiting(stack=stack_name_of(stack), subject=listed(names)))
         context.pause(POLL_SECONDS)
 
 
-def under_way(events: Sequence[StackEvent]) -> list[str]:
+def resources_in_progress(events: Sequence[StackEvent]) -> list[str]:
     """Return the logical ids of the resources that CloudFormation is changing."""
     last = {event.logical_id: event.status for event in events if event.type != STACK}
     return sorted(name for name, status in last.items() if status.endswith(IN_PROGRESS))
