@@ -10,10 +10,6 @@ import pytest
 from tests.containers.conftest import Image
 from tests.support.containers import build_image, docker
 
-SECONDS_AFTER_A_CHANGE = 10
-"""Usually below two; a shared machine may be busy."""
-
-
 def layers(image: str) -> list[str]:
     """Digests of the layers' content."""
     found: list[str] = json.loads(docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", image))
@@ -47,15 +43,12 @@ def changed(repository: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_changed_source_rebuilds_one_small_layer_in_seconds(image: Image, changed: Path) -> None:
+def test_a_changed_source_rebuilds_one_small_layer(image: Image, changed: Path) -> None:
     before = layers(image("orders"))
-    start = time.monotonic()
     tag = build_image(f"platform-test/orders:{time.time_ns()}", "services/orders/Dockerfile", context=changed)
-    seconds = time.monotonic() - start
     after = layers(tag)
     docker("image", "rm", tag)
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, True, False, True]
-    assert seconds < SECONDS_AFTER_A_CHANGE
 
 
 def test_labels_name_version_and_revision_and_cost_no_layer(image: Image) -> None:
