@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Generator, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -24,21 +24,19 @@ os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
 for variable in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
     os.environ.pop(variable, None)
 
-# Tests of one group run in one process, in their order, because they share servers or expensive cases.
-GROUPS = {
-    "tests/acceptance/test_up_and_down.py": "servers",
-    "tests/acceptance": "local stack",
-    "tests/faults/test_interrupted_releases.py": "interrupted releases",
-    "tests/faults/test_bad_versions.py": "bad versions",
-    "tests/faults": "local stack",
-    "tests/integration": "servers",
-    "tests/containers": "containers",
-}
-
 
 def group_of(nodeid: str) -> str:
-    """Return the group of a test, or its own id when it can run in any process."""
-    return next((group for path, group in GROUPS.items() if nodeid.startswith(path)), nodeid)
+    """Return the group of a test. One process runs a group, in its order, because it shares servers or cases."""
+    path = PurePosixPath(nodeid.partition("::")[0])
+    match path.parts[1]:
+        case _ if path.name in {"test_up_and_down.py", "test_interrupted_releases.py", "test_bad_versions.py"}:
+            return path.name
+        case "acceptance" | "faults":
+            return "local stack"
+        case "integration" | "containers":
+            return str(path.parent)
+        case _:
+            return nodeid
 
 
 @pytest.hookimpl(optionalhook=True)
