@@ -7,11 +7,11 @@ from local_aws.tasks.scheduling import (
     SILENCE_LIMIT_SECONDS,
     STABLE_AFTER_SECONDS,
     Health,
+    ObservedTask,
     Slot,
     SlotRecord,
     StartTask,
     StopTask,
-    TaskView,
     after_exit,
     after_new_revision,
     decide,
@@ -22,8 +22,8 @@ FIRST = Slot("orders", "api", 1)
 WORKER = Slot("orders", "worker", 1)
 
 
-def task(id: int = 1, *, slot: Slot = FIRST, revision: int = 1, health: Health = Health.HEALTHY) -> TaskView:
-    return TaskView(id=id, slot=slot, revision=revision, health=health, last_answer_at=NOW)
+def task(id: int = 1, *, slot: Slot = FIRST, revision: int = 1, health: Health = Health.HEALTHY) -> ObservedTask:
+    return ObservedTask(id=id, slot=slot, revision=revision, health=health, last_answer_at=NOW)
 
 
 def ended(record: SlotRecord, *, healthy_seconds: float = 0.0, was_stopped: bool = False) -> SlotRecord:

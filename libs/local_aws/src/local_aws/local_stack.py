@@ -158,7 +158,7 @@ class LocalStack:
         self.cluster.set_desired(self._slots(changed))
 
     async def stop(self) -> None:
-        """Tasks first, then the load balancer, then the servers that tasks need."""
+        """Stop tasks first, then the load balancer, then the servers that tasks need."""
         for task in list(self._one_off):
             task.request_stop()
         await self.cluster.stop()
@@ -178,9 +178,6 @@ class LocalStack:
         self.cluster.kill()
         for server in self.servers:
             server.kill()
-
-    def limit_logs(self) -> None:
-        logs.limit_size(self.folder.logs)
 
     def process_ids(self) -> list[int]:
         """Return the ids of all process groups that were started."""

@@ -157,14 +157,11 @@ def require_free(port: int, *, purpose: str, variable: str) -> None:
 
 def _port_taken(port: int, error: OSError, purpose: str, variable: str) -> PortTaken:
     if error.errno == errno.EACCES:
-        because = "ports below 1024 need root"
+        what, because = f"port {port} is not allowed", "ports below 1024 need root"
     else:
+        what = f"port {port} for {purpose} is taken"
         because = f"{holder_of(port) or 'a process of another user'} listens on it"
-    return PortTaken(
-        f"port {port} for {purpose} is taken" if error.errno != errno.EACCES else f"port {port} is not allowed",
-        because=because,
-        hint=f"stop that process, or choose another port: {variable}={port + 1}",
-    )
+    return PortTaken(what, because=because, hint=f"stop that process, or choose another port: {variable}={port + 1}")
 
 
 def holder_of(port: int) -> str | None:

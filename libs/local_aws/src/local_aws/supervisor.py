@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from local_aws.errors import disk_full
 from local_aws.local_stack import LocalStack
+from local_aws.logs import limit_size
 from local_aws.settings import LocalSettings, Report, UpOptions
 from local_aws.state import STATE_FILE, ProcessRecord, StateFolder, end_leftovers, record_processes
 from local_aws.tasks.cluster import RunningTask
@@ -213,7 +214,7 @@ class _Supervisor:
         while True:
             await asyncio.sleep(LOG_LIMIT_SECONDS)
             with contextlib.suppress(OSError):
-                self._local_stack.limit_logs()
+                limit_size(self._local_stack.folder.logs)
 
     def _on_signal(self) -> None:
         if self._stop_requested.is_set():

@@ -5,7 +5,7 @@ timeout of 60 s, no limit on the time of a whole response, no retries, 502 for a
 and requests to all targets when none is healthy.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ _ACCESS_LOG = (
     "%START_TIME% %REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %RESPONSE_CODE% %DURATION%ms"
     " target=%UPSTREAM_HOST% flags=%RESPONSE_FLAGS% bytes=%BYTES_SENT% agent=%REQ(USER-AGENT)%\n"
 )
+
+_LIMITS = ("max_connections", "max_pending_requests", "max_requests")
 
 # Envoy's flags for its own answers, as an ALB would number and a client should read them.
 _OWN_ANSWERS: tuple[tuple[tuple[str, ...], int, str], ...] = (
@@ -69,40 +71,33 @@ def bootstrap_document(*, port: int, directory: Path, target_groups: Iterable[Ta
 
 def routes_document(rules: Sequence[Rule]) -> Document:
     """Return all rules of the listener, and the fixed answer for whatever matches none."""
-    routes = [
-        {
-            "match": {"path_separated_prefix": rule.path},
-            "route": {"cluster": rule.target_group, "timeout": "0s"},
-        }
+    routes: list[Document] = [
+        {"match": {"path_separated_prefix": rule.path}, "route": {"cluster": rule.target_group, "timeout": "0s"}}
         for rule in rules
     ]
-    return {
-        "version_info": "1",
-        "resources": [
-            {
-                "@type": f"{_TYPES}.config.route.v3.RouteConfiguration",
-                "name": "rules",
-                "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [*routes, _fixed_404()]}],
-                "request_headers_to_add": [_forwarded_for()],
-                "request_headers_to_remove": ["x-envoy-external-address", "x-envoy-internal"],
-            }
-        ],
+    not_found = {"status": 404, "body": {"inline_string": "No service at this path"}}
+    routes.append({"match": {"prefix": "/"}, "direct_response": not_found})
+    # Envoy would replace a loopback address by the machine's own.
+    forwarded_for = {"key": "X-Forwarded-For", "value": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"}
+    configuration = {
+        "@type": f"{_TYPES}.config.route.v3.RouteConfiguration",
+        "name": "rules",
+        "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}],
+        "request_headers_to_add": [{"header": forwarded_for, "append_action": "APPEND_IF_EXISTS_OR_ADD"}],
+        "request_headers_to_remove": ["x-envoy-external-address", "x-envoy-internal"],
     }
+    return {"version_info": "1", "resources": [configuration]}
 
 
 def endpoints_document(target_group: str, ports: Iterable[int]) -> Document:
     """Return the registered targets; which of them get requests, the health checks decide."""
     endpoints = [{"endpoint": {"address": _address(port)}} for port in sorted(ports)]
-    return {
-        "version_info": "1",
-        "resources": [
-            {
-                "@type": f"{_TYPES}.config.endpoint.v3.ClusterLoadAssignment",
-                "cluster_name": target_group,
-                "endpoints": [{"lb_endpoints": endpoints}],
-            }
-        ],
+    assignment = {
+        "@type": f"{_TYPES}.config.endpoint.v3.ClusterLoadAssignment",
+        "cluster_name": target_group,
+        "endpoints": [{"lb_endpoints": endpoints}],
     }
+    return {"version_info": "1", "resources": [assignment]}
 
 
 def _address(port: int) -> Document:
@@ -117,12 +112,17 @@ def _watched(path: Path) -> Document:
 
 
 def _listener(port: int, directory: Path) -> Document:
+    router = {"@type": f"{_TYPES}.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
+    access_log = {
+        "@type": f"{_TYPES}.extensions.access_loggers.stream.v3.StdoutAccessLog",
+        "log_format": {"text_format_source": {"inline_string": _ACCESS_LOG}},
+    }
     manager = {
         "@type": f"{_TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "listener",
         "rds": {"route_config_name": "rules", "config_source": _watched(routes_file(directory))},
-        "http_filters": [_router()],
-        "access_log": [_access_log()],
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+        "access_log": [{"name": "envoy.access_loggers.stdout", "typed_config": access_log}],
         "local_reply_config": _own_answers(),
         "use_remote_address": True,
         "skip_xff_append": True,
@@ -143,28 +143,8 @@ def _listener(port: int, directory: Path) -> Document:
     }
 
 
-def _router() -> Document:
-    return {
-        "name": "envoy.filters.http.router",
-        "typed_config": {
-            "@type": f"{_TYPES}.extensions.filters.http.router.v3.Router",
-            "suppress_envoy_headers": True,
-        },
-    }
-
-
-def _access_log() -> Document:
-    return {
-        "name": "envoy.access_loggers.stdout",
-        "typed_config": {
-            "@type": f"{_TYPES}.extensions.access_loggers.stream.v3.StdoutAccessLog",
-            "log_format": {"text_format_source": {"inline_string": _ACCESS_LOG}},
-        },
-    }
-
-
 def _own_answers() -> Document:
-    """Envoy's own answers (never a service's) as RFC 9457 problem documents."""
+    """Return Envoy's own answers (never a service's) as RFC 9457 problem documents."""
     mappers: list[Document] = [
         {
             "filter": {"response_flag_filter": {"flags": list(flags)}},
@@ -180,21 +160,6 @@ def _problem(status: int | str, title: str) -> Document:
     return {
         "json_format": {"type": "about:blank", "title": title, "status": status},
         "content_type": "application/problem+json",
-    }
-
-
-def _forwarded_for() -> Document:
-    # Envoy would replace a loopback address by the machine's own.
-    return {
-        "header": {"key": "X-Forwarded-For", "value": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"},
-        "append_action": "APPEND_IF_EXISTS_OR_ADD",
-    }
-
-
-def _fixed_404() -> Document:
-    return {
-        "match": {"prefix": "/"},
-        "direct_response": {"status": 404, "body": {"inline_string": "No service at this path"}},
     }
 
 
@@ -219,7 +184,7 @@ def _cluster(group: TargetGroup, directory: Path) -> Document:
             # A change of health counts at once; Envoy would otherwise gather changes for a second.
             "update_merge_window": "0s",
         },
-        "circuit_breakers": {"thresholds": [_unlimited()]},
+        "circuit_breakers": {"thresholds": [dict.fromkeys(_LIMITS, 100_000)]},
         "typed_extension_protocol_options": {_PROTOCOL_OPTIONS: protocol},
     }
 
@@ -234,8 +199,3 @@ def _health_check(group: TargetGroup) -> Document:
         "unhealthy_threshold": 2,
         "http_health_check": {"path": f"{group.path}{READINESS_PATH}"},
     }
-
-
-def _unlimited() -> Mapping[str, int]:
-    names = ("max_connections", "max_pending_requests", "max_requests")
-    return dict.fromkeys(names, 100_000)

@@ -10,11 +10,11 @@ from local_aws.processes import LOOPBACK
 from local_aws.tasks.process import ProcessTask
 from local_aws.tasks.scheduling import (
     Health,
+    ObservedTask,
     Slot,
     SlotRecord,
     StartTask,
     StopTask,
-    TaskView,
     after_exit,
     after_new_revision,
     decide,
@@ -52,13 +52,10 @@ StartProcess = Callable[[Slot, str], Awaitable[ProcessTask]]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class RunningTask:
-    """A task and its observed state."""
+class RunningTask(ObservedTask):
+    """A task with its process. `id` is the process id."""
 
-    slot: Slot
-    revision: int
     process: ProcessTask
-    last_answer_at: float
     health: Health = Health.STARTING
     healthy_since: float | None = None
     probe_at: float = 0.0
@@ -68,15 +65,6 @@ class RunningTask:
     def is_target(self) -> bool:
         """Whether it is a target of the load balancer: from its first healthy answer until it is asked to stop."""
         return self.slot.role == "api" and self.healthy_since is not None and self.health is not Health.STOPPING
-
-    def view(self) -> TaskView:
-        return TaskView(
-            id=self.process.pid,
-            slot=self.slot,
-            revision=self.revision,
-            health=self.health,
-            last_answer_at=self.last_answer_at,
-        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,12 +111,12 @@ class Cluster:
         """Run one round: observe, decide, act."""
         self._observe()
         now = time.monotonic()
-        for action in decide(self.desired, [task.view() for task in self.tasks], self.records, now):
+        for action in decide(self.desired, self.tasks, self.records, now):
             match action:
                 case StartTask(slot, revision):
                     await self._start(slot, revision)
-                case StopTask(pid, reason):
-                    self._begin_stop(next(task for task in self.tasks if task.process.pid == pid), reason)
+                case StopTask(id, reason):
+                    self._begin_stop(next(task for task in self.tasks if task.id == id), reason)
         self._publish_targets()
 
     def is_healthy(self) -> bool:
@@ -158,7 +146,10 @@ class Cluster:
             self.report(f"{slot.name} could not be started: {error}")
             self._record_exit(slot, exit_code=1, healthy_seconds=0, was_stopped=False)
             return
-        self.tasks.append(RunningTask(slot=slot, revision=revision, process=process, last_answer_at=time.monotonic()))
+        now = time.monotonic()
+        self.tasks.append(
+            RunningTask(id=process.pid, slot=slot, revision=revision, process=process, last_answer_at=now)
+        )
         self.on_change()
 
     def _begin_stop(self, task: RunningTask, reason: str) -> None:
@@ -244,9 +235,8 @@ class Cluster:
                 continue
             try:
                 self.on_targets(service, ports)
-            except (
-                OSError
-            ) as error:  # a full disk, for example: tried again in every round, while health checks do the work
+            except OSError as error:
+                # A full disk, for example: tried again in every round, while health checks do the work.
                 self._report_once(f"the load balancer does not know the targets of {service} yet: {error.strerror}")
             else:
                 self._targets[service] = ports

@@ -41,9 +41,9 @@ class Slot:
         return f"{self.service}-{self.number}" if self.role == "api" else f"{self.service}-{self.role}-{self.number}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskView:
-    """One task as last observed. Times are monotonic seconds."""
+@dataclass(slots=True, kw_only=True, eq=False)
+class ObservedTask:
+    """One task as last observed: all that scheduling knows of it. Times are monotonic seconds."""
 
     id: int
     slot: Slot
@@ -79,7 +79,7 @@ Action = StartTask | StopTask
 
 
 def decide(
-    desired: Mapping[Slot, int], tasks: Sequence[TaskView], records: Mapping[Slot, SlotRecord], now: float
+    desired: Mapping[Slot, int], tasks: Sequence[ObservedTask], records: Mapping[Slot, SlotRecord], now: float
 ) -> list[Action]:
     """Return the actions that bring the running tasks closer to the desired revisions."""
     actions: list[Action] = [
@@ -94,7 +94,7 @@ def decide(
 
 
 def _decide_slot(
-    slot: Slot, revision: int, tasks: Sequence[TaskView], record: SlotRecord, now: float
+    slot: Slot, revision: int, tasks: Sequence[ObservedTask], record: SlotRecord, now: float
 ) -> Iterator[Action]:
     current = [task for task in tasks if task.revision == revision]
     if not current and now >= record.start_not_before:
