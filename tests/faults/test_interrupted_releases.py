@@ -307,7 +307,7 @@ def with_some_traffic(world: World, act: Callable[[str], object]) -> Callable[[R
 
 def test_a_deployment_stopped_manually_is_followed_until_the_original_version_serves() -> None:
     case = world()
-    outcome = case.deploy("v2", on_event=with_some_traffic(case, case.simulator.stop_by_hand))
+    outcome = case.deploy("v2", on_event=with_some_traffic(case, case.simulator.codedeploy.stop_manually))
     left = after(case, outcome.exit_code)
     assert (left.exit_code, left.api, left.worker, left.suspended) == (12, "v1", "v1", False)
     assert outcome.rollback_deployment_id
@@ -315,7 +315,7 @@ def test_a_deployment_stopped_manually_is_followed_until_the_original_version_se
 
 def test_a_deployment_stopped_without_rollback_is_reported_and_a_rollback_fixes_it() -> None:
     case = world()
-    stop = with_some_traffic(case, lambda id: case.simulator.stop_by_hand(id, roll_back=False))
+    stop = with_some_traffic(case, lambda id: case.simulator.codedeploy.stop_manually(id, roll_back=False))
     outcome = case.deploy("v2", on_event=stop)
     assert outcome.exit_code == 13
     assert "90 %" in outcome.what

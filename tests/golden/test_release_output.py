@@ -45,7 +45,7 @@ def stopped_by_hand(world: World, emit: Callable[[ReleaseEvent], None]) -> Outco
         if isinstance(event, Shifting) and event.target and event.deployment.status == "InProgress":
             new = event.target.task_set("Green")
             if new is not None and new.traffic_percent == 10:
-                world.simulator.stop_by_hand(event.deployment.id, roll_back=True)
+                world.simulator.codedeploy.stop_manually(event.deployment.id, roll_back=True)
 
     return world.deploy("v2", on_event=person)
 
@@ -55,12 +55,12 @@ def rolled_back_days_later(world: World, emit: Callable[[ReleaseEvent], None]) -
 
 
 def alarm_before(world: World, emit: Callable[[ReleaseEvent], None]) -> Outcome:
-    world.simulator.set_alarm(f"{service_name(world.spec, world.environment)}-error-rate", "ALARM")
+    world.simulator.cloudwatch.set_alarm(f"{service_name(world.spec, world.environment)}-error-rate", "ALARM")
     return world.deploy("v2", on_event=emit)
 
 
 def rollback_fails(world: World, emit: Callable[[ReleaseEvent], None]) -> Outcome:
-    world.simulator.service(CodeDeploy).rollbacks_fail = True
+    world.simulator.service(CodeDeploy).engine.rollbacks_fail = True
     return world.deploy("v2", Behaviour(kind="answers_500"), on_event=emit)
 
 

@@ -134,7 +134,7 @@ def test_an_alarm_during_the_bake_time_rolls_back_what_all_users_have(stage: Sta
     stage.wait(lambda: stage.weights()[GREEN] == 100, minutes=10)
     stage.clock.sleep(60)
     assert stage.info(deployment)["instanceTerminationWaitTimeStarted"]
-    stage.simulator.set_alarm(ALARM, "ALARM")
+    stage.simulator.cloudwatch.set_alarm(ALARM, "ALARM")
     stage.ended(deployment)
     assert stage.rollback_of(deployment)["status"] == "Succeeded"
     assert stage.weights() == {BLUE: 100, GREEN: 0}
@@ -142,7 +142,7 @@ def test_an_alarm_during_the_bake_time_rolls_back_what_all_users_have(stage: Sta
 
 
 def test_an_alarm_that_is_there_already_stops_a_deployment_at_its_start(stage: Stage) -> None:
-    stage.simulator.set_alarm(ALARM, "ALARM")
+    stage.simulator.cloudwatch.set_alarm(ALARM, "ALARM")
     info = stage.ended(stage.deploy(stage.register("2")), minutes=1)
     assert (info["status"], info["errorInformation"]["code"]) == ("Stopped", "ALARM_ACTIVE")
     assert "rollbackInfo" not in info
@@ -176,7 +176,7 @@ def test_a_function_that_does_not_exist_fails_the_deployment(stage: Stage) -> No
 def test_stopped_by_hand_it_goes_back(stage: Stage) -> None:
     deployment = stage.deploy(stage.register("2"))
     stage.wait(lambda: stage.weights()[GREEN] == 10, minutes=5)
-    stage.simulator.stop_by_hand(deployment)
+    stage.simulator.codedeploy.stop_manually(deployment)
     info = stage.info(deployment)
     assert (info["status"], info["errorInformation"]["code"]) == ("Stopped", "MANUAL_STOP")
     assert stage.rollback_of(deployment)["status"] == "Succeeded"
@@ -199,15 +199,15 @@ def test_stopped_without_rollback_everything_stays_as_it_is_until_the_next_deplo
 
 def test_what_is_stopped_before_there_is_a_replacement_cannot_be_rolled_back(stage: Stage) -> None:
     deployment = stage.deploy(stage.register("2"))
-    stage.simulator.stop_by_hand(deployment)
+    stage.simulator.codedeploy.stop_manually(deployment)
     assert "rollbackInfo" not in stage.info(deployment)
 
 
 def test_a_rollback_can_fail_and_leaves_the_traffic_where_it_was(stage: Stage) -> None:
-    stage.simulator.codedeploy.rollbacks_fail = True
+    stage.simulator.codedeploy.engine.rollbacks_fail = True
     deployment = stage.deploy(stage.register("2"))
     stage.wait(lambda: stage.weights()[GREEN] == 100, minutes=10)
-    stage.simulator.stop_by_hand(deployment)
+    stage.simulator.codedeploy.stop_manually(deployment)
     rollback = stage.rollback_of(deployment)
     assert (rollback["status"], rollback["errorInformation"]["code"]) == ("Failed", "ECS_UPDATE_ERROR")
     assert "rollbackDeploymentId" not in rollback["rollbackInfo"]
@@ -221,7 +221,7 @@ def test_a_rollback_waits_for_the_original_and_fails_if_that_cannot_run_any_more
     original = stage.target(deployment)["taskSetsInfo"][0]["identifer"]
     for arn in stage.client("ecs").list_tasks(cluster=CLUSTER, startedBy=original)["taskArns"]:
         stage.client("ecs").stop_task(cluster=CLUSTER, task=arn)
-    stage.simulator.stop_by_hand(deployment)
+    stage.simulator.codedeploy.stop_manually(deployment)
     rollback = stage.rollback_of(deployment)
     assert (rollback["status"], rollback["errorInformation"]["code"]) == ("Failed", "TIMEOUT")
     assert stage.weights() == {BLUE: 90, GREEN: 10}
@@ -231,7 +231,7 @@ def test_the_events_of_the_group_decide_about_a_rollback(stage: Stage) -> None:
     only_failures = {"enabled": True, "events": ["DEPLOYMENT_FAILURE"]}
     deployment = stage.deploy(stage.register("2"), autoRollbackConfiguration=only_failures)
     stage.wait(lambda: stage.weights()[GREEN] == 10, minutes=5)
-    stage.simulator.set_alarm(ALARM, "ALARM")
+    stage.simulator.cloudwatch.set_alarm(ALARM, "ALARM")
     assert stage.ended(deployment)["status"] == "Stopped"
     assert "rollbackInfo" not in stage.info(deployment)
 
@@ -271,7 +271,7 @@ def test_a_group_that_asks_first_waits_as_ready_until_it_is_continued(stage: Sta
 
 
 def test_in_the_bake_time_a_deployment_may_be_called_baking(stage: Stage) -> None:
-    stage.simulator.codedeploy.reports_baking = True
+    stage.simulator.codedeploy.engine.reports_baking = True
     deployment = stage.deploy(stage.register("2"))
     stage.wait(lambda: stage.info(deployment)["status"] == "Baking", minutes=10)
     assert stage.target(deployment)["status"] == "InProgress"
@@ -368,7 +368,7 @@ def test_create_deployment_refuses_what_aws_refuses(stage: Stage) -> None:
 def test_the_history_is_newest_first_filtered_and_paged(stage: Stage) -> None:
     client = stage.client("codedeploy")
     bad = stage.deploy(stage.register("2"))
-    stage.simulator.stop_by_hand(bad, roll_back=False)
+    stage.simulator.codedeploy.stop_manually(bad, roll_back=False)
     good = stage.deploy(stage.register("3"))
     stage.ended(good)
     of_group = {"applicationName": NAME, "deploymentGroupName": NAME}

@@ -138,7 +138,7 @@ def test_an_alarm_is_ok_after_a_minute_and_stays_as_it_was_set_by_hand(stage: St
 
     stage.clock.sleep(60)
     assert state() == "OK"
-    stage.simulator.set_alarm(ALARM, "ALARM")
+    stage.simulator.cloudwatch.set_alarm(ALARM, "ALARM")
     stage.clock.sleep(3600)
     assert state() == "ALARM"
 

@@ -34,7 +34,7 @@ def worker(stage: Stage) -> Stage:
             "alarms": {"alarmNames": [QUEUE_ALARM], "enable": True, "rollback": True},
         },
     )
-    stage.simulator.set_alarm(QUEUE_ALARM, "OK")
+    stage.simulator.cloudwatch.set_alarm(QUEUE_ALARM, "OK")
     stage.clock.sleep(120)
     return stage
 
@@ -129,14 +129,14 @@ def test_without_rollback_the_failed_deployment_stays_and_the_old_tasks_go_on(wo
 def test_an_alarm_takes_a_deployment_back(worker: Stage) -> None:
     worker.client("ecs").update_service(cluster=CLUSTER, service=WORKER, taskDefinition=revision(worker, "2"))
     worker.clock.sleep(45)
-    worker.simulator.set_alarm(QUEUE_ALARM, "ALARM")
+    worker.simulator.cloudwatch.set_alarm(QUEUE_ALARM, "ALARM")
     worker.wait(lambda: history(worker)[0] == "ROLLBACK_SUCCESSFUL", minutes=20)
     assert latest(worker)["alarms"]["triggeredAlarmNames"] == [QUEUE_ALARM]
     assert deployments(worker) == [("PRIMARY", "COMPLETED", "1")]
 
 
 def test_an_alarm_that_was_there_before_is_ignored(worker: Stage) -> None:
-    worker.simulator.set_alarm(QUEUE_ALARM, "ALARM")
+    worker.simulator.cloudwatch.set_alarm(QUEUE_ALARM, "ALARM")
     worker.client("ecs").update_service(cluster=CLUSTER, service=WORKER, taskDefinition=revision(worker, "2"))
     settle(worker)
     assert deployments(worker) == [("PRIMARY", "COMPLETED", "2")]

@@ -156,12 +156,11 @@ def test_values_of_parameter_store_are_looked_up_again_with_each_update(console:
 def test_named_roles_need_somebody_who_knows(console: Any) -> None:
     role = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "r", "AssumeRolePolicyDocument": {}}}
     body = json.dumps({"Resources": {"Role": role}})
+    request = {"StackName": "s", "ChangeSetName": "c", "ChangeSetType": "CREATE", "TemplateBody": body}
     for capabilities in ([], ["CAPABILITY_IAM"]):
         with pytest.raises(ClientError, match=r"Requires capabilities : \[CAPABILITY_NAMED_IAM\]"):
-            console.client.create_change_set(
-                StackName="s", ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=body, Capabilities=capabilities
-            )
-    assert console.client.validate_template(TemplateBody=body)["Capabilities"] == ["CAPABILITY_NAMED_IAM"]
+            console.client.create_change_set(**request, Capabilities=capabilities)
+    console.client.create_change_set(**request, Capabilities=["CAPABILITY_NAMED_IAM"])
 
 
 def test_a_change_set_goes_through_its_states(console: Any, simulator: AwsSimulator) -> None:

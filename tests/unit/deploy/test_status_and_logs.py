@@ -72,7 +72,9 @@ def test_a_release_that_shifts_traffic_is_nothing_to_look_at(orders: World) -> N
 
 
 def test_users_that_two_versions_share_although_nothing_shifts_are_to_be_looked_at(orders: World) -> None:
-    orders.deploy("v2", on_event=at_ten_percent(lambda id: orders.simulator.stop_by_hand(id, roll_back=False)))
+    orders.deploy(
+        "v2", on_event=at_ten_percent(lambda id: orders.simulator.codedeploy.stop_manually(id, roll_back=False))
+    )
     code, lines = status(orders)
     assert code == 1
     assert [line.split()[:3] for line in lines] == [["traffic", "90", "%"], ["traffic", "10", "%"]]
@@ -88,7 +90,7 @@ def test_a_worker_on_the_version_that_the_api_was_rolled_back_from_needs_attenti
 
 def test_scaling_that_nobody_restored_and_an_alarm_are_to_be_looked_at(orders: World) -> None:
     orders.aws.scaling.suspend(orders.scaling().resource, Suspended(scale_in=True, scale_out=True, scheduled=True))
-    orders.simulator.set_alarm("production-orders-error-rate", "ALARM")
+    orders.simulator.cloudwatch.set_alarm("production-orders-error-rate", "ALARM")
     code, lines = status(orders)
     assert code == 1
     assert [line.split()[0] for line in lines] == ["scaling", "alarm"]

@@ -231,7 +231,7 @@ def test_a_worker_returns_after_an_unobserved_rollback_of_the_api(order: Release
     case = world()
     left = case.deploy("v2", options=order)
     case.simulator.clock.sleep(60)
-    case.simulator.stop_by_hand(left.deployment_id, roll_back=True)
+    case.simulator.codedeploy.stop_manually(left.deployment_id, roll_back=True)
     case.simulator.clock.sleep(300)
     assert (case.version_serving(), case.worker_version()) == ("v1", "v2")
     outcome = case.deploy("v3", Behaviour(kind="never_healthy"))
@@ -241,7 +241,7 @@ def test_a_worker_returns_after_an_unobserved_rollback_of_the_api(order: Release
 def test_a_worker_returns_even_if_the_release_that_waited_is_refused() -> None:
     case = world()
     case.deploy("v2", options=ReleaseOptions(detach=True))
-    case.simulator.set_alarm("production-orders-error-rate", "ALARM")
+    case.simulator.cloudwatch.set_alarm("production-orders-error-rate", "ALARM")
     outcome = case.deploy("v3")
     assert outcome.what == "refused before anything was changed: alarms"
     assert (case.version_serving(), case.worker_version()) == ("v1", "v1")
@@ -251,7 +251,7 @@ def test_a_worker_is_paired_with_the_version_of_the_api() -> None:
     case = world()
     case.deploy("v2", options=ReleaseOptions(until="traffic"))
     deployment = case.aws.codedeploy.deployments("production-orders", "production-orders", most=1)[0]
-    case.simulator.stop_by_hand(deployment.id, roll_back=True)
+    case.simulator.codedeploy.stop_manually(deployment.id, roll_back=True)
     case.simulator.clock.sleep(300)
     case.simulator.client("dynamodb").delete_item(
         TableName="platform-production-locks", Key={"name": {"S": "release/orders"}}

@@ -36,7 +36,7 @@ def test_a_healthy_service_passes_all_checks() -> None:
 
 
 def fire_alarm(case: World) -> None:
-    case.simulator.set_alarm("production-orders-error-rate", "ALARM")
+    case.simulator.cloudwatch.set_alarm("production-orders-error-rate", "ALARM")
 
 
 def suspend(case: World) -> None:

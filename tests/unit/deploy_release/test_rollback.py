@@ -148,7 +148,7 @@ def test_a_release_reports_that_it_was_rolled_back_by_somebody_else() -> None:
 def test_a_firing_alarm_does_not_block_a_rollback() -> None:
     case = world()
     case.deploy("v2")
-    case.simulator.set_alarm("production-orders-error-rate", "ALARM")
+    case.simulator.cloudwatch.set_alarm("production-orders-error-rate", "ALARM")
     outcome = case.roll_back()
     assert (outcome.exit_code, served(case)) == (0, ("v1", "v1")), outcome.what
 

@@ -52,7 +52,8 @@ def build_account(account: Account, root: Path, environment: Environment, servic
     create(account, {stack.name: (template_text(root / stack.template), stack.parameters) for stack in of_each})
     for spec in services:
         create_secrets(account, spec, environment)
-    create(account, {stack_name(spec, environment): (service_template(spec, environment), {}) for spec in services})
+    templates = {stack_name(spec, environment): render_service_stack(spec, environment) for spec in services}
+    create(account, {name: (json.dumps(template), {}) for name, template in templates.items()})
 
 
 def by_reach(
@@ -60,20 +61,17 @@ def by_reach(
 ) -> tuple[list[SharedStack], list[SharedStack]]:
     """Split stacks into those of the environment and those that each service has."""
     endings = tuple(f"-{spec.name}" for spec in services)
-    listed = list(stacks)
-    return [one for one in listed if not one.name.endswith(endings)], [
-        one for one in listed if one.name.endswith(endings)
-    ]
+    of_all: list[SharedStack] = []
+    of_each: list[SharedStack] = []
+    for stack in stacks:
+        (of_each if stack.name.endswith(endings) else of_all).append(stack)
+    return of_all, of_each
 
 
 @cache
 def template_text(path: Path) -> str:
+    """Return a template's text, read once for all accounts."""
     return path.read_text(encoding="utf-8")
-
-
-def service_template(spec: ServiceSpec, environment: Environment) -> str:
-    """Return the JSON that `platform apply` sends."""
-    return json.dumps(render_service_stack(spec, environment))
 
 
 def create(account: Account, stacks: Mapping[str, tuple[str, Mapping[str, str]]]) -> None:
@@ -91,16 +89,16 @@ def create(account: Account, stacks: Mapping[str, tuple[str, Mapping[str, str]]]
 def refuse_failed(cloudformation: CloudFormation, name: str) -> None:
     stack = cloudformation.find(name)
     if stack.status != "CREATE_COMPLETE":
-        failed = [f"{one.logical_id}: {one.reason}" for one in stack.events if one.status == "CREATE_FAILED"]
+        failed = [
+            f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
+            for event in stack.events
+            if event["ResourceStatus"] == "CREATE_FAILED"
+        ]
         raise SetupFailed(f"{name} is {stack.status}; {'; '.join(failed)}")
 
 
 def wait(account: Account, done: Callable[[], bool], what: str) -> None:
-    """Let the simulator's time pass until it is done.
-
-    Raises:
-        SetupFailed: after three hours.
-    """
+    """Let the simulator's time pass until it is done. Raises SetupFailed: after three hours."""
     deadline = account.now() + PATIENCE
     while not done():
         if account.now() > deadline:

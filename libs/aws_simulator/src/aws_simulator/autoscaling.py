@@ -6,16 +6,19 @@ from typing import Any, Final
 
 from aws_simulator.account import Account
 from aws_simulator.ecs.service import Ecs
-from aws_simulator.service import Answer, Refused, Request, Service, page
+from aws_simulator.service import Answer, Paging, Refused, Request, Service, find_or_refuse
 
 PAGE_SIZE: Final = 50
-BAD_TOKEN: Final = "InvalidNextTokenException"  # noqa: S105
+PAGES: Final = Paging(
+    marker="NextToken", next_marker="NextToken", size="MaxResults", invalid="InvalidNextTokenException"
+)
 
 SERVICE_ROLE: Final = (
     "aws-service-role/ecs.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_ECSService"
 )
 
 Key = tuple[str, str, str]
+"""What identifies a scalable target: namespace, resource id, dimension."""
 
 NOTHING_SUSPENDED: Final = {
     "DynamicScalingInSuspended": False,
@@ -26,8 +29,12 @@ NOTHING_SUSPENDED: Final = {
 
 @dataclass(slots=True, kw_only=True)
 class ScalableTarget:
+    """What a service may be scaled to: its bounds, and the kinds of scaling that are suspended.
+
+    https://docs.aws.amazon.com/autoscaling/application/APIReference/API_ScalableTarget.html
+    """
+
     arn: str
-    resource_id: str
     minimum: int
     maximum: int
     role_arn: str
@@ -36,17 +43,67 @@ class ScalableTarget:
 
 
 def key_of(request: Request) -> Key:
+    """Return the key of the target that a request names."""
     return request["ServiceNamespace"], request["ResourceId"], request["ScalableDimension"]
 
 
+class Attachments:
+    """The policies or the scheduled actions of all targets, in the form in which they are described.
+
+    Args:
+        kind: as messages name them: `scaling policy`.
+        member: as requests name one: `Policy` for `PolicyName` and `PolicyNames`.
+        arn: as their ARNs begin: `scalingPolicy`.
+    """
+
+    def __init__(self, account: Account, *, kind: str, member: str, arn: str) -> None:
+        self._account = account
+        self._kind = kind
+        self._member = member
+        self._arn = arn
+        self._kept: dict[tuple[Key, str], dict[str, Any]] = {}
+
+    def put(self, request: Request, defaults: Answer) -> str:
+        """Create or change one; members that a change leaves out stay as they are. Return its ARN."""
+        key, name = key_of(request), request[f"{self._member}Name"]
+        known = self._kept.get((key, name)) or self._new(key, name) | defaults
+        self._kept[key, name] = {**known, **request}
+        return str(known[f"{self._member}ARN"])
+
+    def _new(self, key: Key, name: str) -> Answer:
+        resource = f"{self._arn}:{self._account.hexadecimal_id(self._kind)}:resource/{key[0]}/{key[1]}"
+        member = self._member[0].lower() + self._member[1:]
+        arn = self._account.arn("autoscaling", f"{resource}:{member}Name/{name}")
+        return {f"{self._member}ARN": arn, "CreationTime": self._account.now()}
+
+    def delete(self, request: Request) -> None:
+        """Delete one. Raises Refused: ObjectNotFoundException."""
+        key, name = key_of(request), request[f"{self._member}Name"]
+        find_or_refuse(self._kept, (key, name), "ObjectNotFoundException", f"No {self._kind} found: {name}")
+        del self._kept[key, name]
+
+    def delete_all(self, target: Key) -> None:
+        """Delete those of one target."""
+        self._kept = {key: one for key, one in self._kept.items() if key[0] != target}
+
+    def matching(self, request: Request) -> list[dict[str, Any]]:
+        """Return those that a Describe operation asks for."""
+        names = request.get(f"{self._member}Names")
+        return [
+            one for (key, name), one in self._kept.items() if within(key, request) and (names is None or name in names)
+        ]
+
+
 class ApplicationAutoScaling(Service):
-    NAME = "application-autoscaling"
+    """Scalable targets with their policies and scheduled actions. Nothing scales by itself: a test calls `scale`."""
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.targets: dict[Key, ScalableTarget] = {}
-        self.policies: dict[tuple[Key, str], dict[str, Any]] = {}
-        self.scheduled: dict[tuple[Key, str], dict[str, Any]] = {}
+        self._policies = Attachments(account, kind="scaling policy", member="Policy", arn="scalingPolicy")
+        self._scheduled_actions = Attachments(
+            account, kind="scheduled action", member="ScheduledAction", arn="scheduledAction"
+        )
 
     def scale(self, resource_id: str, desired: int, *, scheduled: bool = False) -> bool:
         """Set a desired count as a policy does, and return whether it changed.
@@ -100,7 +157,6 @@ class ApplicationAutoScaling(Service):
             arn=self.account.arn(
                 "application-autoscaling", f"scalable-target/{self.account.hexadecimal_id('scalable target', 24)}"
             ),
-            resource_id=request["ResourceId"],
             minimum=request["MinCapacity"],
             maximum=request["MaxCapacity"],
             role_arn=self.account.arn("iam", f"role/{SERVICE_ROLE}", regional=False),
@@ -108,21 +164,20 @@ class ApplicationAutoScaling(Service):
         )
 
     def deregister_scalable_target(self, request: Request) -> Answer:
-        del self.targets[self._known(key_of(request))]
-        for stored in (self.policies, self.scheduled):
-            for key in [key for key in stored if key[0] == key_of(request)]:
-                del stored[key]
+        key = self._known(key_of(request))
+        del self.targets[key]
+        self._policies.delete_all(key)
+        self._scheduled_actions.delete_all(key)
         return {}
 
     def describe_scalable_targets(self, request: Request) -> Answer:
-        namespace, wanted = request["ServiceNamespace"], request.get("ResourceIds")
-        dimension = request.get("ScalableDimension")
+        wanted = request.get("ResourceIds")
         found = [
             target_description(key, target)
             for key, target in self.targets.items()
-            if key[0] == namespace and (wanted is None or key[1] in wanted) and dimension in (None, key[2])
+            if within(key, request) and (wanted is None or key[1] in wanted)
         ]
-        return self._page("ScalableTargets", found, request)
+        return PAGES.answer("ScalableTargets", found, request, PAGE_SIZE)
 
     def _known(self, key: Key) -> Key:
         if key not in self.targets:
@@ -133,76 +188,31 @@ class ApplicationAutoScaling(Service):
     # Policies and scheduled actions
 
     def put_scaling_policy(self, request: Request) -> Answer:
-        key = self._known(key_of(request))
-        name = request["PolicyName"]
-        known = self.policies.get((key, name))
-        arn = known["PolicyARN"] if known else self._policy_arn(key, name)
-        self.policies[key, name] = {
-            "PolicyType": "StepScaling",
-            **(known or {}),
-            **request,
-            "PolicyARN": arn,
-            "CreationTime": known["CreationTime"] if known else self.account.now(),
-        }
-        return {"PolicyARN": arn, "Alarms": []}
-
-    def _policy_arn(self, key: Key, name: str) -> str:
-        identity = self.account.hexadecimal_id("scaling policy")
-        resource = f"scalingPolicy:{identity}:resource/{key[0]}/{key[1]}:policyName/{name}"
-        return self.account.arn("autoscaling", resource)
+        self._known(key_of(request))
+        return {"PolicyARN": self._policies.put(request, {"PolicyType": "StepScaling"}), "Alarms": []}
 
     def delete_scaling_policy(self, request: Request) -> Answer:
-        key = (key_of(request), request["PolicyName"])
-        if key not in self.policies:
-            raise Refused("ObjectNotFoundException", f"No scaling policy found: {request['PolicyName']}")
-        del self.policies[key]
+        self._policies.delete(request)
         return {}
 
     def describe_scaling_policies(self, request: Request) -> Answer:
-        names = request.get("PolicyNames")
-        found = [
-            policy
-            for (key, name), policy in self.policies.items()
-            if within(key, request) and (names is None or name in names)
-        ]
-        return self._page("ScalingPolicies", found, request)
+        return PAGES.answer("ScalingPolicies", self._policies.matching(request), request, PAGE_SIZE)
 
     def put_scheduled_action(self, request: Request) -> Answer:
-        key = self._known(key_of(request))
-        name = request["ScheduledActionName"]
-        known = self.scheduled.get((key, name), {})
-        resource = f"scheduledAction:{self.account.hexadecimal_id('scheduled action')}:resource/{key[0]}/{key[1]}"
-        arn = self.account.arn("autoscaling", f"{resource}:scheduledActionName/{name}")
-        made = {"ScheduledActionARN": arn, "CreationTime": self.account.now()}
-        self.scheduled[key, name] = {**made, **known, **request}
+        self._known(key_of(request))
+        self._scheduled_actions.put(request, {})
         return {}
 
     def delete_scheduled_action(self, request: Request) -> Answer:
-        key = (key_of(request), request["ScheduledActionName"])
-        if key not in self.scheduled:
-            raise Refused("ObjectNotFoundException", f"No scheduled action found: {request['ScheduledActionName']}")
-        del self.scheduled[key]
+        self._scheduled_actions.delete(request)
         return {}
 
     def describe_scheduled_actions(self, request: Request) -> Answer:
-        names = request.get("ScheduledActionNames")
-        found = [
-            action
-            for (key, name), action in self.scheduled.items()
-            if within(key, request) and (names is None or name in names)
-        ]
-        return self._page("ScheduledActions", found, request)
-
-    def describe_scaling_activities(self, request: Request) -> Answer:
-        return {"ScalingActivities": []}
-
-    def _page(self, member: str, found: list[dict[str, Any]], request: Request) -> Answer:
-        size = request.get("MaxResults", PAGE_SIZE)
-        shown, token = page(found, request.get("NextToken"), size, refused=BAD_TOKEN)
-        return {member: shown} | ({"NextToken": token} if token else {})
+        return PAGES.answer("ScheduledActions", self._scheduled_actions.matching(request), request, PAGE_SIZE)
 
 
 def within(key: Key, request: Request) -> bool:
+    """Return whether a Describe operation asks for the target. What the request leaves out does not restrict it."""
     return (
         key[0] == request["ServiceNamespace"]
         and request.get("ResourceId") in (None, key[1])
@@ -211,6 +221,7 @@ def within(key: Key, request: Request) -> bool:
 
 
 def target_description(key: Key, target: ScalableTarget) -> dict[str, Any]:
+    """Return a target as DescribeScalableTargets does."""
     return {
         "ServiceNamespace": key[0],
         "ResourceId": key[1],

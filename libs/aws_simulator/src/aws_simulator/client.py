@@ -20,12 +20,11 @@ from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 from botocore.model import OperationModel
 
-from aws_simulator import client as faults
 from aws_simulator.account import Account
 from aws_simulator.autoscaling import ApplicationAutoScaling
 from aws_simulator.clock import SteppedClock
 from aws_simulator.cloudformation import CloudFormation
-from aws_simulator.cloudwatch import CloudWatch, State
+from aws_simulator.cloudwatch import CloudWatch
 from aws_simulator.codedeploy.deployments import CodeDeploy
 from aws_simulator.dynamodb import DynamoDb
 from aws_simulator.ecr import Ecr
@@ -54,7 +53,7 @@ THROTTLED: Final[Mapping[str, str]] = {
 DENIED: Final[Mapping[str, str]] = {name: "AccessDenied" for name in ("elbv2", "cloudformation", "iam", "sts")}
 """Other services use AccessDeniedException."""
 
-BROKEN: Final[Mapping[str, str]] = {
+SERVER_ERRORS: Final[Mapping[str, str]] = {
     "ecs": "ServerException",
     "logs": "ServiceUnavailableException",
     "dynamodb": "InternalServerError",
@@ -78,6 +77,7 @@ class FaultInjection:
     seen: int = field(default=0)
 
     def strikes(self, service: str, operation: str) -> bool:
+        """Count a call, and return whether it fails."""
         if self.service not in (ANY, service) or self.operation not in (ANY, operation):
             return False
         self.seen += 1
@@ -85,10 +85,12 @@ class FaultInjection:
 
 
 def throttled(service: str) -> Refused:
+    """Return the refusal of one call too many."""
     return Refused(THROTTLED.get(service, "ThrottlingException"), "Rate exceeded")
 
 
 def denied(service: str, action: str, resource: str, principal: str) -> Refused:
+    """Return the refusal of a caller without the permission."""
     message = (
         f"User: {principal} is not authorized to perform: {action} on resource: {resource} because no identity-based "
         f"policy allows the {action} action"
@@ -96,9 +98,10 @@ def denied(service: str, action: str, resource: str, principal: str) -> Refused:
     return Refused(DENIED.get(service, "AccessDeniedException"), message, status=403 if service in DENIED else 400)
 
 
-def broken(service: str) -> Refused:
+def server_error(service: str) -> Refused:
+    """Return the error of a service that fails."""
     message = "Service Unavailable. Please try again later." if service == "ecs" else "An internal error occurred."
-    return Refused(BROKEN.get(service, "InternalFailure"), message, status=500)
+    return Refused(SERVER_ERRORS.get(service, "InternalFailure"), message, status=500)
 
 
 # All services, in the order in which they are stepped.
@@ -199,6 +202,12 @@ class AwsSimulator(Account):
         self.calls: list[Call] = []
         self._faults: list[FaultInjection] = []
         self._clients: dict[str, BaseClient] = {}
+        self.autoscaling = self.service(ApplicationAutoScaling)
+        self.cloudwatch = self.service(CloudWatch)
+        self.codedeploy = self.service(CodeDeploy)
+        self.ecs = self.service(Ecs)
+        self.elbv2 = self.service(ElbV2)
+        self.logs = self.service(Logs)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the clients: a copy must not call the original."""
@@ -214,41 +223,9 @@ class AwsSimulator(Account):
         """Let `after` calls of the operation succeed and the next `times` fail. `*` is any service or operation."""
         self._faults.append(FaultInjection(service=service, operation=operation, how=how, times=times, after=after))
 
-    @property
-    def ecs(self) -> Ecs:
-        return self.service(Ecs)
-
-    @property
-    def elbv2(self) -> ElbV2:
-        return self.service(ElbV2)
-
-    @property
-    def codedeploy(self) -> CodeDeploy:
-        return self.service(CodeDeploy)
-
-    @property
-    def cloudwatch(self) -> CloudWatch:
-        return self.service(CloudWatch)
-
-    @property
-    def autoscaling(self) -> ApplicationAutoScaling:
-        return self.service(ApplicationAutoScaling)
-
-    @property
-    def logs(self) -> Logs:
-        return self.service(Logs)
-
-    def set_alarm(self, name: str, state: State) -> None:
-        """Set an alarm by hand. It keeps the state until it is set again."""
-        self.cloudwatch.set_alarm(name, state)
-
     def heal(self) -> None:
         """End all injected failures."""
         self._faults.clear()
-
-    def stop_by_hand(self, deployment_id: str, *, roll_back: bool = True) -> None:
-        """Stop a deployment as somebody does in CodeDeploy's console."""
-        self.codedeploy.stop_by_hand(deployment_id, roll_back=roll_back)
 
     def perform(self, service: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Perform a client's call without record or injected failures: for one service that acts on another.
@@ -259,11 +236,11 @@ class AwsSimulator(Account):
         """
         # Neither side may change what the other one keeps. Pickling plain values is much faster than `copy.deepcopy`.
         pickled = pickle.dumps(dict(request))
-        wrong = violations_in_request(service, operation, pickled)
-        if wrong:
-            plural = "errors" if len(wrong) > 1 else "error"
+        violations = violations_in_request(service, operation, pickled)
+        if violations:
+            plural = "errors" if len(violations) > 1 else "error"
             code = INVALID.get(service, "ValidationException")
-            raise Refused(code, f"{len(wrong)} validation {plural} detected: {'; '.join(wrong)}")
+            raise Refused(code, f"{len(violations)} validation {plural} detected: {'; '.join(violations)}")
         method = getattr(self.services.get(service), xform_name(operation), None)
         if method is None:
             raise UnsupportedOperation(f"the simulator does not implement {service}:{operation}")
@@ -297,10 +274,10 @@ class AwsSimulator(Account):
         error: str | None = None
         try:
             parsed = self._perform_or_fail(service, model.name, request, endpoint)
-            return http(200), parsed | {"ResponseMetadata": metadata(200)}
+            return SimpleNamespace(status_code=200), parsed | {"ResponseMetadata": metadata(200)}
         except Refused as refused:
             error = refused.code
-            return http(refused.status), error_answer(refused)
+            return SimpleNamespace(status_code=refused.status), error_answer(refused)
         except ReadTimeoutError:
             error = "ReadTimeoutError"
             raise
@@ -314,13 +291,13 @@ class AwsSimulator(Account):
             case None:
                 return self.perform(service, operation, request)
             case "throttled":
-                raise faults.throttled(service)
+                raise throttled(service)
             case "denied":
                 model = operation_model(service, operation)
                 resources = self._resources(service, operation, request)
-                raise faults.denied(service, action(service, model), resources[0], self.principal)
+                raise denied(service, action(service, model), resources[0], self.principal)
             case "server_error":
-                raise faults.broken(service)
+                raise server_error(service)
             case "timeout":
                 raise ReadTimeoutError(endpoint_url=endpoint)
             case "answer_lost":
@@ -369,19 +346,18 @@ def client_prototype(service: str, region: str) -> BaseClient:
 
 
 def action(service: str, model: OperationModel) -> str:
+    """Return an operation's name in IAM: https://docs.aws.amazon.com/service-authorization/latest/reference/"""
     return f"{PREFIXES.get(service, model.service_model.signing_name)}:{model.name}"
 
 
-def http(status: int) -> SimpleNamespace:
-    return SimpleNamespace(status_code=status)
-
-
 def metadata(status: int, *, retried: bool = False) -> dict[str, Any]:
+    """Return ResponseMetadata, with the retries that botocore would have made."""
     attempts = {"RetryAttempts": RETRIES, "MaxAttemptsReached": True} if retried else {"RetryAttempts": 0}
     return {"RequestId": "00000000-0000-0000-0000-000000000000", "HTTPStatusCode": status, **attempts}
 
 
 def error_answer(refused: Refused) -> dict[str, Any]:
+    """Return a refusal as botocore parses it from the wire."""
     error = {"Code": refused.code, "Message": refused.message, "Type": "Sender" if refused.status < 500 else "Receiver"}
     error |= {"QueryErrorCode": FORMER_CODES[refused.code]} if refused.code in FORMER_CODES else {}
     about = metadata(refused.status, retried=refused.status >= 500 or "Throttl" in refused.code)

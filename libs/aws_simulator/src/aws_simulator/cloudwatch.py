@@ -1,19 +1,19 @@
 """CloudWatch alarms: set by hand, or by what the tasks behind a target group answer to their users."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from aws_simulator.account import Account
 from aws_simulator.elbv2.service import ElbV2
 from aws_simulator.elbv2.state import TargetGroup
-from aws_simulator.service import Answer, Refused, Request, Service, page
+from aws_simulator.service import Answer, Paging, Request, Service, find_or_refuse
 
 State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 
 PAGE_SIZE: Final = 50
-BAD_TOKEN: Final = "InvalidNextToken"  # noqa: S105
+PAGES: Final = Paging(marker="NextToken", next_marker="NextToken", size="MaxRecords", invalid="InvalidNextToken")
 
 WATCHED: Final[Mapping[str, str]] = {
     "HTTPCode_Target_5XX_Count": "answers_500",
@@ -25,6 +25,14 @@ WATCHED: Final[Mapping[str, str]] = {
 
 @dataclass(slots=True, kw_only=True)
 class Alarm:
+    """An alarm with its state.
+
+    Args:
+        request: as PutMetricAlarm got it.
+        watched: what of which target group, by ARN, makes it breach.
+        is_set_manually: whether a test has set the state, which no evaluation then changes.
+    """
+
     arn: str
     name: str
     request: dict[str, Any]
@@ -36,7 +44,6 @@ class Alarm:
     is_set_manually: bool = False
     breaching_since: datetime | None = None
     breached_at: datetime | None = None
-    history: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def period(self) -> timedelta:
@@ -61,7 +68,10 @@ def watched_by(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 class CloudWatch(Service):
-    NAME = "cloudwatch"
+    """Alarms and dashboards. Metrics have no values: a target group's behaviour decides whether an alarm breaches.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
+    """
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
@@ -71,6 +81,7 @@ class CloudWatch(Service):
     # What a deployment asks, and a test does.
 
     def in_alarm(self, names: list[str]) -> list[str]:
+        """Return the names of those alarms that are in the state ALARM."""
         return [name for name in names if name in self.alarms and self.alarms[name].state == "ALARM"]
 
     def window(self, names: list[str]) -> timedelta:
@@ -124,17 +135,7 @@ class CloudWatch(Service):
     def _change(self, alarm: Alarm, state: State, reason: str) -> None:
         if alarm.state == state:
             return
-        now = self.account.now()
-        alarm.history.append(
-            {
-                "AlarmName": alarm.name,
-                "AlarmType": "MetricAlarm",
-                "Timestamp": now,
-                "HistoryItemType": "StateUpdate",
-                "HistorySummary": f"Alarm updated from {alarm.state} to {state}",
-            }
-        )
-        alarm.state, alarm.reason, alarm.changed_at = state, reason, now
+        alarm.state, alarm.reason, alarm.changed_at = state, reason, self.account.now()
 
     def _breaches(self, alarm: Alarm) -> bool:
         groups = self.account.service(ElbV2).target_groups
@@ -191,14 +192,6 @@ class CloudWatch(Service):
             self.alarms.pop(name, None)
         return {}
 
-    def set_alarm_state(self, request: Request) -> Answer:
-        """Set a state until the alarm is evaluated again."""
-        alarm = self.alarms.get(request["AlarmName"])
-        if alarm is None:
-            raise Refused("ResourceNotFound", f"Alarm {request['AlarmName']} does not exist", status=404)
-        self._change(alarm, request["StateValue"], request["StateReason"])
-        return {}
-
     def describe_alarms(self, request: Request) -> Answer:
         names, prefix = request.get("AlarmNames"), request.get("AlarmNamePrefix", "")
         state = request.get("StateValue")
@@ -207,14 +200,7 @@ class CloudWatch(Service):
             for name, alarm in sorted(self.alarms.items())
             if (names is None or name in names) and name.startswith(prefix) and state in (None, alarm.state)
         ]
-        size = request.get("MaxRecords", PAGE_SIZE)
-        shown, token = page(found, request.get("NextToken"), size, refused=BAD_TOKEN)
-        return {"MetricAlarms": shown, "CompositeAlarms": []} | ({"NextToken": token} if token else {})
-
-    def describe_alarm_history(self, request: Request) -> Answer:
-        wanted = request.get("AlarmName")
-        items = [item for name, alarm in self.alarms.items() if wanted in (None, name) for item in alarm.history]
-        return {"AlarmHistoryItems": sorted(items, key=lambda item: item["Timestamp"], reverse=True)}
+        return PAGES.answer("MetricAlarms", found, request, PAGE_SIZE) | {"CompositeAlarms": []}
 
     def put_dashboard(self, request: Request) -> Answer:
         self.dashboards[request["DashboardName"]] = request["DashboardBody"]
@@ -227,10 +213,9 @@ class CloudWatch(Service):
 
     def get_dashboard(self, request: Request) -> Answer:
         name = request["DashboardName"]
-        if name not in self.dashboards:
-            raise Refused("ResourceNotFound", f"Dashboard {name} does not exist", status=404)
+        body = find_or_refuse(self.dashboards, name, "ResourceNotFound", f"Dashboard {name} does not exist", status=404)
         arn = self.account.arn("cloudwatch", f"dashboard/{name}", regional=False)
-        return {"DashboardArn": arn, "DashboardBody": self.dashboards[name], "DashboardName": name}
+        return {"DashboardArn": arn, "DashboardBody": body, "DashboardName": name}
 
     def _description(self, alarm: Alarm) -> dict[str, Any]:
         defaults: dict[str, Any] = {

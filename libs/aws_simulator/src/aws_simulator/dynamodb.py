@@ -4,10 +4,10 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from aws_simulator.account import Account
-from aws_simulator.service import Answer, Refused, Request, Service, UnsupportedOperation
+from aws_simulator.service import Answer, Refused, Request, Service, UnsupportedOperation, find_or_refuse
 
 # Condition and update expressions, as far as a lock needs them; anything else is unsupported.
 #
@@ -72,21 +72,18 @@ class Expression:
 
     def _list(self) -> Iterator[str]:
         yield self._name(self._next())
-        while self._tokens and self._tokens[0] == ",":
-            self._next()
+        while self._accept(","):
             yield self._name(self._next())
 
     def _either(self, item: Item) -> bool:
         outcome = self._both(item)
-        while self._tokens and self._tokens[0].upper() == "OR":
-            self._next()
+        while self._accept("OR"):
             outcome = self._both(item) or outcome
         return outcome
 
     def _both(self, item: Item) -> bool:
         outcome = self._one(item)
-        while self._tokens and self._tokens[0].upper() == "AND":
-            self._next()
+        while self._accept("AND"):
             outcome = self._one(item) and outcome
         return outcome
 
@@ -123,9 +120,8 @@ class Expression:
         if token.lower() in RESERVED:
             raise invalid(f"Attribute name is a reserved keyword; reserved keyword: {token}")
         if token.startswith("#") and token not in self._names:
-            raise invalid(
-                f"An expression attribute name used in the document path is not defined; attribute name: {token}"
-            )
+            message = "An expression attribute name used in the document path is not defined"
+            raise invalid(f"{message}; attribute name: {token}")
         return self._names[token] if token.startswith("#") else token
 
     def _value(self, token: str) -> Mapping[str, Any]:
@@ -138,6 +134,13 @@ class Expression:
             raise self._unknown("the end")
         return self._tokens.pop(0)
 
+    def _accept(self, token: str) -> bool:
+        """Read the next token if it is this one, and return whether it was."""
+        accepted = bool(self._tokens) and self._tokens[0].upper() == token
+        if accepted:
+            self._next()
+        return accepted
+
     def _expect(self, token: str) -> None:
         found = self._next()
         if found != token:
@@ -148,25 +151,26 @@ class Expression:
 
 
 def refuse_unused(texts: Iterable[str], names: Iterable[str], values: Iterable[str]) -> None:
-    """Check that every name and value is used.
-
-    Raises:
-        Refused: an expression uses none of a name or value.
-    """
+    """Check that every name and value is used. Raises Refused: an expression uses none of a name or value."""
     used = {token for text in texts for token in tokens(text)}
     for kind, given in (("Names", names), ("Values", values)):
         unused = sorted(set(given) - used)
         if unused:
-            raise invalid(
-                f"Value provided in ExpressionAttribute{kind} unused in expressions: keys: {{{', '.join(unused)}}}"
-            )
+            message = f"Value provided in ExpressionAttribute{kind} unused in expressions"
+            raise invalid(f"{message}: keys: {{{', '.join(unused)}}}")
 
 
 def invalid(message: str) -> Refused:
+    """Return DynamoDB's refusal of a request that is malformed."""
     return Refused("ValidationException", message)
 
 
 def tokens(text: str) -> Iterator[str]:
+    """Yield the words and signs of an expression.
+
+    Raises:
+        UnsupportedOperation: a sign that no expression of a lock needs.
+    """
     position = 0
     while position < len(text.rstrip()):
         found = TOKEN.match(text, position)
@@ -176,7 +180,7 @@ def tokens(text: str) -> Iterator[str]:
         position = found.end()
 
 
-UNSUPPORTED = ("Expected", "ConditionalOperator", "AttributeUpdates", "ProjectionExpression")
+UNSUPPORTED: Final = ("Expected", "ConditionalOperator", "AttributeUpdates", "ProjectionExpression")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -189,7 +193,10 @@ class Table:
 
 
 class DynamoDb(Service):
-    NAME: ClassVar[str] = "dynamodb"
+    """Tables without capacity, indexes or streams: items are read and written by their key.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
+    """
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
@@ -246,9 +253,7 @@ class DynamoDb(Service):
         texts = [request[kind] for kind in ("ConditionExpression", "UpdateExpression") if kind in request]
         refuse_unused(texts, request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {}))
         name = request["TableName"].rpartition("/")[2]
-        if name not in self.tables:
-            raise Refused("ResourceNotFoundException", "Requested resource not found")
-        return self.tables[name]
+        return find_or_refuse(self.tables, name, "ResourceNotFoundException", "Requested resource not found")
 
     def _allowed(self, table: Table, request: Request, item: Item) -> dict[str, Mapping[str, Any]]:
         """Return the present item, which is empty where there is none.
@@ -277,21 +282,21 @@ class DynamoDb(Service):
 
 
 def expression(request: Request, kind: str) -> Expression:
+    """Return the expression in a member such as `ConditionExpression`, with the request's names and values."""
     names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
     return Expression(request[kind], names, values)
 
 
 def key_of(table: Table, item: Item) -> tuple[str, ...]:
+    """Return the values of an item's key attributes. Raises Refused: ValidationException, for a missing one."""
     missing = [name for name in table.key if name not in item]
     if missing:
-        raise Refused(
-            "ValidationException",
-            f"One or more parameter values were invalid: Missing the key {missing[0]} in the item",
-        )
+        raise invalid(f"One or more parameter values were invalid: Missing the key {missing[0]} in the item")
     return tuple(str(next(iter(item[name].values()))) for name in table.key)
 
 
 def returned(request: Request, before: Item, after: Item) -> Answer:
+    """Return the answer of a write: what ReturnValues asks for of the item before or after it."""
     match request.get("ReturnValues", "NONE"):
         case "ALL_OLD" if before:
             return {"Attributes": dict(before)}

@@ -8,14 +8,14 @@ of its configuration, which clients fetch by HTTP (GetDownloadUrlForLayer); that
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, Final, Literal
 
 from aws_simulator.account import Account
 from aws_simulator.ecr_scans import Scan, ScanType, findings_of, status_of, summary_of
-from aws_simulator.service import Answer, Refused, Request, Service
+from aws_simulator.service import Answer, Paging, Refused, Request, Service, find_or_refuse
 from aws_simulator.world import GOOD, Behaviour
 
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -23,12 +23,17 @@ SINGLE: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_ARCHITECTURES: Final[Mapping[str, str]] = {"x86_64": "amd64", "arm64": "arm64"}
 """Fargate's word to that of an image."""
 
-PAGE: Final = 100
+PAGE_SIZE: Final = 100
+PAGES: Final = Paging(
+    marker="nextToken", next_marker="nextToken", size="maxResults", invalid="InvalidParameterException"
+)
 Manifest = Literal["index", "single"]
 
 
 @dataclass(slots=True, kw_only=True)
 class Image:
+    """One image of a repository; several tags may name it."""
+
     digest: str
     tags: list[str]
     manifest: str
@@ -56,7 +61,7 @@ class Repository:
 
 
 class Ecr(Service):
-    NAME: ClassVar[str] = "ecr"
+    """Repositories with their images. A test pushes an image with `push`, and so decides how its tasks behave."""
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
@@ -95,10 +100,8 @@ class Ecr(Service):
     def create_repository(self, request: Request) -> Answer:
         name = request["repositoryName"]
         if name in self.repositories:
-            raise Refused(
-                "RepositoryAlreadyExistsException",
-                f"The repository with name '{name}' already exists in the registry with id '{self.account.account_id}'",
-            )
+            message = f"The repository with name '{name}' already exists {self._in_registry}"
+            raise Refused("RepositoryAlreadyExistsException", message)
         scans = request.get("imageScanningConfiguration", {}).get("scanOnPush", False)
         self.repositories[name] = Repository(
             name=name,
@@ -111,43 +114,24 @@ class Ecr(Service):
     def delete_repository(self, request: Request) -> Answer:
         repository = self._repository(request)
         if repository.images and not request.get("force", False):
-            raise Refused(
-                "RepositoryNotEmptyException",
-                f"The repository with name '{repository.name}' in registry with id '{self.account.account_id}' "
-                "cannot be deleted because it still contains images",
-            )
+            where = f"in registry with id '{self.account.account_id}'"
+            message = f"The repository with name '{repository.name}' {where} cannot be deleted because it still"
+            raise Refused("RepositoryNotEmptyException", f"{message} contains images")
         del self.repositories[repository.name]
         return {"repository": self._description(repository)}
-
-    def describe_repositories(self, request: Request) -> Answer:
-        names = request.get("repositoryNames", sorted(self.repositories))
-        return {"repositories": [self._description(self._named(name)) for name in names]}
 
     def put_lifecycle_policy(self, request: Request) -> Answer:
         repository = self._repository(request)
         repository.lifecycle = request["lifecyclePolicyText"]
         return {"repositoryName": repository.name, "lifecyclePolicyText": repository.lifecycle}
 
-    def get_lifecycle_policy(self, request: Request) -> Answer:
-        repository = self._repository(request)
-        if repository.lifecycle is None:
-            raise Refused(
-                "LifecyclePolicyNotFoundException",
-                f"Lifecycle policy does not exist for the repository with name '{repository.name}' in the registry "
-                f"with id '{self.account.account_id}'",
-            )
-        return {"repositoryName": repository.name, "lifecyclePolicyText": repository.lifecycle}
-
     def get_authorization_token(self, request: Request) -> Answer:
-        return {
-            "authorizationData": [
-                {
-                    "authorizationToken": base64.b64encode(b"AWS:token").decode(),
-                    "expiresAt": self.account.now() + timedelta(hours=12),
-                    "proxyEndpoint": f"https://{self.uri('')}".rstrip("/"),
-                }
-            ]
+        data = {
+            "authorizationToken": base64.b64encode(b"AWS:token").decode(),
+            "expiresAt": self.account.now() + timedelta(hours=12),
+            "proxyEndpoint": f"https://{self.uri('')}".rstrip("/"),
         }
+        return {"authorizationData": [data]}
 
     def put_image(self, request: Request) -> Answer:
         repository = self._repository(request)
@@ -173,20 +157,16 @@ class Ecr(Service):
         if "imageIds" in request:
             wanted = [self._image(repository, image_id) for image_id in request["imageIds"]]
             return {"imageDetails": [self._detail(repository, image) for image in wanted]}
-        digests = [digest for digest in sorted(repository.images) if digest >= request.get("nextToken", "")]
-        size = request.get("maxResults", PAGE)
-        details = [self._detail(repository, repository.images[digest]) for digest in digests[:size]]
-        return {"imageDetails": details, **({"nextToken": digests[size]} if len(digests) > size else {})}
+        details = [self._detail(repository, image) for _, image in sorted(repository.images.items())]
+        return PAGES.answer("imageDetails", details, request, PAGE_SIZE)
 
     def describe_image_scan_findings(self, request: Request) -> Answer:
         repository = self._repository(request)
         image = self._image(repository, request["imageId"])
         if image.scan.type is None:
-            raise Refused(
-                "ScanNotFoundException",
-                f"Image scan does not exist for the image with '{{imageDigest:'{image.digest}'}}' in the repository "
-                f"with name '{repository.name}' in the registry with id '{self.account.account_id}'",
-            )
+            message = f"Image scan does not exist for the image with '{{imageDigest:'{image.digest}'}}'"
+            where = f"in the repository with name '{repository.name}' {self._in_registry}"
+            raise Refused("ScanNotFoundException", f"{message} {where}")
         return {
             "registryId": self.account.account_id,
             "repositoryName": repository.name,
@@ -212,22 +192,14 @@ class Ecr(Service):
         digest: str | None = None,
         pushed_at: datetime | None = None,
     ) -> Image:
-        digest = digest or f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
+        digest = digest or f"sha256:{sha256(manifest)}"
         holder = None if tag is None else repository.find({"imageTag": tag})
         if holder is not None:
             self._refuse_or_move(repository, holder, str(tag), digest)
         pushed = pushed_at or self.account.now()
-        image = repository.images.setdefault(
-            digest,
-            Image(
-                digest=digest,
-                tags=[],
-                manifest=manifest,
-                media_type=media_type,
-                pushed=pushed,
-                scan=Scan(type=repository.scan_type, completes=pushed, severities={}),
-            ),
-        )
+        scan = Scan(type=repository.scan_type, completes=pushed, severities={})
+        new = Image(digest=digest, tags=[], manifest=manifest, media_type=media_type, pushed=pushed, scan=scan)
+        image = repository.images.setdefault(digest, new)
         image.tags += [] if tag is None or tag in image.tags else [tag]
         self.account.images.setdefault(digest, GOOD)
         return image
@@ -235,37 +207,30 @@ class Ecr(Service):
     def _refuse_or_move(self, repository: Repository, holder: Image, tag: str, digest: str) -> None:
         where = f"in the repository with name '{repository.name}' in registry with id '{self.account.account_id}'"
         if holder.digest == digest:
-            raise Refused(
-                "ImageAlreadyExistsException",
-                f"Image with digest '{digest}' and tag '{tag}' already exists {where}",
-            )
+            message = f"Image with digest '{digest}' and tag '{tag}' already exists {where}"
+            raise Refused("ImageAlreadyExistsException", message)
         if repository.immutable:
-            raise Refused(
-                "ImageTagAlreadyExistsException",
-                f"The image tag '{tag}' already exists {where} and cannot be overwritten because the tag is immutable.",
-            )
+            message = f"The image tag '{tag}' already exists {where} and cannot be overwritten because the tag is"
+            raise Refused("ImageTagAlreadyExistsException", f"{message} immutable.")
         holder.tags.remove(tag)
 
     def _repository(self, request: Request) -> Repository:
         return self._named(request["repositoryName"])
 
     def _named(self, name: str) -> Repository:
-        if name not in self.repositories:
-            raise Refused(
-                "RepositoryNotFoundException",
-                f"The repository with name '{name}' does not exist in the registry with id '{self.account.account_id}'",
-            )
-        return self.repositories[name]
+        message = f"The repository with name '{name}' does not exist {self._in_registry}"
+        return find_or_refuse(self.repositories, name, "RepositoryNotFoundException", message)
+
+    @property
+    def _in_registry(self) -> str:
+        return f"in the registry with id '{self.account.account_id}'"
 
     def _image(self, repository: Repository, image_id: Mapping[str, str]) -> Image:
         found = repository.find(image_id)
         if found is None:
             sought = ", ".join(f"{key}:'{value}'" for key, value in sorted(image_id.items()))
-            raise Refused(
-                "ImageNotFoundException",
-                f"The image with imageId {{{sought}}} does not exist within the repository with name "
-                f"'{repository.name}' in the registry with id '{self.account.account_id}'",
-            )
+            where = f"within the repository with name '{repository.name}' {self._in_registry}"
+            raise Refused("ImageNotFoundException", f"The image with imageId {{{sought}}} does not exist {where}")
         return found
 
     def _description(self, repository: Repository) -> Answer:
@@ -305,7 +270,7 @@ class Ecr(Service):
 
 def manifest_of(seed: str, architecture: str, kind: Manifest) -> tuple[str, str]:
     """Return media type and text."""
-    digests = list(digests_of(seed))
+    digests = [f"sha256:{sha256(f'{seed} {part}')}" for part in ("image", "provenance")]
     if kind == "single":
         config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digests[0], "size": 7023}
         return SINGLE, written(SINGLE, {"config": config, "layers": []})
@@ -320,10 +285,11 @@ def manifest_of(seed: str, architecture: str, kind: Manifest) -> tuple[str, str]
     return INDEX, written(INDEX, {"manifests": manifests})
 
 
-def digests_of(seed: str) -> Iterator[str]:
-    for part in ("image", "provenance"):
-        yield f"sha256:{hashlib.sha256(f'{seed} {part}'.encode()).hexdigest()}"
+def sha256(text: str) -> str:
+    """Return the hash of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def written(media_type: str, members: Mapping[str, Any]) -> str:
+    """Return a manifest as text: https://github.com/opencontainers/image-spec/blob/main/manifest.md"""
     return json.dumps({"schemaVersion": 2, "mediaType": media_type, **members})

@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
 from aws_simulator.account import Account
 from aws_simulator.policies import Document, is_allowed, listed
-from aws_simulator.service import Answer, Refused, Request, Service
+from aws_simulator.service import Answer, Refused, Request, Service, find_or_refuse
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Role:
 
 
 class Iam(Service):
-    NAME: ClassVar[str] = "iam"
+    """Roles. Policies are simulated on request; no call of the simulator is refused for want of a permission."""
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
@@ -125,17 +125,14 @@ class Iam(Service):
         return (self.account.arn("iam", f"role/{request['RoleName']}", regional=False),)
 
     def find(self, name: str) -> Role:
-        if name not in self.roles:
-            raise Refused("NoSuchEntity", f"The role with name {name} cannot be found.", status=404)
-        return self.roles[name]
+        """Return a role. Raises Refused: NoSuchEntity."""
+        message = f"The role with name {name} cannot be found."
+        return find_or_refuse(self.roles, name, "NoSuchEntity", message, status=404)
 
     def _policy(self, request: Request) -> Document:
-        policies = self.find(request["RoleName"]).policies
-        if request["PolicyName"] not in policies:
-            raise Refused(
-                "NoSuchEntity", f"The role policy with name {request['PolicyName']} cannot be found.", status=404
-            )
-        return policies[request["PolicyName"]]
+        name = request["PolicyName"]
+        message = f"The role policy with name {name} cannot be found."
+        return find_or_refuse(self.find(request["RoleName"]).policies, name, "NoSuchEntity", message, status=404)
 
 
 def missing(documents: Iterable[Document], context: Mapping[str, Any]) -> set[str]:
@@ -156,6 +153,7 @@ def encoded(document: Document) -> str:
 
 
 def description_of(role: Role) -> dict[str, Any]:
+    """Return a role as GetRole does."""
     return {
         "Path": role.path,
         "RoleName": role.name,

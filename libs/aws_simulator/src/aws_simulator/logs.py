@@ -7,15 +7,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from aws_simulator.account import Account
-from aws_simulator.service import Answer, Refused, Request, Service, page
+from aws_simulator.service import Answer, Paging, Refused, Request, Service, find_or_refuse
 
 PAGE_OF_EVENTS: Final = 10_000
 PAGE_OF_NAMES: Final = 50
-BAD_TOKEN: Final = "InvalidParameterException"  # noqa: S105
+INVALID: Final = "InvalidParameterException"
+PAGES: Final = Paging(marker="nextToken", next_marker="nextToken", size="limit", invalid=INVALID)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
+    """One line of a log stream."""
+
     id: str
     at_milliseconds: int
     message: str
@@ -23,6 +26,8 @@ class Event:
 
 @dataclass(slots=True, kw_only=True)
 class Group:
+    """A log group with its streams; a stream's events are in the order of time."""
+
     name: str
     created_milliseconds: int
     retention_days: int | None = None
@@ -31,11 +36,12 @@ class Group:
 
 
 def milliseconds(moment: datetime) -> int:
+    """Return a moment as CloudWatch Logs gives it: milliseconds since 1970."""
     return int(moment.timestamp() * 1000)
 
 
 class Logs(Service):
-    NAME = "logs"
+    """Log groups. Tasks write with `write`; nothing expires."""
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
@@ -83,10 +89,6 @@ class Logs(Service):
         self._group(request).retention_days = None
         return {}
 
-    def tag_log_group(self, request: Request) -> Answer:
-        self._group(request).tags |= request["tags"]
-        return {}
-
     def create_log_stream(self, request: Request) -> Answer:
         streams = self._group(request).streams
         if request["logStreamName"] in streams:
@@ -101,8 +103,7 @@ class Logs(Service):
             for name, group in sorted(self.groups.items())
             if name.startswith(prefix) and pattern.lower() in name.lower()
         ]
-        groups, token = page(found, request.get("nextToken"), request.get("limit", PAGE_OF_NAMES), refused=BAD_TOKEN)
-        return {"logGroups": [self._description(group) for group in groups]} | next_token(token)
+        return PAGES.answer("logGroups", found, request, PAGE_OF_NAMES, self._description)
 
     def describe_log_streams(self, request: Request) -> Answer:
         streams = self._group(request).streams
@@ -111,18 +112,16 @@ class Logs(Service):
             names.sort(key=lambda name: streams[name][-1].at_milliseconds if streams[name] else 0)
         if request.get("descending"):
             names.reverse()
-        names, token = page(names, request.get("nextToken"), request.get("limit", PAGE_OF_NAMES), refused=BAD_TOKEN)
-        group = self._group(request).name
-        streams_shown = [
-            {"logStreamName": name, "arn": f"{self._arn(group)}:log-stream:{name}", **times(streams[name])}
-            for name in names
-        ]
-        return {"logStreams": streams_shown} | next_token(token)
+        arn = self._arn(self._group(request).name)
+        found = [{"logStreamName": name, "arn": f"{arn}:log-stream:{name}", **times(streams[name])} for name in names]
+        return PAGES.answer("logStreams", found, request, PAGE_OF_NAMES)
 
     def get_log_events(self, request: Request) -> Answer:
         """Return events in the order of time. At the end the same token is returned again, as on AWS."""
-        stream = request["logStreamName"]
-        events = [event for event in self._stream(request, stream) if within(event, request)]
+        streams, name = self._group(request).streams, request["logStreamName"]
+        message = "The specified log stream does not exist."
+        stream = find_or_refuse(streams, name, "ResourceNotFoundException", message)
+        events = [event for event in stream if within(event, request)]
         limit = request.get("limit", PAGE_OF_EVENTS)
         token = request.get("nextToken")
         from_head = request.get("startFromHead", False) or token is not None
@@ -138,7 +137,7 @@ class Logs(Service):
         group = self._group(request)
         prefix, names = request.get("logStreamNamePrefix", ""), request.get("logStreamNames")
         if prefix and names:
-            raise Refused(BAD_TOKEN, "Only one of logStreamNames and logStreamNamePrefix can be given")
+            raise Refused(INVALID, "Only one of logStreamNames and logStreamNamePrefix can be given")
         wanted = filter_of(request.get("filterPattern", ""))
         found = [
             {"logStreamName": name, "eventId": event.id, **description_of(event)}
@@ -148,22 +147,12 @@ class Logs(Service):
             if within(event, request) and wanted.search(event.message)
         ]
         found.sort(key=lambda event: (event["timestamp"], event["eventId"]))
-        limit = request.get("limit", PAGE_OF_EVENTS)
-        events, token = page(found, request.get("nextToken"), limit, refused=BAD_TOKEN)
-        return {"events": events, "searchedLogStreams": []} | next_token(token)
+        return PAGES.answer("events", found, request, PAGE_OF_EVENTS) | {"searchedLogStreams": []}
 
     def _group(self, request: Request) -> Group:
         name = request.get("logGroupName") or str(request.get("logGroupIdentifier"))
         name = name.partition(":log-group:")[2].removesuffix(":*") or name
-        if name not in self.groups:
-            raise Refused("ResourceNotFoundException", "The specified log group does not exist.")
-        return self.groups[name]
-
-    def _stream(self, request: Request, name: str) -> list[Event]:
-        streams = self._group(request).streams
-        if name not in streams:
-            raise Refused("ResourceNotFoundException", "The specified log stream does not exist.")
-        return streams[name]
+        return find_or_refuse(self.groups, name, "ResourceNotFoundException", "The specified log group does not exist.")
 
     def _arn(self, group: str) -> str:
         return self.account.arn("logs", f"log-group:{group}")
@@ -182,15 +171,13 @@ class Logs(Service):
         }
 
 
-def next_token(token: str | None) -> dict[str, str]:
-    return {"nextToken": token} if token else {}
-
-
 def description_of(event: Event) -> dict[str, Any]:
+    """Return an event as GetLogEvents does."""
     return {"timestamp": event.at_milliseconds, "message": event.message, "ingestionTime": event.at_milliseconds}
 
 
 def times(events: list[Event]) -> dict[str, Any]:
+    """Return the times of a stream: those of its first and its last event."""
     if not events:
         return {}
     first, last = events[0].at_milliseconds, events[-1].at_milliseconds

@@ -33,7 +33,7 @@ class Verdict:
 
 
 def is_allowed(documents: Iterable[Document], action: str, resource: str, context: Context | None = None) -> Verdict:
-    """Judges one action on one resource.
+    """Return the verdict on one action on one resource.
 
     Args:
         documents: policy documents, parsed, of one identity.
@@ -63,9 +63,10 @@ EFFECTS: Final[Mapping[str, Decision]] = {"Deny": "explicitDeny", "Allow": "allo
 
 
 def matches(statement: Document, action: str, resource: str, keys: Context) -> bool:
+    """Return whether a statement applies: to the action, to the resource, and under its conditions."""
     return (
-        names_action(statement, action)
-        and names_resource(statement, resource)
+        names(statement, "Action", action)
+        and names(statement, "Resource", resource)
         and all(
             holds(operator, key, listed(expected), keys)
             for operator, block in statement.get("Condition", {}).items()
@@ -74,22 +75,17 @@ def matches(statement: Document, action: str, resource: str, keys: Context) -> b
     )
 
 
-def names_action(statement: Document, action: str) -> bool:
-    """Return whether an action is named. Case does not matter."""
-    lower = action.lower()
-    if "NotAction" in statement:
-        return not any(like(pattern.lower(), lower) for pattern in listed(statement["NotAction"]))
-    return any(like(pattern.lower(), lower) for pattern in listed(statement.get("Action", [])))
-
-
-def names_resource(statement: Document, resource: str) -> bool:
-    if "NotResource" in statement:
-        return not any(like(pattern, resource) for pattern in listed(statement["NotResource"]))
-    return any(like(pattern, resource) for pattern in listed(statement.get("Resource", [])))
+def names(statement: Document, member: Literal["Action", "Resource"], value: str) -> bool:
+    """Return whether a statement is about an action, whose case does not matter, or about a resource."""
+    negated = f"Not{member}" in statement
+    patterns = listed(statement.get(f"Not{member}" if negated else member, []))
+    if member == "Action":
+        value, patterns = value.lower(), [pattern.lower() for pattern in patterns]
+    return any(like(pattern, value) for pattern in patterns) != negated
 
 
 def holds(operator: str, key: str, expected: Sequence[Any], keys: Context) -> bool:
-    """One line of a Condition: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html"""
+    """Evaluate one line of a Condition: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html"""
     quantifier, _, rest = operator.rpartition(":")
     name = rest.removesuffix("IfExists")
     wanted = [text(value) for value in expected]
@@ -112,7 +108,7 @@ def operator_of(name: str) -> tuple[Callable[[str, str], bool], bool]:
 
 
 def like(pattern: str, value: str) -> bool:
-    """`*` stands for any characters, `?` for one."""
+    """Return whether a value matches: `*` stands for any characters, `?` for one."""
     return pattern == value or expression(pattern).fullmatch(value) is not None
 
 
@@ -144,6 +140,7 @@ OPERATORS: Final[Mapping[str, Callable[[str, str], bool]]] = {
 
 
 def text(value: object) -> str:
+    """Return a value of a condition as text: JSON's `true` is the text `true`."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -5,12 +5,15 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from aws_simulator.account import Account
-from aws_simulator.service import Answer, Refused, Request, Service
+from aws_simulator.service import Answer, Paging, Refused, Request, Service, find_or_refuse, without_none
 
-PAGE: Final = 100
+SECRETS_PER_PAGE: Final = 100
+PAGES: Final = Paging(
+    marker="NextToken", next_marker="NextToken", size="MaxResults", invalid="InvalidNextTokenException"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,10 @@ class Secret:
 
 
 class SecretsManager(Service):
-    NAME: ClassVar[str] = "secretsmanager"
+    """Secrets by name. A deleted secret is kept, and refused as one that is marked for deletion.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/manage_delete-secret.html
+    """
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
@@ -54,10 +60,8 @@ class SecretsManager(Service):
 
     def create_secret(self, request: Request) -> Answer:
         if request["Name"] in self.secrets:
-            raise Refused(
-                "ResourceExistsException",
-                f"The operation failed because the secret {request['Name']} already exists.",
-            )
+            message = f"The operation failed because the secret {request['Name']} already exists."
+            raise Refused("ResourceExistsException", message)
         secret = self.put(request["Name"], request.get("SecretString"), request.get("Description", ""))
         return {"ARN": secret.arn, "Name": secret.name}
 
@@ -72,10 +76,8 @@ class SecretsManager(Service):
     def get_secret_value(self, request: Request) -> Answer:
         secret = self.find(request["SecretId"])
         if secret.value is None:
-            raise Refused(
-                "ResourceNotFoundException",
-                "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT",
-            )
+            message = "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT"
+            raise Refused("ResourceNotFoundException", message)
         return {
             "ARN": secret.arn,
             "Name": secret.name,
@@ -89,15 +91,12 @@ class SecretsManager(Service):
         prefixes = [
             value for one in request.get("Filters", []) if one["Key"] == "name" for value in one.get("Values", [])
         ]
-        names = sorted(
-            secret.name
-            for secret in self.secrets.values()
-            if secret.deleted is None and (not prefixes or secret.name.startswith(tuple(prefixes)))
-        )
-        names = [name for name in names if name >= request.get("NextToken", "")]
-        size = request.get("MaxResults", PAGE)
-        answer: Answer = {"SecretList": [description_of(self.secrets[name]) for name in names[:size]]}
-        return answer | ({"NextToken": names[size]} if len(names) > size else {})
+        found = [
+            secret
+            for name, secret in sorted(self.secrets.items())
+            if secret.deleted is None and (not prefixes or name.startswith(tuple(prefixes)))
+        ]
+        return PAGES.answer("SecretList", found, request, SECRETS_PER_PAGE, description_of)
 
     def delete_secret(self, request: Request) -> Answer:
         secret = self.find(request["SecretId"])
@@ -112,20 +111,14 @@ class SecretsManager(Service):
         return (self.account.arn("secretsmanager", f"secret:{secret_id}-{suffix(secret_id)}"),)
 
     def find(self, secret_id: str, *, with_deleted: bool = False) -> Secret:
-        """Return a secret.
-
-        Raises:
-            Refused: it does not exist or is being deleted.
-        """
+        """Return a secret. Raises Refused: it does not exist or is being deleted."""
         name = secret_id.partition(":secret:")[2] if secret_id.startswith("arn:") else secret_id
         named = self.secrets.get(name) or next((one for one in self.secrets.values() if one.arn == secret_id), None)
         if named is None:
             raise Refused("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
         if named.deleted is not None and not with_deleted:
-            raise Refused(
-                "InvalidRequestException",
-                "You can't perform this operation on the secret because it was marked for deletion.",
-            )
+            message = "You can't perform this operation on the secret because it was marked for deletion."
+            raise Refused("InvalidRequestException", message)
         return named
 
 
@@ -135,14 +128,16 @@ def suffix(name: str) -> str:
 
 
 def description_of(secret: Secret) -> dict[str, Any]:
-    answer: Answer = {
+    """Return a secret as DescribeSecret does."""
+    members = {
         "ARN": secret.arn,
         "Name": secret.name,
         "Description": secret.description,
         "CreatedDate": secret.created,
         "LastChangedDate": secret.changed,
+        "DeletedDate": secret.deleted,
     }
-    return answer | ({} if secret.deleted is None else {"DeletedDate": secret.deleted})
+    return without_none(members)
 
 
 # Systems Manager's Parameter Store.
@@ -153,6 +148,8 @@ PARAMETERS_PER_PAGE: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
+    """The newest version of a parameter."""
+
     name: str
     type: str
     value: str
@@ -162,8 +159,6 @@ class Parameter:
 
 class Ssm(Service):
     """Parameters by name. SecureString values are kept as they are, and shown only with `WithDecryption`."""
-
-    NAME: ClassVar[str] = "ssm"
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
@@ -184,38 +179,35 @@ class Ssm(Service):
     def put_parameter(self, request: Request) -> Answer:
         name = request["Name"]
         if name in self.parameters and not request.get("Overwrite", False):
-            raise Refused(
-                "ParameterAlreadyExists",
-                "The parameter already exists. To overwrite this value, set the overwrite option in the request to "
-                "true.",
-            )
+            message = "The parameter already exists. To overwrite this value, set the overwrite option in the request"
+            raise Refused("ParameterAlreadyExists", f"{message} to true.")
         kind = request.get("Type") or (self.parameters[name].type if name in self.parameters else "String")
         return {"Version": self.put(name, request["Value"], kind).version, "Tier": request.get("Tier", "Standard")}
 
     def get_parameter(self, request: Request) -> Answer:
-        found = self.parameters.get(self._name(request["Name"]))
-        if found is None:
-            raise Refused("ParameterNotFound", "")
+        found = find_or_refuse(self.parameters, self._name(request["Name"]), "ParameterNotFound", "")
         return {"Parameter": self._shown(found, request)}
 
     def get_parameters(self, request: Request) -> Answer:
-        names: list[str] = request["Names"]
-        found = [self.parameters[self._name(name)] for name in names if self._name(name) in self.parameters]
-        missing = [name for name in names if self._name(name) not in self.parameters]
-        shown: Answer = {"Parameters": [self._shown(one, request) for one in found]}
+        named = {name: self.parameters.get(self._name(name)) for name in request["Names"]}
+        missing = [name for name, found in named.items() if found is None]
+        shown: Answer = {"Parameters": [self._shown(found, request) for found in named.values() if found is not None]}
         # AWS's model allows no empty list of them.
         return shown | {"InvalidParameters": missing} if missing else shown
 
     def get_parameters_by_path(self, request: Request) -> Answer:
-        """Return pages of ten; the token is the name at which the next page starts."""
+        """Return the parameters below a path, in pages of ten.
+
+        https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParametersByPath.html
+        """
         path = request["Path"].rstrip("/") + "/"
-        below = sorted(name for name in self.parameters if name.startswith(path))
-        if not request.get("Recursive", False):
-            below = [name for name in below if "/" not in name.removeprefix(path)]
-        below = [name for name in below if name >= request.get("NextToken", "")]
-        size = request.get("MaxResults", PARAMETERS_PER_PAGE)
-        answer: Answer = {"Parameters": [self._shown(self.parameters[name], request) for name in below[:size]]}
-        return answer | ({"NextToken": below[size]} if len(below) > size else {})
+        recursive = request.get("Recursive", False)
+        below = [
+            self._shown(parameter, request)
+            for name, parameter in sorted(self.parameters.items())
+            if name.startswith(path) and (recursive or "/" not in name.removeprefix(path))
+        ]
+        return PAGES.answer("Parameters", below, request, PARAMETERS_PER_PAGE)
 
     def delete_parameter(self, request: Request) -> Answer:
         if self.parameters.pop(request["Name"], None) is None:

@@ -1,8 +1,9 @@
 """What every simulated service is: its operations as methods, and a step for each second that passes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aws_simulator.clock import NEVER
 
@@ -16,9 +17,6 @@ Answer = dict[str, Any]
 class Service:
     """An AWS service. The method `describe_services(request)` is the operation `DescribeServices`; its answer is what
     boto3's caller gets. An operation without a method is unsupported."""
-
-    NAME: ClassVar[str]
-    """The name of the boto3 client."""
 
     def __init__(self, account: "Account") -> None:
         self.account = account
@@ -38,20 +36,20 @@ class Service:
 
     def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         """Return the ARNs that IAM checks for the request; empty where it names none."""
-        return tuple(dict.fromkeys(arns_in(request)))
+        arns = [one for one in nested(request) if isinstance(one, str) and one.startswith("arn:")]
+        return tuple(dict.fromkeys(arns))
 
 
-def arns_in(value: object) -> Iterator[str]:
-    """Yield all ARNs in a request."""
+def nested(value: object) -> Iterator[object]:
+    """Yield a value and everything in it, at any depth."""
+    yield value
     match value:
-        case str() if value.startswith("arn:"):
-            yield value
         case Mapping():
             for member in value.values():
-                yield from arns_in(member)
+                yield from nested(member)
         case list() | tuple():
             for member in value:
-                yield from arns_in(member)
+                yield from nested(member)
 
 
 class Refused(Exception):
@@ -78,18 +76,64 @@ class UnsupportedOperation(Exception):
     """The simulator does not implement the operation. It is no error of AWS, so nothing catches it."""
 
 
-T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 
 
-def page(items: Sequence[T], token: str | None, size: int, *, refused: str) -> tuple[list[T], str | None]:
-    """Return one page and the token of the next, which is None on the last.
+def find_or_refuse(kept: Mapping[K, V], key: K, code: str, message: str, *, status: int = 400) -> V:
+    """Return the value that a service keeps under a key.
 
     Raises:
-        Refused: with the code `refused`, for an invalid token.
+        Refused: with this code and message, where there is none.
     """
-    try:
-        start = int(token) if token is not None else 0
-    except ValueError:
-        raise Refused(refused, "Invalid token") from None
-    end = start + size
-    return list(items[start:end]), str(end) if end < len(items) else None
+    if key not in kept:
+        raise Refused(code, message, status=status)
+    return kept[key]
+
+
+def without_none(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members that have a value: AWS leaves the others out of its answers."""
+    return {key: value for key, value in members.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paging:
+    """How the operations of one service return their answers in pages.
+
+    Args:
+        marker: the member of a request that holds the token of the page to return.
+        next_marker: the member of an answer that holds the token of the next page.
+        size: the member of a request that limits the size of a page.
+        invalid: the code with which an invalid token is refused.
+    """
+
+    marker: str
+    next_marker: str
+    size: str
+    invalid: str
+
+    def answer(
+        self,
+        member: str,
+        items: Sequence[V],
+        request: Request,
+        size: int,
+        describe: Callable[[V], object] | None = None,
+    ) -> Answer:
+        """Return one page of items under `member`, and the token of the next page unless it is the last.
+
+        Args:
+            size: of a page whose request names no other.
+            describe: turns an item into its form in the answer; without it, items are answered as they are.
+
+        Raises:
+            Refused: the token is invalid.
+        """
+        try:
+            start = int(request.get(self.marker, 0))
+        except ValueError:
+            raise Refused(self.invalid, "Invalid token") from None
+        end = start + request.get(self.size, size)
+        shown = items[start:end]
+        answer: Answer = {member: [describe(one) for one in shown] if describe else list(shown)}
+        return answer | ({self.next_marker: str(end)} if end < len(items) else {})

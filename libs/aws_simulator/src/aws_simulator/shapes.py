@@ -48,11 +48,7 @@ def violations_in_request(service: str, operation: str, pickled: bytes) -> tuple
 
 @lru_cache(maxsize=4096)
 def check_pickled_answer(service: str, operation: str, pickled: bytes) -> None:
-    """Check an answer once per content.
-
-    Raises:
-        AssertionError: as `check_answer` does.
-    """
+    """Check an answer once per content. Raises AssertionError: as `check_answer` does."""
     check_answer(operation_model(service, operation), pickle.loads(pickled))
 
 

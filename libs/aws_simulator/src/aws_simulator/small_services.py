@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import Final
 
 from aws_simulator.account import Account
-from aws_simulator.service import Answer, Refused, Request, Service, UnsupportedOperation
+from aws_simulator.service import Answer, Refused, Request, Service, UnsupportedOperation, find_or_refuse
 
 DEFAULTS: Final[Mapping[str, str]] = {
     "VisibilityTimeout": "30",
@@ -23,18 +23,12 @@ DEFAULTS: Final[Mapping[str, str]] = {
 class Sqs(Service):
     """Attributes by name of the queue, as text, as SQS gives them. Tests set ApproximateNumberOfMessages here."""
 
-    NAME: ClassVar[str] = "sqs"
-
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.queues: dict[str, dict[str, str]] = {}
 
     def create_queue(self, request: Request) -> Answer:
-        """Create a queue.
-
-        Raises:
-            Refused: the queue exists with other attributes.
-        """
+        """Create a queue. Raises Refused: the queue exists with other attributes."""
         name, attributes = request["QueueName"], dict(request.get("Attributes", {}))
         known = self.queues.setdefault(name, {**DEFAULTS, **attributes, "QueueArn": self.arn(name)})
         if any(known.get(key) != value for key, value in attributes.items()):
@@ -73,8 +67,8 @@ class Sqs(Service):
 
     def _name(self, url: str) -> str:
         name = url.rpartition("/")[2]
-        if name not in self.queues:
-            raise Refused("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
+        code = "AWS.SimpleQueueService.NonExistentQueue"
+        find_or_refuse(self.queues, name, code, "The specified queue does not exist.")
         return name
 
 
@@ -82,7 +76,7 @@ class Sqs(Service):
 
 
 class Functions(Service):
-    NAME: ClassVar[str] = "lambda"
+    """Lambda's functions: those that a template or a test has set up to answer as hooks."""
 
     def get_function(self, request: Request) -> Answer:
         name = str(request["FunctionName"]).rpartition(":function:")[2]
@@ -105,8 +99,6 @@ SILENT: Final = ("ALTER ROLE ", "GRANT ", "REVOKE ")
 
 class RdsData(Service):
     """`statements` are those that were executed; `paused` counts the calls that find the database asleep."""
-
-    NAME: ClassVar[str] = "rds-data"
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
@@ -149,8 +141,6 @@ class RdsData(Service):
 
 class Sts(Service):
     """`caller` is an ARN that tests may set, for instance to the session of a build's role."""
-
-    NAME: ClassVar[str] = "sts"
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)

@@ -8,11 +8,11 @@ from aws_simulator.account import Account
 from aws_simulator.cloudformation.differences import changes, without_values
 from aws_simulator.cloudformation.operation import OnFailure
 from aws_simulator.cloudformation.stack import NOTHING, Stack, StackDefinition
-from aws_simulator.cloudformation.stacks import Stacks, body_of, next_token
+from aws_simulator.cloudformation.stacks import PAGES, Stacks, body_of
 from aws_simulator.cloudformation.template import Template, parse, refuse_unsound, values_of
 from aws_simulator.iam import Iam
 from aws_simulator.secrets_and_parameters import Ssm
-from aws_simulator.service import Answer, Refused, Request, page
+from aws_simulator.service import Answer, Refused, Request, without_none
 
 NO_CHANGES: Final = (
     "The submitted information didn't contain changes. Submit different information to create a change set."
@@ -27,6 +27,8 @@ CHANGES_IN_A_PAGE: Final = 100
 
 @dataclass(slots=True, kw_only=True)
 class ChangeSet:
+    """A change set: what an update of a stack, or its creation, would change, once `changes` are computed."""
+
     name: str
     id: str
     stack: Stack
@@ -47,6 +49,11 @@ class ChangeSet:
 
 
 class ChangeSets(Stacks):
+    """The change sets of all stacks.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-changesets.html
+    """
+
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.change_sets: list[ChangeSet] = []
@@ -75,9 +82,7 @@ class ChangeSets(Stacks):
 
     def describe_change_set(self, request: Request) -> Answer:
         one = self._change_set(request)
-        shown, token = page(one.changes, request.get("NextToken"), CHANGES_IN_A_PAGE, refused="ValidationError")
-        if not request.get("IncludePropertyValues", False):
-            shown = [without_values(change) for change in shown]
+        describe = None if request.get("IncludePropertyValues", False) else without_values
         definition = one.definition
         return {
             **description_of(one),
@@ -85,8 +90,7 @@ class ChangeSets(Stacks):
             "Tags": [{"Key": key, "Value": value} for key, value in definition.tags.items()],
             "Capabilities": list(definition.capabilities),
             "OnStackFailure": one.on_failure,
-            "Changes": shown,
-            **next_token(token),
+            **PAGES.answer("Changes", one.changes, request, CHANGES_IN_A_PAGE, describe),
         }
 
     def list_change_sets(self, request: Request) -> Answer:
@@ -119,9 +123,7 @@ class ChangeSets(Stacks):
 
     def _compute(self, one: ChangeSet) -> None:
         one.changes = changes(self.account, one.stack, one.definition)
-        before, after = one.stack.definition, one.definition
-        same = before.tags == after.tags and before.template.outputs == after.template.outputs
-        if one.changes or not same:
+        if one.changes or one.definition.differs_beside_resources(one.stack.definition):
             one.status, one.execution = "CREATE_COMPLETE", "AVAILABLE"
         else:
             one.status, one.reason = "FAILED", NO_CHANGES
@@ -132,7 +134,8 @@ class ChangeSets(Stacks):
         Raises:
             Refused: template, parameters or capabilities are wrong.
         """
-        template = self._template_in(request, stack)
+        kept = request.get("UsePreviousTemplate", False)
+        template = stack.definition.template if kept else parse(body_of(request))
         refuse_unsound(template)
         given = request.get("Capabilities", [])
         lacking = [one for one in template.capabilities if one not in given and "CAPABILITY_NAMED_IAM" not in given]
@@ -153,17 +156,16 @@ class ChangeSets(Stacks):
         )
 
     def new_stack(self, name: str) -> Stack:
+        """Return a stack without anything in it, which is not among the account's stacks yet."""
         now = self.account.now()
         number = self.account.hexadecimal_id("stack", 12)
         arn = self.account.arn("cloudformation", f"stack/{name}/{uuid_like(number)}")
         return Stack(name=name, id=arn, created=now, definition=EMPTY)
 
     def refuse_to_update(self, stack: Stack) -> None:
+        """Raise Refused if the stack's status allows no update."""
         if stack.status not in UPDATABLE:
             raise Refused("ValidationError", f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
-
-    def _template_in(self, request: Request, stack: Stack) -> Template:
-        return stack.definition.template if request.get("UsePreviousTemplate", False) else parse(body_of(request))
 
     def _template_of(self, request: Request) -> Template:
         if "ChangeSetName" in request:
@@ -178,19 +180,14 @@ class ChangeSets(Stacks):
             self.refuse_to_update(found)
             return found
         if existing is not None and existing.status != "REVIEW_IN_PROGRESS":
-            raise Refused(
-                "ValidationError",
-                f"Stack [{name}] already exists and cannot be created again with the changeSet "
-                f"[{request['ChangeSetName']}].",
-            )
+            message = f"Stack [{name}] already exists and cannot be created again with the changeSet"
+            raise Refused("ValidationError", f"{message} [{request['ChangeSetName']}].")
         return existing or self.new_stack(name)
 
     def _refuse_taken(self, stack: Stack, name: str) -> None:
         if any(one.stack is stack and one.name == name and one.has_name for one in self.change_sets):
-            raise Refused(
-                "AlreadyExistsException",
-                f"ChangeSet {name} cannot be created due to a mismatch with existing attribute Template",
-            )
+            message = f"ChangeSet {name} cannot be created due to a mismatch with existing attribute Template"
+            raise Refused("AlreadyExistsException", message)
 
     def _change_set(self, request: Request) -> ChangeSet:
         name = request["ChangeSetName"]
@@ -201,17 +198,13 @@ class ChangeSets(Stacks):
         raise Refused("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", status=404)
 
     def _cannot(self, one: ChangeSet, done: str) -> Refused:
-        return Refused(
-            "InvalidChangeSetStatus",
-            f"ChangeSet [{one.id}] cannot be {done} in its current {state_of(one)}",
-        )
-
-
-def state_of(one: ChangeSet) -> str:
-    return f"status of [{one.status}]" if one.execution == "UNAVAILABLE" else f"execution status of [{one.execution}]"
+        unavailable = one.execution == "UNAVAILABLE"
+        state = f"status of [{one.status}]" if unavailable else f"execution status of [{one.execution}]"
+        return Refused("InvalidChangeSetStatus", f"ChangeSet [{one.id}] cannot be {done} in its current {state}")
 
 
 def description_of(one: ChangeSet) -> dict[str, Any]:
+    """Return a change set as ListChangeSets does."""
     shown = {
         "ChangeSetId": one.id,
         "ChangeSetName": one.name,
@@ -223,8 +216,9 @@ def description_of(one: ChangeSet) -> dict[str, Any]:
         "ExecutionStatus": one.execution,
         "StatusReason": one.reason or None,
     }
-    return {key: value for key, value in shown.items() if value is not None}
+    return without_none(shown)
 
 
 def uuid_like(number: str) -> str:
+    """Return twelve digits in the form of a UUID, as ARNs of stacks and change sets end."""
     return f"{number[:8]}-{number[8:12]}-4000-8000-{number}"

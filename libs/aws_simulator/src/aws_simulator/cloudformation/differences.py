@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceCh
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any, Final
 
@@ -15,38 +14,32 @@ from aws_simulator.account import Account
 from aws_simulator.cloudformation.intrinsics import Unknown, first_unknown, named_in, resolve
 from aws_simulator.cloudformation.replacement import create_only
 from aws_simulator.cloudformation.resource_operation import changed_names
-from aws_simulator.cloudformation.stack import Stack, StackDefinition, StackResource
+from aws_simulator.cloudformation.stack import Existing, Stack, StackDefinition, StackResource
 from aws_simulator.cloudformation.template import Json, Resource, needs
-from aws_simulator.service import UnsupportedOperation
 
 KNOWN_LATER: Final = "{{changeSet:KNOWN_AFTER_APPLY}}"
 
 
-@dataclass(slots=True, kw_only=True)
-class Planned:
+class Planned(Existing):
     """`Ref` and `Fn::GetAtt` before the update: what the update creates or changes is unknown."""
 
-    stack: Stack
-    replaced: set[str] = field(default_factory=set)
-    modified: set[str] = field(default_factory=set)
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack)
+        self.replaced: set[str] = set()
+        self.modified: set[str] = set()
 
     def reference(self, name: str) -> Any:
-        if name in self.replaced or name not in self.stack.resources:
-            return Unknown(name)
-        return self.stack.resources[name].physical_id
+        is_unknown = name in self.replaced or name not in self._stack.resources
+        return Unknown(name) if is_unknown else super().reference(name)
 
     def attribute(self, name: str, attribute: str) -> Any:
-        if name in self.replaced | self.modified or name not in self.stack.resources:
-            return Unknown(f"{name}.{attribute}")
-        found = self.stack.resources[name].attributes
-        if attribute not in found:
-            raise UnsupportedOperation(f"attribute {attribute} of {self.stack.resources[name].definition.type}")
-        return found[attribute]
+        is_unknown = name in self.replaced | self.modified or name not in self._stack.resources
+        return Unknown(f"{name}.{attribute}") if is_unknown else super().attribute(name, attribute)
 
 
 def changes(account: Account, stack: Stack, definition: StackDefinition) -> list[dict[str, Any]]:
     """Return the changes as DescribeChangeSet does, with the values of properties."""
-    planned = Planned(stack=stack)
+    planned = Planned(stack)
     scope = definition.scope(account, stack, planned)
     wanted = definition.wanted(scope)
     found: list[dict[str, Any]] = []
@@ -63,14 +56,12 @@ def changes(account: Account, stack: Stack, definition: StackDefinition) -> list
         planned.replaced |= {name} if change.get("Replacement") in ("True", "Conditional") else set()
         found.append(change)
     found += [removed(resource) for name, resource in stack.resources.items() if name not in wanted]
-    return [{"Type": "Resource", "ResourceChange": one} for one in sorted(found, key=by_name)]
-
-
-def by_name(change: Json) -> str:
-    return str(change["LogicalResourceId"])
+    found.sort(key=lambda change: str(change["LogicalResourceId"]))
+    return [{"Type": "Resource", "ResourceChange": change} for change in found]
 
 
 def added(resource: Resource, after: Json) -> dict[str, Any]:
+    """Return the change of a resource that the update would create."""
     return {
         "Action": "Add",
         "LogicalResourceId": resource.logical_id,
@@ -82,6 +73,7 @@ def added(resource: Resource, after: Json) -> dict[str, Any]:
 
 
 def removed(resource: StackResource) -> dict[str, Any]:
+    """Return the change of a resource that the update would delete."""
     policy = resource.definition.deletion_policy
     return {
         "PolicyAction": "Retain" if policy.startswith("Retain") else policy,
@@ -100,7 +92,6 @@ def modified(
 ) -> dict[str, Any] | None:
     """Return the change of a resource, or None where nothing changes."""
     details = list(details_of(stack, definition, existing, resource, after))
-    attributes = list(dict.fromkeys(detail["Target"]["Attribute"] for detail in details))
     if not details:
         return None
     replacement = replacement_of(details)
@@ -110,7 +101,7 @@ def modified(
         "PhysicalResourceId": existing.physical_id,
         "ResourceType": resource.type,
         "Replacement": replacement,
-        "Scope": attributes,
+        "Scope": list(dict.fromkeys(detail["Target"]["Attribute"] for detail in details)),
         "Details": details,
         "BeforeContext": context(existing.given),
         "AfterContext": context(after),
@@ -122,6 +113,7 @@ def modified(
 
 
 def replacement_of(details: list[dict[str, Any]]) -> str:
+    """Return `Conditional` where a value that is not known yet decides whether the resource is replaced."""
     always = [detail["Evaluation"] for detail in details if detail["Target"].get("RequiresRecreation") == "Always"]
     if not always:
         return "False"
@@ -172,6 +164,7 @@ def cause(
 
 
 def before_and_after(before: Json, after: Json, name: str) -> dict[str, str]:
+    """Return a property's values, and whether it is added, removed or modified."""
     values = {
         key: shown(given[name]) for key, given in (("BeforeValue", before), ("AfterValue", after)) if name in given
     }
@@ -189,6 +182,7 @@ def context(properties: Json) -> str:
 
 
 def known(value: Any) -> Any:
+    """Return a value with a placeholder for everything that is not known yet."""
     match value:
         case Unknown():
             return KNOWN_LATER

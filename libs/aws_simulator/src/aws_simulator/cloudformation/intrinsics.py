@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aws_simulator.service import Refused
+from aws_simulator.service import Refused, nested
 
 NO_VALUE: Final = object()
 """`AWS::NoValue`: removes the property it stands for."""
@@ -43,11 +43,7 @@ class Scope:
 
 
 def resolve(value: Any, scope: Scope) -> Any:
-    """Resolve a template's value.
-
-    Raises:
-        Refused: CloudFormation's ValidationError, for an unknown function.
-    """
+    """Resolve a template's value. Raises Refused: CloudFormation's ValidationError, for an unknown function."""
     match value:
         case {"Condition": dict()} if len(value) == 1:  # of a policy's statement, not of the template
             return {"Condition": resolve(value["Condition"], scope)}
@@ -65,17 +61,20 @@ def resolve(value: Any, scope: Scope) -> Any:
 
 
 def ref(name: str, scope: Scope) -> Any:
+    """Return the value of a parameter, or what `Ref` gives for a resource."""
     if name == "AWS::NoValue":
         return NO_VALUE
     return scope.values[name] if name in scope.values else scope.reference(name)
 
 
 def get_att(argument: Sequence[str] | str, scope: Scope) -> Any:
+    """Return an attribute of a resource, given as `Name.Attribute` or as a list."""
     name, attribute = argument.split(".", 1) if isinstance(argument, str) else (argument[0], ".".join(argument[1:]))
     return scope.attribute(name, attribute)
 
 
 def sub(argument: Any, scope: Scope) -> Any:
+    """Return a text with values in place of `${Name}`; `${!Name}` stands for the literal `${Name}`."""
     text, given = (argument, {}) if isinstance(argument, str) else (argument[0], resolve(argument[1], scope))
     found: dict[str, Any] = {}
     for literal, name in PLACEHOLDER.findall(text):
@@ -91,21 +90,25 @@ def sub(argument: Any, scope: Scope) -> Any:
 
 
 def join(argument: Sequence[Any], scope: Scope) -> Any:
+    """Return a list as one text."""
     separator, parts = argument[0], resolve(argument[1], scope)
     return first_unknown(parts) or str(separator).join(written(part) for part in parts)
 
 
 def split(argument: Sequence[Any], scope: Scope) -> Any:
+    """Return a text as a list."""
     text = resolve(argument[1], scope)
     return text if isinstance(text, Unknown) else str(text).split(argument[0])
 
 
 def select(argument: Sequence[Any], scope: Scope) -> Any:
+    """Return one item of a list by its index."""
     index, items = resolve(argument[0], scope), resolve(argument[1], scope)
     return items if isinstance(items, Unknown) else items[int(index)]
 
 
 def find_in_map(argument: Sequence[Any], scope: Scope) -> Any:
+    """Return a value of the template's mappings."""
     first, second, third = (resolve(part, scope) for part in argument)
     return scope.mappings[first][second][third]
 
@@ -120,15 +123,18 @@ def cidr(argument: Sequence[Any], scope: Scope) -> Any:
 
 
 def choose(argument: Sequence[Any], scope: Scope) -> Any:
+    """Return the value of `Fn::If`; the other one is not resolved."""
     name, yes, no = argument
     return resolve(yes if condition(name, scope) else no, scope)
 
 
 def condition(name: str, scope: Scope) -> bool:
+    """Return whether a condition of the template holds."""
     return bool(resolve(scope.conditions[name], scope))
 
 
 def equals(argument: Sequence[Any], scope: Scope) -> bool:
+    """Return whether two values are the same text."""
     left, right = (resolve(part, scope) for part in argument)
     return written(left) == written(right)
 
@@ -164,37 +170,19 @@ def written(value: Any) -> str:
 
 def first_unknown(value: Any) -> Unknown | None:
     """Return the first unknown value at any depth."""
-    return next(unknowns(value), None)
-
-
-def unknowns(value: Any) -> Iterator[Unknown]:
-    match value:
-        case Unknown():
-            yield value
-        case dict():
-            for inner in value.values():
-                yield from unknowns(inner)
-        case list():
-            for inner in value:
-                yield from unknowns(inner)
+    return next((one for one in nested(value) if isinstance(one, Unknown)), None)
 
 
 def named_in(value: Any) -> Iterator[tuple[str, str]]:
     """Yield what a template's value refers to: (`Ref`, name) and (`Fn::GetAtt`, `name.attribute`), Fn::Sub included."""
-    match value:
-        case {"Ref": str(name)}:
-            yield "Ref", name
-        case {"Fn::GetAtt": argument}:
-            yield "Fn::GetAtt", argument if isinstance(argument, str) else ".".join(argument)
-        case {"Fn::Sub": argument}:
-            text, given = (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])
-            for literal, name in PLACEHOLDER.findall(text):
-                if not literal and name not in given:
-                    yield ("Fn::GetAtt" if "." in name else "Ref"), name
-            yield from named_in(given)
-        case dict():
-            for inner in value.values():
-                yield from named_in(inner)
-        case list():
-            for inner in value:
-                yield from named_in(inner)
+    for inner in nested(value):
+        match inner:
+            case {"Ref": str(name)}:
+                yield "Ref", name
+            case {"Fn::GetAtt": argument}:
+                yield "Fn::GetAtt", argument if isinstance(argument, str) else ".".join(argument)
+            case {"Fn::Sub": argument}:
+                text, given = (argument, {}) if isinstance(argument, str) else argument
+                for literal, name in PLACEHOLDER.findall(text):
+                    if not literal and name not in given:
+                        yield ("Fn::GetAtt" if "." in name else "Ref"), name

@@ -63,9 +63,10 @@ class Operation:
         self._unrestored: list[Restore] = []
 
     def start(self) -> None:
+        """Begin with everything that waits for nothing."""
         self._add_event(f"{self.verb}_IN_PROGRESS", "User Initiated")
         if self.verb == "DELETE":
-            self._delete(self.stack.resources.values(), end="DELETE_COMPLETE", of_creation=False)
+            self._delete("delete", self.stack.resources.values(), end="DELETE_COMPLETE")
             return
         definition = self.stack.definition
         scope = definition.scope(self._run.account, self.stack, Existing(self.stack))
@@ -129,7 +130,7 @@ class Operation:
         wanted = {task.logical_id for task in makes}
         removed = [one for name, one in self.stack.resources.items() if name not in wanted]
         self._add_event("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
-        self._clean_up([*removed, *replaced], end="UPDATE_COMPLETE", replaced=replaced)
+        self._delete("clean_up", [*removed, *replaced], end="UPDATE_COMPLETE", replaced=replaced)
 
     def _fail(self, failed: Sequence[Task]) -> None:
         match self._phase:
@@ -166,7 +167,7 @@ class Operation:
             deleting = self._options.on_failure == "DELETE"
             self._add_event("DELETE_IN_PROGRESS" if deleting else "ROLLBACK_IN_PROGRESS", reason)
             end = "DELETE_COMPLETE" if deleting else "ROLLBACK_COMPLETE"
-            self._delete(self.stack.resources.values(), end=end, of_creation=True)
+            self._delete("delete", self.stack.resources.values(), end=end, undoes="creation")
 
     def _roll_back(self) -> None:
         """Roll back: write only what the update has touched."""
@@ -192,7 +193,7 @@ class Operation:
     def _restored(self) -> None:
         self._resolve_outputs()
         self._add_event("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
-        self._clean_up(self._obsolete, end="UPDATE_ROLLBACK_COMPLETE", of_creation=True)
+        self._delete("clean_up", self._obsolete, end="UPDATE_ROLLBACK_COMPLETE", undoes="creation")
 
     def go_on_rolling_back(self, skipped: Iterable[str]) -> None:
         """Continue after UPDATE_ROLLBACK_FAILED. Skipped resources count as written as before."""
@@ -205,27 +206,20 @@ class Operation:
                 task.add_event("COMPLETE")
         self._restore([Restore(self._run, one.before, one.after, replaced=one.replaced) for one in again])
 
-    def _delete(self, resources: Iterable[StackResource], *, end: str, of_creation: bool) -> None:
-        self._phase, self._end = "delete", end
-        self._tasks = deletions(self._run, list(resources), undoes=self._undoes(of_creation))
-        self._begin_ready()
-
-    def _clean_up(
+    def _delete(
         self,
-        resources: Sequence[StackResource],
+        phase: Literal["delete", "clean_up"],
+        resources: Iterable[StackResource],
         *,
         end: str,
-        of_creation: bool = False,
+        undoes: Undoes = "nothing",
         replaced: Sequence[StackResource] = (),
     ) -> None:
-        self._phase, self._end = "clean_up", end
-        self._tasks = deletions(self._run, resources, undoes=self._undoes(of_creation), replaced=replaced)
+        self._phase, self._end = phase, end
+        if undoes == "creation" and self._options.keeps_nothing_new:
+            undoes = "everything"
+        self._tasks = deletions(self._run, list(resources), undoes=undoes, replaced=replaced)
         self._begin_ready()
-
-    def _undoes(self, of_creation: bool) -> Undoes:
-        if not of_creation:
-            return "nothing"
-        return "everything" if self._options.keeps_nothing_new else "creation"
 
     def _finish(self, end: str, reason: str = "") -> None:
         self._phase, self._tasks = "finished", ()
@@ -266,18 +260,19 @@ def deletions(
 
 
 def is_kept(resource: StackResource, *, undoes: Undoes, replaced: bool) -> bool:
-    """Whether the resource stays. RetainExceptOnCreate deletes what the operation itself has created."""
+    """Return whether the resource stays. RetainExceptOnCreate deletes what the operation itself has created."""
     policy = resource.definition.replace_policy if replaced else resource.definition.deletion_policy
     return (policy == "Retain" and undoes != "everything") or (policy == "RetainExceptOnCreate" and undoes == "nothing")
 
 
 def is_made(task: Make) -> bool:
-    """Whether it has a physical resource of its own, other than the one before."""
+    """Return whether it has a physical resource of its own, other than the one before."""
     return bool(task.resource.physical_id) and (
         task.before is None or task.resource.physical_id != task.before.physical_id
     )
 
 
 def sentence(verb: str, failed: Sequence[Task]) -> str:
+    """Return CloudFormation's sentence about the resources that failed."""
     names = ", ".join(task.logical_id for task in failed)
     return f"The following resource(s) failed to {verb}: [{names}]. "

@@ -53,8 +53,9 @@ class Task(ABC):
         self._seconds: float | None = None
 
     @property
-    @abstractmethod
-    def resource(self) -> StackResource: ...
+    def resource(self) -> StackResource:
+        """The resource that the task works on."""
+        return self.stack.resources[self.logical_id]
 
     @abstractmethod
     def begin(self) -> None:
@@ -63,6 +64,10 @@ class Task(ABC):
     @abstractmethod
     def _call(self) -> Handler:
         """Call the service, and return the handler that did."""
+
+    def _start(self, reason: str = "") -> None:
+        self.state = "running"
+        self.add_event("IN_PROGRESS", reason)
 
     def advance(self) -> None:
         """Advance by a second: call in the first, complete when the resource is stable."""
@@ -85,14 +90,18 @@ class Task(ABC):
         self.add_event("COMPLETE")
 
     def fail(self, reason: str) -> None:
+        """End without success."""
         self.state = "failed"
         self.add_event("FAILED", reason)
 
     def cancel(self) -> None:
+        """Fail because another resource has failed."""
         self.fail(CANCELLED[self.verb])
 
     def add_event(self, state: str, reason: str = "") -> None:
-        self.stack.tell_of(self.resource, self.account.now(), f"{self.verb}_{state}", reason, self._run.token)
+        self.stack.add_resource_event(
+            self.resource, self.account.now(), f"{self.verb}_{state}", reason, self._run.token
+        )
 
     def _is_stable(self) -> bool:
         handler = handler_of(self.resource.definition.type)
@@ -132,10 +141,6 @@ class Make(Task):
         self._scope = scope
 
     @property
-    def resource(self) -> StackResource:
-        return self.stack.resources[self.logical_id]
-
-    @property
     def touched(self) -> bool:
         return self.state != "waiting" and (self.verb == "CREATE" or self.before is not None)
 
@@ -160,8 +165,7 @@ class Make(Task):
             changed=self.account.now(),
             needs=self.after,
         )
-        self.state = "running"
-        self.add_event("IN_PROGRESS")
+        self._start()
 
     def _begin_change(self, given: dict[str, Any]) -> None:
         resource, kind = self.resource, self._definition.type
@@ -170,8 +174,7 @@ class Make(Task):
         self.replaces = bool(changed & create_only(kind)) or resource.definition.type != kind
         name = NAMES.get(kind)
         resource.definition, resource.given, resource.needs = self._definition, given, self.after
-        self.state = "running"
-        self.add_event("IN_PROGRESS", REPLACING if self.replaces else "")
+        self._start(REPLACING if self.replaces else "")
         if self.replaces and name is not None and name not in changed and name in given:
             self.replaces = False
             self.fail(
@@ -202,13 +205,8 @@ class Restore(Task):
         self.before = before
         self.replaced = replaced
 
-    @property
-    def resource(self) -> StackResource:
-        return self.stack.resources[self.logical_id]
-
     def begin(self) -> None:
-        self.state = "running"
-        self.add_event("IN_PROGRESS")
+        self._start()
 
     def _call(self) -> Handler:
         """Restore it. A resource that was replaced still exists as it was."""
@@ -241,8 +239,7 @@ class Delete(Task):
             self.add_event("SKIPPED" if self._resource.physical_id else "COMPLETE")
             self._forget()
         else:
-            self.state = "running"
-            self.add_event("IN_PROGRESS")
+            self._start()
 
     def _call(self) -> Handler:
         resource, handler = self._resource, handler_of(self._resource.definition.type)
@@ -263,6 +260,7 @@ class Delete(Task):
 
 
 def made_of(resource: StackResource) -> Made:
+    """Return a resource as its handler knows it."""
     return Made(physical_id=resource.physical_id, attributes=resource.attributes)
 
 

@@ -16,6 +16,8 @@ NO_UPDATES: Final = "No updates are to be performed."
 
 
 class CloudFormation(ChangeSets):
+    """CloudFormation. A test may let a resource fail with `fail_resource`."""
+
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._failing: dict[tuple[str, str], list[str]] = {}
@@ -33,7 +35,8 @@ class CloudFormation(ChangeSets):
         for operation in list(self._operations.values()):
             if not operation.finished:
                 operation.step()
-                self._note_end(operation)
+                if operation.finished:
+                    self._note_end(operation)
 
     def execute_change_set(self, request: Request) -> Answer:
         one = self._change_set(request)
@@ -43,8 +46,7 @@ class CloudFormation(ChangeSets):
         one.execution = "EXECUTE_IN_PROGRESS"
         one.stack.change_set_id = one.id
         self.change_sets = [other for other in self.change_sets if other.stack is not one.stack or is_past(other, one)]
-        stays = request.get("DisableRollback", False) or one.on_failure == "DO_NOTHING"
-        self._begin(one.stack, one.kind, one.definition, options_of(request, "DO_NOTHING" if stays else one.on_failure))
+        self._begin(one.stack, one.kind, one.definition, options_of(request, one.on_failure))
         return {}
 
     def create_stack(self, request: Request) -> Answer:
@@ -54,9 +56,7 @@ class CloudFormation(ChangeSets):
         stack.protected = request.get("EnableTerminationProtection", False)
         definition = self.definition_of(request, stack)
         self.stacks.append(stack)
-        stays = request.get("DisableRollback", False)
-        on_failure: OnFailure = "DO_NOTHING" if stays else request.get("OnFailure", "ROLLBACK")
-        self._begin(stack, "CREATE", definition, options_of(request, on_failure))
+        self._begin(stack, "CREATE", definition, options_of(request, request.get("OnFailure", "ROLLBACK")))
         return {"StackId": stack.id}
 
     def update_stack(self, request: Request) -> Answer:
@@ -64,12 +64,10 @@ class CloudFormation(ChangeSets):
         self.refuse_to_update(stack)
         definition = self.definition_of(request, stack)
         found = changes(self.account, stack, definition)
-        before = stack.definition
-        if not found and (before.tags, before.template.outputs) == (definition.tags, definition.template.outputs):
+        if not found and not definition.differs_beside_resources(stack.definition):
             raise Refused("ValidationError", NO_UPDATES)
         self._refuse_by_policy(stack, found)
-        stays = request.get("DisableRollback", False)
-        self._begin(stack, "UPDATE", definition, options_of(request, "DO_NOTHING" if stays else "ROLLBACK"))
+        self._begin(stack, "UPDATE", definition, options_of(request, "ROLLBACK"))
         return {"StackId": stack.id}
 
     def delete_stack(self, request: Request) -> Answer:
@@ -78,9 +76,8 @@ class CloudFormation(ChangeSets):
         if stack is None or stack.status == "DELETE_IN_PROGRESS":
             return {}
         if stack.protected:
-            raise Refused(
-                "ValidationError", f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
-            )
+            message = f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
+            raise Refused("ValidationError", message)
         if stack.busy:
             raise Refused("ValidationError", f"Stack:{stack.id} is in {stack.status} state and can not be deleted.")
         self._begin(stack, "DELETE", stack.definition, options_of(request, "ROLLBACK"))
@@ -89,10 +86,8 @@ class CloudFormation(ChangeSets):
     def continue_update_rollback(self, request: Request) -> Answer:
         stack = self._named(request["StackName"])
         if stack.status != "UPDATE_ROLLBACK_FAILED":
-            raise Refused(
-                "ValidationError",
-                f"Stack:{stack.id} is in {stack.status} state and can not continue to roll back its update.",
-            )
+            message = f"Stack:{stack.id} is in {stack.status} state and can not continue to roll back its update."
+            raise Refused("ValidationError", message)
         self._operations[stack.id].go_on_rolling_back(request.get("ResourcesToSkip", []))
         return {}
 
@@ -103,14 +98,8 @@ class CloudFormation(ChangeSets):
         definition: StackDefinition,
         options: OperationOptions,
     ) -> None:
-        operation = Operation(
-            self.account,
-            stack,
-            verb,
-            before=EMPTY if verb == "CREATE" else stack.definition,
-            options=options,
-            fault=self._fault,
-        )
+        before = EMPTY if verb == "CREATE" else stack.definition
+        operation = Operation(self.account, stack, verb, before=before, options=options, fault=self._fault)
         stack.definition = definition
         if verb == "UPDATE":
             stack.updated = self.account.now()
@@ -122,11 +111,10 @@ class CloudFormation(ChangeSets):
         return reasons.pop(0) if reasons else None
 
     def _note_end(self, operation: Operation) -> None:
-        if not operation.finished:
-            return
         for one in self.change_sets:
             if one.stack is operation.stack and one.execution == "EXECUTE_IN_PROGRESS":
-                one.execution = executed(one)
+                succeeded = one.stack.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+                one.execution = "EXECUTE_COMPLETE" if succeeded else "EXECUTE_FAILED"
 
     def _refuse_by_policy(self, stack: Stack, found: Iterable[dict[str, Any]]) -> None:
         """Refuse changes that the stack policy forbids. A policy protects every resource that it does not name."""
@@ -138,15 +126,14 @@ class CloudFormation(ChangeSets):
             resource = f"LogicalResourceId/{change['LogicalResourceId']}"
             context = {"ResourceType": change["ResourceType"]}
             if action is not None and not is_allowed([document], action, resource, context).allowed:
-                raise Refused(
-                    "ValidationError",
-                    f"Action denied by stack policy: [{action}] is not allowed for resource [{resource}]",
-                )
+                message = f"Action denied by stack policy: [{action}] is not allowed for resource [{resource}]"
+                raise Refused("ValidationError", message)
 
 
 def options_of(request: Request, on_failure: OnFailure) -> OperationOptions:
+    """Return the options in a request; DisableRollback comes before `on_failure`."""
     return OperationOptions(
-        on_failure=on_failure,
+        on_failure="DO_NOTHING" if request.get("DisableRollback", False) else on_failure,
         keeps_nothing_new=request.get("RetainExceptOnCreate", False),
         token=request.get("ClientRequestToken"),
     )
@@ -158,7 +145,10 @@ def is_past(other: ChangeSet, one: ChangeSet) -> bool:
 
 
 def update_action(change: dict[str, Any]) -> str | None:
-    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html"""
+    """Return the action that a stack policy allows or denies for a change.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html
+    """
     match change["Action"], change.get("Replacement"):
         case "Modify", "True":
             return "Update:Replace"
@@ -168,7 +158,3 @@ def update_action(change: dict[str, Any]) -> str | None:
             return "Update:Delete"
         case _:
             return None
-
-
-def executed(one: ChangeSet) -> str:
-    return "EXECUTE_COMPLETE" if one.stack.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE") else "EXECUTE_FAILED"

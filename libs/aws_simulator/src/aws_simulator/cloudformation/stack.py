@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from aws_simulator.account import Account
 from aws_simulator.cloudformation.intrinsics import Scope, condition
 from aws_simulator.cloudformation.template import Json, Resource, Template, Value, resolved
-from aws_simulator.service import UnsupportedOperation
+from aws_simulator.service import UnsupportedOperation, without_none
 
 STACK_TYPE: Final = "AWS::CloudFormation::Stack"
 NOTHING: Final = Template(text="", description="", parameters={}, conditions={}, mappings={}, resources={}, outputs={})
@@ -45,20 +45,6 @@ class StackResource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    number: int
-    stack_id: str
-    stack_name: str
-    logical_id: str
-    physical_id: str
-    type: str
-    at: datetime
-    status: str
-    reason: str
-    token: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StackDefinition:
     """The definition of a stack: a template with its values, tags, capabilities and role."""
 
@@ -68,7 +54,7 @@ class StackDefinition:
     capabilities: tuple[str, ...]
     role_arn: str | None
 
-    def scope(self, account: Account, stack: "Stack", lookup: "Lookup") -> Scope:
+    def scope(self, account: Account, stack: "Stack", lookup: "Existing") -> Scope:
         """Return the scope of this template's functions."""
         return Scope(
             values={**resolved(self.values), **pseudo_parameters(account, stack)},
@@ -77,6 +63,10 @@ class StackDefinition:
             reference=lookup.reference,
             attribute=lookup.attribute,
         )
+
+    def differs_beside_resources(self, other: "StackDefinition") -> bool:
+        """Return whether tags or outputs differ: a change of these is an update, too."""
+        return (self.tags, self.template.outputs) != (other.tags, other.template.outputs)
 
     def wanted(self, scope: Scope) -> dict[str, Resource]:
         """Return the resources whose condition holds."""
@@ -87,14 +77,6 @@ class StackDefinition:
         }
 
 
-class Lookup(Protocol):
-    """What `Ref` and `Fn::GetAtt` return."""
-
-    def reference(self, name: str) -> Any: ...
-
-    def attribute(self, name: str, attribute: str) -> Any: ...
-
-
 class Existing:
     """`Ref` and `Fn::GetAtt` of the resources that a stack has."""
 
@@ -102,9 +84,15 @@ class Existing:
         self._stack = stack
 
     def reference(self, name: str) -> Any:
+        """Return what `Ref` gives."""
         return self._stack.resources[name].physical_id
 
     def attribute(self, name: str, attribute: str) -> Any:
+        """Return what `Fn::GetAtt` gives.
+
+        Raises:
+            UnsupportedOperation: the simulator does not make up this attribute.
+        """
         resource = self._stack.resources[name]
         if attribute not in resource.attributes:
             raise UnsupportedOperation(f"attribute {attribute} of {resource.definition.type}")
@@ -113,7 +101,13 @@ class Existing:
 
 @dataclass(slots=True, kw_only=True)
 class Stack:
-    """`definition` is that of the last operation, even while it runs; `outputs` are resolved."""
+    """A stack.
+
+    Args:
+        definition: that of the last operation, even while it runs.
+        outputs: resolved.
+        events: as DescribeStackEvents returns them, the oldest first.
+    """
 
     name: str
     id: str
@@ -128,7 +122,7 @@ class Stack:
     change_set_id: str | None = None
     resources: dict[str, StackResource] = field(default_factory=dict)
     outputs: dict[str, Json] = field(default_factory=dict)
-    events: list[Event] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def busy(self) -> bool:
@@ -139,7 +133,7 @@ class Stack:
         self.status, self.reason = status, reason
         self._append(self.name, self.id, STACK_TYPE, at, status, reason, token)
 
-    def tell_of(
+    def add_resource_event(
         self, resource: StackResource, at: datetime, status: str, reason: str = "", token: str | None = None
     ) -> None:
         """Change a resource's status, as an event."""
@@ -150,23 +144,26 @@ class Stack:
     def _append(
         self, logical_id: str, physical_id: str, kind: str, at: datetime, status: str, reason: str, token: str | None
     ) -> None:
-        self.events.append(
-            Event(
-                number=len(self.events) + 1,
-                stack_id=self.id,
-                stack_name=self.name,
-                logical_id=logical_id,
-                physical_id=physical_id,
-                type=kind,
-                at=at,
-                status=status,
-                reason=reason,
-                token=token,
-            )
-        )
+        event = {
+            "StackId": self.id,
+            "StackName": self.name,
+            "EventId": f"{logical_id}-{status}-{len(self.events) + 1:06d}",
+            "LogicalResourceId": logical_id,
+            "PhysicalResourceId": physical_id,
+            "ResourceType": kind,
+            "Timestamp": at,
+            "ResourceStatus": status,
+            "ResourceStatusReason": reason or None,
+            "ClientRequestToken": token,
+        }
+        self.events.append(without_none(event))
 
 
 def pseudo_parameters(account: Account, stack: Stack) -> dict[str, Any]:
+    """Return the parameters that every template has.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html
+    """
     return {
         "AWS::AccountId": account.account_id,
         "AWS::Region": account.region,

@@ -15,6 +15,12 @@ from aws_simulator.service import Refused
 
 Json = Mapping[str, Any]
 
+
+def invalid(message: str) -> Refused:
+    """Return CloudFormation's refusal of a template or of its parameters."""
+    return Refused("ValidationError", message)
+
+
 SHORT_WITHOUT_PREFIX: Final = ("Ref", "Condition")
 NAMED_IAM: Final[Mapping[str, str]] = {
     "AWS::IAM::Role": "RoleName",
@@ -45,6 +51,8 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
+    """A template as written; intrinsic functions are not resolved yet."""
+
     text: str
     description: str
     parameters: Mapping[str, Json]
@@ -68,14 +76,10 @@ class Template:
 
 @lru_cache(maxsize=256)
 def parse(text: str) -> Template:
-    """Parse a template.
-
-    Raises:
-        Refused: CloudFormation's ValidationError.
-    """
+    """Parse a template. Raises Refused: CloudFormation's ValidationError."""
     body = load(text)
     if not isinstance(body, dict) or not isinstance(body.get("Resources"), dict) or not body["Resources"]:
-        raise Refused("ValidationError", "Template format error: At least one Resources member must be defined.")
+        raise invalid("Template format error: At least one Resources member must be defined.")
     return Template(
         text=text,
         description=str(body.get("Description", "")),
@@ -88,19 +92,17 @@ def parse(text: str) -> Template:
 
 
 def resource_of(name: str, body: Json) -> Resource:
+    """Return one resource of a template, with the defaults of what it leaves out."""
     if "Type" not in body:
-        raise Refused(
-            "ValidationError", f"Template format error: Every Resources object must contain a Type member ({name})."
-        )
+        raise invalid(f"Template format error: Every Resources object must contain a Type member ({name}).")
     depends_on = body.get("DependsOn", [])
-    deletion = body.get("DeletionPolicy", "Delete")
     return Resource(
         logical_id=name,
         type=body["Type"],
         properties=body.get("Properties", {}),
         depends_on=(depends_on,) if isinstance(depends_on, str) else tuple(depends_on),
         condition=body.get("Condition"),
-        deletion_policy=deletion,
+        deletion_policy=body.get("DeletionPolicy", "Delete"),
         replace_policy=body.get("UpdateReplacePolicy", "Delete"),
         metadata=body.get("Metadata", {}),
     )
@@ -111,7 +113,7 @@ def load(text: str) -> Any:
     try:
         return json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=Loader)
     except (ValueError, yaml.YAMLError) as error:
-        raise Refused("ValidationError", f"Template format error: {error}") from error
+        raise invalid(f"Template format error: {error}") from error
 
 
 class Loader(yaml.CSafeLoader):
@@ -124,6 +126,7 @@ class Loader(yaml.CSafeLoader):
 
 
 def short_form(loader: Loader, name: str, node: yaml.Node) -> Json:
+    """Return the long form of a YAML tag: `!GetAtt A.B` is `Fn::GetAtt: [A, B]`."""
     match node:
         case yaml.ScalarNode():
             value: Any = loader.construct_scalar(node)
@@ -154,17 +157,12 @@ def needs(resources: Mapping[str, Resource]) -> dict[str, frozenset[str]]:
 
 
 def refuse_unsound(template: Template) -> None:
-    """Check references.
-
-    Raises:
-        Refused: in CloudFormation's words, for an unknown name and for a circle.
-    """
+    """Check references. Raises Refused: in CloudFormation's words, for an unknown name and for a circle."""
     known = template.resources.keys() | template.parameters.keys()
     for resource in template.resources.values():
         unknown = sorted(name for name in needs_of(resource) if name not in known and not name.startswith("AWS::"))
         if unknown:
-            raise Refused(
-                "ValidationError",
+            raise invalid(
                 f"Template format error: Unresolved resource dependencies [{', '.join(unknown)}] in the Resources "
                 "block of the template",
             )
@@ -172,7 +170,7 @@ def refuse_unsound(template: Template) -> None:
         TopologicalSorter(needs(template.resources)).prepare()
     except CycleError as circle:
         names = ", ".join(sorted(set(circle.args[1])))
-        raise Refused("ValidationError", f"Circular dependency between resources: [{names}]") from circle
+        raise invalid(f"Circular dependency between resources: [{names}]") from circle
 
 
 # Values of parameters: given, kept, by default, or from Parameter Store.
@@ -204,6 +202,7 @@ class Value:
         return text
 
     def description(self) -> dict[str, str]:
+        """Return the parameter as DescribeStacks does."""
         shown = {"ParameterKey": self.name, "ParameterValue": self.given}
         return shown if self.looked_up is None else {**shown, "ResolvedValue": self.looked_up}
 
@@ -220,37 +219,29 @@ def values_of(
     Raises:
         Refused: ValidationError, for each mistake in CloudFormation's words.
     """
-    refuse_unknown(template, given)
+    unknown = [one["ParameterKey"] for one in given if one["ParameterKey"] not in template.parameters]
+    if unknown:
+        raise invalid(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
     texts = {name: text_of(name, body, given, previous) for name, body in template.parameters.items()}
     missing = [name for name, text in texts.items() if text is None]
     if missing:
-        raise Refused("ValidationError", f"Parameters: [{', '.join(missing)}] must have values")
+        raise invalid(f"Parameters: [{', '.join(missing)}] must have values")
     present = {name: str(text) for name, text in texts.items()}
     for name, text in present.items():
-        refuse_violation(name, template.parameters[name], text)
+        for violation in violations(name, template.parameters[name], text):
+            raise invalid(violation)
     wanted = {name: text for name, text in present.items() if SSM_TYPE.fullmatch(template.parameters[name]["Type"])}
     stored = look_up(wanted.values())
     lacking = sorted(set(wanted.values()) - set(stored))
     if lacking:
-        raise Refused(
-            "ValidationError",
+        raise invalid(
             f"Unable to fetch parameters [{','.join(lacking)}] from parameter store for this account.",
         )
+    kinds = {name: template.parameters[name]["Type"] for name in present}
     return {
-        name: Value(
-            name=name,
-            type=template.parameters[name]["Type"],
-            given=text,
-            looked_up=stored[text] if name in wanted else None,
-        )
+        name: Value(name=name, type=kinds[name], given=text, looked_up=stored[text] if name in wanted else None)
         for name, text in present.items()
     }
-
-
-def refuse_unknown(template: Template, given: Sequence[Json]) -> None:
-    unknown = [one["ParameterKey"] for one in given if one["ParameterKey"] not in template.parameters]
-    if unknown:
-        raise Refused("ValidationError", f"Parameters: [{', '.join(unknown)}] do not exist in the template")
 
 
 def text_of(name: str, body: Json, given: Sequence[Json], previous: Mapping[str, Value]) -> str | None:
@@ -261,8 +252,7 @@ def text_of(name: str, body: Json, given: Sequence[Json], previous: Mapping[str,
     if not said.get("UsePreviousValue", False):
         return str(said.get("ParameterValue", ""))
     if name not in previous:
-        raise Refused(
-            "ValidationError",
+        raise invalid(
             f"Invalid input for parameter key {name}. Cannot specify usePreviousValue as true for a parameter key not "
             "in the previous template",
         )
@@ -270,6 +260,7 @@ def text_of(name: str, body: Json, given: Sequence[Json], previous: Mapping[str,
 
 
 def default_of(body: Json) -> str | None:
+    """Return a parameter's default as text: CloudFormation has no other type of value."""
     match body.get("Default"):
         case None:
             return None
@@ -279,12 +270,11 @@ def default_of(body: Json) -> str | None:
             return str(value)
 
 
-def refuse_violation(name: str, body: Json, text: str) -> None:
-    for violation in violations(name, body, text):
-        raise Refused("ValidationError", violation)
-
-
 def violations(name: str, body: Json, text: str) -> Iterator[str]:
+    """Yield the constraints of a parameter that a value does not meet.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
+    """
     if len(text.encode()) > MAX_BYTES:
         yield f"Parameter '{name}' is too long: a value has at most {MAX_BYTES} bytes"
     allowed = [default_of({"Default": value}) for value in body.get("AllowedValues", [])]
@@ -298,6 +288,7 @@ def violations(name: str, body: Json, text: str) -> Iterator[str]:
 
 
 def violations_of_number(name: str, body: Json, text: str) -> Iterator[str]:
+    """Yield what is wrong with the value of a parameter of the type Number."""
     if not re.fullmatch(r"-?\d+(\.\d+)?", text):
         yield f"Parameter '{name}' must be a number"
         return

@@ -20,17 +20,24 @@ from aws_simulator.codedeploy.state import (
     Trigger,
     parse,
 )
-from aws_simulator.service import Answer, Refused, Request, page
+from aws_simulator.service import Answer, Paging, Refused, Request, find_or_refuse
 
 PAGE_SIZE: Final = 100
 MAX_BATCH: Final = 25
 MAX_DESCRIPTION: Final = 256
-BAD_TOKEN: Final = "InvalidNextTokenException"  # noqa: S105
+PAGES: Final = Paging(
+    marker="nextToken", next_marker="nextToken", size="maxResults", invalid="InvalidNextTokenException"
+)
 BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 END: Final = datetime.max.replace(tzinfo=UTC)
 
 
-class Deployments(Groups):
+class CodeDeploy(Groups):
+    """CodeDeploy for ECS. A test may set the engine's `rollbacks_fail` and `reports_baking`.
+
+    https://docs.aws.amazon.com/codedeploy/latest/userguide/deployment-steps-ecs.html
+    """
+
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.engine = Engine(account)
@@ -63,13 +70,9 @@ class Deployments(Groups):
     def _roll_back(self, failed: Deployment) -> None:
         """Create a rollback deployment: the original task set becomes its replacement."""
         last_good = self.deployments.get(str(failed.group.last_successful))
-        made = self._new(
-            failed.group,
-            appspec=last_good.appspec if last_good else None,
-            content=last_good.content if last_good else None,
-            description=f"Rollback of {failed.id}",
-            request={"deploymentConfigName": "CodeDeployDefault.ECSAllAtOnce"},
-        )
+        appspec, content = (last_good.appspec, last_good.content) if last_good else (None, None)
+        request = {"deploymentConfigName": "CodeDeployDefault.ECSAllAtOnce"}
+        made = self._new(failed.group, appspec, content, f"Rollback of {failed.id}", request)
         made.creator, made.rolls_back = "codeDeployRollback", failed.id
         made.auto_rollback, made.previous = {"enabled": False, "events": []}, failed.sha256
         made.original, made.replacement = failed.replacement, failed.original
@@ -85,18 +88,16 @@ class Deployments(Groups):
             "rollbackMessage": f"This deployment rolls deployment {failed.id} back.",
         }
 
-    def stop_by_hand(self, deployment_id: str, *, roll_back: bool = True) -> None:
-        """Stop a deployment as somebody does in the console.
-
-        Raises:
-            Refused: DeploymentAlreadyCompletedException.
-        """
+    def stop_manually(self, deployment_id: str, *, roll_back: bool = True) -> None:
+        """Stop a deployment as a person does in the console. Raises Refused: DeploymentAlreadyCompletedException."""
         self.stop_deployment({"deploymentId": deployment_id, "autoRollbackEnabled": roll_back})
 
     # Creating
 
     def create_deployment(self, request: Request) -> Answer:
-        group = self.group(request["applicationName"], self._required_group(request))
+        if "deploymentGroupName" not in request:
+            raise Refused("DeploymentGroupNameRequiredException", "The deployment group name was not specified.")
+        group = self._requested_group(request)
         refuse_request(request)
         self.configuration(self._configuration_name(request, group))
         content, appspec, error = content_of(request)
@@ -104,24 +105,17 @@ class Deployments(Groups):
         if active is not None:
             message = f"The Deployment Group '{group.name}' already has an active Deployment '{active}'"
             raise Refused("DeploymentLimitExceededException", message)
-        made = self._new(
-            group, appspec=appspec, content=content, description=request.get("description", ""), request=request
-        )
+        made = self._new(group, appspec, content, request.get("description", ""), request)
         if error is not None:
             made.error = ("INVALID_REVISION", error)
         self.application(group.application).revisions.setdefault(str(made.sha256), (content, self.account.now()))
         return {"deploymentId": made.id}
 
-    def _required_group(self, request: Request) -> str:
-        if "deploymentGroupName" not in request:
-            raise Refused("DeploymentGroupNameRequiredException", "The deployment group name was not specified.")
-        return str(request["deploymentGroupName"])
-
     def _configuration_name(self, request: Request, group: Group) -> str:
         return str(request.get("deploymentConfigName") or group.request.get("deploymentConfigName", NONE_GIVEN))
 
     def _new(
-        self, group: Group, *, appspec: AppSpec | None, content: str | None, description: str, request: Request
+        self, group: Group, appspec: AppSpec | None, content: str | None, description: str, request: Request
     ) -> Deployment:
         now = self.account.now()
         last_good = self.deployments.get(str(group.last_successful))
@@ -151,15 +145,9 @@ class Deployments(Groups):
     # Following
 
     def deployment(self, deployment_id: str) -> Deployment:
-        """Return a deployment.
-
-        Raises:
-            Refused: DeploymentDoesNotExistException.
-        """
-        if deployment_id not in self.deployments:
-            message = f"The deployment {deployment_id} could not be found"
-            raise Refused("DeploymentDoesNotExistException", message)
-        return self.deployments[deployment_id]
+        """Return a deployment. Raises Refused: DeploymentDoesNotExistException."""
+        message = f"The deployment {deployment_id} could not be found"
+        return find_or_refuse(self.deployments, deployment_id, "DeploymentDoesNotExistException", message)
 
     def get_deployment(self, request: Request) -> Answer:
         return {"deploymentInfo": description_of(self.deployment(request["deploymentId"]))}
@@ -185,8 +173,7 @@ class Deployments(Groups):
             and (not wanted or deployment.status in wanted)
             and times.get("start", BEGINNING) <= deployment.created_at <= times.get("end", END)
         ]
-        shown, token = page(found, request.get("nextToken"), PAGE_SIZE, refused=BAD_TOKEN)
-        return {"deployments": shown} | ({"nextToken": token} if token else {})
+        return PAGES.answer("deployments", found, request, PAGE_SIZE)
 
     def list_deployment_targets(self, request: Request) -> Answer:
         return {"targetIds": [self._target_id(self._started(request))]}
@@ -287,6 +274,7 @@ class Deployments(Groups):
 
 
 def refuse_request(request: Request) -> None:
+    """Raise Refused for a request that CodeDeploy would not accept for ECS."""
     if len(request.get("description", "")) > MAX_DESCRIPTION:
         message = f"The description exceeds the limit of {MAX_DESCRIPTION} characters"
         raise Refused("DescriptionTooLongException", message)
@@ -316,25 +304,3 @@ def content_of(request: Request) -> tuple[str, AppSpec | None, str | None]:
         return content, parse(content), None
     except InvalidAppSpec as invalid:
         return content, None, str(invalid)
-
-
-class CodeDeploy(Deployments):
-    """CodeDeploy. A test may set the engine's `rollbacks_fail` and `reports_baking`."""
-
-    NAME = "codedeploy"
-
-    @property
-    def rollbacks_fail(self) -> bool:
-        return self.engine.rollbacks_fail
-
-    @rollbacks_fail.setter
-    def rollbacks_fail(self, value: bool) -> None:
-        self.engine.rollbacks_fail = value
-
-    @property
-    def reports_baking(self) -> bool:
-        return self.engine.reports_baking
-
-    @reports_baking.setter
-    def reports_baking(self, value: bool) -> None:
-        self.engine.reports_baking = value

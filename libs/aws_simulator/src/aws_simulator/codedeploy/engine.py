@@ -29,10 +29,6 @@ Problem = tuple[str, str]
 """The code and message of errorInformation."""
 
 
-def why_invalid(account: Account, deployment: Deployment) -> Problem | None:
-    return next(problems(account, deployment), None)
-
-
 def problems(account: Account, deployment: Deployment) -> Iterator[Problem]:
     group, appspec = deployment.group, deployment.appspec
     if appspec is None:
@@ -116,7 +112,7 @@ class Engine:
             now=self.account.now(),
             steady=self._is_steady(deployment),
             firing=tuple(self.account.service(CloudWatch).in_alarm(deployment.watched)),
-            invalid=why_invalid(self.account, deployment) if starting else None,
+            invalid=next(problems(self.account, deployment), None) if starting else None,
             rollback_error=self._rollback_error(deployment),
             reports_baking=self.reports_baking,
         )

@@ -6,7 +6,7 @@ from typing import Any, Final
 from aws_simulator.account import Account
 from aws_simulator.codedeploy.state import Application, Configuration, Deployment, Group, Kind, LifecycleEvent
 from aws_simulator.elbv2.service import ElbV2
-from aws_simulator.service import Answer, Refused, Request, Service
+from aws_simulator.service import Answer, Refused, Request, Service, find_or_refuse, without_none
 
 LONG_AGO: Final = datetime(2018, 11, 27, tzinfo=UTC)
 NONE_GIVEN: Final = "CodeDeployDefault.OneAtATime"
@@ -25,6 +25,7 @@ WITHOUT_RESOURCE: Final = (
 
 
 def predefined(name: str, kind: Kind = "AllAtOnce", percent: int = 100, interval_minutes: int = 0) -> Configuration:
+    """Return a configuration of CodeDeploy's own; its id is made up."""
     return Configuration(
         name=f"CodeDeployDefault.{name}",
         type=kind,
@@ -42,10 +43,13 @@ PREDEFINED: Final = (
     predefined("ECSCanary10Percent5Minutes", "TimeBasedCanary", 10, 5),
     predefined("ECSCanary10Percent15Minutes", "TimeBasedCanary", 10, 15),
 )
-"""The configurations that every account has."""
+"""The configurations that every account has:
+https://docs.aws.amazon.com/codedeploy/latest/userguide/deployment-configurations.html"""
 
 
 class Groups(Service):
+    """Applications, deployment groups and deployment configurations, with the deployments that they refer to."""
+
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.applications: dict[str, Application] = {}
@@ -90,14 +94,9 @@ class Groups(Service):
         return {}
 
     def application(self, name: str) -> Application:
-        """Return an application.
-
-        Raises:
-            Refused: ApplicationDoesNotExistException.
-        """
-        if name not in self.applications:
-            raise Refused("ApplicationDoesNotExistException", f"No application found for name: {name}")
-        return self.applications[name]
+        """Return an application. Raises Refused: ApplicationDoesNotExistException."""
+        message = f"No application found for name: {name}"
+        return find_or_refuse(self.applications, name, "ApplicationDoesNotExistException", message)
 
     def get_application(self, request: Request) -> Answer:
         application = self.application(request["applicationName"])
@@ -156,23 +155,12 @@ class Groups(Service):
         Raises:
             Refused: ApplicationDoesNotExistException or DeploymentGroupDoesNotExistException.
         """
-        found = self.groups.get((self.application(application).name, name))
-        if found is None:
-            raise Refused("DeploymentGroupDoesNotExistException", f"No Deployment Group found for name: {name}")
-        return found
-
-    def list_deployment_groups(self, request: Request) -> Answer:
-        application = self.application(request["applicationName"]).name
-        names = sorted(name for of, name in self.groups if of == application)
-        return {"applicationName": application, "deploymentGroups": names}
+        key = (self.application(application).name, name)
+        message = f"No Deployment Group found for name: {name}"
+        return find_or_refuse(self.groups, key, "DeploymentGroupDoesNotExistException", message)
 
     def get_deployment_group(self, request: Request) -> Answer:
         return {"deploymentGroupInfo": self._group_description(self._requested_group(request))}
-
-    def batch_get_deployment_groups(self, request: Request) -> Answer:
-        names = request["deploymentGroupNames"]
-        groups = [self.group(request["applicationName"], name) for name in names]
-        return {"deploymentGroupsInfo": [self._group_description(group) for group in groups], "errorMessage": ""}
 
     def _requested_group(self, request: Request) -> Group:
         return self.group(request["applicationName"], request["deploymentGroupName"])
@@ -193,16 +181,11 @@ class Groups(Service):
             "terminationHookEnabled": False,
         }
         good = self.deployments.get(str(group.last_successful))
-        if good is not None and good.sha256 is not None:
-            facts["targetRevision"] = revision_of(good.sha256)
-        for member, identity in (
-            ("lastSuccessfulDeployment", group.last_successful),
-            ("lastAttemptedDeployment", group.last_attempted),
-        ):
-            deployment = self.deployments.get(str(identity))
-            if deployment is not None:
-                facts[member] = last_of(deployment)
-        return facts
+        attempted = self.deployments.get(str(group.last_attempted))
+        facts["targetRevision"] = revision_of(good.sha256) if good and good.sha256 else None
+        facts["lastSuccessfulDeployment"] = last_of(good) if good else None
+        facts["lastAttemptedDeployment"] = last_of(attempted) if attempted else None
+        return without_none(facts)
 
     # Deployment configurations
 
@@ -215,11 +198,8 @@ class Groups(Service):
         if name == NONE_GIVEN:
             message = f"The compute platform of {name} is Server, and that of the deployment group is ECS"
             raise Refused("InvalidDeploymentConfigNameException", message)
-        if name not in self.configurations:
-            raise Refused(
-                "DeploymentConfigDoesNotExistException", f"No Deployment Configuration found for name: {name}"
-            )
-        return self.configurations[name]
+        message = f"No Deployment Configuration found for name: {name}"
+        return find_or_refuse(self.configurations, name, "DeploymentConfigDoesNotExistException", message)
 
     def create_deployment_config(self, request: Request) -> Answer:
         name = request["deploymentConfigName"]
@@ -250,9 +230,6 @@ class Groups(Service):
     def get_deployment_config(self, request: Request) -> Answer:
         return {"deploymentConfigInfo": configuration_description(self.configuration(request["deploymentConfigName"]))}
 
-    def list_deployment_configs(self, request: Request) -> Answer:
-        return {"deploymentConfigsList": sorted(self.configurations)}
-
 
 def revision_of(sha256: str) -> dict[str, Any]:
     """Describe a revision without its content, which only GetApplicationRevision returns (API_GetDeployment)."""
@@ -260,25 +237,26 @@ def revision_of(sha256: str) -> dict[str, Any]:
 
 
 def last_of(deployment: Deployment) -> dict[str, Any]:
-    facts = {
-        "deploymentId": deployment.id,
-        "status": deployment.status,
-        "createTime": deployment.created_at,
-        "endTime": deployment.completed_at,
-    }
-    return {key: value for key, value in facts.items() if value is not None}
+    """Return a deployment as GetDeploymentGroup does (LastDeploymentInfo)."""
+    return without_none(
+        {
+            "deploymentId": deployment.id,
+            "status": deployment.status,
+            "createTime": deployment.created_at,
+            "endTime": deployment.completed_at,
+        }
+    )
 
 
 def configuration_description(configuration: Configuration) -> dict[str, Any]:
+    """Return a configuration as GetDeploymentConfig does."""
     routing: dict[str, Any] = {"type": configuration.type}
-    steps = {"Percentage": configuration.percent, "Interval": configuration.interval_minutes}
-    match configuration.type:
-        case "TimeBasedCanary":
-            routing["timeBasedCanary"] = {f"canary{key}": value for key, value in steps.items()}
-        case "TimeBasedLinear":
-            routing["timeBasedLinear"] = {f"linear{key}": value for key, value in steps.items()}
-        case "AllAtOnce":
-            pass
+    kind = configuration.type.removeprefix("TimeBased").lower()
+    if configuration.interval_minutes:
+        routing[f"timeBased{kind.title()}"] = {
+            f"{kind}Percentage": configuration.percent,
+            f"{kind}Interval": configuration.interval_minutes,
+        }
     return {
         "deploymentConfigId": configuration.id,
         "deploymentConfigName": configuration.name,
@@ -333,10 +311,11 @@ def description_of(deployment: Deployment) -> dict[str, Any]:
         "computePlatform": "ECS",
         "overrideAlarmConfiguration": deployment.alarms if deployment.overrides_alarms else None,
     }
-    return {key: value for key, value in facts.items() if value is not None}
+    return without_none(facts)
 
 
 def overview(deployment: Deployment) -> dict[str, int]:
+    """Return the count of targets by status. A deployment to ECS has one target, its service."""
     counted = dict.fromkeys(("Pending", "InProgress", "Succeeded", "Failed", "Skipped", "Ready"), 0)
     counted[TARGET_STATUS[deployment.status]] = 1
     return counted
@@ -359,6 +338,7 @@ def target_description(deployment: Deployment, target_id: str, arn: str) -> dict
 
 
 def event_description(event: LifecycleEvent) -> dict[str, Any]:
+    """Return a lifecycle event as GetDeploymentTarget does."""
     failed = event.status == "Failed"
     diagnostics = {
         "errorCode": "UnknownError" if failed else "Success",
@@ -373,4 +353,4 @@ def event_description(event: LifecycleEvent) -> dict[str, Any]:
         "endTime": event.ended_at,
         "status": event.status,
     }
-    return {key: value for key, value in facts.items() if value is not None}
+    return without_none(facts)

@@ -35,11 +35,7 @@ class AppSpec:
 
 
 def parse(content: str) -> AppSpec:
-    """Parse YAML or JSON; the case of names does not matter.
-
-    Raises:
-        InvalidAppSpec: with CodeDeploy's message.
-    """
+    """Parse YAML or JSON; the case of names does not matter. Raises InvalidAppSpec: with CodeDeploy's message."""
     try:
         document = lowered(yaml.safe_load(content))
     except yaml.YAMLError as error:

@@ -40,7 +40,7 @@ class Deployments(Services):
         record = ServiceDeployment(
             arn=self.account.arn("ecs", f"service-deployment/{path}/{self.account.hexadecimal_id('deployment', 21)}"),
             set_id=one.id,
-            service_arn=service.arn,
+            service=service,
             target=revision,
             sources=[self._revision(service, old.definition) for old in service.sets if old is not one],
             status="IN_PROGRESS",
@@ -52,12 +52,13 @@ class Deployments(Services):
         self.service_deployments[record.arn] = record
 
     def _revision(self, service: EcsService, definition: TaskDefinition) -> ServiceRevision:
-        path = f"{service.cluster.name}/{service.name}"
         for revision in self.service_revisions.values():
-            if revision.definition is definition and f"/{path}/" in revision.arn:
+            if revision.service is service and revision.definition is definition:
                 return revision
+        path = f"{service.cluster.name}/{service.name}"
         arn = self.account.arn("ecs", f"service-revision/{path}/{self.account.count('service revision'):019d}")
-        revision = ServiceRevision(arn=arn, definition=definition, created_at=self.account.now())
+        now = self.account.now()
+        revision = ServiceRevision(arn=arn, service=service, definition=definition, created_at=now)
         self.service_revisions[arn] = revision
         return revision
 
@@ -101,7 +102,7 @@ class Deployments(Services):
             primary.rollout_state = "COMPLETED"
             primary.rollout_state_reason = f"ECS deployment {primary.id} completed."
             self.add_event(service, f") (deployment {primary.id}) deployment completed.")
-            self._succeed(service, primary)
+            self._succeed(primary)
 
     def _share(self, service: EcsService, primary: TaskSet) -> None:
         others = [one for one in service.sets if one is not primary]
@@ -203,26 +204,21 @@ class Deployments(Services):
 
     def description_of(self, service: EcsService) -> dict[str, Any]:
         facts = super().description_of(service)
-        records = [one for one in self.service_deployments.values() if one.service_arn == service.arn]
+        records = [one for one in self.service_deployments.values() if one.service is service]
         if records and records[-1].finished_at is None:
             facts["currentServiceDeployment"] = records[-1].arn
         return facts
 
     def _record(self, one: TaskSet) -> ServiceDeployment:
         """Return the newest record of the set."""
-        records = [
-            record for record in self.service_deployments.values() if one.id in (record.set_id, record.rollback_set_id)
-        ]
-        return records[-1]
+        newest_first = reversed(self.service_deployments.values())
+        return next(record for record in newest_first if one.id in (record.set_id, record.rollback_set_id))
 
     def _origin(self, rolling_back: TaskSet) -> ServiceDeployment:
-        return next(
-            record
-            for record in reversed(self.service_deployments.values())
-            if record.rollback_set_id == rolling_back.id
-        )
+        newest_first = reversed(self.service_deployments.values())
+        return next(record for record in newest_first if record.rollback_set_id == rolling_back.id)
 
-    def _succeed(self, service: EcsService, primary: TaskSet) -> None:
+    def _succeed(self, primary: TaskSet) -> None:
         if primary.rolls_back:
             origin = self._origin(primary)
             self._end(origin, "ROLLBACK_SUCCESSFUL", origin.reason)

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from aws_simulator.ecs.deployments import Deployments
-from aws_simulator.ecs.state import EcsService, ServiceDeployment, ServiceRevision, configuration_of, counts
-from aws_simulator.ecs.task_definitions import BAD_TOKEN, name_in, next_token
+from aws_simulator.ecs.state import ServiceDeployment, ServiceRevision, configuration_of, counts
+from aws_simulator.ecs.task_definitions import PAGES, found_and_missing, name_in
 from aws_simulator.ecs.task_life import breaker_threshold
-from aws_simulator.service import Answer, Refused, Request, page
+from aws_simulator.service import Answer, Refused, Request, find_or_refuse, without_none
 
-# The resources of a request, as IAM names them (service-authorization: list_amazonelasticcontainerservice).
+# The resources of a request, as IAM names them:
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
 
 Arn = Callable[[str], str]
 """Return the ARN for a path after the account."""
@@ -34,6 +35,7 @@ OF_A_SERVICE: Final[Mapping[str, str]] = {
 
 
 def iam_resources(operation: str, request: Request, arn: Arn) -> tuple[str, ...]:
+    """Return the ARNs that IAM checks for a request; none where the permission is for all resources or nothing."""
     if operation in NAMED:
         named = request[NAMED[operation]]
         arns = (named,) if isinstance(named, str) else tuple(named)
@@ -47,7 +49,8 @@ def iam_resources(operation: str, request: Request, arn: Arn) -> tuple[str, ...]
         case "DescribeTaskSets":
             return (arn(f"task-set/{cluster}/{name_in(request['service'])}/*"),)
         case "RunTask":
-            return (arn(f"task-definition/{any_revision(name_in(request['taskDefinition']))}"),)
+            name = name_in(request["taskDefinition"])
+            return (arn(f"task-definition/{name if ':' in name else f'{name}:*'}"),)
         case "RegisterTaskDefinition":
             return (arn(f"task-definition/{request['family']}:*"),)
         case "DescribeTasks":
@@ -68,10 +71,6 @@ def services_of(arn_of_part: str) -> tuple[str, ...]:
     return ()
 
 
-def any_revision(name: str) -> str:
-    return name if ":" in name else f"{name}:*"
-
-
 # Records of rolling deployments: ListServiceDeployments and similar operations.
 
 PAGE_SIZE = 20
@@ -79,48 +78,40 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 END = datetime.max.replace(tzinfo=UTC)
 
 
-class ServiceDeployments(Deployments):
+class Ecs(Deployments):
+    """Elastic Container Service: rolling deployments are listed, described and stopped, and resources are tagged."""
+
     def list_service_deployments(self, request: Request) -> Answer:
         """List deployments, the newest first."""
         service = self.ecs_service(request.get("cluster"), request["service"])
         wanted = request.get("status")
         times = request.get("createdAt", {})
         found = [
-            brief(record, service)
+            brief(record)
             for record in reversed(self.service_deployments.values())
-            if record.service_arn == service.arn
+            if record.service is service
             and (not wanted or record.status in wanted)
             and times.get("after", BEGINNING) <= record.created_at <= times.get("before", END)
         ]
-        size = request.get("maxResults", PAGE_SIZE)
-        shown, token = page(found, request.get("nextToken"), size, refused=BAD_TOKEN)
-        return {"serviceDeployments": shown} | next_token(token)
+        return PAGES.answer("serviceDeployments", found, request, PAGE_SIZE)
 
     def describe_service_deployments(self, request: Request) -> Answer:
-        known = [self.service_deployments.get(arn) for arn in request["serviceDeploymentArns"]]
-        return {
-            "serviceDeployments": [self._record_description(record) for record in known if record is not None],
-            "failures": [
-                {"arn": arn, "reason": "MISSING"}
-                for arn, record in zip(request["serviceDeploymentArns"], known, strict=True)
-                if record is None
-            ],
-        }
+        by_arn = {arn: self.service_deployments.get(arn) for arn in request["serviceDeploymentArns"]}
+        return found_and_missing("serviceDeployments", by_arn, self._record_description)
 
     def _record_description(self, record: ServiceDeployment) -> dict[str, Any]:
-        service = next(one for one in self.ecs_services.values() if one.arn == record.service_arn)
-        configuration = configuration_of(service)
+        service, configuration = record.service, configuration_of(record.service)
         running = record.status == "IN_PROGRESS"
         breaker = configuration["deploymentCircuitBreaker"]["enable"]
         counted = sum(one.failed_tasks for one in service.sets if one.id == record.set_id)
         alarms = self._alarms(service)
-        fired = self._fired(record, alarms)
+        fired = alarms if "alarm" in record.reason else []
         facts: dict[str, Any] = {
-            **brief(record, service),
+            **brief(record),
             "updatedAt": record.updated_at,
             "stoppedAt": record.finished_at if record.status == "STOPPED" else None,
-            "sourceServiceRevisions": [self._revision_in(service, revision) for revision in record.sources],
-            "targetServiceRevision": self._revision_in(service, record.target),
+            "sourceServiceRevisions": [self._revision_in_deployment(revision) for revision in record.sources],
+            "targetServiceRevision": self._revision_in_deployment(record.target),
             "deploymentConfiguration": configuration,
             "rollback": record.rollback,
             "deploymentCircuitBreaker": {
@@ -136,14 +127,10 @@ class ServiceDeployments(Deployments):
         }
         facts["deploymentConfiguration"].pop("strategy", None)
         del facts["targetServiceRevisionArn"]
-        return {key: value for key, value in facts.items() if value is not None}
+        return without_none(facts)
 
-    def _fired(self, record: ServiceDeployment, alarms: list[str]) -> list[str]:
-        by_alarm = "alarm" in record.reason
-        return alarms if by_alarm else []
-
-    def _revision_in(self, service: EcsService, revision: ServiceRevision) -> dict[str, Any]:
-        sets = [one for one in service.sets if one.definition is revision.definition]
+    def _revision_in_deployment(self, revision: ServiceRevision) -> dict[str, Any]:
+        sets = [one for one in revision.service.sets if one.definition is revision.definition]
         pending, running = counts([task for one in sets for task in self.tasks_of(one)])
         return {
             "arn": revision.arn,
@@ -153,72 +140,35 @@ class ServiceDeployments(Deployments):
         }
 
     def describe_service_revisions(self, request: Request) -> Answer:
-        found, failures = [], []
-        for arn in request["serviceRevisionArns"]:
-            revision = self.service_revisions.get(arn)
-            if revision is None:
-                failures.append({"arn": arn, "reason": "MISSING"})
-                continue
-            cluster, name = arn.split("/")[1:3]
-            service = self.ecs_service(cluster, name)
-            found.append(
-                {
-                    "serviceRevisionArn": arn,
-                    "serviceArn": service.arn,
-                    "clusterArn": service.cluster.arn,
-                    "taskDefinition": revision.definition.arn,
-                    "launchType": "FARGATE",
-                    "platformVersion": service.request.get("platformVersion", "1.4.0"),
-                    "platformFamily": "Linux",
-                    "networkConfiguration": service.request.get("networkConfiguration", {}),
-                    "containerImages": [
-                        {"containerName": one["name"], "image": one["image"]} for one in revision.definition.containers
-                    ],
-                    "createdAt": revision.created_at,
-                }
-            )
-        return {"serviceRevisions": found, "failures": failures}
+        by_arn = {arn: self.service_revisions.get(arn) for arn in request["serviceRevisionArns"]}
+        return found_and_missing("serviceRevisions", by_arn, self._revision_description)
+
+    def _revision_description(self, revision: ServiceRevision) -> dict[str, Any]:
+        service, containers = revision.service, revision.definition.containers
+        return {
+            "serviceRevisionArn": revision.arn,
+            "serviceArn": service.arn,
+            "clusterArn": service.cluster.arn,
+            "taskDefinition": revision.definition.arn,
+            "launchType": "FARGATE",
+            "platformVersion": service.request.get("platformVersion", "1.4.0"),
+            "platformFamily": "Linux",
+            "networkConfiguration": service.request.get("networkConfiguration", {}),
+            "containerImages": [{"containerName": one["name"], "image": one["image"]} for one in containers],
+            "createdAt": revision.created_at,
+        }
 
     def stop_service_deployment(self, request: Request) -> Answer:
         """Stop a deployment. With ROLLBACK, the default, the service returns to the revision before."""
         arn = request["serviceDeploymentArn"]
-        record = self.service_deployments.get(arn)
-        if record is None:
-            raise Refused("ServiceDeploymentNotFoundException", "Service deployment not found.")
-        service = next(one for one in self.ecs_services.values() if one.arn == record.service_arn)
-        in_progress = next((one for one in service.sets if one.id == record.set_id), None)
+        code = "ServiceDeploymentNotFoundException"
+        record = find_or_refuse(self.service_deployments, arn, code, "Service deployment not found.")
+        in_progress = next((one for one in record.service.sets if one.id == record.set_id), None)
         if in_progress is None or record.status != "IN_PROGRESS":
             message = f"The service deployment is in the state {record.status} and cannot be stopped."
             raise Refused("ConflictException", message)
-        self._fail(service, in_progress, "request")
+        self._fail(record.service, in_progress, "request")
         return {"serviceDeploymentArn": arn}
-
-
-def brief(record: ServiceDeployment, service: EcsService) -> dict[str, Any]:
-    facts = {
-        "serviceDeploymentArn": record.arn,
-        "serviceArn": record.service_arn,
-        "clusterArn": service.cluster.arn,
-        "createdAt": record.created_at,
-        "startedAt": record.started_at,
-        "finishedAt": record.finished_at,
-        "targetServiceRevisionArn": record.target.arn,
-        "status": record.status,
-        "statusReason": record.reason or None,
-    }
-    return {key: value for key, value in facts.items() if value is not None}
-
-
-def watching(enabled: bool, triggered: bool, running: bool) -> str:
-    if not enabled:
-        return "DISABLED"
-    if triggered:
-        return "TRIGGERED"
-    return "MONITORING" if running else "MONITORING_COMPLETE"
-
-
-class Ecs(ServiceDeployments):
-    NAME = "ecs"
 
     def tag_resource(self, request: Request) -> Answer:
         tags = self._tags(request["resourceArn"])
@@ -247,3 +197,28 @@ class Ecs(ServiceDeployments):
 
     def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
         return iam_resources(operation, request, lambda resource: self.account.arn("ecs", resource))
+
+
+def brief(record: ServiceDeployment) -> dict[str, Any]:
+    """Return a deployment as ListServiceDeployments does."""
+    facts = {
+        "serviceDeploymentArn": record.arn,
+        "serviceArn": record.service.arn,
+        "clusterArn": record.service.cluster.arn,
+        "createdAt": record.created_at,
+        "startedAt": record.started_at,
+        "finishedAt": record.finished_at,
+        "targetServiceRevisionArn": record.target.arn,
+        "status": record.status,
+        "statusReason": record.reason or None,
+    }
+    return without_none(facts)
+
+
+def watching(enabled: bool, triggered: bool, running: bool) -> str:
+    """Return the status of a deployment's circuit breaker, or of its alarms."""
+    if not enabled:
+        return "DISABLED"
+    if triggered:
+        return "TRIGGERED"
+    return "MONITORING" if running else "MONITORING_COMPLETE"

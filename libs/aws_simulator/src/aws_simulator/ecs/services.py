@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from aws_simulator.ecs import task_life
 from aws_simulator.ecs.state import EcsService, Task, TaskDefinition, TaskSet, service_description, task_set_description
-from aws_simulator.ecs.task_definitions import BAD_TOKEN, name_in, next_token
+from aws_simulator.ecs.task_definitions import PAGES, found_and_missing, name_in
 from aws_simulator.ecs.tasks import Tasks
 from aws_simulator.elbv2.service import ElbV2
 from aws_simulator.elbv2.state import Health
-from aws_simulator.service import Answer, Refused, Request, page
+from aws_simulator.service import Answer, Refused, Request, find_or_refuse
 
 MAX_EVENTS: Final = 100
 MAX_DESCRIBED: Final = 10
@@ -23,7 +23,8 @@ CODE_DEPLOY_OWNS: Final = {
     "capacityProviderStrategy": "Unable to update capacity provider strategy",
     "forceNewDeployment": "Unable to force a new deployment",
 }
-"""Members of UpdateService to how ECS begins to refuse them (API_UpdateService)."""
+"""Members of UpdateService to how ECS begins to refuse them:
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html"""
 
 TO_CODE_DEPLOY: Final = (
     " on services with a CODE_DEPLOY deployment controller. Use AWS CodeDeploy to trigger a new deployment."
@@ -43,16 +44,9 @@ class Services(Tasks):
     # What CodeDeploy, scaling and the rolling deployments ask and do.
 
     def ecs_service(self, cluster: str | None, name: str) -> EcsService:
-        """Return an ECS service.
-
-        Raises:
-            Refused: ClusterNotFoundException or ServiceNotFoundException.
-        """
-        where = self.cluster(cluster)
-        found = self.ecs_services.get(f"{where.name}/{name_in(name)}")
-        if found is None:
-            raise Refused("ServiceNotFoundException", "Service not found.")
-        return found
+        """Return an ECS service. Raises Refused: ClusterNotFoundException or ServiceNotFoundException."""
+        key = f"{self.cluster(cluster).name}/{name_in(name)}"
+        return find_or_refuse(self.ecs_services, key, "ServiceNotFoundException", "Service not found.")
 
     def live_tasks(self, set_id: str) -> list[Task]:
         """Return the tasks of a task set that should run."""
@@ -293,28 +287,17 @@ class Services(Tasks):
         cluster = self.cluster(request.get("cluster"))
         if len(request["services"]) > MAX_DESCRIBED:
             raise Refused("InvalidParameterException", f"Services cannot have more than {MAX_DESCRIBED} elements.")
-        names = [name_in(name) for name in request["services"]]
-        found = {name: self.ecs_services.get(f"{cluster.name}/{name}") for name in names}
+        keys = [f"{cluster.name}/{name_in(name)}" for name in request["services"]]
+        by_arn = {self.account.arn("ecs", f"service/{key}"): self.ecs_services.get(key) for key in keys}
         with_tags = "TAGS" in request.get("include", [])
-        return {
-            "services": [
-                self.description_of(service) | ({"tags": service.tags} if with_tags else {})
-                for service in found.values()
-                if service is not None
-            ],
-            "failures": [
-                {"arn": self.account.arn("ecs", f"service/{cluster.name}/{name}"), "reason": "MISSING"}
-                for name, service in found.items()
-                if service is None
-            ],
-        }
+        return found_and_missing(
+            "services", by_arn, lambda one: self.description_of(one) | ({"tags": one.tags} if with_tags else {})
+        )
 
     def list_services(self, request: Request) -> Answer:
         cluster = self.cluster(request.get("cluster"))
         arns = [service.arn for service in self.ecs_services.values() if service.cluster is cluster]
-        size = request.get("maxResults", MAX_DESCRIBED)
-        shown, token = page(arns, request.get("nextToken"), size, refused=BAD_TOKEN)
-        return {"serviceArns": shown} | next_token(token)
+        return PAGES.answer("serviceArns", arns, request, MAX_DESCRIBED)
 
     def description_of(self, service: EcsService) -> dict[str, Any]:
         return service_description(service, {one.id: self.tasks_of(one) for one in service.sets})

@@ -15,6 +15,8 @@ RolloutState = Literal["IN_PROGRESS", "COMPLETED", "FAILED"]
 
 @dataclass(slots=True, kw_only=True)
 class Cluster:
+    """A cluster; `request` holds what CreateCluster got."""
+
     arn: str
     name: str
     request: dict[str, Any]
@@ -22,6 +24,8 @@ class Cluster:
 
 @dataclass(slots=True, kw_only=True)
 class TaskDefinition:
+    """One revision of a task definition; `document` holds it as DescribeTaskDefinition returns it."""
+
     arn: str
     family: str
     revision: int
@@ -38,6 +42,8 @@ class TaskDefinition:
 
 @dataclass(slots=True, kw_only=True)
 class Container:
+    """One container of a task, and how it behaves."""
+
     name: str
     definition: dict[str, Any]
     behaviour: Behaviour
@@ -130,6 +136,8 @@ class TaskSet:
 
 @dataclass(slots=True, kw_only=True)
 class EcsService:
+    """A service: how many tasks of which revision should run, and the task sets that run them."""
+
     arn: str
     name: str
     cluster: Cluster
@@ -159,7 +167,10 @@ class EcsService:
 
 @dataclass(slots=True, kw_only=True)
 class ServiceRevision:
+    """What a rolling deployment leads to: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-revision.html"""
+
     arn: str
+    service: EcsService
     definition: TaskDefinition
     created_at: datetime
 
@@ -170,7 +181,7 @@ class ServiceDeployment:
 
     arn: str
     set_id: str
-    service_arn: str
+    service: EcsService
     target: ServiceRevision
     sources: list[ServiceRevision]
     status: str
@@ -236,6 +247,7 @@ def service_description(service: EcsService, tasks: Mapping[str, Sequence[Task]]
 
 
 def configuration_of(service: EcsService) -> dict[str, Any]:
+    """Return a service's deploymentConfiguration with ECS's defaults."""
     defaults = {
         "maximumPercent": 200,
         "minimumHealthyPercent": 100,
@@ -245,29 +257,20 @@ def configuration_of(service: EcsService) -> dict[str, Any]:
 
 
 def newest_first(service: EcsService) -> list[TaskSet]:
+    """Return a service's deployments in the order of DescribeServices: the primary one first."""
     return sorted(service.sets, key=lambda one: (one.status == "PRIMARY", one.created_at), reverse=True)
 
 
 def task_set_description(service: EcsService, one: TaskSet, tasks: Sequence[Task]) -> dict[str, Any]:
-    pending, running = counts(tasks)
+    """Return a task set as DescribeTaskSets does."""
     return {
-        "id": one.id,
+        **shared_description(one, tasks),
         "taskSetArn": f"{service.arn.replace(':service/', ':task-set/')}/{one.id}",
         "serviceArn": service.arn,
         "clusterArn": service.cluster.arn,
         "startedBy": one.started_by or "CODE_DEPLOY",
         "externalId": one.external_id,
-        "status": one.status,
-        "taskDefinition": one.definition.arn,
         "computedDesiredCount": one.desired_count,
-        "pendingCount": pending,
-        "runningCount": running,
-        "createdAt": one.created_at,
-        "updatedAt": one.updated_at,
-        "launchType": "FARGATE",
-        "platformVersion": one.platform_version,
-        "platformFamily": "Linux",
-        "networkConfiguration": one.network,
         "loadBalancers": one.load_balancers,
         "serviceRegistries": [],
         "scale": {"value": 0.0 if one.status == "DRAINING" else 100.0, "unit": "PERCENT"},
@@ -278,21 +281,29 @@ def task_set_description(service: EcsService, one: TaskSet, tasks: Sequence[Task
 
 
 def deployment_description(one: TaskSet, tasks: Sequence[Task]) -> dict[str, Any]:
+    """Return a rolling deployment as DescribeServices does."""
+    return {
+        **shared_description(one, tasks),
+        "desiredCount": one.desired_count,
+        "failedTasks": one.failed_tasks,
+        "rolloutState": one.rollout_state,
+        "rolloutStateReason": one.rollout_state_reason,
+    }
+
+
+def shared_description(one: TaskSet, tasks: Sequence[Task]) -> dict[str, Any]:
+    """Return the members that task sets and rolling deployments share."""
     pending, running = counts(tasks)
     return {
         "id": one.id,
         "status": one.status,
         "taskDefinition": one.definition.arn,
-        "desiredCount": one.desired_count,
         "pendingCount": pending,
         "runningCount": running,
-        "failedTasks": one.failed_tasks,
         "createdAt": one.created_at,
         "updatedAt": one.updated_at,
         "launchType": "FARGATE",
         "platformVersion": one.platform_version,
         "platformFamily": "Linux",
         "networkConfiguration": one.network,
-        "rolloutState": one.rollout_state,
-        "rolloutStateReason": one.rollout_state_reason,
     }

@@ -1,12 +1,12 @@
 """Task definitions, and the clusters and tags that all of ECS shares."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from aws_simulator.account import Account
 from aws_simulator.ecs.state import Cluster, TaskDefinition
-from aws_simulator.service import Answer, Refused, Request, Service, page
+from aws_simulator.service import Answer, Paging, Refused, Request, Service, find_or_refuse
 
 # Checks of RegisterTaskDefinition that the API model does not express, in AWS's words.
 
@@ -15,6 +15,7 @@ MAX_CONTAINERS: Final = 10
 MAX_TAGS: Final = 50
 
 Json = Mapping[str, Any]
+T = TypeVar("T")
 
 FARGATE: Final[Mapping[str, Sequence[int]]] = {
     "256": (512, 1024, 2048),
@@ -26,21 +27,22 @@ FARGATE: Final[Mapping[str, Sequence[int]]] = {
     "16384": tuple(range(32768, 122881, 8192)),
     "32768": (61440, 122880, 249856),
 }
-"""CPU units to MiB of memory (AmazonECS/latest/developerguide/task-cpu-memory-error.html)."""
+"""CPU units to MiB of memory:
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html"""
 
 
 def refuse(document: Json) -> None:
-    """Check a document.
-
-    Raises:
-        Refused: ClientException, with the first problem.
-    """
-    message = next(wrong_with(document), None)
+    """Check a document. Raises Refused: ClientException, with the first problem."""
+    message = next(violations_in(document), None)
     if message is not None:
         raise Refused("ClientException", message)
 
 
-def wrong_with(document: Json) -> Iterator[str]:
+def violations_in(document: Json) -> Iterator[str]:
+    """Yield what RegisterTaskDefinition would complain about.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html
+    """
     size = len(json.dumps(document, separators=(",", ":"), default=str).encode())
     if size > MAX_BYTES:
         yield f"Actual length: '{size}'. Max allowed length is '{MAX_BYTES}' bytes."
@@ -55,18 +57,19 @@ def wrong_with(document: Json) -> Iterator[str]:
     if not any(container.get("essential", True) for container in containers):
         yield "A task definition must contain at least one essential container."
     for container in containers:
-        yield from wrong_with_container(container, containers, document)
+        yield from violations_in_container(container, containers, document)
     if "FARGATE" in document.get("requiresCompatibilities", []):
-        yield from wrong_on_fargate(document)
+        yield from violations_on_fargate(document)
 
 
-def wrong_with_container(container: Json, containers: Sequence[Json], document: Json) -> Iterator[str]:
+def violations_in_container(container: Json, containers: Sequence[Json], document: Json) -> Iterator[str]:
+    """Yield what is invalid in one of the containers."""
     name = container.get("name")
     for member in ("name", "image"):
         if not container.get(member):
             yield f"Container.{member} should not be null or empty."
     for dependency in container.get("dependsOn", []):
-        yield from wrong_with_dependency(str(name), dependency, containers)
+        yield from violations_in_dependency(str(name), dependency, containers)
     variables = [one.get("name") for one in (*container.get("environment", []), *container.get("secrets", []))]
     twice = sorted({str(variable) for variable in variables if variables.count(variable) > 1})
     if twice:
@@ -83,7 +86,8 @@ def wrong_with_container(container: Json, containers: Sequence[Json], document: 
         yield "Invalid setting for container. The memory reservation must be less than the memory."
 
 
-def wrong_with_dependency(name: str, dependency: Json, containers: Sequence[Json]) -> Iterator[str]:
+def violations_in_dependency(name: str, dependency: Json, containers: Sequence[Json]) -> Iterator[str]:
+    """Yield what is invalid in a container's dependency on another one."""
     other = next((one for one in containers if one.get("name") == dependency["containerName"]), None)
     if other is None or other.get("name") == name:
         yield f"Container '{name}' depends on unknown container '{dependency['containerName']}'."
@@ -93,7 +97,8 @@ def wrong_with_dependency(name: str, dependency: Json, containers: Sequence[Json
         yield f"Container '{other['name']}' is essential: no container can depend on its {dependency['condition']}."
 
 
-def wrong_on_fargate(document: Json) -> Iterator[str]:
+def violations_on_fargate(document: Json) -> Iterator[str]:
+    """Yield what Fargate does not run."""
     if document.get("networkMode") != "awsvpc":
         yield "Fargate only supports network mode 'awsvpc'."
     cpu, memory = str(document.get("cpu", "")), str(document.get("memory", ""))
@@ -115,11 +120,15 @@ def wrong_on_fargate(document: Json) -> Iterator[str]:
         yield "Invalid setting for container. At least one of 'memory' or 'memoryReservation' exceeds the task's."
 
 
-PAGE_SIZE = 100
-BAD_TOKEN = "InvalidParameterException"  # noqa: S105
+PAGE_SIZE: Final = 100
+PAGES: Final = Paging(
+    marker="nextToken", next_marker="nextToken", size="maxResults", invalid="InvalidParameterException"
+)
 
 
 class TaskDefinitions(Service):
+    """Clusters, and the revisions of task definitions. A revision never changes; it can become inactive."""
+
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.clusters: dict[str, Cluster] = {}
@@ -142,25 +151,13 @@ class TaskDefinitions(Service):
 
     def describe_clusters(self, request: Request) -> Answer:
         names = [name_in(name) for name in request.get("clusters", ["default"])]
-        return {
-            "clusters": [self._cluster_description(self.clusters[name]) for name in names if name in self.clusters],
-            "failures": [
-                {"arn": self.account.arn("ecs", f"cluster/{name}"), "reason": "MISSING"}
-                for name in names
-                if name not in self.clusters
-            ],
-        }
+        by_arn = {self.account.arn("ecs", f"cluster/{name}"): self.clusters.get(name) for name in names}
+        return found_and_missing("clusters", by_arn, self._cluster_description)
 
     def cluster(self, name_or_arn: str | None) -> Cluster:
-        """Return a cluster; `default` without a name.
-
-        Raises:
-            Refused: ClusterNotFoundException.
-        """
+        """Return a cluster; `default` without a name. Raises Refused: ClusterNotFoundException."""
         name = name_in(name_or_arn or "default")
-        if name not in self.clusters:
-            raise Refused("ClusterNotFoundException", "Cluster not found.")
-        return self.clusters[name]
+        return find_or_refuse(self.clusters, name, "ClusterNotFoundException", "Cluster not found.")
 
     def _cluster_description(self, cluster: Cluster) -> dict[str, Any]:
         return {
@@ -221,20 +218,14 @@ class TaskDefinitions(Service):
         return {"taskDefinition": self._definition_description(definition)} | tags
 
     def list_task_definitions(self, request: Request) -> Answer:
-        """List one family exactly: `familyPrefix` is the full name (API_ListTaskDefinitions)."""
+        """List one family exactly: `familyPrefix` is the full name.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTaskDefinitions.html
+        """
         family, status = request.get("familyPrefix"), request.get("status", "ACTIVE")
         found = [one for one in self.definitions.values() if one.status == status and family in (None, one.family)]
         found.sort(key=lambda one: (one.family, one.revision), reverse=request.get("sort") == "DESC")
-        size = request.get("maxResults", PAGE_SIZE)
-        shown, token = page([one.arn for one in found], request.get("nextToken"), size, refused=BAD_TOKEN)
-        return {"taskDefinitionArns": shown} | next_token(token)
-
-    def list_task_definition_families(self, request: Request) -> Answer:
-        families = sorted({one.family for one in self.definitions.values() if one.status == "ACTIVE"})
-        found = [family for family in families if family.startswith(request.get("familyPrefix", ""))]
-        size = request.get("maxResults", PAGE_SIZE)
-        shown, token = page(found, request.get("nextToken"), size, refused=BAD_TOKEN)
-        return {"families": shown} | next_token(token)
+        return PAGES.answer("taskDefinitionArns", [one.arn for one in found], request, PAGE_SIZE)
 
     def _definition_description(self, definition: TaskDefinition) -> dict[str, Any]:
         return {
@@ -252,28 +243,28 @@ class TaskDefinitions(Service):
 
 def with_defaults(request: Request) -> dict[str, Any]:
     """Return the document as DescribeTaskDefinition does: ECS fills in what was left out."""
-    document = {"volumes": [], "placementConstraints": [], **request}
-    document.pop("tags", None)
-    document["containerDefinitions"] = [
-        {
-            "cpu": 0,
-            "portMappings": [],
-            "essential": True,
-            "environment": [],
-            "mountPoints": [],
-            "volumesFrom": [],
-            "systemControls": [],
-            **container,
-        }
-        for container in request["containerDefinitions"]
-    ]
-    for container in document["containerDefinitions"]:
-        container["portMappings"] = [
-            {"hostPort": mapping["containerPort"], "protocol": "tcp", **mapping}
-            for mapping in container["portMappings"]
-        ]
-    document["volumes"] = [{"host": {}, **volume} for volume in document["volumes"]]
-    return document
+    members = {key: value for key, value in request.items() if key != "tags"}
+    return {
+        "placementConstraints": [],
+        **members,
+        "containerDefinitions": [container_with_defaults(one) for one in request["containerDefinitions"]],
+        "volumes": [{"host": {}, **volume} for volume in request.get("volumes", [])],
+    }
+
+
+def container_with_defaults(container: Json) -> dict[str, Any]:
+    """Return a container definition with what ECS fills in."""
+    ports = container.get("portMappings", [])
+    return {
+        "cpu": 0,
+        "essential": True,
+        "environment": [],
+        "mountPoints": [],
+        "volumesFrom": [],
+        "systemControls": [],
+        **container,
+        "portMappings": [{"hostPort": port["containerPort"], "protocol": "tcp", **port} for port in ports],
+    }
 
 
 def name_in(name_or_arn: str) -> str:
@@ -281,5 +272,12 @@ def name_in(name_or_arn: str) -> str:
     return name_or_arn.rpartition("/")[2]
 
 
-def next_token(token: str | None) -> dict[str, str]:
-    return {"nextToken": token} if token else {}
+def found_and_missing(member: str, by_arn: Mapping[str, T | None], describe: Callable[[T], object]) -> Answer:
+    """Return the answer of a Describe operation: what exists under `member`, other ARNs as failures.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
+    """
+    return {
+        member: [describe(one) for one in by_arn.values() if one is not None],
+        "failures": [{"arn": arn, "reason": "MISSING"} for arn, one in by_arn.items() if one is None],
+    }

@@ -8,7 +8,6 @@ import math
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from aws_simulator.ecs import task_life as life
 from aws_simulator.ecs.state import Container, StopCode, Task, TaskSet
 from aws_simulator.elbv2.state import Health
 
@@ -223,7 +222,7 @@ def is_steady(one: TaskSet, tasks: list[Task], healths: list[Health], now: datet
     """Return whether exactly the desired tasks run and are healthy."""
     return (
         len(tasks) == one.desired_count
-        and all(life.is_healthy(task, now) for task in tasks)
+        and all(is_healthy(task, now) for task in tasks)
         and all(health.state in ("healthy", "unused") for health in healths)
     )
 

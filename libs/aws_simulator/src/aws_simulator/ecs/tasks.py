@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from aws_simulator.account import Account
-from aws_simulator.ecs import task_life as life
+from aws_simulator.ecs import task_life
 from aws_simulator.ecs.state import Cluster, Container, Task, TaskDefinition
-from aws_simulator.ecs.task_definitions import BAD_TOKEN, PAGE_SIZE, TaskDefinitions, name_in, next_token
+from aws_simulator.ecs.task_definitions import PAGE_SIZE, PAGES, TaskDefinitions, found_and_missing, name_in
 from aws_simulator.logs import Logs
-from aws_simulator.service import Answer, Refused, Request, page
+from aws_simulator.service import Answer, Refused, Request, find_or_refuse, without_none
 
 MAX_DESCRIBED: Final = 100
 MAX_OVERRIDES_CHARACTERS: Final = 8192
 
 
 class Tasks(TaskDefinitions):
+    """Tasks. `unstopped` are those that still change; stopped ones can be described for an hour."""
+
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.tasks: dict[str, Task] = {}
@@ -35,6 +37,7 @@ class Tasks(TaskDefinitions):
         service: str | None = None,
         set_id: str | None = None,
     ) -> Task:
+        """Start a task, by RunTask or for a service's task set `set_id`."""
         number = self.account.count("task address")
         containers = [
             Container(
@@ -63,7 +66,7 @@ class Tasks(TaskDefinitions):
     def write_logs(self, task: Task, *, stopping: bool) -> None:
         """Write the app's lines when it starts; a one-off task's when it ends."""
         for container in task.containers:
-            target = life.stream_of(task, container)
+            target = task_life.stream_of(task, container)
             behaviour = container.behaviour
             own = behaviour.migration_log_lines if task.ends_by_itself else behaviour.log_lines
             if target is not None and stopping == task.ends_by_itself:
@@ -76,7 +79,7 @@ class Tasks(TaskDefinitions):
         self.tasks = {
             key: task
             for key, task in self.tasks.items()
-            if task.stopped_at is None or now - task.stopped_at < life.KEPT
+            if task.stopped_at is None or now - task.stopped_at < task_life.KEPT
         }
 
     # Operations
@@ -124,17 +127,12 @@ class Tasks(TaskDefinitions):
         return [*own, *(tag for tag in propagated if tag["key"] not in keys)]
 
     def stop_task(self, request: Request) -> Answer:
-        task = self._task(request)
-        life.stop(task, self.account.now(), "UserInitiated", request.get("reason", "Task stopped by user"))
-        return {"task": description_of(task)}
-
-    def _task(self, request: Request) -> Task:
         self.cluster(request.get("cluster"))
         self.forget_old()
-        task = self.tasks.get(name_in(request["task"]))
-        if task is None:
-            raise Refused("InvalidParameterException", "The referenced task was not found.")
-        return task
+        message = "The referenced task was not found."
+        task = find_or_refuse(self.tasks, name_in(request["task"]), "InvalidParameterException", message)
+        task_life.stop(task, self.account.now(), "UserInitiated", request.get("reason", "Task stopped by user"))
+        return {"task": description_of(task)}
 
     def list_tasks(self, request: Request) -> Answer:
         """List tasks. `desiredStatus` defaults to RUNNING, as in ECS."""
@@ -151,9 +149,7 @@ class Tasks(TaskDefinitions):
             and family in (None, task.definition.family)
             and request.get("startedBy") in (None, task.started_by)
         ]
-        size = request.get("maxResults", PAGE_SIZE)
-        shown, token = page(found, request.get("nextToken"), size, refused=BAD_TOKEN)
-        return {"taskArns": shown} | next_token(token)
+        return PAGES.answer("taskArns", found, request, PAGE_SIZE)
 
     def describe_tasks(self, request: Request) -> Answer:
         cluster = self.cluster(request.get("cluster"))
@@ -161,22 +157,15 @@ class Tasks(TaskDefinitions):
         if len(request["tasks"]) > MAX_DESCRIBED:
             raise Refused("InvalidParameterException", f"Tasks cannot have more than {MAX_DESCRIBED} elements.")
         keys = [name_in(task) for task in request["tasks"]]
+        by_arn = {self.account.arn("ecs", f"task/{cluster.name}/{key}"): self.tasks.get(key) for key in keys}
         with_tags = "TAGS" in request.get("include", [])
-        return {
-            "tasks": [
-                description_of(self.tasks[key]) | ({"tags": self.tasks[key].tags} if with_tags else {})
-                for key in keys
-                if key in self.tasks
-            ],
-            "failures": [
-                {"arn": self.account.arn("ecs", f"task/{cluster.name}/{key}"), "reason": "MISSING"}
-                for key in keys
-                if key not in self.tasks
-            ],
-        }
+        return found_and_missing(
+            "tasks", by_arn, lambda task: description_of(task) | ({"tags": task.tags} if with_tags else {})
+        )
 
 
 def refuse_overrides(overrides: dict[str, Any], definition: TaskDefinition) -> None:
+    """Raise Refused if the overrides of RunTask are too long, or name a container that does not exist."""
     if len(str(overrides)) > MAX_OVERRIDES_CHARACTERS:
         message = f"Container Overrides length must be at most {MAX_OVERRIDES_CHARACTERS}"
         raise Refused("InvalidParameterException", message)
@@ -191,6 +180,7 @@ def description_of(task: Task) -> dict[str, Any]:
     """Describe a task as DescribeTasks does, without its tags."""
     document = task.definition.document
     overrides = task.request.get("overrides", {})
+    architecture = str(document.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")).lower()
     facts: dict[str, Any] = {
         "taskArn": task.arn,
         "clusterArn": task.cluster_arn,
@@ -216,25 +206,25 @@ def description_of(task: Task) -> dict[str, Any]:
         "version": 1,
         "overrides": {"containerOverrides": [], "inferenceAcceleratorOverrides": [], **overrides},
         "attachments": [attachment(task)],
-        "attributes": [{"name": "ecs.cpu-architecture", "value": architecture(document)}],
+        "attributes": [{"name": "ecs.cpu-architecture", "value": architecture}],
         "containers": [container_description(task, container) for container in task.containers],
     }
-    return {key: value for key, value in facts.items() if value is not None}
-
-
-def architecture(document: dict[str, Any]) -> str:
-    return str(document.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")).lower()
+    return without_none(facts)
 
 
 def overall_health(containers: Sequence[Container]) -> str:
-    """Return UNHEALTHY or UNKNOWN as soon as one essential container with a health check is (API_Task)."""
-    checked = {one.health for one in containers if one.essential and life.has_health_check(one)}
+    """Return UNHEALTHY or UNKNOWN as soon as one essential container with a health check is.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
+    """
+    checked = {one.health for one in containers if one.essential and task_life.has_health_check(one)}
     if "UNHEALTHY" in checked:
         return "UNHEALTHY"
     return "HEALTHY" if checked == {"HEALTHY"} else "UNKNOWN"
 
 
 def attachment(task: Task) -> dict[str, Any]:
+    """Return the network interface of a task, as DescribeTasks does."""
     network = task.request.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
     subnets = network.get("subnets", ["subnet-0123456789abcdef0"])
     status = "DELETED" if task.stopped_at else ("ATTACHED" if task.started_at else "PRECREATED")
@@ -251,6 +241,7 @@ def attachment(task: Task) -> dict[str, Any]:
 
 
 def container_description(task: Task, container: Container) -> dict[str, Any]:
+    """Return a container of a task, as DescribeTasks does."""
     digest = container.image.partition("@")[2]
     facts = {
         "containerArn": f"{task.arn.replace(':task/', ':container/')}/{container.name}",
@@ -266,4 +257,4 @@ def container_description(task: Task, container: Container) -> dict[str, Any]:
         "networkInterfaces": [{"attachmentId": attachment(task)["id"], "privateIpv4Address": task.address}],
         "cpu": str(container.definition.get("cpu", 0)),
     }
-    return {key: value for key, value in facts.items() if value is not None}
+    return without_none(facts)

@@ -1,16 +1,22 @@
 """Load balancers, their listeners, and the rules by which a request finds a target group."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aws_simulator.account import Account
 from aws_simulator.elbv2.state import Listener, LoadBalancer, Rule, forward, weights_of
-from aws_simulator.service import Answer, Refused, Request, Service, page
+from aws_simulator.service import Answer, Paging, Refused, Request, Service, find_or_refuse
 
 PAGE_SIZE: Final = 400
-BAD_MARKER: Final = "ValidationError"
+PAGES: Final = Paging(marker="Marker", next_marker="NextMarker", size="PageSize", invalid="ValidationError")
 
 
 class Listeners(Service):
+    """Load balancers, listeners and rules.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-listeners.html
+    """
+
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.load_balancers: dict[str, LoadBalancer] = {}
@@ -26,22 +32,25 @@ class Listeners(Service):
         rules = [rule for rule in self.rules.values() if rule.listener_arn == listener_arn]
         return sorted(rules, key=lambda rule: rule.priority)
 
+    def actions_of(self, listener: Listener) -> list[list[dict[str, Any]]]:
+        """Return the actions by which a listener forwards: its default ones and those of its rules."""
+        return [listener.default_actions, *(rule.actions for rule in self.rules_of(listener.arn))]
+
     def weight_of(self, target_group_arn: str, *, of_users: bool = True) -> int:
         """Return the largest weight that any rule gives a group: of listeners that users reach, or of any."""
         weights = [
             weights_of(actions).get(target_group_arn, 0)
             for listener in self.listeners.values()
             if not (of_users and listener.tests_only)
-            for actions in (listener.default_actions, *(rule.actions for rule in self.rules_of(listener.arn)))
+            for actions in self.actions_of(listener)
         ]
         return max(weights, default=0)
 
     def is_forwarded_to(self, target_group_arn: str) -> bool:
         """Return whether a rule forwards to the group, with whatever weight."""
         if self._routed is None:
-            actions = [rule.actions for rule in self.rules.values()]
-            actions += [listener.default_actions for listener in self.listeners.values()]
-            self._routed = {arn for forwarding in actions for arn in weights_of(forwarding)}
+            listeners = self.listeners.values()
+            self._routed = {arn for one in listeners for actions in self.actions_of(one) for arn in weights_of(actions)}
         return target_group_arn in self._routed
 
     def routes_changed(self) -> None:
@@ -49,11 +58,12 @@ class Listeners(Service):
         self._routed = None
 
     def load_balancers_of(self, target_group_arn: str) -> list[str]:
-        found = []
-        for listener in self.listeners.values():
-            routed = [listener.default_actions, *(rule.actions for rule in self.rules_of(listener.arn))]
-            if any(target_group_arn in weights_of(actions) for actions in routed):
-                found.append(listener.load_balancer_arn)
+        """Return the ARNs of the load balancers that forward to the group, with whatever weight."""
+        found = [
+            listener.load_balancer_arn
+            for listener in self.listeners.values()
+            if any(target_group_arn in weights_of(actions) for actions in self.actions_of(listener))
+        ]
         return list(dict.fromkeys(found))
 
     def tag(self, arn: str, request: Request) -> None:
@@ -77,18 +87,6 @@ class Listeners(Service):
         self.tag(load_balancer.arn, request)
         return {"LoadBalancers": [self._load_balancer_description(load_balancer)]}
 
-    def describe_load_balancers(self, request: Request) -> Answer:
-        arns, names = request.get("LoadBalancerArns"), request.get("Names")
-        found = [
-            load_balancer
-            for load_balancer in self.load_balancers.values()
-            if (arns is None or load_balancer.arn in arns) and (names is None or load_balancer.name in names)
-        ]
-        if len(found) < len(arns or names or ()):
-            raise Refused("LoadBalancerNotFound", f"Load balancers '{arns or names}' not found")
-        shown, marker = page(found, request.get("Marker"), request.get("PageSize", PAGE_SIZE), refused=BAD_MARKER)
-        return {"LoadBalancers": [self._load_balancer_description(one) for one in shown]} | next_marker(marker)
-
     def delete_load_balancer(self, request: Request) -> Answer:
         self.load_balancers.pop(request["LoadBalancerArn"], None)
         return {}
@@ -100,12 +98,10 @@ class Listeners(Service):
 
     def describe_load_balancer_attributes(self, request: Request) -> Answer:
         attributes = self._load_balancer(request["LoadBalancerArn"]).attributes
-        return {"Attributes": [{"Key": key, "Value": value} for key, value in sorted(attributes.items())]}
+        return {"Attributes": pairs(dict(sorted(attributes.items())))}
 
     def _load_balancer(self, arn: str) -> LoadBalancer:
-        if arn not in self.load_balancers:
-            raise Refused("LoadBalancerNotFound", f"Load balancer '{arn}' not found")
-        return self.load_balancers[arn]
+        return find_or_refuse(self.load_balancers, arn, "LoadBalancerNotFound", f"Load balancer '{arn}' not found")
 
     def _load_balancer_description(self, load_balancer: LoadBalancer) -> dict[str, Any]:
         request = load_balancer.request
@@ -167,13 +163,10 @@ class Listeners(Service):
         found = [self._listener(arn) for arn in request.get("ListenerArns", [])] or [
             listener for listener in self.listeners.values() if listener.load_balancer_arn == load_balancer
         ]
-        shown, marker = page(found, request.get("Marker"), request.get("PageSize", PAGE_SIZE), refused=BAD_MARKER)
-        return {"Listeners": [listener_description(one) for one in shown]} | next_marker(marker)
+        return PAGES.answer("Listeners", found, request, PAGE_SIZE, listener_description)
 
     def _listener(self, arn: str) -> Listener:
-        if arn not in self.listeners:
-            raise Refused("ListenerNotFound", f"One or more listeners not found: {arn}")
-        return self.listeners[arn]
+        return find_or_refuse(self.listeners, arn, "ListenerNotFound", f"One or more listeners not found: {arn}")
 
     # Rules
 
@@ -220,17 +213,15 @@ class Listeners(Service):
             listener = self._listener(str(request.get("ListenerArn")))
             found = [rule_description(rule) for rule in self.rules_of(listener.arn)]
             found.append(default_rule(listener))
-        shown, marker = page(found, request.get("Marker"), request.get("PageSize", PAGE_SIZE), refused=BAD_MARKER)
-        return {"Rules": shown} | next_marker(marker)
+        return PAGES.answer("Rules", found, request, PAGE_SIZE)
 
     def _rule(self, arn: str) -> Rule:
-        if arn not in self.rules:
-            raise Refused("RuleNotFound", f"One or more rules not found: {arn}")
-        return self.rules[arn]
+        return find_or_refuse(self.rules, arn, "RuleNotFound", f"One or more rules not found: {arn}")
 
 
-def next_marker(marker: str | None) -> dict[str, str]:
-    return {"NextMarker": marker} if marker else {}
+def pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return attributes or tags as ELB lists them."""
+    return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
 def normal(action: dict[str, Any]) -> dict[str, Any]:
@@ -240,20 +231,20 @@ def normal(action: dict[str, Any]) -> dict[str, Any]:
 
 
 def listener_description(listener: Listener) -> dict[str, Any]:
-    extra: dict[str, Any] = {
-        key: listener.request[key] for key in ("Certificates", "SslPolicy") if key in listener.request
-    }
+    """Return a listener as DescribeListeners does."""
+    optional = {key: value for key, value in listener.request.items() if key in ("Certificates", "SslPolicy")}
     return {
         "ListenerArn": listener.arn,
         "LoadBalancerArn": listener.load_balancer_arn,
         "Port": listener.port,
         "Protocol": listener.protocol,
         "DefaultActions": listener.default_actions,
-        **extra,
+        **optional,
     }
 
 
 def rule_description(rule: Rule) -> dict[str, Any]:
+    """Return a rule as DescribeRules does."""
     return {
         "RuleArn": rule.arn,
         "Priority": str(rule.priority),
@@ -273,6 +264,7 @@ def condition_description(condition: dict[str, Any]) -> dict[str, Any]:
 
 
 def default_rule(listener: Listener) -> dict[str, Any]:
+    """Return the last rule of a listener: its default actions, which DescribeRules lists as a rule, too."""
     path = listener.arn.replace(":listener/", ":listener-rule/")
     return {
         "RuleArn": f"{path}/default",

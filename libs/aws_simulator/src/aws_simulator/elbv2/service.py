@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from aws_simulator.account import Account
-from aws_simulator.elbv2.listeners import BAD_MARKER, PAGE_SIZE, Listeners, next_marker
+from aws_simulator.elbv2.listeners import PAGE_SIZE, PAGES, Listeners, pairs
 from aws_simulator.elbv2.state import NOT_REGISTERED, Health, Target, TargetGroup, health_of
-from aws_simulator.service import Answer, Refused, Request, page
+from aws_simulator.service import Answer, Refused, Request
 from aws_simulator.world import Behaviour
 
 # Target groups, their targets and the targets' health.
@@ -50,7 +50,9 @@ MODIFIABLE: Final = (
 )
 
 
-class TargetGroups(Listeners):
+class ElbV2(Listeners):
+    """Elastic Load Balancing: target groups with their targets, and the tags of all resources."""
+
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.target_groups: dict[str, TargetGroup] = {}
@@ -58,11 +60,7 @@ class TargetGroups(Listeners):
     # What ECS, CodeDeploy and CloudWatch ask and do.
 
     def target_group(self, name_or_arn: str) -> TargetGroup:
-        """Return a target group.
-
-        Raises:
-            Refused: TargetGroupNotFound.
-        """
+        """Return a target group. Raises Refused: TargetGroupNotFound."""
         for group in self.target_groups.values():
             if name_or_arn in (group.arn, group.name):
                 return group
@@ -134,7 +132,7 @@ class TargetGroups(Listeners):
 
     def describe_target_group_attributes(self, request: Request) -> Answer:
         attributes = self.target_group(request["TargetGroupArn"]).attributes
-        return {"Attributes": [{"Key": key, "Value": value} for key, value in sorted(attributes.items())]}
+        return {"Attributes": pairs(dict(sorted(attributes.items())))}
 
     def delete_target_group(self, request: Request) -> Answer:
         arn = request["TargetGroupArn"]
@@ -149,22 +147,15 @@ class TargetGroups(Listeners):
         found = [self.target_group(one) for one in named] if named else list(self.target_groups.values())
         if load_balancer is not None:
             found = [group for group in found if load_balancer in self.load_balancers_of(group.arn)]
-        shown, marker = page(found, request.get("Marker"), request.get("PageSize", PAGE_SIZE), refused=BAD_MARKER)
-        return {"TargetGroups": [self._description(group) for group in shown]} | next_marker(marker)
+        return PAGES.answer("TargetGroups", found, request, PAGE_SIZE, self._description)
 
     def describe_target_health(self, request: Request) -> Answer:
         group = self.target_group(request["TargetGroupArn"])
         found = [health_description(target.id, target.port, health) for target, health in self.targets(group)]
-        wanted = [(target["Id"], target.get("Port")) for target in request.get("Targets", [])]
-        if not wanted:
-            return {"TargetHealthDescriptions": found}
         by_address = {(one["Target"]["Id"], one["Target"]["Port"]): one for one in found}
-        return {
-            "TargetHealthDescriptions": [
-                by_address.get((address, port)) or health_description(address, port, NOT_REGISTERED)
-                for address, port in wanted
-            ]
-        }
+        wanted = [(target["Id"], target.get("Port")) for target in request.get("Targets", [])]
+        shown = [by_address.get(one) or health_description(*one, NOT_REGISTERED) for one in wanted or by_address]
+        return {"TargetHealthDescriptions": shown}
 
     def _description(self, group: TargetGroup) -> dict[str, Any]:
         return {
@@ -174,18 +165,11 @@ class TargetGroups(Listeners):
             "LoadBalancerArns": self.load_balancers_of(group.arn),
         }
 
-
-def health_description(address: str, port: int | None, health: Health) -> dict[str, Any]:
-    target = {"Id": address} | ({"Port": port} if port else {})
-    checked = {"HealthCheckPort": str(port)} if port else {}
-    return {"Target": target, **checked, "TargetHealth": health.answer}
-
-
-class ElbV2(TargetGroups):
-    NAME = "elbv2"
-
     def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
-        """Return the ARNs. Reading is allowed on everything or not at all (list_awselasticloadbalancingv2)."""
+        """Return the ARNs. Reading is allowed on everything or not at all.
+
+        https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html
+        """
         return () if operation.startswith("Describe") else super().iam_resources(operation, request)
 
     def add_tags(self, request: Request) -> Answer:
@@ -200,12 +184,12 @@ class ElbV2(TargetGroups):
         return {}
 
     def describe_tags(self, request: Request) -> Answer:
-        return {
-            "TagDescriptions": [
-                {
-                    "ResourceArn": arn,
-                    "Tags": [{"Key": key, "Value": value} for key, value in self.tags.get(arn, {}).items()],
-                }
-                for arn in request["ResourceArns"]
-            ]
-        }
+        tags = {arn: pairs(self.tags.get(arn, {})) for arn in request["ResourceArns"]}
+        return {"TagDescriptions": [{"ResourceArn": arn, "Tags": pairs} for arn, pairs in tags.items()]}
+
+
+def health_description(address: str, port: int | None, health: Health) -> dict[str, Any]:
+    """Return a target as DescribeTargetHealth does."""
+    target = {"Id": address} | ({"Port": port} if port else {})
+    checked = {"HealthCheckPort": str(port)} if port else {}
+    return {"Target": target, **checked, "TargetHealth": health.answer}

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from aws_simulator.service import without_none
 from aws_simulator.world import Behaviour
 
 
 @dataclass(slots=True, kw_only=True)
 class LoadBalancer:
+    """A load balancer; `request` holds what CreateLoadBalancer got."""
+
     arn: str
     name: str
     created_at: datetime
@@ -18,6 +21,8 @@ class LoadBalancer:
 
 @dataclass(slots=True, kw_only=True)
 class Listener:
+    """A listener. A request that none of its rules matches takes the default actions."""
+
     arn: str
     load_balancer_arn: str
     port: int
@@ -30,6 +35,8 @@ class Listener:
 
 @dataclass(slots=True, kw_only=True)
 class Rule:
+    """A rule of a listener: requests that meet the conditions take the actions."""
+
     arn: str
     listener_arn: str
     priority: int
@@ -57,16 +64,13 @@ class Target:
 
 @dataclass(slots=True, kw_only=True)
 class TargetGroup:
+    """A target group; its targets are found by address and port."""
+
     arn: str
     name: str
     request: dict[str, Any]
     attributes: dict[str, str]
     targets: dict[tuple[str, int], Target] = field(default_factory=dict)
-
-    @property
-    def full_name(self) -> str:
-        """The value of CloudWatch's dimension TargetGroup."""
-        return self.arn.rpartition(":")[2]
 
     @property
     def deregistration_delay_seconds(self) -> int:
@@ -104,8 +108,10 @@ def forward(weights: dict[str, int]) -> dict[str, Any]:
 State = Literal["initial", "healthy", "unhealthy", "draining", "unused"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Health:
+    """The health of a target, with ELB's code and sentence for the reason."""
+
     state: State
     reason: str | None = None
     description: str | None = None
@@ -113,35 +119,23 @@ class Health:
     @property
     def answer(self) -> dict[str, Any]:
         """TargetHealth of DescribeTargetHealth."""
-        answer = {"State": self.state, "Reason": self.reason, "Description": self.description}
-        return {key: value for key, value in answer.items() if value}
+        return without_none({"State": self.state, "Reason": self.reason, "Description": self.description})
 
 
-HEALTHY = Health(state="healthy")
-REGISTERING = Health(
-    state="initial", reason="Elb.RegistrationInProgress", description="Target registration is in progress"
+HEALTHY: Final = Health("healthy")
+REGISTERING: Final = Health("initial", "Elb.RegistrationInProgress", "Target registration is in progress")
+FIRST_CHECKS: Final = Health("initial", "Elb.InitialHealthChecking", "Initial health checks in progress")
+DRAINING: Final = Health("draining", "Target.DeregistrationInProgress", "Target deregistration is in progress")
+NOT_IN_USE: Final = Health(
+    "unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"
 )
-FIRST_CHECKS = Health(
-    state="initial", reason="Elb.InitialHealthChecking", description="Initial health checks in progress"
-)
-DRAINING = Health(
-    state="draining", reason="Target.DeregistrationInProgress", description="Target deregistration is in progress"
-)
-NOT_IN_USE = Health(
-    state="unused",
-    reason="Target.NotInUse",
-    description="Target group is not configured to receive traffic from the load balancer",
-)
-NOT_REGISTERED = Health(
-    state="unused",
-    reason="Target.NotRegistered",
-    description="Target is not registered to the target group",
-)
-TIMEOUT = Health(state="unhealthy", reason="Target.Timeout", description="Request timed out")
-REFUSES = Health(state="unhealthy", reason="Target.FailedHealthChecks", description="Health checks failed")
+NOT_REGISTERED: Final = Health("unused", "Target.NotRegistered", "Target is not registered to the target group")
+TIMEOUT: Final = Health("unhealthy", "Target.Timeout", "Request timed out")
+REFUSES: Final = Health("unhealthy", "Target.FailedHealthChecks", "Health checks failed")
 
 
 def health_of(target: Target, group: TargetGroup, *, in_use: bool, now: datetime) -> Health:
+    """Return what the load balancer knows of a target; `in_use` says whether a rule forwards to the group."""
     interval = timedelta(seconds=group.request["HealthCheckIntervalSeconds"])
     if target.deregistered_at is not None:
         drained = now - target.deregistered_at >= timedelta(seconds=group.deregistration_delay_seconds)
@@ -162,15 +156,14 @@ def health_of(target: Target, group: TargetGroup, *, in_use: bool, now: datetime
 
 
 def passes(target: Target) -> bool:
+    """Return whether the load balancer's check passes once the app answers."""
     return target.behaviour.kind != "never_healthy" or target.behaviour.health_check == "container"
 
 
 def failure_of(target: Target) -> Health:
+    """Return how the check of an app fails that never becomes healthy."""
     status = target.behaviour.health_status
     if status == 0:
         return TIMEOUT
-    return Health(
-        state="unhealthy",
-        reason="Target.ResponseCodeMismatch",
-        description=f"Health checks failed with these codes: [{status}]",
-    )
+    message = f"Health checks failed with these codes: [{status}]"
+    return Health("unhealthy", "Target.ResponseCodeMismatch", message)

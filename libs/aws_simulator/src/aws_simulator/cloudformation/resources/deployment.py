@@ -1,51 +1,22 @@
-"""Clusters, task definitions and services."""
+"""The resources that a deployment is about: ECS, CodeDeploy, load balancing and Application Auto Scaling."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from aws_simulator.account import Account
-from aws_simulator.cloudformation.resources.handler import Handler, Json, Made, Wanted, call
+from aws_simulator.cloudformation.resources.handler import ApiResource, Handler, Json, Made, Wanted, call
 from aws_simulator.service import Refused
 
 UNCHANGEABLE: Final = ("serviceName", "launchType", "role", "schedulingStrategy", "deploymentController", "tags")
 """Properties of a service that UpdateService does not take; tags have an operation of their own."""
 
 
-class Cluster(Handler):
-    def create(self, wanted: Wanted) -> Made:
-        made = call(wanted.account, "ecs", "CreateCluster", wanted.properties)["cluster"]
-        return Made(physical_id=made["clusterName"], attributes={"Arn": made["clusterArn"]})
-
-    def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        call(wanted.account, "ecs", "UpdateCluster", {"cluster": made.physical_id, **api_form(wanted.properties)})
-        return made
-
-    def delete(self, account: Account, made: Made, properties: Json) -> None:
-        call(account, "ecs", "DeleteCluster", {"cluster": made.physical_id})
-
-
-class TaskDefinition(Handler):
-    """Never updated: every property that matters creates another revision."""
-
-    def create(self, wanted: Wanted) -> Made:
-        made = call(wanted.account, "ecs", "RegisterTaskDefinition", wanted.properties)["taskDefinition"]
-        arn = made["taskDefinitionArn"]
-        return Made(physical_id=arn, attributes={"TaskDefinitionArn": arn})
-
-    def delete(self, account: Account, made: Made, properties: Json) -> None:
-        call(account, "ecs", "DeregisterTaskDefinition", {"taskDefinition": made.physical_id})
-
-
-class Service(Handler):
+class EcsService(ApiResource):
     """Complete when it is steady. Under CODE_DEPLOY an update sends all properties, which ECS refuses; otherwise
     those with another text."""
 
     SECONDS: ClassVar[int] = 5
-
-    def create(self, wanted: Wanted) -> Made:
-        made = call(wanted.account, "ecs", "CreateService", wanted.properties)["service"]
-        attributes = {"Name": made["serviceName"], "ServiceArn": made["serviceArn"]}
-        return Made(physical_id=made["serviceArn"], attributes=attributes)
 
     def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
         current = api_form(before)
@@ -59,14 +30,11 @@ class Service(Handler):
         return made
 
     def delete(self, account: Account, made: Made, properties: Json) -> None:
-        call(account, "ecs", "DeleteService", {"service": made.physical_id, "force": True, **cluster_of(properties)})
+        values = {**properties, "service": made.physical_id, "force": True}
+        call(account, "ecs", "DeleteService", values)
 
     def is_stable(self, account: Account, made: Made) -> bool:
-        """Return whether the service is steady.
-
-        Raises:
-            Refused: the deployment has failed.
-        """
+        """Return whether the service is steady. Raises Refused: the deployment has failed."""
         cluster = made.physical_id.rpartition(":service/")[2].partition("/")[0]
         request = {"cluster": cluster, "services": [made.physical_id]}
         (service,) = call(account, "ecs", "DescribeServices", request)["services"]
@@ -81,141 +49,44 @@ class Service(Handler):
         return states == ["COMPLETED"]
 
 
-def cluster_of(properties: Json) -> Json:
-    return {"cluster": properties["Cluster"]} if "Cluster" in properties else {}
-
-
 def api_form(properties: Json) -> Json:
     """Spell top-level names as ECS does."""
     return {key[0].lower() + key[1:]: value for key, value in properties.items()}
 
 
-# CodeDeploy's applications, deployment configurations and deployment groups.
-
-
-class Application(Handler):
-    def create(self, wanted: Wanted) -> Made:
-        name = wanted.name("ApplicationName")
-        call(wanted.account, "codedeploy", "CreateApplication", {**wanted.properties, "applicationName": name})
-        return Made(physical_id=name, attributes={})
-
-    def delete(self, account: Account, made: Made, properties: Json) -> None:
-        call(account, "codedeploy", "DeleteApplication", {"applicationName": made.physical_id})
-
-
-class DeploymentConfig(Handler):
-    def create(self, wanted: Wanted) -> Made:
-        name = wanted.name("DeploymentConfigName")
-        values = {**wanted.properties, "deploymentConfigName": name}
-        call(wanted.account, "codedeploy", "CreateDeploymentConfig", values)
-        return Made(physical_id=name, attributes={})
-
-    def delete(self, account: Account, made: Made, properties: Json) -> None:
-        call(account, "codedeploy", "DeleteDeploymentConfig", {"deploymentConfigName": made.physical_id})
-
-
-class DeploymentGroup(Handler):
-    def create(self, wanted: Wanted) -> Made:
-        name = wanted.name("DeploymentGroupName")
-        call(wanted.account, "codedeploy", "CreateDeploymentGroup", {**wanted.properties, "deploymentGroupName": name})
-        return Made(physical_id=name, attributes={})
+class DeploymentGroup(ApiResource):
+    """Named by another member in an update, which could rename it."""
 
     def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        values = {"currentDeploymentGroupName": made.physical_id, **wanted.properties}
+        values = {**wanted.properties, "currentDeploymentGroupName": made.physical_id}
         call(wanted.account, "codedeploy", "UpdateDeploymentGroup", values)
         return made
 
-    def delete(self, account: Account, made: Made, properties: Json) -> None:
-        values = {"applicationName": properties["ApplicationName"], "deploymentGroupName": made.physical_id}
-        call(account, "codedeploy", "DeleteDeploymentGroup", values)
 
+class Attributed(ApiResource):
+    """A load balancer or a target group: an operation of its own sets its attributes, such as the idle timeout."""
 
-# Load balancers, listeners, rules and target groups.
-
-
-class LoadBalancer(Handler):
     def create(self, wanted: Wanted) -> Made:
-        (made,) = call(wanted.account, "elbv2", "CreateLoadBalancer", wanted.properties)["LoadBalancers"]
-        arn = made["LoadBalancerArn"]
-        self._set_attributes(wanted, arn)
-        attributes = {
-            "LoadBalancerArn": arn,
-            "LoadBalancerName": made["LoadBalancerName"],
-            "LoadBalancerFullName": arn.partition(":loadbalancer/")[2],
-            "DNSName": made["DNSName"],
-            "CanonicalHostedZoneID": made["CanonicalHostedZoneId"],
-        }
-        return Made(physical_id=arn, attributes=attributes)
+        made = super().create(wanted)
+        # CloudWatch's dimensions take this part of the ARN: `app/<name>/<id>`, `targetgroup/<name>/<id>`.
+        full_name = made.physical_id.rpartition(":")[2].removeprefix("loadbalancer/")
+        return replace(made, attributes={**made.attributes, f"{self.noun}FullName": full_name})
 
-    def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        self._set_attributes(wanted, made.physical_id)
-        return made
-
-    def delete(self, account: Account, made: Made, properties: Json) -> None:
-        call(account, "elbv2", "DeleteLoadBalancer", {"LoadBalancerArn": made.physical_id})
-
-    def _set_attributes(self, wanted: Wanted, arn: str) -> None:
-        values = {"LoadBalancerArn": arn, "Attributes": wanted.properties.get("LoadBalancerAttributes", [])}
-        call(wanted.account, "elbv2", "ModifyLoadBalancerAttributes", values)
+    def _complete(self, wanted: Wanted, made: Made) -> None:
+        attributes = wanted.properties.get(f"{self.noun}Attributes", [])
+        if attributes:
+            values = {self.identity: made.physical_id, "Attributes": attributes}
+            call(wanted.account, "elbv2", f"Modify{self.noun}Attributes", values)
 
 
-class Listener(Handler):
-    def create(self, wanted: Wanted) -> Made:
-        (made,) = call(wanted.account, "elbv2", "CreateListener", wanted.properties)["Listeners"]
-        return Made(physical_id=made["ListenerArn"], attributes={"ListenerArn": made["ListenerArn"]})
-
-    def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        call(wanted.account, "elbv2", "ModifyListener", {"ListenerArn": made.physical_id, **wanted.properties})
-        return made
-
-    def delete(self, account: Account, made: Made, properties: Json) -> None:
-        call(account, "elbv2", "DeleteListener", {"ListenerArn": made.physical_id})
-
-
-class ListenerRule(Handler):
+class ListenerRule(ApiResource):
     """An update writes the whole rule, so it resets the weights to those of the template."""
 
-    def create(self, wanted: Wanted) -> Made:
-        (made,) = call(wanted.account, "elbv2", "CreateRule", wanted.properties)["Rules"]
-        return Made(physical_id=made["RuleArn"], attributes={"RuleArn": made["RuleArn"]})
-
     def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        arn = {"RuleArn": made.physical_id}
-        call(wanted.account, "elbv2", "ModifyRule", {**arn, **wanted.properties})
         if wanted.properties["Priority"] != before["Priority"]:
-            priorities = [{**arn, "Priority": wanted.properties["Priority"]}]
+            priorities = [{"RuleArn": made.physical_id, "Priority": wanted.properties["Priority"]}]
             call(wanted.account, "elbv2", "SetRulePriorities", {"RulePriorities": priorities})
-        return made
-
-    def delete(self, account: Account, made: Made, properties: Json) -> None:
-        call(account, "elbv2", "DeleteRule", {"RuleArn": made.physical_id})
-
-
-class TargetGroup(Handler):
-    def create(self, wanted: Wanted) -> Made:
-        (made,) = call(wanted.account, "elbv2", "CreateTargetGroup", wanted.properties)["TargetGroups"]
-        arn = made["TargetGroupArn"]
-        self._set_attributes(wanted, arn)
-        attributes = {
-            "TargetGroupArn": arn,
-            "TargetGroupName": made["TargetGroupName"],
-            "TargetGroupFullName": arn.rpartition(":")[2],
-        }
-        return Made(physical_id=arn, attributes=attributes)
-
-    def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        call(wanted.account, "elbv2", "ModifyTargetGroup", {"TargetGroupArn": made.physical_id, **wanted.properties})
-        self._set_attributes(wanted, made.physical_id)
-        return made
-
-    def delete(self, account: Account, made: Made, properties: Json) -> None:
-        call(account, "elbv2", "DeleteTargetGroup", {"TargetGroupArn": made.physical_id})
-
-    def _set_attributes(self, wanted: Wanted, arn: str) -> None:
-        attributes = wanted.properties.get("TargetGroupAttributes", [])
-        if attributes:
-            values = {"TargetGroupArn": arn, "Attributes": attributes}
-            call(wanted.account, "elbv2", "ModifyTargetGroupAttributes", values)
+        return super().update(wanted, made, before)
 
 
 # Application Auto Scaling: scalable targets with their scheduled actions, and policies.
@@ -252,6 +123,8 @@ class ScalableTarget(Handler):
 
 
 class ScalingPolicy(Handler):
+    """A policy. The same operation creates and updates it."""
+
     def create(self, wanted: Wanted) -> Made:
         answer = call(wanted.account, SERVICE, "PutScalingPolicy", {**named(wanted.properties), **wanted.properties})
         return Made(physical_id=answer["PolicyARN"], attributes={"Arn": answer["PolicyARN"]})
@@ -270,3 +143,49 @@ def named(properties: Json) -> Json:
         return {}
     resource, dimension, namespace = str(properties["ScalingTargetId"]).split("|")
     return {"ResourceId": resource, "ScalableDimension": dimension, "ServiceNamespace": namespace}
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": ScalableTarget(),
+    "AWS::ApplicationAutoScaling::ScalingPolicy": ScalingPolicy(),
+    "AWS::CodeDeploy::Application": ApiResource(service="codedeploy", noun="Application", name="ApplicationName"),
+    "AWS::CodeDeploy::DeploymentConfig": ApiResource(
+        service="codedeploy", noun="DeploymentConfig", name="DeploymentConfigName"
+    ),
+    "AWS::CodeDeploy::DeploymentGroup": DeploymentGroup(
+        service="codedeploy", noun="DeploymentGroup", name="DeploymentGroupName"
+    ),
+    "AWS::ECS::Cluster": ApiResource(
+        service="ecs", noun="Cluster", verbs=("Create", "Update", "Delete"), identity="cluster",
+        answer="cluster", ref="clusterName", attributes={"Arn": "clusterArn"},
+    ),
+    "AWS::ECS::Service": EcsService(
+        service="ecs", noun="Service", identity="service",
+        answer="service", ref="serviceArn", attributes={"Name": "serviceName", "ServiceArn": "serviceArn"},
+    ),
+    # Never updated: every property that matters creates another revision.
+    "AWS::ECS::TaskDefinition": ApiResource(
+        service="ecs", noun="TaskDefinition", verbs=("Register", None, "Deregister"), identity="taskDefinition",
+        answer="taskDefinition", ref="taskDefinitionArn", attributes={"TaskDefinitionArn": "taskDefinitionArn"},
+    ),
+    "AWS::ElasticLoadBalancingV2::Listener": ApiResource(
+        service="elbv2", noun="Listener", verbs=("Create", "Modify", "Delete"), identity="ListenerArn",
+        answer="Listeners", attributes={"ListenerArn": "ListenerArn"},
+    ),
+    "AWS::ElasticLoadBalancingV2::ListenerRule": ListenerRule(
+        service="elbv2", noun="Rule", verbs=("Create", "Modify", "Delete"), identity="RuleArn",
+        answer="Rules", attributes={"RuleArn": "RuleArn"},
+    ),
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": Attributed(
+        service="elbv2", noun="LoadBalancer", identity="LoadBalancerArn", answer="LoadBalancers",
+        attributes={
+            "LoadBalancerArn": "LoadBalancerArn", "LoadBalancerName": "LoadBalancerName", "DNSName": "DNSName",
+            "CanonicalHostedZoneID": "CanonicalHostedZoneId",
+        },
+    ),
+    "AWS::ElasticLoadBalancingV2::TargetGroup": Attributed(
+        service="elbv2", noun="TargetGroup", verbs=("Create", "Modify", "Delete"), identity="TargetGroupArn",
+        answer="TargetGroups",
+        attributes={"TargetGroupArn": "TargetGroupArn", "TargetGroupName": "TargetGroupName"},
+    ),
+}  # fmt: skip

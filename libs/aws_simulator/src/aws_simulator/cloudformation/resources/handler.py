@@ -4,7 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from botocore import xform_name
@@ -60,7 +60,65 @@ class Handler(ABC):
         """Delete the resource. Types that nobody reads need not."""
 
     def is_stable(self, account: Account, made: Made) -> bool:
+        """Return whether the resource has reached its state, which a later call asks again if it has not."""
         return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiResource(Handler):
+    """A type that one service creates, updates and deletes with one operation each, such as `CreateListener`.
+
+    A request holds those properties that its operation takes, so a type names only what differs.
+
+    Args:
+        service: the boto3 client's name.
+        noun: what the names of the operations end in.
+        verbs: what they begin with, to create, update and delete; None where every change replaces the resource.
+        name: the property that names the resource. Ref returns the name; it is generated where a template has none.
+        identity: the member by which later requests name the resource; `name`, if there is one.
+        answer: the member of the answer to its creation that describes the resource.
+        ref: the member of that description that Ref returns; by default `identity`.
+        attributes: Fn::GetAtt's name to the member of that description.
+    """
+
+    service: str
+    noun: str
+    verbs: tuple[str, str | None, str] = ("Create", None, "Delete")
+    name: str | None = None
+    identity: str = ""
+    answer: str = ""
+    ref: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    def create(self, wanted: Wanted) -> Made:
+        named = {} if self.name is None else {self.name: wanted.name(self.name)}
+        answer = self._call(wanted.account, self.verbs[0], {**wanted.properties, **named})
+        described = answer[self.answer] if self.answer else {}
+        described = described[0] if isinstance(described, list) else described
+        made = Made(
+            physical_id=described[self.ref or self.identity] if self.name is None else named[self.name],
+            attributes={name: described[member] for name, member in self.attributes.items()},
+        )
+        self._complete(wanted, made)
+        return made
+
+    def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
+        if self.verbs[1] is not None:
+            self._call(wanted.account, self.verbs[1], {**wanted.properties, **self._identified(made)})
+        self._complete(wanted, made)
+        return made
+
+    def delete(self, account: Account, made: Made, properties: Json) -> None:
+        self._call(account, self.verbs[2], {**properties, **self._identified(made)})
+
+    def _identified(self, made: Made) -> dict[str, Any]:
+        return {self.name or self.identity: made.physical_id}
+
+    def _call(self, account: Account, verb: str, values: Json) -> Answer:
+        return call(account, self.service, f"{verb}{self.noun}", values)
+
+    def _complete(self, wanted: Wanted, made: Made) -> None:
+        """Write what takes an operation of its own, after the creation and after each update."""
 
 
 def call(account: Account, service: str, operation: str, values: Json) -> Answer:
@@ -98,6 +156,7 @@ def fitted(value: Any, shape: Any) -> Any:
 
 
 def text_of(value: Any) -> str:
+    """Return a template's value as the text that the API takes: documents as JSON."""
     match value:
         case bool():
             return str(value).lower()
@@ -165,6 +224,8 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 class Generic(Handler):
+    """Any other type: nothing is called, and its id and attributes look like AWS's."""
+
     def create(self, wanted: Wanted) -> Made:
         words = words_of(wanted)
         identity = IDS.get(wanted.type, "{name}").format_map(words)
@@ -174,9 +235,6 @@ class Generic(Handler):
             for key, text in formats.items()
         }
         return Made(physical_id=identity, attributes=attributes)
-
-    def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        return made
 
 
 def words_of(wanted: Wanted) -> Mapping[str, str]:

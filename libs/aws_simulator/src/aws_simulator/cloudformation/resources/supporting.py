@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from aws_simulator.account import Account
-from aws_simulator.cloudformation.resources.handler import Handler, Json, Made, Wanted, call, text_of
+from aws_simulator.cloudformation.resources.handler import ApiResource, Handler, Json, Made, Wanted, call, text_of
 from aws_simulator.iam import Iam
 from aws_simulator.secrets_and_parameters import SecretsManager, Ssm
 from aws_simulator.service import Refused
@@ -16,22 +18,21 @@ NOT_ATTRIBUTES: Final = ("QueueName", "Tags", "FifoQueue")
 
 
 class Parameter(Handler):
+    """A parameter of Parameter Store. A template cannot take over one that exists."""
+
     def create(self, wanted: Wanted) -> Made:
         name = wanted.name("Name")
         if name in wanted.account.service(Ssm).parameters:
             raise Refused("ParameterAlreadyExists", f"{name} already exists.")
-        self._put(wanted, name)
-        return Made(physical_id=name, attributes={"Value": str(wanted.properties["Value"])})
+        return self.update(wanted, Made(physical_id=name, attributes={}), {})
 
     def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        self._put(wanted, made.physical_id)
-        return Made(physical_id=made.physical_id, attributes={"Value": str(wanted.properties["Value"])})
+        value = wanted.properties["Value"]
+        wanted.account.service(Ssm).put(made.physical_id, text_of(value), wanted.properties["Type"])
+        return replace(made, attributes={"Value": str(value)})
 
     def delete(self, account: Account, made: Made, properties: Json) -> None:
         call(account, "ssm", "DeleteParameter", {"Name": made.physical_id})
-
-    def _put(self, wanted: Wanted, name: str) -> None:
-        wanted.account.service(Ssm).put(name, text_of(wanted.properties["Value"]), wanted.properties["Type"])
 
 
 class Secret(Handler):
@@ -73,29 +74,22 @@ def with_secrets(account: Account, text: str) -> str:
     return DYNAMIC_REFERENCE.sub(value, text)
 
 
-class Repository(Handler):
-    def create(self, wanted: Wanted) -> Made:
-        name = wanted.name("RepositoryName")
-        made = call(wanted.account, "ecr", "CreateRepository", {**wanted.properties, "repositoryName": name})
-        self._put_lifecycle(wanted, name)
-        arn, uri = made["repository"]["repositoryArn"], made["repository"]["repositoryUri"]
-        return Made(physical_id=name, attributes={"Arn": arn, "RepositoryUri": uri})
-
-    def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        self._put_lifecycle(wanted, made.physical_id)
-        return made
+class Repository(ApiResource):
+    """An ECR repository with its lifecycle policy."""
 
     def delete(self, account: Account, made: Made, properties: Json) -> None:
         values = {"repositoryName": made.physical_id, "force": properties.get("EmptyOnDelete", False)}
         call(account, "ecr", "DeleteRepository", values)
 
-    def _put_lifecycle(self, wanted: Wanted, name: str) -> None:
+    def _complete(self, wanted: Wanted, made: Made) -> None:
         policy = wanted.properties.get("LifecyclePolicy", {})
         if "LifecyclePolicyText" in policy:
-            call(wanted.account, "ecr", "PutLifecyclePolicy", {"repositoryName": name, **policy})
+            call(wanted.account, "ecr", "PutLifecyclePolicy", {"repositoryName": made.physical_id, **policy})
 
 
 class Queue(Handler):
+    """A queue. CloudFormation's properties are SQS's attributes, which SQS takes as text."""
+
     def create(self, wanted: Wanted) -> Made:
         name = wanted.name("QueueName")
         sqs = wanted.account.service(Sqs)
@@ -114,13 +108,16 @@ class Queue(Handler):
 
 
 def attributes_of(properties: Json) -> dict[str, str]:
+    """Return a queue's properties as SQS takes its attributes."""
     return {key: text_of(value) for key, value in properties.items() if key not in NOT_ATTRIBUTES}
 
 
 class QueuePolicy(Handler):
+    """The policy of each queue that it names."""
+
     def create(self, wanted: Wanted) -> Made:
-        self._set(wanted.account, wanted.properties, wanted.properties["PolicyDocument"])
-        return Made(physical_id=f"{wanted.stack}-{wanted.logical_id}", attributes={})
+        made = Made(physical_id=f"{wanted.stack}-{wanted.logical_id}", attributes={})
+        return self.update(wanted, made, {})
 
     def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
         self._set(wanted.account, wanted.properties, wanted.properties["PolicyDocument"])
@@ -135,44 +132,22 @@ class QueuePolicy(Handler):
             account.service(Sqs).set_queue_attributes({"QueueUrl": url, "Attributes": attributes})
 
 
-class Table(Handler):
-    def create(self, wanted: Wanted) -> Made:
-        name = wanted.name("TableName")
-        made = call(wanted.account, "dynamodb", "CreateTable", {**wanted.properties, "TableName": name})
-        return Made(physical_id=name, attributes={"Arn": made["TableDescription"]["TableArn"]})
-
-    def delete(self, account: Account, made: Made, properties: Json) -> None:
-        call(account, "dynamodb", "DeleteTable", {"TableName": made.physical_id})
-
-
 # Roles and policies, and the functions that a role is for.
 
 
-class Role(Handler):
-    def create(self, wanted: Wanted) -> Made:
-        name = wanted.name("RoleName")
-        trust = json.dumps(wanted.properties["AssumeRolePolicyDocument"])
-        path = wanted.properties.get("Path", "/")
-        values = {"RoleName": name, "AssumeRolePolicyDocument": trust, "Path": path}
-        made = call(wanted.account, "iam", "CreateRole", values)["Role"]
-        self._put(wanted, name)
-        return Made(physical_id=name, attributes={"Arn": made["Arn"], "RoleId": made["RoleId"]})
+class Role(ApiResource):
+    """A role with its managed and its inline policies."""
 
     def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        trust = json.dumps(wanted.properties["AssumeRolePolicyDocument"])
-        values = {"RoleName": made.physical_id, "PolicyDocument": trust}
+        values = {"RoleName": made.physical_id, "PolicyDocument": wanted.properties["AssumeRolePolicyDocument"]}
         call(wanted.account, "iam", "UpdateAssumeRolePolicy", values)
         role = wanted.account.service(Iam).find(made.physical_id)
         for policy in before.get("Policies", []):
             role.policies.pop(policy["PolicyName"], None)
-        self._put(wanted, made.physical_id)
-        return made
+        return super().update(wanted, made, before)
 
-    def delete(self, account: Account, made: Made, properties: Json) -> None:
-        call(account, "iam", "DeleteRole", {"RoleName": made.physical_id})
-
-    def _put(self, wanted: Wanted, name: str) -> None:
-        role = wanted.account.service(Iam).find(name)
+    def _complete(self, wanted: Wanted, made: Made) -> None:
+        role = wanted.account.service(Iam).find(made.physical_id)
         role.managed = list(wanted.properties.get("ManagedPolicyArns", []))
         role.policies |= {one["PolicyName"]: one["PolicyDocument"] for one in wanted.properties.get("Policies", [])}
 
@@ -215,35 +190,25 @@ class Function(Handler):
 # CloudWatch's alarms and dashboards, and log groups.
 
 
-class Alarm(Handler):
-    def create(self, wanted: Wanted) -> Made:
-        name = wanted.name("AlarmName")
-        call(wanted.account, "cloudwatch", "PutMetricAlarm", {**wanted.properties, "AlarmName": name})
-        return Made(physical_id=name, attributes={"Arn": wanted.account.arn("cloudwatch", f"alarm:{name}")})
-
-    def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        call(wanted.account, "cloudwatch", "PutMetricAlarm", {**wanted.properties, "AlarmName": made.physical_id})
-        return made
+class Dashboard(ApiResource):
+    """One operation creates and updates it, and another deletes several by their names."""
 
     def delete(self, account: Account, made: Made, properties: Json) -> None:
-        call(account, "cloudwatch", "DeleteAlarms", {"AlarmNames": [made.physical_id]})
+        plural = f"{str(self.name).removesuffix('Name')}s"
+        call(account, "cloudwatch", f"Delete{plural}", {f"{self.name}s": [made.physical_id]})
 
 
-class Dashboard(Handler):
+class Alarm(Dashboard):
+    """Written and deleted as a dashboard is; it has an ARN, too."""
+
     def create(self, wanted: Wanted) -> Made:
-        name = wanted.name("DashboardName")
-        call(wanted.account, "cloudwatch", "PutDashboard", {**wanted.properties, "DashboardName": name})
-        return Made(physical_id=name, attributes={})
-
-    def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
-        call(wanted.account, "cloudwatch", "PutDashboard", {**wanted.properties, "DashboardName": made.physical_id})
-        return made
-
-    def delete(self, account: Account, made: Made, properties: Json) -> None:
-        call(account, "cloudwatch", "DeleteDashboards", {"DashboardNames": [made.physical_id]})
+        made = super().create(wanted)
+        return replace(made, attributes={"Arn": wanted.account.arn("cloudwatch", f"alarm:{made.physical_id}")})
 
 
 class LogGroup(Handler):
+    """A log group with its retention. Its tags are left out: CreateLogGroup takes them in another form."""
+
     def create(self, wanted: Wanted) -> Made:
         name = wanted.name("LogGroupName")
         call(wanted.account, "logs", "CreateLogGroup", {"logGroupName": name})
@@ -261,3 +226,30 @@ class LogGroup(Handler):
         if "RetentionInDays" in wanted.properties:
             values = {"logGroupName": name, "retentionInDays": wanted.properties["RetentionInDays"]}
             call(wanted.account, "logs", "PutRetentionPolicy", values)
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "AWS::CloudWatch::Alarm": Alarm(
+        service="cloudwatch", noun="MetricAlarm", verbs=("Put", "Put", ""), name="AlarmName"
+    ),
+    "AWS::CloudWatch::Dashboard": Dashboard(
+        service="cloudwatch", noun="Dashboard", verbs=("Put", "Put", ""), name="DashboardName"
+    ),
+    "AWS::DynamoDB::Table": ApiResource(
+        service="dynamodb", noun="Table", name="TableName", answer="TableDescription", attributes={"Arn": "TableArn"}
+    ),
+    "AWS::ECR::Repository": Repository(
+        service="ecr", noun="Repository", name="RepositoryName",
+        answer="repository", attributes={"Arn": "repositoryArn", "RepositoryUri": "repositoryUri"},
+    ),
+    "AWS::IAM::Policy": Policy(),
+    "AWS::IAM::Role": Role(
+        service="iam", noun="Role", name="RoleName", answer="Role", attributes={"Arn": "Arn", "RoleId": "RoleId"}
+    ),
+    "AWS::Lambda::Function": Function(),
+    "AWS::Logs::LogGroup": LogGroup(),
+    "AWS::SQS::Queue": Queue(),
+    "AWS::SQS::QueuePolicy": QueuePolicy(),
+    "AWS::SSM::Parameter": Parameter(),
+    "AWS::SecretsManager::Secret": Secret(),
+}  # fmt: skip
