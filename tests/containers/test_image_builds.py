@@ -10,6 +10,7 @@ import pytest
 from tests.containers.conftest import Image
 from tests.support.containers import build_image, docker
 
+
 def layers(image: str) -> list[str]:
     """Digests of the layers' content."""
     found: list[str] = json.loads(docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", image))
