@@ -31,7 +31,7 @@ from benchmarks.load import requests_per_second
 from benchmarks.table import Row
 from local_aws.processes import free_port
 from local_aws.servers.postgres import PostgresServer
-from orders import model
+from orders import statements
 from platform_sdk.runtime.database.migrate import migrate
 from platform_sdk.runtime.http import idempotency
 from platform_sdk.runtime.messaging import outbox
@@ -118,15 +118,17 @@ async def _raw_per_second(url: str) -> float:
 
 async def _place(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", user_id: UUID, order_id: UUID) -> None:
     scope, key = f"{user_id} POST /orders", str(order_id)
-    await connection.fetchval(idempotency._CLAIM, scope, key, b"\0" * 32)
+    await connection.fetchval(idempotency._CLAIM.sql, scope, key, b"\0" * 32)
     skus, quantities = [item["sku"] for item in ITEMS], [item["quantity"] for item in ITEMS]
     lifetime = timedelta(minutes=15)
-    await connection.fetchrow(model._PLACE, order_id, user_id, None, None, None, lifetime, skus, quantities)
+    await connection.fetchrow(
+        statements.PLACE_ORDER.sql, order_id, user_id, None, None, None, lifetime, skus, quantities
+    )
     payload = orjson.dumps({"order_id": order_id, "user_id": user_id, "items": ITEMS}).decode()
     await connection.execute(
-        outbox._INSERT, [uuid4()], [str(order_id)], [1], ["order.placed"], [1], [payload], ['{"source": "orders"}']
+        outbox.INSERT.sql, [uuid4()], [str(order_id)], [1], ["order.placed"], [1], [payload], ['{"source": "orders"}']
     )
-    await connection.execute(idempotency._COMPLETE, scope, key, 202, b"x" * 700, "{}")
+    await connection.execute(idempotency._COMPLETE.sql, 202, b"x" * 700, "{}", scope, key)
 
 
 async def _placed_per_second(endpoint: Endpoint, key: Ed25519PrivateKey) -> float:

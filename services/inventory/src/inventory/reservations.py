@@ -1,4 +1,4 @@
-"""Reservations: stock that is held, sold and returned for an order; values and SQL.
+"""Reservations: stock that is held, sold and returned for an order; values and functions.
 
     held ─▶ committed ─▶ returned          rejected (order.placed could not be served)
     held ─▶ released                       released without lines: the order ended before order.placed arrived
@@ -9,12 +9,13 @@ duplicate and reordered messages are harmless.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from inventory import statements
 from inventory.model import MovementKind, StockLevel
 from platform_sdk.runtime.database.unit_of_work import Reader, UnitOfWork
 from platform_sdk.runtime.messaging.messages import new_id
@@ -120,99 +121,6 @@ class Moved:
     skus: tuple[str, ...]
 
 
-# One round trip while a hot stock row is locked. `locked` filters before it locks, so an order that cannot be served
-# never waits, and PostgreSQL filters again after a wait, on the current row. `deal` has its one row only if
-# every SKU passed and all have one currency, the wanted one; without it nothing below happens.
-_RESERVE = """
-WITH claim AS (
-    INSERT INTO reservations (reservation_id, order_id, status, expires_at) VALUES ($1, $2, 'held', now() + $3)
-    ON CONFLICT (order_id) DO NOTHING
-    RETURNING reservation_id, order_id, expires_at
-), wanted AS (
-    SELECT sku, quantity FROM claim, unnest($4::text[], $5::bigint[]) AS wanted (sku, quantity)
-), locked AS MATERIALIZED (
-    SELECT stock.sku, wanted.quantity, items.price, items.currency
-    FROM wanted JOIN stock ON stock.sku = wanted.sku JOIN items ON items.sku = stock.sku
-    WHERE stock.available >= wanted.quantity AND stock.archived_at IS NULL
-    ORDER BY stock.sku FOR NO KEY UPDATE OF stock
-), deal AS (
-    SELECT currency FROM locked GROUP BY currency
-    HAVING count(*) = cardinality($4::text[]) AND currency = coalesce($6::text, currency)
-), taken AS (
-    UPDATE stock SET available = available - locked.quantity, reserved = reserved + locked.quantity,
-                     version = version + 1
-    FROM locked, deal WHERE stock.sku = locked.sku
-    RETURNING stock.sku, locked.quantity, locked.price AS unit_price, locked.currency, available, version
-), lines AS (
-    INSERT INTO reservation_lines (reservation_id, sku, quantity, unit_price, currency)
-    SELECT reservation_id, sku, quantity, unit_price, currency FROM claim, taken
-), ledger AS (
-    INSERT INTO stock_movements (sku, kind, delta_available, delta_reserved, order_id)
-    SELECT sku, 'reserve', -quantity, quantity, order_id FROM claim, taken
-)
-SELECT claim.reservation_id, claim.expires_at, taken.* FROM claim LEFT JOIN taken ON true ORDER BY taken.sku
-"""
-
-# Several reservations may share a SKU (the sweeper moves a batch): a stock row changes once, by the sum.
-_MOVE = """
-WITH moved AS (
-    UPDATE reservations SET status = $3, reason = coalesce($5, reason), version = version + 1, updated_at = now()
-    WHERE order_id = ANY($1::uuid[]) AND status = $2
-    RETURNING reservation_id, order_id, version
-), lines AS (
-    SELECT moved.reservation_id, order_id, sku, quantity FROM moved JOIN reservation_lines USING (reservation_id)
-), sums AS (
-    SELECT sku, sum(quantity)::bigint AS quantity FROM lines GROUP BY sku
-), locked AS MATERIALIZED (
-    SELECT stock.sku, sums.quantity FROM sums JOIN stock ON stock.sku = sums.sku
-    ORDER BY stock.sku FOR NO KEY UPDATE OF stock
-), stocked AS (
-    UPDATE stock SET available = available + $6 * locked.quantity, reserved = reserved + $7 * locked.quantity,
-                     sold = sold + $8 * locked.quantity, version = version + 1
-    FROM locked WHERE stock.sku = locked.sku
-), ledger AS (
-    INSERT INTO stock_movements (sku, kind, delta_available, delta_reserved, delta_sold, order_id, reason)
-    SELECT sku, $4, $6 * quantity, $7 * quantity, $8 * quantity, order_id, $5 FROM lines
-)
-SELECT reservation_id, order_id, version,
-       array(SELECT sku FROM lines WHERE lines.reservation_id = moved.reservation_id) AS skus
-FROM moved ORDER BY reservation_id
-"""
-
-_OFFERS = """
-SELECT wanted.sku, wanted.quantity AS requested, coalesce(stock.available, 0) AS available, items.currency
-FROM unnest($1::text[], $2::bigint[]) AS wanted (sku, quantity)
-LEFT JOIN stock ON stock.sku = wanted.sku AND stock.archived_at IS NULL
-LEFT JOIN items ON items.sku = stock.sku
-ORDER BY wanted.sku
-"""
-
-_REJECT = "UPDATE reservations SET status = 'rejected', reason = $2 WHERE reservation_id = $1"
-
-_INSERT_TOMBSTONE = """
-INSERT INTO reservations (reservation_id, order_id, status, reason, expires_at) VALUES ($1, $2, 'released', $3, now())
-ON CONFLICT (order_id) DO NOTHING
-"""
-
-_LOCK_STATUS = "SELECT status FROM reservations WHERE order_id = $1 FOR UPDATE"
-
-# Skip a hold that another sweeper or a commit has locked.
-_EXPIRED_HOLDS = """
-SELECT order_id FROM reservations WHERE status = 'held' AND expires_at <= now()
-ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
-"""
-
-_FETCH = """
-SELECT reservation_id, order_id, status, reason, version, expires_at, created_at, updated_at,
-       array_agg(sku ORDER BY sku) FILTER (WHERE sku IS NOT NULL) AS skus,
-       array_agg(quantity ORDER BY sku) AS quantities,
-       array_agg(unit_price ORDER BY sku) AS unit_prices,
-       min(currency) AS currency
-FROM reservations LEFT JOIN reservation_lines USING (reservation_id)
-WHERE reservation_id = $1 OR order_id = $2 GROUP BY reservation_id
-"""
-
-
 async def reserve(
     uow: UnitOfWork, order_id: UUID, quantities: Mapping[str, int], *, currency: str | None, hold: timedelta
 ) -> Hold | NothingTaken | None:
@@ -222,8 +130,15 @@ async def reserve(
         None if the order already has a reservation, in any state.
     """
     skus = sorted(quantities)
-    amounts = [quantities[sku] for sku in skus]
-    rows = await uow.fetch(_RESERVE, new_id(), order_id, hold, skus, amounts, currency)
+    rows = await uow.fetch(
+        statements.RESERVE,
+        reservation_id=new_id(),
+        order_id=order_id,
+        hold=hold,
+        skus=skus,
+        quantities=[quantities[sku] for sku in skus],
+        currency=currency,
+    )
     if not rows:
         return None
     if rows[0]["sku"] is None:
@@ -242,23 +157,20 @@ async def reserve(
 
 async def offers(reader: Reader, quantities: Mapping[str, int]) -> list[Offer]:
     """Return what the catalogue has of each wanted SKU, as of now."""
-    rows = await reader.fetch(_OFFERS, list(quantities), list(quantities.values()))
+    rows = await reader.fetch(statements.OFFERS, skus=list(quantities), quantities=list(quantities.values()))
     return [Offer(**dict(row)) for row in rows]
 
 
 async def reject(uow: UnitOfWork, reservation_id: UUID, reason: str) -> None:
     """Record the rejection, so that a duplicate of the order is not reserved later."""
-    await uow.execute(_REJECT, reservation_id, reason)
+    await uow.execute(statements.REJECT, reservation_id=reservation_id, reason=reason)
 
 
 async def move(
     uow: UnitOfWork, transition: Transition, order_ids: Sequence[UUID], *, reason: str | None = None
 ) -> list[Moved]:
     """Move reservations in the transition's source state, and their stock. Skip the others."""
-    step = transition
-    rows = await uow.fetch(
-        _MOVE, order_ids, step.source, step.target, step.kind, reason, step.available, step.reserved, step.sold
-    )
+    rows = await uow.fetch(statements.MOVE, order_ids=order_ids, reason=reason, **asdict(transition))
     return [
         Moved(
             reservation_id=row["reservation_id"],
@@ -273,25 +185,27 @@ async def move(
 async def insert_tombstone(uow: UnitOfWork, order_id: UUID, reason: str) -> UUID | None:
     """Block an order without a reservation from ever getting one. Return None if it has one, unchanged."""
     reservation_id = new_id()
-    inserted = await uow.execute(_INSERT_TOMBSTONE, reservation_id, order_id, reason)
+    inserted = await uow.execute(
+        statements.INSERT_TOMBSTONE, reservation_id=reservation_id, order_id=order_id, reason=reason
+    )
     return reservation_id if inserted == "INSERT 0 1" else None
 
 
 async def lock_status(uow: UnitOfWork, order_id: UUID) -> Status:
     """Lock the order's reservation until the unit of work ends. Return its state."""
-    return Status(await uow.fetch_value(_LOCK_STATUS, order_id))
+    return Status(await uow.fetch_value(statements.LOCK_STATUS, order_id=order_id))
 
 
 async def lock_expired_holds(uow: UnitOfWork, *, limit: int) -> list[UUID]:
     """Return the orders whose holds have expired, locked."""
-    return [row["order_id"] for row in await uow.fetch(_EXPIRED_HOLDS, limit)]
+    return [row["order_id"] for row in await uow.fetch(statements.EXPIRED_HOLDS, limit=limit)]
 
 
 async def fetch_reservation(
     reader: Reader, *, reservation_id: UUID | None = None, order_id: UUID | None = None
 ) -> Reservation | None:
     """Return the reservation with that id, or of that order."""
-    row = await reader.fetch_row(_FETCH, reservation_id, order_id)
+    row = await reader.fetch_row(statements.FETCH_RESERVATION, reservation_id=reservation_id, order_id=order_id)
     if row is None:
         return None
     columns = dict(row)

@@ -1,15 +1,16 @@
-"""Users and their addresses: the values, and the SQL that reads and writes them. Below use_cases, above the database.
+"""Users and their addresses: the values, and the functions that read and write them. Below use_cases.
 
-Sessions and failed log-ins are in sessions.py. Every statement about an owned row checks the owner: another user's row
+Sessions and failed log-ins are in sessions.py. Every function about an owned row takes the owner: another user's row
 is not found.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
 
 from platform_sdk.runtime.database.unit_of_work import Reader, Record, UnitOfWork
+from users import statements
 
 Role: TypeAlias = Literal["customer", "admin", "service"]
 
@@ -78,67 +79,32 @@ async def insert_user(
 ) -> User | None:
     """Add a user; None if the email address is taken, also by a transaction that commits meanwhile."""
     row = await uow.fetch_row(
-        """
-        INSERT INTO users (id, email, name, password_hash, role) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (email) DO NOTHING
-        RETURNING id, email, name, role, disabled, version, created_at, updated_at
-        """,
-        user_id,
-        email,
-        name,
-        password_hash,
-        role,
+        statements.INSERT_USER, id=user_id, email=email, name=name, password_hash=password_hash, role=role
     )
     return _user(row) if row else None
 
 
 async def find_user(reader: Reader, user_id: UUID) -> User | None:
-    row = await reader.fetch_row(
-        "SELECT id, email, name, role, disabled, version, created_at, updated_at FROM users WHERE id = $1", user_id
-    )
+    row = await reader.fetch_row(statements.FIND_USER, user_id=user_id)
     return _user(row) if row else None
 
 
 async def lock_user(uow: UnitOfWork, user_id: UUID) -> User | None:
     """Lock the user until the transaction ends."""
-    row = await uow.fetch_row(
-        """
-        SELECT id, email, name, role, disabled, version, created_at, updated_at FROM users WHERE id = $1
-        FOR NO KEY UPDATE
-        """,
-        user_id,
-    )
+    row = await uow.fetch_row(statements.LOCK_USER, user_id=user_id)
     return _user(row) if row else None
 
 
 async def list_users(reader: Reader, *, query: str | None, after: UUID | None, limit: int) -> list[User]:
     """Return users by id, which is by time of sign-up; `query` is a part of the email address or the name."""
-    rows = await reader.fetch(
-        """
-        SELECT id, email, name, role, disabled, version, created_at, updated_at FROM users
-        WHERE ($1::uuid IS NULL OR id > $1)
-          AND ($2::text IS NULL OR strpos(email, lower($2)) > 0 OR strpos(lower(name), lower($2)) > 0)
-        ORDER BY id LIMIT $3
-        """,
-        after,
-        query,
-        limit,
-    )
+    rows = await reader.fetch(statements.LIST_USERS, after=after, query=query, limit=limit)
     return [_user(row) for row in rows]
 
 
 async def update_user(uow: UnitOfWork, user: User) -> User:
     """Write name, role and disabled of a locked user, as the next version."""
     row = await uow.fetch_row(
-        """
-        UPDATE users SET name = $2, role = $3, disabled = $4, version = version + 1, updated_at = now()
-        WHERE id = $1
-        RETURNING id, email, name, role, disabled, version, created_at, updated_at
-        """,
-        user.id,
-        user.name,
-        user.role,
-        user.disabled,
+        statements.UPDATE_USER, user_id=user.id, name=user.name, role=user.role, disabled=user.disabled
     )
     assert row is not None, "the user is locked"
     return _user(row)
@@ -147,120 +113,59 @@ async def update_user(uow: UnitOfWork, user: User) -> User:
 async def replace_password(uow: UnitOfWork, user_id: UUID, *, old: Password, new_hash: str) -> bool:
     """Replace the password. Return False if it is no longer the one that was checked."""
     done = await uow.execute(
-        """
-        UPDATE users SET password_hash = $3, password_version = password_version + 1, updated_at = now()
-        WHERE id = $1 AND password_version = $2
-        """,
-        user_id,
-        old.version,
-        new_hash,
+        statements.REPLACE_PASSWORD, user_id=user_id, old_version=old.version, password_hash=new_hash
     )
     return done == "UPDATE 1"
 
 
 async def rehash_password(uow: UnitOfWork, user_id: UUID, *, old: Password, new_hash: str) -> None:
     """Store another hash of the same password, unless the password has been changed meanwhile."""
-    await uow.execute(
-        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_version = $2", user_id, old.version, new_hash
-    )
+    await uow.execute(statements.REHASH_PASSWORD, user_id=user_id, old_version=old.version, password_hash=new_hash)
 
 
 async def delete_user(uow: UnitOfWork, user_id: UUID) -> int | None:
     """Remove the user with sessions and addresses; returns the last version, None if there is no such user."""
-    version: int | None = await uow.fetch_value("DELETE FROM users WHERE id = $1 RETURNING version", user_id)
+    version: int | None = await uow.fetch_value(statements.DELETE_USER, user_id=user_id)
     return version
 
 
 async def list_addresses(reader: Reader, user_id: UUID) -> list[Address]:
-    rows = await reader.fetch(
-        """
-        SELECT id, label, recipient, line1, line2, city, region, postal_code, country, version, created_at, updated_at
-        FROM addresses WHERE user_id = $1 ORDER BY id
-        """,
-        user_id,
-    )
-    return [_address(row) for row in rows]
+    return [_address(row) for row in await reader.fetch(statements.LIST_ADDRESSES, user_id=user_id)]
 
 
 async def find_address(reader: Reader, user_id: UUID, address_id: UUID) -> Address | None:
-    row = await reader.fetch_row(
-        """
-        SELECT id, label, recipient, line1, line2, city, region, postal_code, country, version, created_at, updated_at
-        FROM addresses WHERE user_id = $1 AND id = $2
-        """,
-        user_id,
-        address_id,
-    )
+    row = await reader.fetch_row(statements.FIND_ADDRESS, user_id=user_id, id=address_id)
     return _address(row) if row else None
 
 
 async def lock_address(uow: UnitOfWork, user_id: UUID, address_id: UUID) -> Address | None:
     """Lock the user's address until the transaction ends."""
-    row = await uow.fetch_row(
-        """
-        SELECT id, label, recipient, line1, line2, city, region, postal_code, country, version, created_at, updated_at
-        FROM addresses WHERE user_id = $1 AND id = $2 FOR NO KEY UPDATE
-        """,
-        user_id,
-        address_id,
-    )
+    row = await uow.fetch_row(statements.LOCK_ADDRESS, user_id=user_id, id=address_id)
     return _address(row) if row else None
 
 
 async def count_addresses(reader: Reader, user_id: UUID) -> int:
-    count: int = await reader.fetch_value("SELECT count(*) FROM addresses WHERE user_id = $1", user_id)
+    count: int = await reader.fetch_value(statements.COUNT_ADDRESSES, user_id=user_id)
     return count
 
 
 async def insert_address(uow: UnitOfWork, user_id: UUID, address_id: UUID, content: PostalAddress) -> Address:
-    row = await uow.fetch_row(
-        """
-        INSERT INTO addresses (user_id, id, label, recipient, line1, line2, city, region, postal_code, country)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-        RETURNING id, label, recipient, line1, line2, city, region, postal_code, country,
-                  version, created_at, updated_at
-        """,
-        user_id,
-        address_id,
-        *_values(content),
-    )
+    row = await uow.fetch_row(statements.INSERT_ADDRESS, user_id=user_id, id=address_id, **_values(content))
     assert row is not None, "INSERT … RETURNING gives a row"
     return _address(row)
 
 
 async def update_address(uow: UnitOfWork, user_id: UUID, address_id: UUID, content: PostalAddress) -> Address:
     """Write the content of a locked address, as the next version."""
-    row = await uow.fetch_row(
-        """
-        UPDATE addresses SET label = $3, recipient = $4, line1 = $5, line2 = $6, city = $7, region = $8,
-               postal_code = $9, country = $10, version = version + 1, updated_at = now()
-        WHERE user_id = $1 AND id = $2
-        RETURNING id, label, recipient, line1, line2, city, region, postal_code, country,
-                  version, created_at, updated_at
-        """,
-        user_id,
-        address_id,
-        *_values(content),
-    )
+    row = await uow.fetch_row(statements.UPDATE_ADDRESS, user_id=user_id, id=address_id, **_values(content))
     assert row is not None, "the address is locked"
     return _address(row)
 
 
-def _values(content: PostalAddress) -> tuple[str | None, ...]:
-    """Return the content in the order in which the statements above number it."""
-    return (
-        content.label,
-        content.recipient,
-        content.line1,
-        content.line2,
-        content.city,
-        content.region,
-        content.postal_code,
-        content.country,
-    )
+def _values(content: PostalAddress) -> dict[str, str | None]:
+    return {field.name: getattr(content, field.name) for field in fields(PostalAddress)}
 
 
 async def delete_address(uow: UnitOfWork, user_id: UUID, address_id: UUID) -> bool:
     """Delete an address. Return whether the user had it."""
-    done = await uow.execute("DELETE FROM addresses WHERE user_id = $1 AND id = $2", user_id, address_id)
-    return done == "DELETE 1"
+    return await uow.execute(statements.DELETE_ADDRESS, user_id=user_id, id=address_id) == "DELETE 1"

@@ -13,7 +13,11 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from sqlalchemy import bindparam, func, select
+
 from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.statements import Statement, compile_statement
+from platform_sdk.runtime.database.tables import outbox
 from platform_sdk.runtime.database.unit_of_work import Record
 from platform_sdk.runtime.messaging.inbox import Dispatcher, Handler
 from platform_sdk.runtime.messaging.messages import Event, Message, encode_message, new_id
@@ -21,9 +25,14 @@ from platform_sdk.runtime.messaging.sqs import ReceivedMessage
 
 E = TypeVar("E", bound=Event)
 
-_OUTBOX: Final = """
-    SELECT id, type, version, aggregate_id, aggregate_version, payload, headers FROM outbox WHERE seq > $1 ORDER BY seq
-"""
+_PUBLISHED: Final = compile_statement(
+    "find_published",
+    select(*(outbox.c[name] for name in ("id", "type", "version", "aggregate_id", "aggregate_version")))
+    .add_columns(outbox.c.payload.label("data"), outbox.c.headers)
+    .where(outbox.c.seq > bindparam("after_seq"))
+    .order_by(outbox.c.seq),
+)
+_LAST_SEQ: Final = compile_statement("last_seq", select(func.coalesce(func.max(outbox.c.seq), 0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +80,10 @@ class HandlerHarness:
         self._dispatcher = Dispatcher(database, consumer, handlers)
         self._last: list[ReceivedMessage] = []
 
-    async def given(self, sql: str, *arguments: object) -> None:
+    async def given(self, statement: Statement | str, /, *arguments: object, **parameters: object) -> None:
         """Prepare rows."""
         async with self._database.unit_of_work() as uow:
-            await uow.execute(sql, *arguments)
+            await uow.execute(statement, *arguments, **parameters)
 
     async def when(
         self,
@@ -104,15 +113,15 @@ class HandlerHarness:
         """Deliver a duplicate of the last message, or of the one so many before (late, and so out of order)."""
         return await self._deliver(self._last[-back])
 
-    async def rows(self, sql: str, *arguments: object) -> list[Record]:
+    async def rows(self, statement: Statement | str, /, *arguments: object, **parameters: object) -> list[Record]:
         """Return what is in the database now."""
         async with self._database.reader() as reader:
-            return await reader.fetch(sql, *arguments)
+            return await reader.fetch(statement, *arguments, **parameters)
 
     async def _deliver(self, received: ReceivedMessage) -> RecordedEvents:
         self._last.append(received)
         async with self._database.reader() as reader:
-            before = await reader.fetch_value("SELECT coalesce(max(seq), 0) FROM outbox")
+            before = await reader.fetch_value(_LAST_SEQ)
         await self._dispatcher.handle([self._dispatcher.prepare(received)])
         return await recorded_events(self._database, after_seq=before)
 
@@ -120,16 +129,5 @@ class HandlerHarness:
 async def recorded_events(database: Database, *, after_seq: int = 0) -> RecordedEvents:
     """Return what is in the outbox; for tests of routes and use cases, in a process without a relay."""
     async with database.reader() as reader:
-        rows = await reader.fetch(_OUTBOX, after_seq)
-    return RecordedEvents(
-        RecordedEvent(
-            id=row["id"],
-            type=row["type"],
-            version=row["version"],
-            aggregate_id=row["aggregate_id"],
-            aggregate_version=row["aggregate_version"],
-            data=row["payload"],
-            headers=row["headers"],
-        )
-        for row in rows
-    )
+        rows = await reader.fetch(_PUBLISHED, after_seq=after_seq)
+    return RecordedEvents(RecordedEvent(**dict(row)) for row in rows)

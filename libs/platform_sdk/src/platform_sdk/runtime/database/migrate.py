@@ -4,6 +4,9 @@ On the command line: `python -m platform_sdk.runtime.database.migrate orders`. A
 `migrations/versions/NNNN_*.py` (Alembic) and nothing else: no env.py, no alembic.ini. The version table lives in the
 service's schema, which has the role's name. When there is nothing to do, neither Alembic nor SQLAlchemy is imported:
 that is the usual case, and it takes a fifth of the time.
+
+Migrations contain the SQL of their day and never import a service's `tables.py`, which changes after them. A test
+compares the two: `missing_operations` must return nothing for a migrated database.
 """
 
 import ast
@@ -26,6 +29,8 @@ from platform_sdk.runtime.database.pool import ssl_context
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as SqlAlchemyConnection
+    from sqlalchemy import MetaData
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 _VERSION_TABLE: Final = "alembic_version"
 
@@ -166,17 +171,10 @@ async def _current_revisions(connection: "asyncpg.Connection[asyncpg.Record]", s
 
 async def _upgrade(database_url: str, password: str | None, migrations: Path, schema: str) -> tuple[str, ...]:
     from sqlalchemy.exc import DBAPIError
-    from sqlalchemy.ext.asyncio import create_async_engine
-    from sqlalchemy.pool import NullPool
 
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=lambda: _connect(database_url, password, lock_timeout_seconds=_DDL_LOCK_TIMEOUT_SECONDS),
-        poolclass=NullPool,
-    )
     applied: list[str] = []
     try:
-        async with engine.connect() as connection:
+        async with _sqlalchemy_connection(database_url, password) as connection:
             await connection.run_sync(_run_alembic, migrations, schema, applied)
     except DBAPIError as error:
         raise MigrationFailed(
@@ -185,6 +183,20 @@ async def _upgrade(database_url: str, password: str | None, migrations: Path, sc
             hint="the failing migration is rolled back: correct it and run this again",
         ) from error
     return tuple(applied)
+
+
+@asynccontextmanager
+async def _sqlalchemy_connection(database_url: str, password: str | None) -> "AsyncIterator[AsyncConnection]":
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda: _connect(database_url, password, lock_timeout_seconds=_DDL_LOCK_TIMEOUT_SECONDS),
+        poolclass=NullPool,
+    )
+    async with engine.connect() as connection:
+        yield connection
 
 
 def _run_alembic(connection: "SqlAlchemyConnection", migrations: Path, schema: str, applied: list[str]) -> None:
@@ -212,6 +224,27 @@ def _run_alembic(connection: "SqlAlchemyConnection", migrations: Path, schema: s
         )
         with environment.begin_transaction():
             environment.run_migrations()
+
+
+async def missing_operations(database_url: str, password: str | None, *metadata: "MetaData") -> str:
+    """Return the body of the migration that would bring the role's schema to `metadata`; "" if there is no difference.
+
+    As `alembic check`, which also compares types, server defaults, indexes and keys, and no CHECK constraints.
+
+    Raises:
+        MigrationFailed: the database is away.
+    """
+    async with _sqlalchemy_connection(database_url, password) as connection:
+        return await connection.run_sync(_autogenerate, metadata)
+
+
+def _autogenerate(connection: "SqlAlchemyConnection", metadata: "Sequence[MetaData]") -> str:
+    from alembic.autogenerate import produce_migrations, render_python_code
+    from alembic.runtime.migration import MigrationContext
+
+    options = {"version_table": _VERSION_TABLE, "compare_type": True, "compare_server_default": True}
+    operations = produce_migrations(MigrationContext.configure(connection, opts=options), list(metadata)).upgrade_ops
+    return "" if operations is None or operations.is_empty() else render_python_code(operations)
 
 
 def main(arguments: Sequence[str]) -> int:

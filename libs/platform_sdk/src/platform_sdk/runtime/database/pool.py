@@ -1,6 +1,6 @@
 """The pool of connections to the service's own schema: `Database`, with `unit_of_work` and `reader`.
 
-asyncpg and plain SQL: SQLAlchemy would cost every process its import, and every transaction CPU (decision 0007).
+asyncpg runs the statements that statements.py compiled at import, without SQLAlchemy's engine (decision 0023).
 Connections trust the certificate authorities of Amazon RDS, or those that the URL names: libpq and asyncpg would look
 for them in the user's home, where a task has none. Production's URLs say sslmode=verify-full.
 """

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import asyncpg
 
+from platform_sdk.runtime.database.statements import Statement, sql_and_arguments
 from platform_sdk.runtime.messaging import outbox
 from platform_sdk.runtime.messaging.messages import Event, new_id
 from platform_sdk.runtime.process.settings import crash_point
@@ -76,28 +77,37 @@ class Reader:
     def __init__(self, pool: "PoolOfConnections") -> None:
         self._pool = pool
 
-    async def fetch(self, sql: str, *arguments: object) -> list[Record]:
+    async def fetch(self, statement: Statement | str, /, *arguments: object, **parameters: object) -> list[Record]:
         """Return all rows.
 
+        Args:
+            statement: compiled once (statements.py); or SQL in a string, for tests and for commands without values.
+            arguments: the values of `$1`, `$2` … of SQL in a string.
+            parameters: the values of a statement's parameters, by name.
+
         Raises:
+            TypeError: the values are not those that the statement takes.
             DatabaseUnavailable: there is no connection, or it was lost.
             asyncpg.PostgresError: the statement failed.
         """
-        return await self._run(lambda connection: connection.fetch(sql, *arguments))
+        sql, values = sql_and_arguments(statement, arguments, parameters)
+        return await self._run(lambda connection: connection.fetch(sql, *values))
 
-    async def fetch_row(self, sql: str, *arguments: object) -> Record | None:
+    async def fetch_row(self, statement: Statement | str, /, *arguments: object, **parameters: object) -> Record | None:
         """Return the first row, or None. Raises as `fetch`."""
-        return await self._run(lambda connection: connection.fetchrow(sql, *arguments))
+        sql, values = sql_and_arguments(statement, arguments, parameters)
+        return await self._run(lambda connection: connection.fetchrow(sql, *values))
 
-    async def fetch_value(self, sql: str, *arguments: object) -> Any:
+    async def fetch_value(self, statement: Statement | str, /, *arguments: object, **parameters: object) -> Any:
         """Return the first column of the first row, or None. Raises as `fetch`."""
-        return await self._run(lambda connection: connection.fetchval(sql, *arguments))
+        sql, values = sql_and_arguments(statement, arguments, parameters)
+        return await self._run(lambda connection: connection.fetchval(sql, *values))
 
-    async def _run(self, statement: "Callable[[Connection], Awaitable[Result]]") -> "Result":
+    async def _run(self, call: "Callable[[Connection], Awaitable[Result]]") -> "Result":
         with connection_errors:
             connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
             try:
-                return await statement(connection)
+                return await call(connection)
             finally:
                 await self._pool.release(connection)
 
@@ -128,9 +138,10 @@ class UnitOfWork(Reader):
         self._savepoints = 0
         self._ended = False
 
-    async def execute(self, sql: str, *arguments: object) -> str:
+    async def execute(self, statement: Statement | str, /, *arguments: object, **parameters: object) -> str:
         """Run a statement; returns its command tag, for example `UPDATE 1`. Raises as `fetch`."""
-        return await self._run(lambda connection: connection.execute(sql, *arguments))
+        sql, values = sql_and_arguments(statement, arguments, parameters)
+        return await self._run(lambda connection: connection.execute(sql, *values))
 
     def publish(self, event: Event, *, aggregate_id: UUID | str, aggregate_version: int) -> UUID:
         """Send `event` if, and only if, this transaction commits; returns the message id.
@@ -198,7 +209,7 @@ class UnitOfWork(Reader):
         """
         try:
             if self._published:
-                await self.execute(*outbox.insert_statement(self._published))
+                await self.execute(outbox.INSERT, **outbox.columns_of(self._published))
             if self._connection is not None and await self.execute("COMMIT") != "COMMIT":
                 raise RuntimeError("a statement failed in this unit of work; catch its error around a savepoint")
         except BaseException:
@@ -225,9 +236,9 @@ class UnitOfWork(Reader):
         finally:
             await self._release()
 
-    async def _run(self, statement: "Callable[[Connection], Awaitable[Result]]") -> "Result":
+    async def _run(self, call: "Callable[[Connection], Awaitable[Result]]") -> "Result":
         with connection_errors:
-            return await statement(self._connection or await self._begun())
+            return await call(self._connection or await self._begun())
 
     async def _begun(self) -> "Connection":
         self._refuse_if_ended()

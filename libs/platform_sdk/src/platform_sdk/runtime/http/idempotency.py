@@ -16,9 +16,13 @@ import orjson
 from fastapi import Depends, Header, Request
 from pydantic import BaseModel
 from pydantic_core import to_json
+from sqlalchemy import bindparam, literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert
 from starlette.responses import Response
 
 from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.statements import compile_statement, parameters
+from platform_sdk.runtime.database.tables import idempotency
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.http.auth import CurrentUser, Principal
 from platform_sdk.runtime.http.problems import Problem, bad_request, conflict
@@ -36,11 +40,23 @@ KEY_PATTERN: Final = r'^(?:"([\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e][
 
 _KEY: Final = re.compile(KEY_PATTERN)
 
-_CLAIM: Final = """
-    INSERT INTO idempotency (scope, key, fingerprint) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true
-"""
-_COMPLETE: Final = "UPDATE idempotency SET status = $3, body = $4, headers = $5 WHERE scope = $1 AND key = $2"
-_STORED: Final = "SELECT fingerprint, status, body, headers FROM idempotency WHERE scope = $1 AND key = $2"
+_same_key = (idempotency.c.scope == bindparam("scope"), idempotency.c.key == bindparam("key"))
+_CLAIM: Final = compile_statement(
+    "claim_idempotency_key",
+    insert(idempotency)
+    .values(parameters("scope", "key", "fingerprint"))
+    .on_conflict_do_nothing()
+    .returning(literal_column("true")),
+)
+_COMPLETE: Final = compile_statement(
+    "store_reply", update(idempotency).values(parameters("status", "body", "headers")).where(*_same_key)
+)
+_STORED: Final = compile_statement(
+    "find_reply",
+    select(idempotency.c.fingerprint, idempotency.c.status, idempotency.c.body, idempotency.c.headers).where(
+        *_same_key
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +119,7 @@ class Idempotency:
             if not await self._claim(uow):
                 return (await self._stored(uow)).response(replayed=True)
             reply = _refusal(problem)
-        await uow.execute(_COMPLETE, self.scope, self.key, reply.status, reply.body, dict(reply.headers))
+        await self._store(uow, reply)
         return reply.response()
 
     async def replace(self, database: Database, reply: Reply) -> None:
@@ -111,11 +127,22 @@ class Idempotency:
         if self.key is None:
             return
         async with database.unit_of_work() as uow:
-            await uow.execute(_COMPLETE, self.scope, self.key, reply.status, reply.body, dict(reply.headers))
+            await self._store(uow, reply)
+
+    async def _store(self, uow: UnitOfWork, reply: Reply) -> None:
+        await uow.execute(
+            _COMPLETE,
+            scope=self.scope,
+            key=self.key,
+            status=reply.status,
+            body=reply.body,
+            headers=dict(reply.headers),
+        )
 
     async def _claim(self, uow: UnitOfWork) -> bool:
         try:
-            return bool(await uow.fetch_value(_CLAIM, self.scope, self.key, self.fingerprint))
+            claimed = await uow.fetch_value(_CLAIM, scope=self.scope, key=self.key, fingerprint=self.fingerprint)
+            return bool(claimed)
         except asyncpg.LockNotAvailableError as error:
             raise Problem(
                 409,
@@ -125,7 +152,7 @@ class Idempotency:
             ) from error
 
     async def _stored(self, uow: UnitOfWork) -> Reply:
-        row = await uow.fetch_row(_STORED, self.scope, self.key)
+        row = await uow.fetch_row(_STORED, scope=self.scope, key=self.key)
         if row is None:
             # Its retention ended between the two statements.
             raise conflict("request-in-progress", "this Idempotency-Key has just expired: send the request again")
@@ -166,10 +193,8 @@ def _fingerprint(body: bytes, path_parameters: Mapping[str, Any]) -> bytes:
         canonical = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
     except orjson.JSONDecodeError:
         canonical = body
-    parameters = orjson.dumps(
-        {name: str(value) for name, value in path_parameters.items()}, option=orjson.OPT_SORT_KEYS
-    )
-    return hashlib.sha256(parameters + b"\n" + canonical).digest()
+    path = orjson.dumps({name: str(value) for name, value in path_parameters.items()}, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(path + b"\n" + canonical).digest()
 
 
 _Key = Annotated[

@@ -15,8 +15,12 @@ from uuid import UUID
 
 import asyncpg
 from pydantic import ValidationError
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, func, select
+from sqlalchemy.dialects.postgresql import insert
 
 from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.statements import compile_statement
+from platform_sdk.runtime.database.tables import inbox
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.messaging.messages import Event, Message, UndecodableMessage, decode_message, describe_errors
 from platform_sdk.runtime.messaging.sqs import ReceivedMessage
@@ -30,10 +34,14 @@ Handler = Callable[[UnitOfWork, Any, Message], Awaitable[None]]
 """Given the unit of work, the event (of the class under which the handler is registered) and its envelope."""
 
 # Sorted, so that two transactions that claim some of the same messages wait for each other instead of deadlocking.
-_CLAIM: Final = """
-    INSERT INTO inbox (consumer, message_id) SELECT $1, id FROM unnest($2::uuid[]) AS id ORDER BY id
-    ON CONFLICT DO NOTHING RETURNING message_id
-"""
+_ids = func.unnest(bindparam("message_ids", type_=ARRAY(Uuid))).column_valued("message_id")
+_CLAIM: Final = compile_statement(
+    "claim_messages",
+    insert(inbox)
+    .from_select(["consumer", "message_id"], select(bindparam("consumer", type_=Text), _ids).order_by(_ids))
+    .on_conflict_do_nothing()
+    .returning(inbox.c.message_id),
+)
 
 _QUICK_RETRIES: Final = 2
 _QUICKLY_RETRIED: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
@@ -132,4 +140,5 @@ async def claim(uow: UnitOfWork, consumer: str, message_ids: Sequence[UUID]) -> 
     Waits for another transaction that claims the same message. Message ids are the publisher's, never SQS's: a message
     that is sent again gets a new id from SQS.
     """
-    return {row["message_id"] for row in await uow.fetch(_CLAIM, consumer, list(message_ids))}
+    rows = await uow.fetch(_CLAIM, consumer=consumer, message_ids=list(message_ids))
+    return {row["message_id"] for row in rows}
