@@ -33,7 +33,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import INTERVAL, JSONB, insert
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateTable
 
 from platform_sdk.runtime.database.pool import Database
@@ -112,7 +112,7 @@ COUNT = compile_statement("count", select(func.count()).select_from(samples))
 @pytest.fixture(autouse=True)
 async def _samples(database: Database) -> None:
     async with database.unit_of_work() as uow:
-        await uow.execute(str(CreateTable(samples).compile(dialect=PGDialect_asyncpg())))
+        await uow.execute(str(CreateTable(samples).compile(dialect=make_url("postgresql+asyncpg://").get_dialect()())))
 
 
 async def add(database: Database, *texts: str) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -125,7 +126,7 @@ def test_a_type_for_a_name_that_the_sql_does_not_have_is_an_error() -> None:
         sql_text("SELECT :word", word=Text, other=Text)
 
 
-def with_default(column: Column[str]) -> Table:
+def with_default(column: Column[Any]) -> Table:
     return Table("defaulted", MetaData(), Column("id", Uuid, primary_key=True), column)
 
 
@@ -133,7 +134,7 @@ _default = with_default(Column("name", Text, default="unnamed"))
 _called = with_default(Column("name", Text, default=lambda: "unnamed"))
 _on_update = with_default(Column("name", Text, onupdate=lambda: "renamed"))
 _typed = with_default(Column("name", Upper))
-_pickled = with_default(Column("name", PickleType))
+_pickled = with_default(Column("name", PickleType()))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def test_what_sqlalchemy_would_do_in_python_is_refused(expression: ClauseElement
     assert caught.value.hint
 
 
-REFUSED = (
+REFUSED: tuple[TypeEngine[Any], ...] = (
     Enum("a", "b", name="letter"),
     Enum(Status),
     Uuid(as_uuid=False),
@@ -174,7 +175,7 @@ REFUSED = (
     ARRAY(Text, as_tuple=True),
     ARRAY(Enum("a", "b", name="letter")),
 )
-ALLOWED = (
+ALLOWED: tuple[TypeEngine[Any], ...] = (
     Text(),
     Uuid(),
     BigInteger(),
@@ -194,7 +195,7 @@ ALLOWED = (
 
 
 @pytest.mark.parametrize("type_", REFUSED, ids=repr)
-def test_a_type_that_converts_in_python_is_refused(type_: TypeEngine[object]) -> None:
+def test_a_type_that_converts_in_python_is_refused(type_: TypeEngine[Any]) -> None:
     with pytest.raises(UnsupportedStatement, match="parameter `value` has type"):
         compile_statement("refused", sql_text("SELECT :value", value=type_))
     column = Column("value", type_)
@@ -204,7 +205,7 @@ def test_a_type_that_converts_in_python_is_refused(type_: TypeEngine[object]) ->
 
 
 @pytest.mark.parametrize("type_", ALLOWED, ids=repr)
-def test_a_type_that_asyncpg_converts_is_allowed(type_: TypeEngine[object]) -> None:
+def test_a_type_that_asyncpg_converts_is_allowed(type_: TypeEngine[Any]) -> None:
     compile_statement("allowed", sql_text("SELECT :value", value=type_))
 
 

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import asyncpg
 
@@ -243,7 +243,9 @@ def _autogenerate(connection: "SqlAlchemyConnection", metadata: "Sequence[MetaDa
     from alembic.runtime.migration import MigrationContext
 
     options = {"version_table": _VERSION_TABLE, "compare_type": True, "compare_server_default": True}
-    operations = produce_migrations(MigrationContext.configure(connection, opts=options), list(metadata)).upgrade_ops
+    # Alembic takes several (target_metadata), but its annotation names one.
+    every = cast("MetaData", list(metadata))
+    operations = produce_migrations(MigrationContext.configure(connection, opts=options), every).upgrade_ops
     return "" if operations is None or operations.is_empty() else render_python_code(operations)
 
 

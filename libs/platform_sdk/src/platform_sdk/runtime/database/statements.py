@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ARRAY, JSON, Boolean, Enum, Float, Interval, Numeric, bindparam, text
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BindParameter, ClauseElement, TextClause
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from platform_sdk.errors import PlatformError
 
-_DIALECT: Final = PGDialect_asyncpg()
+_DIALECT: Final[Dialect] = make_url("postgresql+asyncpg://").get_dialect()()
 
 _CONVERTED_BY_ASYNCPG: Final = (JSON, Boolean)
 """SQLAlchemy converts these in Python too. JSON: the pool's codec does (pool.py). Boolean: asyncpg checks it."""
