@@ -1,5 +1,6 @@
 """Statements are compiled once, take their values by name, and refuse what SQLAlchemy would do in Python."""
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -48,6 +49,7 @@ from platform_sdk.runtime.database.statements import (
     sql_and_arguments,
     sql_text,
 )
+from tests.support.repository import ROOT
 
 things = Table(
     "things",
@@ -213,6 +215,12 @@ def test_a_server_default_and_an_sql_expression_are_allowed() -> None:
     table = with_default(Column("name", Text, server_default="unnamed", onupdate=func.upper("renamed")))
     assert compile_statement("insert", insert(table).values(parameters("id"))).parameters == ("id",)
     assert compile_statement("update", update(table).values(parameters("id"))).parameters == ("id",)
+
+
+def test_no_service_numbers_its_parameters() -> None:
+    sources = [*(ROOT / "services").glob("*/src/**/*.py")]
+    assert any(source.name == "statements.py" for source in sources)
+    assert [source for source in sources if re.search(r"\$\d", source.read_text(encoding="utf-8"))] == []
 
 
 @pytest.mark.parametrize("service", ["orders", "users", "inventory"])
