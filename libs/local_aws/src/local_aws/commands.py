@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from local_aws.settings import Report
-from local_aws.state import STATE_FILE, ProcessRecord, StateFolder, end_leftovers
+from local_aws.settings import Report, UpOptions, load_local_settings
+from local_aws.state import STATE_FILE, ProcessRecord, StateFolder, end_leftovers, is_healthy, read_status
 
 if TYPE_CHECKING:
     from local_aws.logs import Line
-    from local_aws.state import StateFolder
 
 
 def register(group: click.Group) -> None:
@@ -42,7 +41,6 @@ def up(*, detach: bool, no_watch: bool, no_demo: bool) -> None:
     Starts PostgreSQL, Redis, the AWS API and the load balancer, migrates the databases, starts the tasks of every
     service from its task definition, and waits until all are healthy. Stays in the foreground; Ctrl-C stops it.
     """
-    from local_aws.settings import UpOptions, load_local_settings
     from local_aws.up import up as start
 
     options = UpOptions(watch=not no_watch, demo=not no_demo)
@@ -53,7 +51,6 @@ def up(*, detach: bool, no_watch: bool, no_demo: bool) -> None:
 @click.command()
 def down() -> None:
     """Stop the platform. Its data stays; `platform reset` removes it."""
-
     stop_local_stack(_folder(), report=report)
 
 
@@ -61,8 +58,6 @@ def down() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def status(*, as_json: bool) -> None:
     """Show what runs, where, since when and how healthy; exit 0 only if all is healthy."""
-    from local_aws.state import is_healthy, read_status
-
     document = read_status(_folder())
     click.echo(json.dumps(document, indent=2) if as_json else status_text(document))
     raise SystemExit(0 if is_healthy(document) else 1)
@@ -96,7 +91,6 @@ def logs(*, name: str, follow: bool, lines: int) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def reset(*, yes: bool) -> None:
     """Stop the platform and remove its data: databases, queues, logs and secrets."""
-
     folder = _folder()
     if not yes:
         click.confirm(f"Remove all data in {folder.path}?", abort=True, err=True)
@@ -106,9 +100,6 @@ def reset(*, yes: bool) -> None:
 
 
 def _folder() -> StateFolder:
-    from local_aws.settings import load_local_settings
-    from local_aws.state import StateFolder
-
     return StateFolder(load_local_settings().state)
 
 

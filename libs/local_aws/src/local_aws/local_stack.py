@@ -52,7 +52,7 @@ class LocalStack:
         self._secrets = SecretStore(self.folder)
         self._create_servers()
         self.cluster = Cluster(
-            start_process=self._start_process,
+            start_process=lambda slot, name: self._start_container(self.services[slot.service], slot, name),
             health_paths={service.name: service.health_path for service in self.services.values()},
             on_targets=lambda name, ports: self.load_balancer.set_targets(self.services[name].target_group.name, ports),
             on_change=on_change,
@@ -274,11 +274,8 @@ class LocalStack:
                 hint=f"its folder: {service.directory}",
             )
 
-    async def _start_process(self, slot: Slot, name: str) -> ProcessTask:
-        return await self._start_container(self.services[slot.service], slot, name, None)
-
     async def _start_container(
-        self, service: LocalService, slot: Slot, name: str, command: tuple[str, ...] | None
+        self, service: LocalService, slot: Slot, name: str, command: tuple[str, ...] | None = None
     ) -> ProcessTask:
         container = service.containers[slot.role]
         secrets = await asyncio.to_thread(resolve_secrets, container.secrets, await self._aws)

@@ -107,25 +107,16 @@ def _create(aws: AwsClients, queue: Queue, environment: Environment) -> None:
     prefix = f"arn:{environment.partition}:sqs:{environment.region}:{environment.account_id}"
     name = queue_name(environment.name, queue.name)
     dead_letters = dead_letter_queue_name(environment.name, queue.name)
-    _ensure(
-        aws,
-        dead_letters,
-        {
-            "MessageRetentionPeriod": str(_FOURTEEN_DAYS_SECONDS),
-            "RedriveAllowPolicy": json.dumps({"redrivePermission": "byQueue", "sourceQueueArns": [f"{prefix}:{name}"]}),
-        },
-    )
-    _ensure(
-        aws,
-        name,
-        {
-            "VisibilityTimeout": str(queue.visibility_timeout_seconds),
-            "ReceiveMessageWaitTimeSeconds": str(_LONG_POLL_SECONDS),
-            "RedrivePolicy": json.dumps(
-                {"deadLetterTargetArn": f"{prefix}:{dead_letters}", "maxReceiveCount": queue.max_receive_count}
-            ),
-        },
-    )
+    allowed = {"redrivePermission": "byQueue", "sourceQueueArns": [f"{prefix}:{name}"]}
+    redrive = {"deadLetterTargetArn": f"{prefix}:{dead_letters}", "maxReceiveCount": queue.max_receive_count}
+    retention = {"MessageRetentionPeriod": str(_FOURTEEN_DAYS_SECONDS)}
+    _ensure(aws, dead_letters, {**retention, "RedriveAllowPolicy": json.dumps(allowed)})
+    attributes = {
+        "VisibilityTimeout": str(queue.visibility_timeout_seconds),
+        "ReceiveMessageWaitTimeSeconds": str(_LONG_POLL_SECONDS),
+        "RedrivePolicy": json.dumps(redrive),
+    }
+    _ensure(aws, name, attributes)
 
 
 def _ensure(aws: AwsClients, name: str, attributes: dict[str, str]) -> None:
