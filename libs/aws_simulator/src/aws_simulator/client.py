@@ -287,7 +287,9 @@ class AwsSimulator(Account):
     def _perform_or_fail(
         self, service: str, operation: str, request: Mapping[str, Any], endpoint: str
     ) -> dict[str, Any]:
-        match self._fault(service, operation):
+        # Every one of them counts the call, although only the first that strikes is applied.
+        striking = [fault.how for fault in self._faults if fault.strikes(service, operation)]
+        match next(iter(striking), None):
             case None:
                 return self.perform(service, operation, request)
             case "throttled":
@@ -308,10 +310,6 @@ class AwsSimulator(Account):
                 with suppress(Refused):
                     self.perform(service, operation, request)
                 return self.perform(service, operation, request)
-
-    def _fault(self, service: str, operation: str) -> FailureMode | None:
-        striking = [fault.how for fault in self._faults if fault.strikes(service, operation)]
-        return striking[0] if striking else None
 
     def _record(self, service: str, model: OperationModel, request: Mapping[str, Any], error: str | None) -> None:
         call = Call(

@@ -39,18 +39,13 @@ class SteppedClock:
         """Let time pass. Listeners step once per second; seconds in which all of them are quiet are skipped."""
         end = self._now + timedelta(seconds=seconds)
         while self._stepped_to + STEP <= end:
-            moment = self._next_moment()
+            quiet = [listener.quiet_until for listener in self._listeners]
+            moment = min([NEVER, *quiet, *(planned for planned, _ in self._planned)])
             self._stepped_to += max(STEP, (min(moment, end) - self._stepped_to) // STEP * STEP)
             self._now = max(self._now, self._stepped_to)
             if moment <= self._now:
                 self._step()
         self._now = max(self._now, end)
-
-    def _next_moment(self) -> datetime:
-        """Return when something happens next."""
-        quiet = [listener.quiet_until for listener in self._listeners]
-        planned = [moment for moment, _ in self._planned]
-        return min([NEVER, *quiet, *planned])
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)

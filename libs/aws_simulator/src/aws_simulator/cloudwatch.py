@@ -92,8 +92,8 @@ class CloudWatch(Service):
     def set_alarm(self, name: str, state: State) -> None:
         """Set a state by hand; it stays, whatever the metric does. A missing alarm is created."""
         if name not in self.alarms:
-            made = {"AlarmName": name, "EvaluationPeriods": 1, "Threshold": 1.0, "Period": 60}
-            self._make({**made, "ComparisonOperator": "GreaterThanOrEqualToThreshold"})
+            request = {"AlarmName": name, "EvaluationPeriods": 1, "Threshold": 1.0, "Period": 60}
+            self.put_metric_alarm({**request, "ComparisonOperator": "GreaterThanOrEqualToThreshold"})
         alarm = self.alarms[name]
         alarm.is_set_manually = True
         self._change(alarm, state, "Set by hand")
@@ -155,25 +155,14 @@ class CloudWatch(Service):
     # Operations
 
     def put_metric_alarm(self, request: Request) -> Answer:
-        name = request["AlarmName"]
-        if name in self.alarms:
-            self.alarms[name].request = dict(request)
-            self.alarms[name].watched = self._watched(request)
-            self.alarms[name].configured_at = self.account.now()
-        else:
-            self._make(dict(request))
-        return {}
-
-    def _make(self, request: dict[str, Any]) -> None:
-        name, now = request["AlarmName"], self.account.now()
-        self.alarms[name] = Alarm(
-            arn=self._arn(name),
-            name=name,
-            request=request,
-            watched=self._watched(request),
-            configured_at=now,
-            changed_at=now,
+        """Create or change an alarm; a changed one keeps its state."""
+        name, now, watched = request["AlarmName"], self.account.now(), self._watched(request)
+        new = Alarm(
+            arn=self._arn(name), name=name, request=dict(request), watched=watched, configured_at=now, changed_at=now
         )
+        alarm = self.alarms.setdefault(name, new)
+        alarm.request, alarm.watched, alarm.configured_at = dict(request), watched, now
+        return {}
 
     def _watched(self, request: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         return tuple((what, self.account.arn("elasticloadbalancing", name)) for what, name in watched_by(request))

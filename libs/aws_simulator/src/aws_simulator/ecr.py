@@ -90,7 +90,7 @@ class Ecr(Service):
             Refused: the tag is taken and tags are immutable, or there is no such repository.
         """
         media_type, text = manifest_of(f"{repository}:{tag}", architecture, manifest)
-        found = self._named(repository)
+        found = self._repository({"repositoryName": repository})
         image = self._put(found, text, media_type, tag, digest=digest, pushed_at=pushed_at)
         done = image.pushed + timedelta(seconds=scan_seconds)
         image.scan = Scan(type=found.scan_type, completes=done, severities=dict(severities or {}))
@@ -215,9 +215,7 @@ class Ecr(Service):
         holder.tags.remove(tag)
 
     def _repository(self, request: Request) -> Repository:
-        return self._named(request["repositoryName"])
-
-    def _named(self, name: str) -> Repository:
+        name = request["repositoryName"]
         message = f"The repository with name '{name}' does not exist {self._in_registry}"
         return find_or_refuse(self.repositories, name, "RepositoryNotFoundException", message)
 

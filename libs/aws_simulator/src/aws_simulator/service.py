@@ -81,11 +81,7 @@ V = TypeVar("V")
 
 
 def find_or_refuse(kept: Mapping[K, V], key: K, code: str, message: str, *, status: int = 400) -> V:
-    """Return the value that a service keeps under a key.
-
-    Raises:
-        Refused: with this code and message, where there is none.
-    """
+    """Return the value that a service keeps under a key; where there is none, raise Refused with this code."""
     if key not in kept:
         raise Refused(code, message, status=status)
     return kept[key]

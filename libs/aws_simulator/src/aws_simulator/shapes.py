@@ -20,11 +20,7 @@ BEYOND_THE_MODEL: Final = frozenset(
 
 
 def check_answer(operation: OperationModel, answer: Mapping[str, Any]) -> None:
-    """Check an answer of the simulator.
-
-    Raises:
-        AssertionError: naming what is wrong, with its path: a bug of the simulator, not of its caller.
-    """
+    """Raise AssertionError with what is wrong in an answer, and where: a bug of the simulator, not of its caller."""
     shape = operation.output_shape
     if shape is None:
         assert not answer, f"{operation.name} answers nothing, not {sorted(answer)}"
@@ -53,6 +49,7 @@ def check_pickled_answer(service: str, operation: str, pickled: bytes) -> None:
 
 
 def members(value: Any, shape: Shape, path: str) -> Iterator[tuple[Any, Shape, str]]:
+    """Yield what a value holds, each with its shape and path."""
     match shape:
         case StructureShape():
             for name, member in shape.members.items():
@@ -68,6 +65,7 @@ def members(value: Any, shape: Shape, path: str) -> Iterator[tuple[Any, Shape, s
 
 
 def enumerations(value: Any, shape: Shape, path: str) -> Iterator[str]:
+    """Yield a violation for each value that its enumeration does not have."""
     if not has_enumerations(shape):
         return
     allowed = getattr(shape, "enum", None)
@@ -99,6 +97,7 @@ def parts(shape: Shape) -> list[Shape]:
 
 
 def bounds(value: Any, shape: Shape, path: str) -> Iterator[str]:
+    """Yield a violation for each value above its upper bound, or unlike its pattern."""
     upper, pattern = shape.metadata.get("max"), shape.metadata.get("pattern")
     size = value if shape.type_name in ("integer", "long", "float", "double") else None
     if upper is not None and size is not None and size > upper:

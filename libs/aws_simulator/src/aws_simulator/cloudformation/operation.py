@@ -218,7 +218,17 @@ class Operation:
         self._phase, self._end = phase, end
         if undoes == "creation" and self._options.keeps_nothing_new:
             undoes = "everything"
-        self._tasks = deletions(self._run, list(resources), undoes=undoes, replaced=replaced)
+        wanted = list(resources)
+        # Each comes after those that need it.
+        self._tasks = [
+            Delete(
+                self._run,
+                resource,
+                frozenset(other.logical_id for other in wanted if resource.logical_id in other.needs),
+                kept=is_kept(resource, undoes=undoes, replaced=any(resource is one for one in replaced)),
+            )
+            for resource in wanted
+        ]
         self._begin_ready()
 
     def _finish(self, end: str, reason: str = "") -> None:
@@ -238,25 +248,6 @@ class Operation:
             for name, body in definition.template.outputs.items()
             if "Condition" not in body or condition(body["Condition"], scope)
         }
-
-
-def deletions(
-    run: Run,
-    resources: Sequence[StackResource],
-    *,
-    undoes: Undoes,
-    replaced: Sequence[StackResource] = (),
-) -> list[Task]:
-    """Return the deletions: each comes after those that need it."""
-    return [
-        Delete(
-            run,
-            resource,
-            frozenset(other.logical_id for other in resources if resource.logical_id in other.needs),
-            kept=is_kept(resource, undoes=undoes, replaced=any(resource is one for one in replaced)),
-        )
-        for resource in resources
-    ]
 
 
 def is_kept(resource: StackResource, *, undoes: Undoes, replaced: bool) -> bool:

@@ -156,14 +156,7 @@ class Make(Task):
 
     def _begin_new(self, given: dict[str, Any]) -> None:
         self.stack.resources[self.logical_id] = StackResource(
-            definition=self._definition,
-            given=given,
-            physical_id="",
-            attributes={},
-            status="",
-            reason="",
-            changed=self.account.now(),
-            needs=self.after,
+            definition=self._definition, given=given, changed=self.account.now(), needs=self.after
         )
         self._start()
 

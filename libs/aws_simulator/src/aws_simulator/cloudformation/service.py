@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 from aws_simulator.account import Account
-from aws_simulator.cloudformation.change_sets import EMPTY, ChangeSet, ChangeSets
+from aws_simulator.cloudformation.change_sets import EMPTY, ChangeSets
 from aws_simulator.cloudformation.differences import changes
 from aws_simulator.cloudformation.operation import OnFailure, Operation, OperationOptions
 from aws_simulator.cloudformation.stack import Stack, StackDefinition
@@ -45,7 +45,12 @@ class CloudFormation(ChangeSets):
         self._refuse_by_policy(one.stack, one.changes)
         one.execution = "EXECUTE_IN_PROGRESS"
         one.stack.change_set_id = one.id
-        self.change_sets = [other for other in self.change_sets if other.stack is not one.stack or is_past(other, one)]
+        # Of the stack's other change sets, only those that were executed themselves stay.
+        self.change_sets = [
+            other
+            for other in self.change_sets
+            if other.stack is not one.stack or other is one or other.execution.startswith("EXECUTE")
+        ]
         self._begin(one.stack, one.kind, one.definition, options_of(request, one.on_failure))
         return {}
 
@@ -137,11 +142,6 @@ def options_of(request: Request, on_failure: OnFailure) -> OperationOptions:
         keeps_nothing_new=request.get("RetainExceptOnCreate", False),
         token=request.get("ClientRequestToken"),
     )
-
-
-def is_past(other: ChangeSet, one: ChangeSet) -> bool:
-    """Return whether a change set outlives the execution of another one of its stack: if it was executed itself."""
-    return other is one or other.execution.startswith("EXECUTE")
 
 
 def update_action(change: dict[str, Any]) -> str | None:

@@ -27,10 +27,10 @@ class StackResource:
 
     definition: Resource
     given: Json
-    physical_id: str
-    attributes: Mapping[str, str]
-    status: str
-    reason: str
+    physical_id: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    status: str = ""
+    reason: str = ""
     changed: datetime
     needs: frozenset[str] = frozenset()
 

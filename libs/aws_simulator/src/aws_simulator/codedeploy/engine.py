@@ -6,16 +6,7 @@ from typing import Any
 
 from aws_simulator.account import Account
 from aws_simulator.cloudwatch import CloudWatch
-from aws_simulator.codedeploy.machine import (
-    Action,
-    CallHook,
-    CreateReplacement,
-    DeleteOriginal,
-    Ended,
-    MakePrimary,
-    Observation,
-    Route,
-)
+from aws_simulator.codedeploy.machine import Action, CallHook, Ended, Observation, Route, TaskSetAction
 from aws_simulator.codedeploy.state import AppSpec, Deployment, Group, LifecycleEvent
 from aws_simulator.ecs.service import Ecs
 from aws_simulator.ecs.state import EcsService, TaskSet, counts
@@ -88,10 +79,8 @@ def problems_of_routes(account: Account, deployment: Deployment, service: EcsSer
         routed = [listener.default_actions, *(rule.actions for rule in balancing.rules_of(listener_arn))]
         if not any(weights_of(actions).get(live) for actions in routed):
             message = "Primary taskset target group must be behind listener"
-            yield (
-                "ELASTIC_LOAD_BALANCING_INVALID",
-                f"The ELB could not be updated due to the following error: {message} {listener_arn}",
-            )
+            error = f"The ELB could not be updated due to the following error: {message} {listener_arn}"
+            yield "ELASTIC_LOAD_BALANCING_INVALID", error
 
 
 class Engine:
@@ -135,15 +124,15 @@ class Engine:
 
     def do(self, deployment: Deployment, action: Action) -> None:
         match action:
-            case CreateReplacement():
+            case TaskSetAction.CREATE_REPLACEMENT:
                 self._create_replacement(deployment)
             case Route(route, percent):
                 self._route(deployment, deployment.group.listeners(route), percent)
             case CallHook(event):
                 self._call(event)
-            case MakePrimary():
+            case TaskSetAction.MAKE_PRIMARY:
                 self._make_primary(deployment)
-            case DeleteOriginal():
+            case TaskSetAction.DELETE_ORIGINAL:
                 self._delete(deployment.group, deployment.original)
             case Ended():
                 pass
@@ -157,9 +146,10 @@ class Engine:
         deployment.original = original.id
         for left in [one for one in service.sets if one is not original]:
             ecs.delete_set(service, left)
-        group_arn = self._other_target_group(deployment.group, original)
+        live = original.load_balancers[0]["targetGroupArn"]
+        pair = [self.account.service(ElbV2).target_group(name).arn for name in deployment.group.target_groups]
         balancer = {
-            "targetGroupArn": group_arn,
+            "targetGroupArn": next(arn for arn in pair if arn != live),
             "containerName": appspec.container_name,
             "containerPort": appspec.container_port,
         }
@@ -176,11 +166,6 @@ class Engine:
         deployment.replacement = made.id
         for route in ("prodTrafficRoute", "testTrafficRoute"):
             self._route(deployment, deployment.group.listeners(route), 0)
-
-    def _other_target_group(self, group: Group, original: TaskSet) -> str:
-        live = original.load_balancers[0]["targetGroupArn"]
-        pair = [self.account.service(ElbV2).target_group(name).arn for name in group.target_groups]
-        return next(arn for arn in pair if arn != live)
 
     def _route(self, deployment: Deployment, listeners: list[str], percent: int) -> None:
         """Change all rules that forward to one of the pair; other rules of the listener stay."""

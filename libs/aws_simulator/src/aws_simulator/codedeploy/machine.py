@@ -6,6 +6,7 @@ It is pure: engine.py carries the actions out. The order of events and the limit
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Final, Literal
 
 from aws_simulator.clock import NEVER
@@ -35,9 +36,12 @@ class Observation:
     reports_baking: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CreateReplacement:
-    pass
+class TaskSetAction(Enum):
+    """What a deployment does to its task sets, apart from their traffic."""
+
+    CREATE_REPLACEMENT = "create the replacement"
+    MAKE_PRIMARY = "make the replacement primary"
+    DELETE_ORIGINAL = "delete the original"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +54,9 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class CallHook:
+    """Call the function of a lifecycle event's hook."""
+
     event: LifecycleEvent
-
-
-@dataclass(frozen=True, slots=True)
-class MakePrimary:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteOriginal:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,7 @@ class Ended:
     trigger: Trigger | None
 
 
-Action = CreateReplacement | Route | CallHook | MakePrimary | DeleteOriginal | Ended
+Action = TaskSetAction | Route | CallHook | Ended
 
 
 def advance(deployment: Deployment, seen: Observation) -> list[Action]:
@@ -82,9 +78,8 @@ def advance(deployment: Deployment, seen: Observation) -> list[Action]:
                 deployment.status = "Queued"
             return []
         case "Queued":
-            return (
-                begin(deployment, seen) if age(deployment.created_at, seen) >= CREATED_SECONDS + QUEUED_SECONDS else []
-            )
+            is_due = age(deployment.created_at, seen) >= CREATED_SECONDS + QUEUED_SECONDS
+            return begin(deployment, seen) if is_due else []
         case "InProgress" | "Ready" | "Baking":
             if seen.firing:
                 return stop_on_alarm(deployment, seen)
@@ -117,14 +112,17 @@ def quiet_until(deployment: Deployment, seen: Observation) -> datetime:
 
 
 def later(since: datetime | None, seconds: float, seen: Observation) -> datetime:
+    """Return the moment so many seconds after another one, or from now."""
     return (since or seen.now) + timedelta(seconds=seconds)
 
 
 def age(since: datetime | None, seen: Observation) -> float:
+    """Return the seconds since a moment; 0 if it has not come yet."""
     return 0 if since is None else (seen.now - since).total_seconds()
 
 
 def begin(deployment: Deployment, seen: Observation) -> list[Action]:
+    """Start the deployment, unless something makes it invalid or an alarm is on."""
     deployment.status, deployment.started_at = "InProgress", seen.now
     if seen.invalid is not None:
         return fail(deployment, seen, *seen.invalid)
@@ -132,6 +130,7 @@ def begin(deployment: Deployment, seen: Observation) -> list[Action]:
 
 
 def run(deployment: Deployment, seen: Observation) -> list[Action]:
+    """Advance the current lifecycle event, or enter the next one; after the last one, bake."""
     if deployment.rolls_back is not None and seen.rollback_error is not None:
         return fail(deployment, seen, *seen.rollback_error)
     event = next((one for one in deployment.events if one.status in ("Pending", "InProgress")), None)
@@ -157,9 +156,10 @@ def may_shift(deployment: Deployment, seen: Observation) -> bool:
 
 
 def enter(deployment: Deployment, event: LifecycleEvent) -> list[Action]:
+    """Return the actions with which a lifecycle event begins."""
     match event.name:
         case "Install" if deployment.rolls_back is None:
-            return [CreateReplacement()]
+            return [TaskSetAction.CREATE_REPLACEMENT]
         case "AllowTestTraffic":
             return [Route("testTrafficRoute", 100)]
         case "AllowTraffic":
@@ -170,6 +170,7 @@ def enter(deployment: Deployment, event: LifecycleEvent) -> list[Action]:
 
 
 def progress(deployment: Deployment, event: LifecycleEvent, seen: Observation) -> list[Action]:
+    """Advance a lifecycle event that has begun."""
     match event.name:
         case "Install":
             return install(deployment, event, seen)
@@ -182,6 +183,7 @@ def progress(deployment: Deployment, event: LifecycleEvent, seen: Observation) -
 
 
 def install(deployment: Deployment, event: LifecycleEvent, seen: Observation) -> list[Action]:
+    """Wait for the replacement to become steady, for at most an hour."""
     if seen.steady:
         return finish(event, seen)
     if age(event.started_at, seen) < HOUR:
@@ -194,13 +196,14 @@ def install(deployment: Deployment, event: LifecycleEvent, seen: Observation) ->
 
 
 def shift(deployment: Deployment, event: LifecycleEvent, seen: Observation) -> list[Action]:
+    """Give the replacement as much traffic as the deployment configuration says by now."""
     deployment.unsteady_since = None if seen.steady else deployment.unsteady_since or seen.now
     if age(deployment.unsteady_since, seen) >= UNSTEADY_SECONDS and deployment.rolls_back is None:
         message = "The replacement task set did not reach a steady state within 5 minutes while traffic was shifted."
         return fail(deployment, seen, "ECS_UPDATE_ERROR", message)
     if deployment.percent == 100:
         finish(event, seen)
-        return [MakePrimary()]
+        return [TaskSetAction.MAKE_PRIMARY]
     percent = deployment.configuration.percent_after(age(event.started_at, seen))
     if percent == deployment.percent:
         return []
@@ -209,6 +212,7 @@ def shift(deployment: Deployment, event: LifecycleEvent, seen: Observation) -> l
 
 
 def await_hook(deployment: Deployment, event: LifecycleEvent, seen: Observation) -> list[Action]:
+    """Wait for the answer of the hook's function, for at most an hour."""
     if event.hook is None or event.answer == "Succeeded":
         return finish(event, seen)
     if event.answer == "Missing":
@@ -224,6 +228,7 @@ def await_hook(deployment: Deployment, event: LifecycleEvent, seen: Observation)
 
 
 def finish(event: LifecycleEvent, seen: Observation) -> list[Action]:
+    """End a lifecycle event with success."""
     event.status, event.ended_at = "Succeeded", seen.now
     return []
 
@@ -238,20 +243,23 @@ def bake(deployment: Deployment, seen: Observation) -> list[Action]:
         return []
     deployment.status, deployment.completed_at = "Succeeded", seen.now
     kept = deployment.group.keeps_original and deployment.rolls_back is None
-    return [Ended(None)] if kept else [DeleteOriginal(), Ended(None)]
+    return [Ended(None)] if kept else [TaskSetAction.DELETE_ORIGINAL, Ended(None)]
 
 
 def fail(deployment: Deployment, seen: Observation, code: str, message: str) -> list[Action]:
+    """End the deployment because of an error."""
     deployment.status, deployment.error = "Failed", (code, message)
     return end(deployment, seen, "Failed", "DEPLOYMENT_FAILURE")
 
 
 def stop(deployment: Deployment, seen: Observation, message: str) -> list[Action]:
+    """End the deployment because a person asked for it."""
     deployment.status, deployment.error = "Stopped", ("MANUAL_STOP", message)
     return end(deployment, seen, "Skipped", "DEPLOYMENT_STOP_ON_REQUEST")
 
 
 def stop_on_alarm(deployment: Deployment, seen: Observation) -> list[Action]:
+    """End the deployment because of an alarm."""
     message = (
         "One or more alarms have been activated according to the Amazon CloudWatch metrics you selected, and the "
         f"affected deployments have been stopped. Activated alarms: {', '.join(seen.firing)}"
@@ -261,6 +269,7 @@ def stop_on_alarm(deployment: Deployment, seen: Observation) -> list[Action]:
 
 
 def end(deployment: Deployment, seen: Observation, interrupted: EventStatus, trigger: Trigger) -> list[Action]:
+    """End the deployment: the lifecycle event in progress gets this status, later ones are skipped."""
     deployment.completed_at = seen.now
     for event in deployment.events:
         if event.status == "InProgress":

@@ -6,15 +6,7 @@ from typing import Any
 from aws_simulator.cloudwatch import CloudWatch
 from aws_simulator.ecs import task_life
 from aws_simulator.ecs.services import Services
-from aws_simulator.ecs.state import (
-    EcsService,
-    ServiceDeployment,
-    ServiceRevision,
-    Task,
-    TaskDefinition,
-    TaskSet,
-    configuration_of,
-)
+from aws_simulator.ecs.state import EcsService, ServiceDeployment, ServiceRevision, Task, TaskDefinition, TaskSet
 
 ROLLED_BACK_BY = {
     "breaker": "ECS deployment circuit breaker: rolling back to deploymentId {id}.",
@@ -111,7 +103,7 @@ class Deployments(Services):
         healthy = sum(self._is_healthy(task) for task in new)
         before = primary.desired_count
         primary.desired_count, left = task_life.rolling_shares(
-            service.desired_count, configuration_of(service), new_live=len(new), new_healthy=healthy, old_live=old
+            service.desired_count, service.configuration, new_live=len(new), new_healthy=healthy, old_live=old
         )
         if primary.desired_count != before:
             primary.steady_at = None
@@ -129,8 +121,7 @@ class Deployments(Services):
     def _is_done(self, service: EcsService, primary: TaskSet) -> bool:
         if primary.steady_at is None or len(service.sets) > 1 or primary.desired_count != service.desired_count:
             return False
-        configuration = configuration_of(service)
-        bake = timedelta(minutes=configuration.get("bakeTimeInMinutes", 0))
+        bake = timedelta(minutes=service.configuration.get("bakeTimeInMinutes", 0))
         watched = self.account.service(CloudWatch).window(self._alarms(service))
         # Without a given time ECS watches for as long as the alarms need; the very first deployment replaces nothing.
         record = self._record(primary)
@@ -138,9 +129,8 @@ class Deployments(Services):
         return self.account.now() - primary.steady_at >= wait
 
     def _cause_of_failure(self, service: EcsService, primary: TaskSet) -> str | None:
-        configuration = configuration_of(service)
-        if configuration["deploymentCircuitBreaker"]["enable"]:
-            threshold = task_life.breaker_threshold(service.desired_count, configuration)
+        if service.configuration["deploymentCircuitBreaker"]["enable"]:
+            threshold = task_life.breaker_threshold(service.desired_count, service.configuration)
             if primary.failed_tasks >= threshold:
                 return "breaker"
         if primary.rolls_back:
@@ -178,7 +168,7 @@ class Deployments(Services):
         if cause == "request":
             return True
         watcher = "deploymentCircuitBreaker" if cause == "breaker" else "alarms"
-        return bool(configuration_of(service)[watcher]["rollback"])
+        return bool(service.configuration[watcher]["rollback"])
 
     def _roll_back(self, service: EcsService, failed: TaskSet, record: ServiceDeployment, cause: str) -> None:
         """Roll back to the deployment whose tasks still run, or else to a new one of its revision."""

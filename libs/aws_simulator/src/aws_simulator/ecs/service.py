@@ -1,20 +1,17 @@
 """Elastic Container Service as boto3 knows it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from aws_simulator.ecs.deployments import Deployments
-from aws_simulator.ecs.state import ServiceDeployment, ServiceRevision, configuration_of, counts
+from aws_simulator.ecs.state import ServiceDeployment, ServiceRevision, counts
 from aws_simulator.ecs.task_definitions import PAGES, found_and_missing, name_in
 from aws_simulator.ecs.task_life import breaker_threshold
 from aws_simulator.service import Answer, Refused, Request, find_or_refuse, without_none
 
 # The resources of a request, as IAM names them:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
-
-Arn = Callable[[str], str]
-"""Return the ARN for a path after the account."""
 
 NAMED: Final[Mapping[str, str]] = {
     "DescribeServiceDeployments": "serviceDeploymentArns",
@@ -26,45 +23,24 @@ NAMED: Final[Mapping[str, str]] = {
 }
 """Operations whose requests name their resources by ARN, and that member."""
 
-OF_A_SERVICE: Final[Mapping[str, str]] = {
-    "UpdateService": "service",
-    "DeleteService": "service",
-    "ListServiceDeployments": "service",
-    "CreateService": "serviceName",
+RESOURCES: Final[Mapping[str, tuple[str, str]]] = {
+    "CreateService": ("serviceName", "service/{cluster}/{name}"),
+    "UpdateService": ("service", "service/{cluster}/{name}"),
+    "DeleteService": ("service", "service/{cluster}/{name}"),
+    "DescribeServices": ("services", "service/{cluster}/{name}"),
+    "ListServiceDeployments": ("service", "service/{cluster}/{name}"),
+    "DescribeTaskSets": ("service", "task-set/{cluster}/{name}/*"),
+    "RegisterTaskDefinition": ("family", "task-definition/{name}:*"),
+    "RunTask": ("taskDefinition", "task-definition/{name}"),
+    "DescribeTasks": ("tasks", "task/{cluster}/{name}"),
+    "StopTask": ("task", "task/{cluster}/{name}"),
+    "DescribeClusters": ("clusters", "cluster/{name}"),
 }
-
-
-def iam_resources(operation: str, request: Request, arn: Arn) -> tuple[str, ...]:
-    """Return the ARNs that IAM checks for a request; none where the permission is for all resources or nothing."""
-    if operation in NAMED:
-        named = request[NAMED[operation]]
-        arns = (named,) if isinstance(named, str) else tuple(named)
-        return tuple(one for arn_of_part in arns for one in (*services_of(arn_of_part), arn_of_part))
-    cluster = name_in(request.get("cluster", "default"))
-    if operation in OF_A_SERVICE:
-        return (arn(f"service/{cluster}/{name_in(request[OF_A_SERVICE[operation]])}"),)
-    match operation:
-        case "DescribeServices":
-            return tuple(arn(f"service/{cluster}/{name_in(name)}") for name in request["services"])
-        case "DescribeTaskSets":
-            return (arn(f"task-set/{cluster}/{name_in(request['service'])}/*"),)
-        case "RunTask":
-            name = name_in(request["taskDefinition"])
-            return (arn(f"task-definition/{name if ':' in name else f'{name}:*'}"),)
-        case "RegisterTaskDefinition":
-            return (arn(f"task-definition/{request['family']}:*"),)
-        case "DescribeTasks":
-            return tuple(arn(f"task/{cluster}/{name_in(task)}") for task in request["tasks"])
-        case "StopTask":
-            return (arn(f"task/{cluster}/{name_in(request['task'])}"),)
-        case "DescribeClusters":
-            return tuple(arn(f"cluster/{name_in(one)}") for one in request.get("clusters", []))
-        case _:
-            return ()
+"""Other operations: the member with the name or names, and the form of their ARNs after the account."""
 
 
 def services_of(arn_of_part: str) -> tuple[str, ...]:
-    """Add the service: IAM checks it, too, where its deployments or revisions are read."""
+    """Return the service of a deployment or revision: IAM checks it, too, where either of these is read."""
     for part in (":service-deployment/", ":service-revision/"):
         if part in arn_of_part:
             return (arn_of_part.replace(part, ":service/").rpartition("/")[0],)
@@ -100,7 +76,7 @@ class Ecs(Deployments):
         return found_and_missing("serviceDeployments", by_arn, self._record_description)
 
     def _record_description(self, record: ServiceDeployment) -> dict[str, Any]:
-        service, configuration = record.service, configuration_of(record.service)
+        service, configuration = record.service, record.service.configuration
         running = record.status == "IN_PROGRESS"
         breaker = configuration["deploymentCircuitBreaker"]["enable"]
         counted = sum(one.failed_tasks for one in service.sets if one.id == record.set_id)
@@ -196,7 +172,18 @@ class Ecs(Deployments):
         raise Refused("InvalidParameterException", "The specified resource ARN was not found.")
 
     def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
-        return iam_resources(operation, request, lambda resource: self.account.arn("ecs", resource))
+        """Return the ARNs that IAM checks for a request; none where the permission is for all resources or nothing."""
+        member, form = RESOURCES.get(operation, (NAMED.get(operation, ""), ""))
+        given = request.get(member, [])
+        names = [given] if isinstance(given, str) else given
+        if operation in NAMED:
+            return tuple(one for arn in names for one in (*services_of(arn), arn))
+        cluster = name_in(request.get("cluster", "default"))
+        resources = [form.format(cluster=cluster, name=name_in(name)) for name in names]
+        if operation == "RunTask" and ":" not in resources[0]:
+            # A family runs its newest revision, so IAM checks all of them.
+            resources[0] += ":*"
+        return tuple(self.account.arn("ecs", resource) for resource in resources)
 
 
 def brief(record: ServiceDeployment) -> dict[str, Any]:

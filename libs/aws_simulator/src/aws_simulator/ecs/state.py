@@ -161,6 +161,16 @@ class EcsService:
         return next(one for one in self.sets if one.status == "PRIMARY")
 
     @property
+    def configuration(self) -> dict[str, Any]:
+        """Its deploymentConfiguration, with ECS's defaults."""
+        defaults = {
+            "maximumPercent": 200,
+            "minimumHealthyPercent": 100,
+            "deploymentCircuitBreaker": {"enable": False, "rollback": False},
+        }
+        return {**defaults, **self.request.get("deploymentConfiguration", {})}
+
+    @property
     def grace_seconds(self) -> int:
         return int(self.request.get("healthCheckGracePeriodSeconds", 0))
 
@@ -229,7 +239,7 @@ def service_description(service: EcsService, tasks: Mapping[str, Sequence[Task]]
         "platformVersion": request.get("platformVersion", "LATEST"),
         "platformFamily": "Linux",
         "taskDefinition": service.definition.arn,
-        "deploymentConfiguration": configuration_of(service),
+        "deploymentConfiguration": service.configuration,
         "taskSets": [] if of_ecs else [task_set_description(service, one, tasks[one.id]) for one in service.sets],
         "deployments": [deployment_description(one, tasks[one.id]) for one in newest_first(service)] if of_ecs else [],
         "events": service.events,
@@ -244,16 +254,6 @@ def service_description(service: EcsService, tasks: Mapping[str, Sequence[Task]]
         "propagateTags": request.get("propagateTags", "NONE"),
         "enableExecuteCommand": request.get("enableExecuteCommand", False),
     }
-
-
-def configuration_of(service: EcsService) -> dict[str, Any]:
-    """Return a service's deploymentConfiguration with ECS's defaults."""
-    defaults = {
-        "maximumPercent": 200,
-        "minimumHealthyPercent": 100,
-        "deploymentCircuitBreaker": {"enable": False, "rollback": False},
-    }
-    return {**defaults, **service.request.get("deploymentConfiguration", {})}
 
 
 def newest_first(service: EcsService) -> list[TaskSet]:

@@ -31,13 +31,6 @@ FARGATE: Final[Mapping[str, Sequence[int]]] = {
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html"""
 
 
-def refuse(document: Json) -> None:
-    """Check a document. Raises Refused: ClientException, with the first problem."""
-    message = next(violations_in(document), None)
-    if message is not None:
-        raise Refused("ClientException", message)
-
-
 def violations_in(document: Json) -> Iterator[str]:
     """Yield what RegisterTaskDefinition would complain about.
 
@@ -192,7 +185,8 @@ class TaskDefinitions(Service):
 
     def register_task_definition(self, request: Request) -> Answer:
         """Register a revision. Identical content makes a new revision, too."""
-        refuse(request)
+        for violation in violations_in(request):
+            raise Refused("ClientException", violation)
         family = request["family"]
         self.revisions[family] = self.revisions.get(family, 0) + 1
         revision = self.revisions[family]

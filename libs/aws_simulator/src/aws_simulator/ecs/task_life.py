@@ -40,11 +40,8 @@ def is_at_rest(task: Task) -> bool:
     if task.last_status == "STOPPED":
         return True
     settled = all(container.health != "UNKNOWN" for container in task.containers if has_health_check(container))
-    return task.wanted and task.started_at is not None and settled and not task.ends_by_itself and not is_dying(task)
-
-
-def is_dying(task: Task) -> bool:
-    return any(container.behaviour.dies for container in task.containers if container.essential)
+    dying = any(container.behaviour.dies for container in task.containers if container.essential)
+    return task.wanted and task.started_at is not None and settled and not task.ends_by_itself and not dying
 
 
 def has_health_check(container: Container) -> bool:
@@ -62,6 +59,7 @@ def is_healthy(task: Task, now: datetime) -> bool:
 
 
 def start_up(task: Task, now: datetime) -> Happened | None:
+    """Advance a task that does not run yet."""
     behaviour = task.subject.behaviour
     age = (now - task.created_at).total_seconds()
     if behaviour.never_starts and age >= behaviour.start_seconds / 2:
@@ -79,6 +77,7 @@ def start_up(task: Task, now: datetime) -> Happened | None:
 
 
 def reason_for_not_starting(container: Container) -> str:
+    """Return ECS's words for a secret, or an image, that cannot be fetched."""
     if container.behaviour.kind == "no_secret":
         secret = next((one["valueFrom"] for one in container.definition.get("secrets", [])), "unknown")
         return (
@@ -94,6 +93,7 @@ def reason_for_not_starting(container: Container) -> str:
 
 
 def run(task: Task, now: datetime) -> Happened | None:
+    """Advance a task that runs."""
     assert task.started_at is not None
     age = (now - task.started_at).total_seconds()
     for container in task.containers:
@@ -146,6 +146,7 @@ def stop(task: Task, now: datetime, code: StopCode, reason: str) -> None:
 
 
 def wind_down(task: Task, now: datetime) -> Happened | None:
+    """Advance a task that was asked to stop, or has ended."""
     assert task.stopping_at is not None
     age = (now - task.stopping_at).total_seconds()
     running = task.started_at is not None and not task.exited
@@ -201,6 +202,7 @@ def to_start(one: TaskSet, live: int, now: datetime) -> int:
 
 
 def pause(one: TaskSet) -> timedelta:
+    """Return how long ECS waits after a failed task before it starts another one."""
     rounds = min(one.failed_tasks // max(1, one.desired_count), 10)
     return timedelta(seconds=min(FIRST_PAUSE_SECONDS * 2**rounds, LONGEST_PAUSE_SECONDS))
 

@@ -92,13 +92,10 @@ class Listeners(Service):
         return {}
 
     def modify_load_balancer_attributes(self, request: Request) -> Answer:
-        attributes = self._load_balancer(request["LoadBalancerArn"]).attributes
-        attributes |= {attribute["Key"]: attribute["Value"] for attribute in request["Attributes"]}
-        return self.describe_load_balancer_attributes(request)
+        return write_attributes(self._load_balancer(request["LoadBalancerArn"]).attributes, request)
 
     def describe_load_balancer_attributes(self, request: Request) -> Answer:
-        attributes = self._load_balancer(request["LoadBalancerArn"]).attributes
-        return {"Attributes": pairs(dict(sorted(attributes.items())))}
+        return write_attributes(self._load_balancer(request["LoadBalancerArn"]).attributes, request)
 
     def _load_balancer(self, arn: str) -> LoadBalancer:
         return find_or_refuse(self.load_balancers, arn, "LoadBalancerNotFound", f"Load balancer '{arn}' not found")
@@ -197,6 +194,7 @@ class Listeners(Service):
         return {"Rules": [rule_description(rule)]}
 
     def set_rule_priorities(self, request: Request) -> Answer:
+        # No `routes_changed`: the order of rules does not change which target groups they forward to.
         for pair in request["RulePriorities"]:
             self._rule(pair["RuleArn"]).priority = pair["Priority"]
         return {"Rules": [rule_description(self._rule(pair["RuleArn"])) for pair in request["RulePriorities"]]}
@@ -222,6 +220,12 @@ class Listeners(Service):
 def pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
     """Return attributes or tags as ELB lists them."""
     return [{"Key": key, "Value": value} for key, value in values.items()]
+
+
+def write_attributes(attributes: dict[str, str], request: Request) -> Answer:
+    """Set the attributes that a request gives, if any, and return all of them."""
+    attributes |= {one["Key"]: one["Value"] for one in request.get("Attributes", [])}
+    return {"Attributes": pairs(dict(sorted(attributes.items())))}
 
 
 def normal(action: dict[str, Any]) -> dict[str, Any]:

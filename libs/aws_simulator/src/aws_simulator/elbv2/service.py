@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from aws_simulator.account import Account
-from aws_simulator.elbv2.listeners import PAGE_SIZE, PAGES, Listeners, pairs
+from aws_simulator.elbv2.listeners import PAGE_SIZE, PAGES, Listeners, pairs, write_attributes
 from aws_simulator.elbv2.state import NOT_REGISTERED, Health, Target, TargetGroup, health_of
 from aws_simulator.service import Answer, Refused, Request
 from aws_simulator.world import Behaviour
@@ -37,17 +37,8 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "load_balancing.cross_zone.enabled": "use_load_balancer_configuration",
 }
 
-MODIFIABLE: Final = (
-    "HealthCheckProtocol",
-    "HealthCheckPort",
-    "HealthCheckEnabled",
-    "HealthCheckIntervalSeconds",
-    "HealthCheckTimeoutSeconds",
-    "HealthyThresholdCount",
-    "UnhealthyThresholdCount",
-    "HealthCheckPath",
-    "Matcher",
-)
+FIXED: Final = ("ProtocolVersion", "TargetType", "IpAddressType")
+"""Those members that ModifyTargetGroup does not take."""
 
 
 class ElbV2(Listeners):
@@ -122,17 +113,14 @@ class ElbV2(Listeners):
 
     def modify_target_group(self, request: Request) -> Answer:
         group = self.target_group(request["TargetGroupArn"])
-        group.request |= {key: request[key] for key in MODIFIABLE if key in request}
+        group.request |= {key: value for key, value in request.items() if key in DEFAULTS and key not in FIXED}
         return {"TargetGroups": [self._description(group)]}
 
     def modify_target_group_attributes(self, request: Request) -> Answer:
-        group = self.target_group(request["TargetGroupArn"])
-        group.attributes |= {attribute["Key"]: attribute["Value"] for attribute in request["Attributes"]}
-        return self.describe_target_group_attributes(request)
+        return write_attributes(self.target_group(request["TargetGroupArn"]).attributes, request)
 
     def describe_target_group_attributes(self, request: Request) -> Answer:
-        attributes = self.target_group(request["TargetGroupArn"]).attributes
-        return {"Attributes": pairs(dict(sorted(attributes.items())))}
+        return write_attributes(self.target_group(request["TargetGroupArn"]).attributes, request)
 
     def delete_target_group(self, request: Request) -> Answer:
         arn = request["TargetGroupArn"]
