@@ -87,7 +87,7 @@ def release(simulator: AwsSimulator, tag: str, image: str, emit: Emit) -> Outcom
         emit=emit,
         evidence=AwsEvidence(aws, SPEC, ENVIRONMENT),
         interrupts=Interrupts(),
-        appspec=load_appspec_template(ROOT),
+        appspec_template=load_appspec_template(ROOT),
         is_ancestor=lambda _older, _newer: None,
     )
     wanted = Release(

@@ -12,7 +12,7 @@ from aws_simulator.iam import Iam
 from aws_simulator.policies import is_allowed
 from platform_sdk.cli import platform
 from platform_sdk.cli.options import Outside
-from platform_sdk.deploy.render.codedeploy import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.render.codedeploy import appspec_of, deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from tests.contracts.test_pipeline_roles import listed
 from tests.support.applying import Applying, account_with_service, copy_of, everything
@@ -47,7 +47,7 @@ def plan_everything(account: Applying) -> list[Call]:
     planned(account, "orders", "--image", "1.5.0")
     asked = list(account.simulator.calls)
     revision = register(account.simulator, render_task_definition(ORDERS, PRODUCTION, image=image), {})
-    appspec = render_appspec(load_appspec_template(FIXTURES), ORDERS, PRODUCTION, revision)
+    appspec = render_appspec(load_appspec_template(FIXTURES), appspec_of(ORDERS, PRODUCTION), revision)
     account.aws().codedeploy.create(dict(deployment_request(appspec, ORDERS, PRODUCTION, "1.5.0")))
     account.simulator.calls.clear()
     return [*asked, *planned(account, "orders")]

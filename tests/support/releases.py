@@ -109,7 +109,7 @@ class World:
             emit=emit,
             evidence=AwsEvidence(aws, self.spec, environment),
             interrupts=interrupts or Interrupts(),
-            appspec=load_appspec_template(FIXTURES),
+            appspec_template=load_appspec_template(FIXTURES),
             is_ancestor=is_ancestor,
         )
 

@@ -15,7 +15,7 @@ from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.observe import observe_service
 from platform_sdk.deploy.plan.stack import live_of
 from platform_sdk.deploy.release.lock import Locked, LockLost, ReleaseLock, break_lock
-from platform_sdk.deploy.render.codedeploy import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.render.codedeploy import appspec_of, deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.service_stack import Live
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.state import ServiceState
@@ -275,7 +275,7 @@ def test_a_deployment_that_nobody_follows_is_not_disturbed() -> None:
     account = released_account()
     image = account.simulator.service(Ecr).push("orders", "v2", Behaviour(), architecture=ORDERS.task.architecture)
     revision = register(account.simulator, render_task_definition(ORDERS, PRODUCTION, image=image), {})
-    appspec = render_appspec(load_appspec_template(FIXTURES), ORDERS, PRODUCTION, revision)
+    appspec = render_appspec(load_appspec_template(FIXTURES), appspec_of(ORDERS, PRODUCTION), revision)
     id = account.aws().codedeploy.create(dict(deployment_request(appspec, ORDERS, PRODUCTION, "v2")))
 
     with pytest.raises(ReleaseUnderWay, match=id) as raised:

@@ -188,7 +188,7 @@ def test_a_rolling_update_answers_its_own_deployment() -> None:
     aws = RecordedAws()
     aws.answers("ecs.UpdateService", {"service": rolling("w")})
 
-    assert aws.gateways.ecs.roll(CLUSTER, "w", task_definition="w:2") == "ecs-svc/1"
+    assert aws.gateways.ecs.roll(CLUSTER, "w", task_definition="w:2").id == "ecs-svc/1"
     assert aws.requests[0][1] == {"cluster": CLUSTER, "service": "w", "taskDefinition": "w:2"}
 
 

@@ -28,7 +28,7 @@ from platform_sdk.deploy.plan import plan_service
 from platform_sdk.deploy.plan.drift import drift_of
 from platform_sdk.deploy.plan.stack import live_of
 from platform_sdk.deploy.render.cloudformation import to_yaml
-from platform_sdk.deploy.render.codedeploy import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.render.codedeploy import appspec_of, deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.task_definition import render_task_definition
 from platform_sdk.deploy.shared import load_shared_stacks
@@ -174,7 +174,7 @@ def test_a_running_deployment_is_found_and_its_changes_are_no_drift(live: AwsSim
 
 
 def begin(live: AwsSimulator, revision: str) -> None:
-    appspec = render_appspec(load_appspec_template(FIXTURES), ORDERS, STAGING, revision)
+    appspec = render_appspec(load_appspec_template(FIXTURES), appspec_of(ORDERS, STAGING), revision)
     live.client("codedeploy").create_deployment(**deployment_request(appspec, ORDERS, STAGING, "by hand"))
 
 

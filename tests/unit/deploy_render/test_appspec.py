@@ -13,7 +13,7 @@ from botocore.validate import ParamValidator
 from platform_sdk.deploy.environment import load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.render.codedeploy import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.render.codedeploy import appspec_of, deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from tests.support.repository import FIXTURES
 
@@ -23,7 +23,7 @@ REVISION = "arn:aws:ecs:us-east-1:444455556666:task-definition/staging-orders:42
 
 
 def parsed(spec: ServiceSpec) -> dict[str, Any]:
-    return dict(yaml.safe_load(render_appspec(load_appspec_template(FIXTURES), spec, STAGING, REVISION)))
+    return dict(yaml.safe_load(render_appspec(load_appspec_template(FIXTURES), appspec_of(spec, STAGING), REVISION)))
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
@@ -49,7 +49,7 @@ def test_hooks_are_called_in_the_order_of_codedeploy_and_the_smoke_test_is_the_e
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_codedeploy_accepts_the_request(spec: ServiceSpec) -> None:
-    appspec = render_appspec(load_appspec_template(FIXTURES), spec, STAGING, REVISION)
+    appspec = render_appspec(load_appspec_template(FIXTURES), appspec_of(spec, STAGING), REVISION)
     request = deployment_request(appspec, spec, STAGING, "1.4.2")
     shape = get_session().get_service_model("codedeploy").operation_model("CreateDeployment").input_shape
     assert shape is not None
@@ -69,5 +69,5 @@ def test_the_request_names_resources_of_the_stack(spec: ServiceSpec) -> None:
 
 def test_it_is_made_from_the_file_at_the_root_and_from_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "appspec.yaml").write_text("another: $task_definition\n", encoding="utf-8")
-    text = render_appspec(load_appspec_template(tmp_path), SPECS[0], STAGING, REVISION)
+    text = render_appspec(load_appspec_template(tmp_path), appspec_of(SPECS[0], STAGING), REVISION)
     assert yaml.safe_load(text) == {"another": REVISION}

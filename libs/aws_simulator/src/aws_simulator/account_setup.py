@@ -23,7 +23,7 @@ from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.resources import SecretReference, SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.diff import COMMIT_TAG, COMMITTED_AT_TAG, DOCUMENT_TAG, VERSION_TAG, document_digest
-from platform_sdk.deploy.render.codedeploy import deployment_request, load_appspec_template, render_appspec
+from platform_sdk.deploy.render.codedeploy import appspec_of, deployment_request, load_appspec_template, render_appspec
 from platform_sdk.deploy.render.names import cluster_name, stack_name, worker_service_name
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.task_definition import render_standalone_task, render_task_definition
@@ -150,7 +150,7 @@ def released(
         worker = render_task_definition(spec, environment, image=image, role="worker")
         roll_out(account, spec, environment, register(account, worker, tags))
     revision = register(account, render_task_definition(spec, environment, image=image), tags)
-    appspec = render_appspec(load_appspec_template(root), spec, environment, revision)
+    appspec = render_appspec(load_appspec_template(root), appspec_of(spec, environment), revision)
     deploy(account, deployment_request(appspec, spec, environment, f"{tag} {commit[:12]} {revision} by setup"))
     return image
 

@@ -277,11 +277,11 @@ def task_definition(spec: "ServiceSpec", environment: "Environment", image: str,
 
 
 def appspec(spec: "ServiceSpec", environment: "Environment", revision: int) -> str:
-    from platform_sdk.deploy.render.codedeploy import load_appspec_template, render_appspec
+    from platform_sdk.deploy.render.codedeploy import appspec_of, load_appspec_template, render_appspec
     from platform_sdk.deploy.render.names import arn, service_name
 
     revised = arn(environment, "ecs", f"task-definition/{service_name(spec, environment)}:{revision}")
-    return render_appspec(load_appspec_template(root()), spec, environment, revised)
+    return render_appspec(load_appspec_template(root()), appspec_of(spec, environment), revised)
 
 
 def stack(spec: "ServiceSpec", environment: "Environment") -> str:

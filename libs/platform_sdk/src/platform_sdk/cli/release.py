@@ -267,7 +267,7 @@ def release_context(
             emit=emit,
             evidence=AwsEvidence(aws, spec, environment),
             interrupts=interrupts,
-            appspec=load_appspec_template(root()),
+            appspec_template=load_appspec_template(root()),
             is_ancestor=git.is_ancestor if git.is_clone() else lambda _older, _newer: None,
         )
 

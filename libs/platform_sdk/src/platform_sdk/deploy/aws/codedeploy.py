@@ -244,9 +244,9 @@ class CodeDeploy:
             if error.code != "DeploymentAlreadyCompletedException":
                 raise
 
-    def appspec_of(self, deployment: Deployment) -> str | None:
-        """Return the text of the deployment's AppSpec; None where AWS does not keep it."""
-        found = self.information(deployment.id) or {}
+    def appspec_of(self, id: str) -> str | None:
+        """Return the text of a deployment's AppSpec; None where AWS does not keep it."""
+        found = self.information(id) or {}
         revision = found.get("revision", {})
         for key in ("appSpecContent", "string"):
             content = revision.get(key, {}).get("content")
@@ -257,8 +257,8 @@ class CodeDeploy:
         try:
             kept = self.client.call(
                 "get_application_revision",
-                f"read the AppSpec of the deployment {deployment.id}",
-                applicationName=deployment.application,
+                f"read the AppSpec of the deployment {id}",
+                applicationName=found["applicationName"],
                 revision=revision,
             )
         except NotFound:

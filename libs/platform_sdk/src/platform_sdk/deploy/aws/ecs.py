@@ -101,6 +101,7 @@ def rolling_of(found: Any) -> RollingDeployment:
         failed=found.get("failedTasks", 0),
         rollout_state=found.get("rolloutState", "COMPLETED"),
         rollout_reason=found.get("rolloutStateReason", ""),
+        created_at=utc(found["createdAt"]),
     )
 
 
@@ -200,8 +201,8 @@ class Ecs:
         )
         return task_definition_of(answer)
 
-    def roll(self, cluster: str, service: str, *, task_definition: str) -> str:
-        """Start a rolling update and return its deployment's id, `ecs-svc/…`. Never retried."""
+    def roll(self, cluster: str, service: str, *, task_definition: str) -> RollingDeployment:
+        """Start a rolling update and return its deployment. Never retried."""
         answer = self.client.call_once(
             "update_service",
             f"update the service {service}",
@@ -210,7 +211,7 @@ class Ecs:
             taskDefinition=task_definition,
         )
         deployments = answer["service"]["deployments"]
-        return str(next(each["id"] for each in deployments if each["status"] == "PRIMARY"))
+        return rolling_of(next(each for each in deployments if each["status"] == "PRIMARY"))
 
     def set_grace_period(self, cluster: str, service: str, seconds: int) -> None:
         """Set the grace period: one of the few settings that CodeDeploy lets others change."""

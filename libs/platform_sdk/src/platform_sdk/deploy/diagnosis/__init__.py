@@ -141,9 +141,7 @@ class AwsEvidence:
         stopped = best_effort(
             lambda: self.aws.ecs.tasks(watched.cluster, service=watched.service, stopped=True), no_tasks
         )
-        for task in stopped:
-            if task.task_definition != watched.revision:
-                continue
+        for task in filter(watched.includes, stopped):
             # Log lines arrive some seconds after a task has ended.
             if task.arn not in known or (known[task.arn].has_failed and not known[task.arn].logs):
                 known[task.arn] = DeadTask(task=task, logs=self.logs_of(task, watched))
@@ -182,7 +180,7 @@ class AwsEvidence:
         running = best_effort(
             lambda: self.aws.ecs.tasks(watched.cluster, service=watched.service, stopped=False), no_tasks
         )
-        new = [task for task in running if task.task_definition == watched.revision]
+        new = filter(watched.includes, running)
         ended = [dead.task for dead in self.dead_of(watched).values()]
         return next(filter(None, (self.logs_of(task, watched) for task in [*new, *ended][:TASKS_READ])), ())
 

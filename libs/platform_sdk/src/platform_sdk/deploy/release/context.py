@@ -24,6 +24,7 @@ from platform_sdk.deploy.release.lock import NoLock, ReleaseLock
 from platform_sdk.deploy.release.outcome import (
     Check,
     EvidenceCollector,
+    ExistingRevisions,
     Explanation,
     IsAncestor,
     Outcome,
@@ -34,6 +35,7 @@ from platform_sdk.deploy.release.outcome import (
     StageName,
     StageStatus,
 )
+from platform_sdk.deploy.render.codedeploy import AppSpec, appspec_of
 from platform_sdk.deploy.render.names import cluster_name, service_name, worker_service_name
 from platform_sdk.deploy.state import ServiceState
 from platform_sdk.errors import PlatformError
@@ -194,14 +196,14 @@ class Journal:
 
 @dataclass(slots=True, kw_only=True)
 class ReleaseContext(Context):
-    """`appspec` is the repository's template. `release` and `outcome` are set by `start` and `finish`."""
+    """`appspec_template` is the repository's. `release` and `outcome` are set by `start` and `finish`."""
 
     emit: Emit
     spec: ServiceSpec
     environment: Environment
     options: ReleaseOptions
     evidence: EvidenceCollector
-    appspec: str
+    appspec_template: str
     is_ancestor: IsAncestor
     release: Release = field(init=False)
     journal: Journal = field(init=False)
@@ -230,6 +232,13 @@ class ReleaseContext(Context):
     @property
     def worker(self) -> str:
         return worker_service_name(self.spec, self.environment)
+
+    @property
+    def appspec(self) -> AppSpec:
+        """What the revision is deployed with."""
+        target = self.release.target
+        recorded = target.appspec if isinstance(target, ExistingRevisions) else None
+        return recorded or appspec_of(self.spec, self.environment)
 
     def observe(self) -> ServiceState:
         return observe_service(self.spec, self.environment, self.aws)

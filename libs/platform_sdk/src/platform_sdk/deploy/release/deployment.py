@@ -97,11 +97,20 @@ def follow(context: ReleaseContext, following: Following, until: Until) -> Seen:
         seen = look_with_retries(context, following)
         if seen.deployment.has_ended or (until == "traffic" and seen.has_all_traffic):
             return seen
-        if not stopped and following.watched is not None and not seen.has_all_traffic:
-            stopped = stop_if_hopeless(context, following.watched)
+        watched = watched_in(following, seen)
+        if not stopped and watched is not None and not seen.has_all_traffic:
+            stopped = stop_if_hopeless(context, watched)
         if context.now() > following.deadline:
             raise still_running(context, following, "it takes longer than its own limits allow")
         context.pause(interval(context, following, seen))
+
+
+def watched_in(following: Following, seen: Seen) -> Watched | None:
+    """Return what evidence is collected about: the deployment's own tasks, and the target group that they are in."""
+    if following.watched is None:
+        return None
+    group = replacement_group(following, seen)
+    return replace(following.watched, since=seen.deployment.created_at, target_group=group)
 
 
 def stop_if_hopeless(context: ReleaseContext, watched: Watched) -> bool:
@@ -294,11 +303,8 @@ def await_rollback(context: ReleaseContext, failed: DeploymentFailed, baseline: 
 
 
 def explain(context: ReleaseContext, failed: DeploymentFailed) -> Explanation | None:
-    watched = failed.following.watched
-    if watched is None:
-        return None
-    group = replacement_group(failed.following, failed.seen)
-    return context.evidence.explain(replace(watched, target_group=group))
+    watched = watched_in(failed.following, failed.seen)
+    return None if watched is None else context.evidence.explain(watched)
 
 
 def follow_rollback(context: ReleaseContext, failed: DeploymentFailed) -> None:

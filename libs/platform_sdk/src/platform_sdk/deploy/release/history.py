@@ -290,7 +290,7 @@ def rolled_back_from(newest_first: Sequence[Served]) -> frozenset[str]:
 
 def revision_in_appspec(context: ReleaseContext, deployment: Deployment) -> str:
     """Return the ARN that a deployment made outside this tool released; empty where AWS does not keep it."""
-    text = context.aws.codedeploy.appspec_of(deployment)
+    text = context.aws.codedeploy.appspec_of(deployment.id)
     named = IN_APPSPEC.search(text or "")
     return named["arn"] if named else ""
 

@@ -10,6 +10,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
+from platform_sdk.deploy.render.codedeploy import AppSpec
+from platform_sdk.deploy.state import Task
+
 # What a caller asks for: a release, and the options that say how to run it.
 
 Until = Literal["traffic", "done"]
@@ -47,10 +50,15 @@ class NewImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExistingRevisions:
-    """ARNs of task definitions that ran before; `worker` is None where the service has none."""
+    """ARNs of task definitions that ran before; `worker` is None where the service has none.
+
+    `appspec` is what the API's revision is deployed with. It belongs to the revision, not to today's platform.toml.
+    None where platform.toml has just been rendered, or no deployment is created.
+    """
 
     api: str
     worker: str | None
+    appspec: AppSpec | None = None
 
 
 Target = NewImage | ExistingRevisions
@@ -104,7 +112,7 @@ class Watched:
     """What an EvidenceCollector observes. Texts are empty where a stage has no such thing.
 
     `service` is the ECS service's name, `revision` the new task definition's ARN, `task` the ARN of the migration's
-    task, `target_group` that of the replacement task set's target group.
+    task, `target_group` that of the replacement task set's target group. `since` is AWS's time of the deployment.
     """
 
     stage: Literal["migration", "worker", "api"]
@@ -115,6 +123,11 @@ class Watched:
     deployment_id: str = ""
     task: str = ""
     target_group: str = ""
+
+    def includes(self, task: Task) -> bool:
+        """Return whether the deployment started the task. An earlier one may have run the same revision, and failed."""
+        is_new = task.created_at is None or task.created_at >= self.since
+        return is_new and task.task_definition == self.revision
 
 
 class EvidenceCollector(Protocol):

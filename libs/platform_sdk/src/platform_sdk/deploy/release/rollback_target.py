@@ -1,13 +1,15 @@
 """Choose the revision to roll back to: by default the last that served all users well, not just the one before."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from platform_sdk.deploy.config_errors import listed
 from platform_sdk.deploy.release.context import ReleaseContext
 from platform_sdk.deploy.release.history import Served, rolled_back_from, served, served_with, version_of, worker_of
 from platform_sdk.deploy.release.outcome import ExistingRevisions
-from platform_sdk.deploy.release.preflight.version import image_in
+from platform_sdk.deploy.release.preflight.version import image_in, port_in
+from platform_sdk.deploy.render.codedeploy import AppSpec, parse_appspec
 from platform_sdk.deploy.state import TaskDefinition
 from platform_sdk.errors import PlatformError
 
@@ -35,7 +37,7 @@ def rollback_target(context: ReleaseContext, live: str, to: str | None) -> tuple
         for each in before:
             found = revision(context, each.revision) if each.revision not in rejected else None
             if found is not None and unusable(context, found) is None:
-                return target_of(context, found, each.version)
+                return target_of(context, found, each.version, known)
         raise NoRollbackTarget(
             f"there is no revision of {context.spec.name} to roll back to",
             because=no_candidate([each for each in before if each.revision in rejected]),
@@ -49,12 +51,33 @@ def rollback_target(context: ReleaseContext, live: str, to: str | None) -> tuple
             because=because,
             hint=f"choose one that served well: {candidates(before)}; or release an image by `platform deploy --image`",
         )
-    return target_of(context, found, version_of(found))
+    return target_of(context, found, version_of(found), known)
 
 
-def target_of(context: ReleaseContext, found: TaskDefinition, version: str) -> tuple[str, ExistingRevisions]:
+def target_of(
+    context: ReleaseContext, found: TaskDefinition, version: str, known: Iterable[Served]
+) -> tuple[str, ExistingRevisions]:
     version = version_of(found) or version or f"revision {found.revision}"
-    return version, ExistingRevisions(api=found.arn, worker=worker_of(context, version))
+    appspec = without_missing_hooks(context, recorded_appspec(context, found, known))
+    return version, ExistingRevisions(api=found.arn, worker=worker_of(context, version), appspec=appspec)
+
+
+def recorded_appspec(context: ReleaseContext, found: TaskDefinition, known: Iterable[Served]) -> AppSpec:
+    """Return what the revision was last released with. Where AWS does not keep that, the revision names the port."""
+    for each in known:
+        if each.revision == found.arn:
+            recorded = parse_appspec(context.aws.codedeploy.appspec_of(each.deployment_id) or "")
+            if recorded is not None:
+                return recorded
+    return AppSpec(container_port=port_in(found.document), hooks={})
+
+
+def without_missing_hooks(context: ReleaseContext, appspec: AppSpec) -> AppSpec:
+    """Leave out hooks whose function was deleted since: CodeDeploy would fail, and the version has served well."""
+    missing = {name for name in appspec.hooks.values() if not context.aws.lambdas.exists(name)}
+    for name in sorted(missing):
+        context.warn(f"the hook {name} is left out", "the version was released with it, but the function is gone")
+    return replace(appspec, hooks={event: name for event, name in appspec.hooks.items() if name not in missing})
 
 
 def no_candidate(rejected: list[Served]) -> str:

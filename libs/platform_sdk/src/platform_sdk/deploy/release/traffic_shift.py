@@ -93,7 +93,7 @@ def following_of(context: ReleaseContext, id: str, revision: str, baseline: Traf
     group, now = baseline.group, context.now()
     name = AT_ONCE if shifts_at_once(context) else group.configuration
     configuration = context.aws.codedeploy.configuration(name)
-    minutes = minutes_of(group, configuration, len(context.spec.hooks))
+    minutes = minutes_of(group, configuration, len(context.appspec.hooks))
     watched = Watched(
         stage="api", cluster=context.cluster, revision=revision, since=now, service=context.api, deployment_id=id
     )
@@ -109,7 +109,7 @@ def following_of(context: ReleaseContext, id: str, revision: str, baseline: Traf
 
 def create(context: ReleaseContext, revision: str) -> str:
     """Create a deployment, never twice, and return its id."""
-    appspec = render_appspec(context.appspec, context.spec, context.environment, revision)
+    appspec = render_appspec(context.appspec_template, context.appspec, revision)
     description = describe(context, revision)
     at_once = shifts_at_once(context)
     request = deployment_request(appspec, context.spec, context.environment, description, at_once=at_once)

@@ -36,8 +36,8 @@ def roll_worker(context: ReleaseContext, revision: str | None, service: EcsServi
         return
     context.checkpoint()
     with context.stage("worker"):
-        began = context.now()
-        reached = follow(context, revision, began)
+        own = begin(context, revision)
+        reached = follow(context, own)
         if reached == revision:
             return
         context.confirm_lock()
@@ -46,11 +46,10 @@ def roll_worker(context: ReleaseContext, revision: str | None, service: EcsServi
             raise changed_by_others(context, reached)
         if before and reached != before:
             return_worker(context)
-        watched = watched_of(context, revision, began)
         raise ReleaseEnded(
             "failed_rolled_back",
             "the worker's tasks failed and were rolled back to the original version; the API was not touched",
-            explanation=context.evidence.explain(watched),
+            explanation=context.evidence.explain(watched_of(context, own)),
         )
 
 
@@ -60,7 +59,7 @@ def return_worker(context: ReleaseContext) -> None:
     if not before or not context.journal.worker_rolled:
         return
     context.emit(RollingBack(deployment_id="", because=f"it returns to {before.rsplit('/', 1)[-1]}"))
-    if follow(context, before, context.now()) != before:
+    if follow(context, begin(context, before)) != before:
         raise ReleaseEnded("rollback_failed", f"the worker could not be returned to {before}")
 
 
@@ -84,23 +83,21 @@ def changed_by_others(context: ReleaseContext, revision: str) -> ReleaseEnded:
     )
 
 
-def follow(context: ReleaseContext, revision: str, began: datetime) -> str:
-    """Start the update unless it runs already, and wait for its end. Return what the worker runs then (ARN): another
-    revision if ECS rolled the update back, or somebody started another one.
+def follow(context: ReleaseContext, own: RollingDeployment) -> str:
+    """Wait for the end of an update. Return what the worker runs then (ARN): another revision if ECS rolled the update
+    back, or somebody started another one.
 
     Raises:
         ReleaseEnded: it does not end.
     """
-    id = begin(context, revision)
-    context.journal.running, context.journal.worker_rolled = "the worker's update", True
-    deadline = began + timedelta(minutes=DEADLINE_MINUTES)
-    watched = watched_of(context, revision, began)
+    revision = own.task_definition
+    deadline = context.now() + timedelta(minutes=DEADLINE_MINUTES)
+    watched = watched_of(context, own)
     stopped, failed_at = False, None
     while True:
         service = current(context)
-        own = next((each for each in service.deployments if each.id == id), None)
         primary = next((each for each in service.deployments if each.status == "PRIMARY"), None)
-        report_progress(context, service, revision, own, deadline)
+        report_progress(context, service, own, deadline)
         # A rollback becomes the primary deployment, so in both cases its end is the end.
         if primary is not None and primary.rollout_state == "COMPLETED":
             context.journal.running = ""
@@ -125,22 +122,23 @@ def end_if_stuck(context: ReleaseContext, revision: str, deadline: datetime, fai
         )
 
 
-def begin(context: ReleaseContext, revision: str) -> str:
-    """Start the update and return its deployment's id. An update to this revision that runs already is kept."""
-    found = primary_of(context, revision)
-    if found is not None:
-        return found
-    context.confirm_lock()
-    return context.retry.run(
-        lambda: context.aws.ecs.roll(context.cluster, context.worker, task_definition=revision),
-        find_result=lambda: primary_of(context, revision),
-    )
+def begin(context: ReleaseContext, revision: str) -> RollingDeployment:
+    """Start the update and return it. An update to this revision that runs already is kept."""
+    begun = primary_of(context, revision)
+    if begun is None:
+        context.confirm_lock()
+        begun = context.retry.run(
+            lambda: context.aws.ecs.roll(context.cluster, context.worker, task_definition=revision),
+            find_result=lambda: primary_of(context, revision),
+        )
+    context.journal.running, context.journal.worker_rolled = "the worker's update", True
+    return begun
 
 
-def primary_of(context: ReleaseContext, revision: str) -> str | None:
+def primary_of(context: ReleaseContext, revision: str) -> RollingDeployment | None:
     deployments = current(context).deployments
     found = (each for each in deployments if each.status == "PRIMARY" and each.task_definition == revision)
-    return next((each.id for each in found if each.rollout_state != "FAILED"), None)
+    return next((each for each in found if each.rollout_state != "FAILED"), None)
 
 
 def current(context: ReleaseContext) -> EcsService:
@@ -162,20 +160,24 @@ def stop(context: ReleaseContext, revision: str) -> bool:
     return True
 
 
-def report_progress(
-    context: ReleaseContext, service: EcsService, revision: str, own: RollingDeployment | None, deadline: datetime
-) -> None:
+def report_progress(context: ReleaseContext, service: EcsService, own: RollingDeployment, deadline: datetime) -> None:
     context.emit(
         WorkerProgress(
             service=service.name,
-            revision=revision,
-            deployment=own,
-            others=tuple(each for each in service.deployments if each is not own),
+            revision=own.task_definition,
+            deployment=next((each for each in service.deployments if each.id == own.id), None),
+            others=tuple(each for each in service.deployments if each.id != own.id),
             at=context.now(),
             deadline=deadline,
         )
     )
 
 
-def watched_of(context: ReleaseContext, revision: str, since: datetime) -> Watched:
-    return Watched(stage="worker", cluster=context.cluster, revision=revision, since=since, service=context.worker)
+def watched_of(context: ReleaseContext, own: RollingDeployment) -> Watched:
+    return Watched(
+        stage="worker",
+        cluster=context.cluster,
+        revision=own.task_definition,
+        since=own.created_at,
+        service=context.worker,
+    )

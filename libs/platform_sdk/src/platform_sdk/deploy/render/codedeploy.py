@@ -3,9 +3,12 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Final
+
+import yaml
 
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.releases import LIFECYCLE_EVENTS, TrafficShift, TrafficShiftType
@@ -102,28 +105,54 @@ AT_ONCE: Final = "CodeDeployDefault.ECSAllAtOnce"
 TEMPLATE: Final = Path("appspec.yaml")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSpec:
+    """What an AppSpec says besides the revision. `hooks` maps lifecycle events to functions, in the order of calls."""
+
+    container_name: str = APP
+    container_port: int
+    platform_version: str = PLATFORM_VERSION
+    hooks: Mapping[str, str]
+
+
+def appspec_of(spec: ServiceSpec, environment: Environment) -> AppSpec:
+    """Return the AppSpec of a version that is rendered from platform.toml."""
+    hooks: dict[str, str] = {
+        event: hook_function_name(environment, spec.hooks[event])
+        for event in LIFECYCLE_EVENTS.values()
+        if event in spec.hooks
+    }
+    return AppSpec(container_port=spec.port, hooks=hooks)
+
+
+def parse_appspec(text: str) -> AppSpec | None:
+    """Return what a deployment was created with; None for what is not an AppSpec of an ECS service with one port."""
+    try:
+        document = yaml.safe_load(text)
+        properties = document["Resources"][0]["TargetService"]["Properties"]
+        return AppSpec(
+            container_name=str(properties["LoadBalancerInfo"]["ContainerName"]),
+            container_port=int(properties["LoadBalancerInfo"]["ContainerPort"]),
+            platform_version=str(properties.get("PlatformVersion", PLATFORM_VERSION)),
+            hooks={str(event): str(name) for hook in document.get("Hooks") or () for event, name in hook.items()},
+        )
+    except (yaml.YAMLError, AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return None
+
+
 def load_appspec_template(root: Path) -> str:
     return (root / TEMPLATE).read_text(encoding="utf-8")
 
 
-def render_appspec(template: str, spec: ServiceSpec, environment: Environment, task_definition_arn: str) -> str:
+def render_appspec(template: str, appspec: AppSpec, task_definition_arn: str) -> str:
     """Return the AppSpec as YAML. `task_definition_arn` is the ARN of the revision to run."""
     return Template(template).substitute(
         task_definition=json.dumps(task_definition_arn),
-        container_name=json.dumps(APP),
-        container_port=spec.port,
-        platform_version=json.dumps(PLATFORM_VERSION),
-        hooks=json.dumps(hooks(spec, environment)),
+        container_name=json.dumps(appspec.container_name),
+        container_port=appspec.container_port,
+        platform_version=json.dumps(appspec.platform_version),
+        hooks=json.dumps([{event: function} for event, function in appspec.hooks.items()]),
     )
-
-
-def hooks(spec: ServiceSpec, environment: Environment) -> list[dict[str, str]]:
-    """Return the hooks in the order in which CodeDeploy calls them, each as a mapping with one key."""
-    return [
-        {event: hook_function_name(environment, spec.hooks[event])}
-        for event in LIFECYCLE_EVENTS.values()
-        if event in spec.hooks
-    ]
 
 
 def deployment_request(

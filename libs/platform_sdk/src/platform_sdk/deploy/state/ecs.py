@@ -49,6 +49,7 @@ class RollingDeployment:
     failed: int
     rollout_state: Literal["COMPLETED", "FAILED", "IN_PROGRESS"]
     rollout_reason: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from platform_sdk.deploy.release.context import ReleaseContext
 from platform_sdk.deploy.release.history import parse_description
 from platform_sdk.deploy.release.outcome import CheckStatus, Release, ReleaseOptions
 from platform_sdk.deploy.release.recovery import restore_command
-from platform_sdk.deploy.render.names import COLOURS, hook_function_name, log_group, stack_name, target_group_name
+from platform_sdk.deploy.render.names import COLOURS, log_group, stack_name, target_group_name
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.state import Deployment, ServiceState, Suspended
 
@@ -235,7 +235,7 @@ def alarms(context: PreflightContext) -> Answer:
 
 
 def hooks(context: PreflightContext) -> Answer:
-    names = sorted({hook_function_name(context.environment, hook) for hook in context.spec.hooks.values()})
+    names = sorted(set(context.release_context.appspec.hooks.values()))
     if not names:
         return ok("no hooks")
     missing = [name for name in names if not context.aws.lambdas.exists(name)]

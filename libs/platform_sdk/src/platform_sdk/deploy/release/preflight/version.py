@@ -19,7 +19,7 @@ IN_REGISTRIES = {"x86_64": "amd64", "arm64": "arm64"}
 
 
 def image(context: PreflightContext) -> Answer:
-    uri = image_of(context)
+    uri, needed = image_of(context)
     if uri is None:
         return fail("the revision to roll back to does not exist", "`platform history` lists those that do")
     if "amazonaws.com" not in uri:
@@ -29,9 +29,8 @@ def image(context: PreflightContext) -> Answer:
     found = context.aws.images.image(context.spec.name, wanted)
     if found is None:
         return fail(f"ECR has no image {wanted} of {context.spec.name}", f"`platform build {context.spec.name} --push`")
-    needed = IN_REGISTRIES[context.spec.task.architecture]
     if found.architectures and needed not in found.architectures:
-        reason = f"the image is for {listed(found.architectures)}, and task.architecture is {needed}"
+        reason = f"the image is for {listed(found.architectures)}, and its tasks run on {needed}"
         return fail(reason, f"build it for {needed}, or change task.architecture")
     if not found.architectures:
         return skip(f"{shown(wanted)} is in ECR; its manifest does not name an architecture")
@@ -43,19 +42,40 @@ def shown(tag_or_digest: str) -> str:
     return f"{kind}:{digest[:12]}" if colon else tag_or_digest
 
 
-def image_of(context: PreflightContext) -> str | None:
+def image_of(context: PreflightContext) -> tuple[str | None, str]:
+    """Return the image, and the architecture that its tasks run on, as registries name it."""
     match context.release.target:
         case NewImage(uri=uri):
-            return uri
+            return uri, IN_REGISTRIES[context.spec.task.architecture]
         case ExistingRevisions(api=api):
             revision = context.aws.ecs.revision(api)
-            return None if revision is None else image_in(revision.document)
+            return (None, "") if revision is None else (image_in(revision.document), architecture_in(revision.document))
+
+
+def app_in(document: Json) -> Json:
+    """Return the app's container of a registered task definition; empty where it has none."""
+    containers = document["containerDefinitions"]
+    assert isinstance(containers, list), "containers are a list"
+    return next((each for each in containers if each["name"] == APP), {})
 
 
 def image_in(document: Json) -> str | None:
-    containers = document["containerDefinitions"]
-    assert isinstance(containers, list), "containers are a list"
-    return next((str(each["image"]) for each in containers if each["name"] == APP), None)
+    """Return the image of the app; None where the task definition has no such container."""
+    image = app_in(document).get("image")
+    return None if image is None else str(image)
+
+
+def architecture_in(document: Json) -> str:
+    """Return the architecture of a registered task definition, as registries name it. ECS's default is X86_64."""
+    platform = document.get("runtimePlatform")
+    named = platform.get("cpuArchitecture", "X86_64") if isinstance(platform, dict) else "X86_64"
+    return IN_REGISTRIES[str(named).lower()]
+
+
+def port_in(document: Json) -> int:
+    """Return the port of the app; 0 where it listens to none."""
+    mappings = app_in(document).get("portMappings")
+    return int(mappings[0]["containerPort"]) if isinstance(mappings, list) and mappings else 0
 
 
 def secrets(context: PreflightContext) -> Answer:
