@@ -52,6 +52,7 @@ def rolling(name: str, **more: Any) -> dict[str, Any]:
         "runningCount": 1,
         "pendingCount": 1,
         "failedTasks": 3,
+        "createdAt": AT,
         "rolloutState": "IN_PROGRESS",
         "rolloutStateReason": "ECS deployment ecs-svc/1 in progress.",
     }
