@@ -149,7 +149,20 @@ _pickled = with_default(Column("name", PickleType()))
             select(insert(_default).values(parameters("id")).returning(_default.c.id).cte("added").c.id),
             "leaves out column `defaulted.name`",
         ),
+        (
+            select(update(_on_update).values(parameters("id")).returning(_on_update.c.id).cte("changed").c.id),
+            "leaves out column `defaulted.name`",
+        ),
+        (
+            insert(_called).from_select(["id"], select(things.c.id)),
+            "leaves out column `defaulted.name`",
+        ),
+        (select(things).where(things.c.name == bindparam("name", callable_=str)), "`name` is computed in Python"),
         (select(things).where(things.c.name.in_(bindparam("names", expanding=True))), "`names`, an IN list"),
+        (
+            text("SELECT :names").bindparams(bindparam("names", type_=Text, expanding=True)),
+            "`names`, an IN list",
+        ),
         (select(things).where(things.c.name.in_(["a", "b"])), "`name_1`, an IN list"),
         (select(things).where(things.c.name == literal("a", literal_execute=True)), "with literal_execute"),
         (select(things).where(_typed.c.name == bindparam("name")), "parameter `name` has type Upper()"),

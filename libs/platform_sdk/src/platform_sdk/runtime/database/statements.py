@@ -135,6 +135,13 @@ def _refuse_what_runs_in_python(name: str, compiled: SQLCompiler) -> None:
             because="its default or onupdate is computed in Python, so the column would become NULL",
             hint="give the column a server_default, or the statement a value",
         )
+    for bind, each in compiled.bind_names.items():
+        if bind.callable is not None:
+            raise UnsupportedStatement(
+                f"statement `{name}`: parameter `{each}` is computed in Python",
+                because="it would be computed once, when the statement is compiled",
+                hint="write bindparam(name), and give the value with each call",
+            )
     for bind in compiled.post_compile_params | compiled.literal_execute_params:
         raise UnsupportedStatement(
             f"statement `{name}` has `{compiled.bind_names[bind]}`, an IN list or a parameter with literal_execute",
