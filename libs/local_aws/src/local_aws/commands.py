@@ -90,7 +90,10 @@ def logs(*, name: str, follow: bool, lines: int) -> None:
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def reset(*, yes: bool) -> None:
-    """Stop the platform and remove its data: databases, queues, logs and secrets."""
+    """Stop the platform and remove its data.
+
+    Databases, queues, logs and secrets are removed.
+    """
     folder = _folder()
     if not yes:
         click.confirm(f"Remove all data in {folder.path}?", abort=True, err=True)

@@ -44,9 +44,9 @@ def apply(
     wait_minutes: float,
     as_json: bool,
 ) -> None:
-    """Create or update stacks on AWS: those of a service, or the ones all services share.
+    """Create or update the stacks of a service on AWS.
 
-    Each stack goes through a change set: you see what would change, and confirm before it does. Anything already up to
+    With --shared, those that all services share. Each stack goes through a change set: you see what would change, and confirm before it does. Anything already up to
     date is left unchanged, so you can run the command as often as you like. After an interruption it resumes.
 
     Replaces or deletes a database, cache, queue, bucket, repository, secret, key, zone, table or log group only if

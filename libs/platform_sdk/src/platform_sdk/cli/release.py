@@ -124,7 +124,7 @@ def deploy(
               help="Return when all users are on the version, or after its bake time.")  # fmt: skip
 @reports
 def wait(deployment_id: str, until: "Until", environment_name: str, **written: Any) -> None:
-    """Follow the deployment ID of a release to its end, from anywhere.
+    """Follow a release's deployment to its end, from anywhere.
 
     For a release that was detached, interrupted or lost. It ends like `platform deploy`, with the same exit codes, and
     does the rest of its work: after a rollback it returns the worker and restores scaling.
