@@ -84,7 +84,7 @@ def list_queues(environment_name: str, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="Messages to show at most.")
 @json_option
 def show(queue: str, environment_name: str, limit: int, as_json: bool) -> None:
-    """Show the messages in a dead-letter queue, and why.
+    """Show messages in a dead-letter queue, and why they failed.
 
     QUEUE is a name from platform.toml, such as `orders`. The messages stay where they are.
     """
