@@ -11,8 +11,8 @@ from benchmarks.table import Row
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.messaging.consumer import Consumer
 from platform_sdk.runtime.messaging.messages import Message
+from platform_sdk.runtime.messaging.queue_service import OutgoingMessage
 from platform_sdk.runtime.messaging.relay import Relay
-from platform_sdk.runtime.messaging.sqs import OutgoingMessage
 
 ROUNDS, MESSAGES = 5, 60
 PAUSE_SECONDS = 0.037

@@ -18,7 +18,8 @@ from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.messaging.consumer import Consumer
 from platform_sdk.runtime.messaging.messages import Event, Message, encode_message, new_id
-from platform_sdk.runtime.messaging.sqs import OutgoingMessage, Sqs
+from platform_sdk.runtime.messaging.queue_service import OutgoingMessage
+from platform_sdk.runtime.messaging.sqs import Sqs
 
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": REGION}

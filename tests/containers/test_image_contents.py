@@ -64,27 +64,37 @@ modules = pathlib.Path(sysconfig.get_path("stdlib"), "lib-dynload").glob("*.so")
 names = sorted(path.name.split(".")[0] for path in modules)
 for name in names:
     importlib.import_module(name)
-import aiohttp, redis.asyncio, {service}.main, platform_sdk.runtime.database.migrate
+import aiobotocore.session, aiohttp, redis.asyncio, {service}.main, platform_sdk.runtime.database.migrate
 import sqlalchemy.ext.asyncio, alembic, greenlet
 authorities = pathlib.Path(ssl.get_default_verify_paths().capath)
 print(json.dumps([len(names), [(authorities / link.readlink()).name for link in authorities.glob("*.[0-9]")]]))
 """
 
-CREDENTIALS = """
+SQS_CALL = """
 import asyncio, http.server, json, os, threading
 class Agent(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        self.answer({"AccessKeyId": "of-the-task-role", "SecretAccessKey": "secret", "Token": "token",
+                     "Expiration": "2999-01-01T00:00:00Z"})
+    def do_POST(self):
+        target, signature = self.headers["X-Amz-Target"], self.headers["Authorization"]
+        key = signature.partition("Credential=")[2].partition("/")[0]
+        self.answer({"QueueUrl": f"{target} {key} {self.headers['X-Amz-Security-Token']}"})
+    def answer(self, members):
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(json.dumps({"AccessKeyId": "of-the-task-role", "SecretAccessKey": "secret", "Token": "token",
-                                     "Expiration": "2999-01-01T00:00:00Z"}).encode())
+        self.wfile.write(json.dumps(members).encode())
     def log_message(self, *_):
         pass
 agent = http.server.HTTPServer(("127.0.0.1", 0), Agent)
 threading.Thread(target=agent.serve_forever, daemon=True).start()
 os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"http://127.0.0.1:{agent.server_port}/role"
-from platform_sdk.runtime.messaging.signing import CredentialChain
-print(json.dumps(asyncio.run(CredentialChain().current())))
+from platform_sdk.runtime.messaging.sqs import Sqs
+async def main():
+    sqs = Sqs(region="us-east-1", endpoint_url=f"http://127.0.0.1:{agent.server_port}")
+    print(json.dumps(await sqs.queue_url("orders")))
+    await sqs.close()
+asyncio.run(main())
 """
 
 EROFS = 30
@@ -170,8 +180,9 @@ def test_every_module_finds_its_libraries_and_public_certificates_are_known(imag
     assert {f"Amazon_Root_CA_{number}.pem" for number in (1, 2, 3, 4)} < set(authorities)
 
 
-def test_what_is_left_of_botocore_gets_the_credentials_of_the_task_role(image: Image) -> None:
-    assert printed(image("orders"), CREDENTIALS) == ["of-the-task-role", "secret", "token"]
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_left_of_botocore_calls_sqs_with_the_credentials_of_the_task_role(image: Image, service: str) -> None:
+    assert printed(image(service), SQS_CALL) == "AmazonSQS.GetQueueUrl of-the-task-role token"
 
 
 @pytest.mark.parametrize("service", SERVICES)

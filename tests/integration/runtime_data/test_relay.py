@@ -7,8 +7,9 @@ from uuid import uuid4
 
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.messaging.messages import Event, Message, decode_message
+from platform_sdk.runtime.messaging.queue_service import Failed, OutgoingMessage
 from platform_sdk.runtime.messaging.relay import Relay
-from platform_sdk.runtime.messaging.sqs import Failed, OutgoingMessage, Sqs
+from platform_sdk.runtime.messaging.sqs import Sqs
 from tests.integration.runtime_data.conftest import QueuePair
 
 

@@ -1,5 +1,7 @@
 """What the runner reads from a task definition: the app container, and where its secrets are kept."""
 
+import os
+
 import pytest
 
 from local_aws.tasks.process import (
@@ -70,4 +72,5 @@ def test_nothing_of_the_developers_shell_reaches_a_task(monkeypatch: pytest.Monk
     monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere")
     environment = base_environment()
     assert environment["AWS_SECRET_ACCESS_KEY"] == "local"
+    assert {environment["AWS_CONFIG_FILE"], environment["AWS_SHARED_CREDENTIALS_FILE"]} == {os.devnull}
     assert "DATABASE_URL" not in environment

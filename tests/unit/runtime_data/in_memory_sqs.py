@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from platform_sdk.runtime.messaging.messages import new_id
-from platform_sdk.runtime.messaging.sqs import (
+from platform_sdk.runtime.messaging.queue_service import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ENTRIES,
     Failed,

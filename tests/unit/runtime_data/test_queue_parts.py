@@ -9,8 +9,9 @@ import pytest
 
 from platform_sdk.runtime.messaging.deliveries import Acks, Delivery, Leases
 from platform_sdk.runtime.messaging.outbox import Row
+from platform_sdk.runtime.messaging.queue_service import MAX_BATCH_BYTES, Failed, OutgoingMessage, QueueDoesNotExist
 from platform_sdk.runtime.messaging.relay import Batch
-from platform_sdk.runtime.messaging.sqs import MAX_BATCH_BYTES, Failed, OutgoingMessage, QueueDoesNotExist, _chunks
+from platform_sdk.runtime.messaging.sqs import _chunks
 from tests.unit.runtime_data.in_memory_sqs import InMemorySqs
 
 

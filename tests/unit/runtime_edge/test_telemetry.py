@@ -63,7 +63,7 @@ def test_a_failed_handler_leaves_no_span_behind() -> None:
 def test_without_a_collector_the_sdk_and_other_heavy_libraries_are_not_even_imported() -> None:
     program = (
         "import sys, platform_sdk.runtime.lifecycle, platform_sdk.runtime.http.app\n"
-        "heavy = {'opentelemetry.sdk', 'redis', 'aiohttp', 'jwt', 'cryptography', 'botocore'}\n"
+        "heavy = {'opentelemetry.sdk', 'redis', 'aiohttp', 'aiobotocore', 'jwt', 'cryptography', 'botocore'}\n"
         "print(*heavy & sys.modules.keys())"
     )
     outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

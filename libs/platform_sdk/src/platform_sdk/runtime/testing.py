@@ -21,7 +21,7 @@ from platform_sdk.runtime.database.tables import outbox
 from platform_sdk.runtime.database.unit_of_work import Record
 from platform_sdk.runtime.messaging.inbox import Dispatcher, Handler
 from platform_sdk.runtime.messaging.messages import Event, Message, encode_message, new_id
-from platform_sdk.runtime.messaging.sqs import ReceivedMessage
+from platform_sdk.runtime.messaging.queue_service import ReceivedMessage
 
 E = TypeVar("E", bound=Event)
 
