@@ -387,12 +387,15 @@ async def test_a_queue_that_does_not_exist_yet_is_waited_for(
 ) -> None:
     name = f"late-{new_id()}"
     queue = QueuePair(name, "", "", "")
+
+    async def looked_for() -> bool:
+        return "queue is not there" in caplog.text
+
     async with consuming(database, sqs, queue):
-        await asyncio.sleep(0.2)
+        await until(looked_for)
         url = boto_sqs.create_queue(QueueName=name)["QueueUrl"]
         await send(sqs, QueuePair(name, url, "", ""), message_of(Counted(name="x")))
         await wait_until_handled(database, 1)
-    assert "queue is not there" in caplog.text
 
 
 async def test_what_a_handler_publishes_belongs_to_the_trace_of_its_message(

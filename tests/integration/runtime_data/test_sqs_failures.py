@@ -184,7 +184,8 @@ async def test_refused_credentials_are_asked_for_again(
 async def test_the_credentials_of_the_task_role_are_renewed_once_for_all_calls(server: Endpoint, sqs: Sqs) -> None:
     await sqs.queue_url("a")
     server.answers = [error(403, "ExpiredToken"), error(403, "ExpiredToken")]
-    assert await asyncio.gather(sqs.queue_url("b"), sqs.queue_url("c")) == ["http://queue", "http://queue"]
+    urls = await asyncio.gather(sqs.queue_url("b"), sqs.queue_url("c"))
+    assert set(urls) == {"http://queue"}
     assert server.keys == ["role-1", "role-1", "role-1", "role-2", "role-2"]
     assert {request.headers["x-amz-security-token"] for request in server.requests} == {"token"}
 

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from aiobotocore.config import AioConfig
@@ -133,14 +134,14 @@ class Sqs:
         """Send in order. A message that SQS can never take is a `Failed` with `sender_fault`."""
         entries = [{"MessageBody": message.body, **_attributes_field(message)} for message in messages]
         return await self._batch(
-            lambda sqs, chunk: sqs.send_message_batch(QueueUrl=queue_url, Entries=chunk),
+            lambda chunk, sqs: sqs.send_message_batch(QueueUrl=queue_url, Entries=chunk),
             entries,
             [message.size_bytes for message in messages],
         )
 
     async def delete_message_batch(self, queue_url: str, receipt_handles: Sequence[str]) -> list[Failed]:
         return await self._batch(
-            lambda sqs, chunk: sqs.delete_message_batch(QueueUrl=queue_url, Entries=chunk),
+            lambda chunk, sqs: sqs.delete_message_batch(QueueUrl=queue_url, Entries=chunk),
             [{"ReceiptHandle": each} for each in receipt_handles],
         )
 
@@ -150,13 +151,13 @@ class Sqs:
         """Each message reappears so many seconds from now, unless it is deleted before (0 to 43,200)."""
         pairs = zip(receipt_handles, visibility_seconds, strict=True)
         return await self._batch(
-            lambda sqs, chunk: sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=chunk),
+            lambda chunk, sqs: sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=chunk),
             [{"ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle, seconds in pairs],
         )
 
     async def _batch(
         self,
-        operation: "Callable[[SQSClient, Any], Awaitable[Any]]",
+        operation: "Callable[[Any, SQSClient], Awaitable[Any]]",
         entries: Sequence[Mapping[str, Any]],
         sizes: Sequence[int] = (),
     ) -> list[Failed]:
@@ -167,7 +168,7 @@ class Sqs:
                 continue
             chunk = [{"Id": str(index), **entries[index]} for index in indexes]
             try:
-                answer = await self._call(lambda sqs, chunk=chunk: operation(sqs, chunk))
+                answer = await self._call(partial(operation, chunk))
             except SqsError as error:
                 failed += [Failed(index=i, code=error.code, message=str(error), sender_fault=False) for i in indexes]
             else:
