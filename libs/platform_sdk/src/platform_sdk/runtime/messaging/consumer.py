@@ -78,7 +78,7 @@ class Consumer:
         self._queue = queue
         self._dispatcher = Dispatcher(database, consumer, handlers)
         self._prefetch = prefetch
-        self._max_pollers = math.ceil(concurrency / MAX_BATCH_ENTRIES)
+        self._max_pollers = math.ceil(concurrency * messages_per_transaction / MAX_BATCH_ENTRIES)
         self._wait_seconds = wait_seconds
         self._drain_seconds = drain_seconds
         self._max_processing_seconds = max_processing_seconds
