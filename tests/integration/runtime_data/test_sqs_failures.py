@@ -17,13 +17,14 @@ FOREVER = 3600.0
 
 
 class Endpoint:
-    """Answers as scripted, then normally; records the requests. A number is a pause before the next answer.
+    """Answers as scripted, then normally; records the requests. A number of seconds, or an event, delays the next
+    answer.
 
     It is the agent that gives a task the credentials of its role, too: at /role, and new ones for each request.
     """
 
     def __init__(self) -> None:
-        self.answers: list[web.Response | float | None] = []
+        self.answers: list[web.Response | asyncio.Event | float | None] = []
         self.requests: list[web.BaseRequest] = []
         self.pausing = asyncio.Event()
         self.url = ""
@@ -44,8 +45,10 @@ class Endpoint:
         while self.answers:
             answer = self.answers.pop(0)
             if isinstance(answer, float):
-                self.pausing.set()
                 await asyncio.sleep(answer)
+            elif isinstance(answer, asyncio.Event):
+                self.pausing.set()
+                await answer.wait()
             elif answer is None:
                 assert request.transport is not None
                 request.transport.close()
@@ -192,11 +195,15 @@ async def test_the_credentials_of_the_task_role_are_renewed_once_for_all_calls(s
 
 async def test_a_renewal_cuts_no_poll_off(server: Endpoint, sqs: Sqs) -> None:
     await sqs.queue_url("a")
-    server.answers = [0.5]
+    answered = asyncio.Event()
+    server.answers = [answered]
     poll = asyncio.create_task(sqs.receive_messages("http://queue"))
     await server.pausing.wait()
-    server.answers = [error(403, "ExpiredToken"), web.json_response({"QueueUrl": "http://queue"}), message("kept")]
+    server.answers = [error(403, "ExpiredToken")]
     await sqs.queue_url("b")
+    assert server.answers == []
+    server.answers = [message("kept")]
+    answered.set()
     (received,) = await poll
     assert received.body == "kept"
 
