@@ -172,7 +172,7 @@ def test_the_history_shows_who_released_what_and_how_it_ended() -> None:
     here.deploy("v3", Behaviour(kind="crashes"))
     here.roll_back()
 
-    entries = entries_of(here.spec, here.environment, here.aws, 10)
+    entries = entries_of(here.spec, here.environment, here.aws, 10, here.simulator.now())
 
     agree("releases/history.txt", joined(as_table(entries).splitlines()))
     assert [entry.version for entry in entries if entry.is_live][:1] == [here.version_serving()]

@@ -45,6 +45,11 @@ def failed(answer: Answer) -> AwsCallFailed:
         (Refusal(code="AccessDeniedException"), AccessDenied, False),
         (Refusal(code="ExpiredTokenException"), NoCredentials, False),
         (Refusal(code="ThrottlingException"), Throttled, False),
+        (
+            Refusal(code="ClientException", message="Too many concurrent attempts to create a new revision"),
+            Throttled,
+            False,
+        ),
         (Refusal(code="ServerException", status=500), AwsUnavailable, True),
         (Refusal(code="Whatever", status=503), AwsUnavailable, True),
         (Refusal(code="ServiceNotFoundException"), NotFound, False),

@@ -185,21 +185,31 @@ def test_an_unknown_deployment_is_none(code: str) -> None:
     assert aws.gateways.codedeploy.deployment("d-NONE") is None
 
 
-def test_deployments_are_read_25_at_a_time_and_come_newest_first() -> None:
+def test_all_deployments_are_read_25_at_a_time_and_the_newest_come_first() -> None:
+    """AWS lists them in no documented order, so the newest may be the last one."""
     aws = RecordedAws()
     first, second = [f"d-{index}" for index in range(20)], [f"d-{index}" for index in range(20, 40)]
     aws.answers("codedeploy.ListDeployments", {"deployments": first, "nextToken": "more"}, {"deployments": second})
     aws.answers(
         "codedeploy.BatchGetDeployments",
         {"deploymentsInfo": [deployment("d-1", minutes=1), deployment("d-3", minutes=3)]},
-        {"deploymentsInfo": [deployment("d-2", minutes=2)]},
+        {"deploymentsInfo": [deployment("d-2", minutes=2), deployment("d-4", minutes=4)]},
     )
 
-    found = aws.gateways.codedeploy.deployments(NAME, NAME, most=30, statuses=("Succeeded", "Failed"))
+    found = aws.gateways.codedeploy.deployments(NAME, NAME, most=3, statuses=("Succeeded", "Failed"))
 
-    assert [each.id for each in found] == ["d-3", "d-2", "d-1"]
-    assert [len(each["deploymentIds"]) for each in aws.sent("codedeploy.BatchGetDeployments")] == [25, 5]
+    assert [each.id for each in found] == ["d-4", "d-3", "d-2"]
+    assert [len(each["deploymentIds"]) for each in aws.sent("codedeploy.BatchGetDeployments")] == [25, 15]
     assert aws.sent("codedeploy.ListDeployments")[0]["includeOnlyStatuses"] == ["Failed", "Succeeded"]
+
+
+def test_deployments_can_be_listed_since_a_time() -> None:
+    aws = RecordedAws()
+    aws.answers("codedeploy.ListDeployments", {"deployments": []})
+
+    aws.gateways.codedeploy.deployments(NAME, NAME, since=AT)
+
+    assert aws.sent("codedeploy.ListDeployments")[0]["createTimeRange"] == {"start": AT}
 
 
 def test_without_statuses_all_deployments_are_listed() -> None:

@@ -160,19 +160,19 @@ class CodeDeploy(Groups):
         return {"deploymentsInfo": [description_of(deployment) for deployment in known if deployment is not None]}
 
     def list_deployments(self, request: Request) -> Answer:
-        """List deployments, the newest first."""
+        """List deployments, in no order: the API reference promises none."""
         if ("applicationName" in request) != ("deploymentGroupName" in request):
             required = "ApplicationName" if "deploymentGroupName" in request else "DeploymentGroupName"
             raise Refused(f"{required}RequiredException", "Application and deployment group are given together or not.")
         group = self._requested_group(request) if "applicationName" in request else None
         wanted, times = request.get("includeOnlyStatuses"), request.get("createTimeRange", {})
-        found = [
+        found = sorted(
             deployment.id
-            for deployment in reversed(self.deployments.values())
+            for deployment in self.deployments.values()
             if group in (None, deployment.group)
             and (not wanted or deployment.status in wanted)
             and times.get("start", BEGINNING) <= deployment.created_at <= times.get("end", END)
-        ]
+        )
         return PAGES.answer("deployments", found, request, PAGE_SIZE)
 
     def list_deployment_targets(self, request: Request) -> Answer:

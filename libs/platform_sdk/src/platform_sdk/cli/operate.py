@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -79,7 +79,7 @@ def history(service: str, environment_name: str, last: int, as_json: bool) -> No
     """
     with errors_as_json(as_json):
         environment, aws = aws_environment(environment_name)
-        entries = entries_of(spec_named(service, environment_name), environment, aws, last)
+        entries = entries_of(spec_named(service, environment_name), environment, aws, last, outside().clock.now())
     if as_json:
         click.echo(json.dumps([entry.as_json() for entry in entries], indent=2))
     elif entries:
@@ -90,16 +90,16 @@ def history(service: str, environment_name: str, last: int, as_json: bool) -> No
         click.echo(f"{service} has not been released to {environment_name} yet", err=True)
 
 
-def entries_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", last: int) -> "list[Entry]":
+def entries_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", last: int, now: datetime) -> "list[Entry]":
     """Return the last entries, newest first."""
-    from platform_sdk.deploy.release.history import entry_of_worker, worker_updates
+    from platform_sdk.deploy.release.history import entry_of_worker, newest_deployments, worker_updates
     from platform_sdk.deploy.release.history import history as entries_of_deployments
     from platform_sdk.deploy.render.names import cluster_name, service_name, worker_service_name
 
     name, cluster = service_name(spec, environment), cluster_name(environment)
     running = aws.ecs.service(cluster, name)
     live = running.task_definition.rsplit("/", 1)[-1] if running else ""
-    deployments = aws.codedeploy.deployments(name, name, most=last)
+    deployments = newest_deployments(aws, name, now, most=last)
     entries = list(entries_of_deployments(deployments, live))
     if spec.worker is not None:
         worker = worker_service_name(spec, environment)

@@ -170,6 +170,8 @@ THROTTLED: Final = frozenset(
         "TransactionInProgress",
     }
 )
+# RegisterTaskDefinition has no code of its own for registrations of one family at the same time.
+TOO_MANY_AT_ONCE: Final = "Too many concurrent attempts"
 UNAVAILABLE: Final = frozenset(
     {
         "DatabaseResuming",
@@ -280,7 +282,7 @@ def refusal(response: Any, what: str, *, service: str, operation: str) -> AwsCal
             what, because=because, hint="log in again, for example `aws sso login`",
             service=service, operation=operation, code=code,
         )  # fmt: skip
-    if kind in THROTTLED:
+    if kind in THROTTLED or (kind == "Client" and TOO_MANY_AT_ONCE in because):
         return Throttled(
             what, because=f"AWS limits the rate of {service}:{operation}: {because}", hint="try again later",
             service=service, operation=operation, code=code,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator
-from itertools import islice
+from datetime import datetime
 from typing import Any, Final
 
 from platform_sdk.deploy.aws import AwsCallFailed, Client, DeploymentRunning, NotFound, in_batches, utc
@@ -189,19 +189,31 @@ class CodeDeploy:
             raise
 
     def deployments(
-        self, application: str, group: str, *, most: int = 25, statuses: Collection[str] = ()
+        self,
+        application: str,
+        group: str,
+        *,
+        most: int = 25,
+        statuses: Collection[str] = (),
+        since: datetime | None = None,
     ) -> tuple[Deployment, ...]:
-        """Return deployments, newest first; none where the group does not exist. `statuses` are those of
-        `state.DeploymentStatus`, all if none is given.
+        """Return deployments, newest first; none where the group does not exist.
+
+        AWS lists them in no documented order, so all that match are read, whatever `most` is.
+
+        Args:
+            statuses: of `state.DeploymentStatus`; all if none is given.
+            since: leaves out those that were created earlier.
         """
         purpose = f"list the deployments of {group}"
-        only = {"includeOnlyStatuses": sorted(statuses)} if statuses else {}
+        only: Json = {"includeOnlyStatuses": sorted(statuses)} if statuses else {}
+        if since is not None:
+            only["createTimeRange"] = {"start": since}
         listed = self.client.pages(
             "list_deployments", purpose, applicationName=application, deploymentGroupName=group, **only
         )
         try:
-            # The newest come first in practice, but AWS does not document it, so the listed ones are sorted.
-            ids = list(islice((id for page in listed for id in page["deployments"]), most))
+            ids = [id for page in listed for id in page["deployments"]]
         except NotFound:
             return ()
         found = [
@@ -209,7 +221,7 @@ class CodeDeploy:
             for batch in in_batches(ids, DEPLOYMENTS)
             for each in self.client.call("batch_get_deployments", purpose, deploymentIds=batch)["deploymentsInfo"]
         ]
-        return tuple(sorted(found, key=lambda each: each.created_at, reverse=True))
+        return tuple(sorted(found, key=lambda each: each.created_at, reverse=True)[:most])
 
     def target(self, deployment_id: str, cluster: str, service: str) -> DeploymentTarget | None:
         """Return the progress of a deployment to an ECS service; None before it starts."""

@@ -333,6 +333,6 @@ def await_rollback_started(context: ReleaseContext, deployment: Deployment | Non
 def began_since(context: ReleaseContext, deployment: Deployment) -> Deployment | None:
     """Return a newer deployment that is neither this one nor its rollback."""
     own = (deployment.id, context.journal.rollback_deployment_id)
-    newest = context.aws.codedeploy.deployments(context.api, context.api, most=3)
+    newest = context.aws.codedeploy.deployments(context.api, context.api, since=deployment.created_at)
     others = (each for each in newest if each.id not in own and each.created_at > deployment.created_at)
     return next(others, None)

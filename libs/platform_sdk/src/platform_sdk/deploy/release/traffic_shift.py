@@ -24,6 +24,10 @@ from platform_sdk.deploy.release.register import register_tasks
 from platform_sdk.deploy.render.codedeploy import AT_ONCE, deployment_request, render_appspec
 from platform_sdk.deploy.state import RUNNING, Deployment, ServiceState
 
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+"""How far this machine's clock may be from AWS's: a request that is signed with more is refused
+(docs.aws.amazon.com/IAM, "Signature Version 4 request is expired")."""
+
 CONFIRM_SECONDS: Final = 60
 """From CodeDeploy's report that all traffic has shifted until ECS and the load balancer agree."""
 
@@ -158,7 +162,8 @@ def number_of(revision: str, family: str) -> int | None:
 
 def created_by_us(context: ReleaseContext) -> str | None:
     """Return the id of the deployment that this release created; None where there is none."""
-    for each in context.aws.codedeploy.deployments(context.api, context.api, most=3):
+    since = context.journal.started_at - CLOCKS_DIFFER
+    for each in context.aws.codedeploy.deployments(context.api, context.api, since=since):
         description = parse_description(each.description)
         if description is not None and description.id == context.release.id:
             return each.id
