@@ -137,6 +137,39 @@ async def test_the_server_accepts_every_statement(database_url: str, repository:
     assert len(prepared) > 20
 
 
+@pytest.mark.parametrize(
+    ("service", "statement", "indexes"),
+    [
+        ("orders", orders.statements.EXPIRE_DUE_ORDERS, {"orders_pending_by_expiry", "orders_pkey"}),
+        ("orders", orders.statements.PAGE_OF_ORDERS, {"orders_pkey", "order_items_pkey", "order_history_pkey"}),
+        ("orders", orders.statements.STEPS_AFTER, {"order_history_pkey"}),
+        ("orders", outbox._CLAIM, {"outbox_retried"}),
+        ("orders", idempotency._COMPLETE, {"idempotency_pkey"}),
+        ("orders", retention._PURGE_INBOX, {"inbox_by_time"}),
+        ("inventory", inventory.statements.EXPIRED_HOLDS, {"reservations_held_by_expiry"}),
+        ("inventory", inventory.statements.FETCH_ITEMS, {"items_pkey", "stock_pkey"}),
+        ("inventory", inventory.statements.LIST_MOVEMENTS, {"stock_movements_by_sku", "stock_pkey"}),
+        ("users", users.statements.FIND_CANDIDATE, {"users_email_key", "failed_log_ins_pkey"}),
+        ("users", users.statements.FORGET_OLD_FAILURES, {"failed_log_ins_last_failed_at_index"}),
+        ("users", users.statements.LIST_ADDRESSES, {"addresses_user_id_index"}),
+    ],
+    ids=lambda value: value.name if isinstance(value, Statement) else None,
+)
+async def test_a_plan_for_all_values_uses_the_index_that_is_made_for_it(
+    database_url: str, repository: Path, service: str, statement: Statement, indexes: set[str]
+) -> None:
+    # PostgreSQL keeps one plan for all values of a prepared statement. It does not know them, so it can use a partial
+    # index only if the condition is in the SQL.
+    await migrate(database_url, None, repository / "services" / service / "migrations")
+    settings = {"search_path": "postgres", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+    connection = await asyncpg.connect(database_url, server_settings={**settings, "enable_bitmapscan": "off"})
+    await connection.execute(f"PREPARE one AS {statement.sql}")
+    values = ", ".join("NULL" for _ in statement.positions)
+    plan = await connection.fetch(f"EXPLAIN EXECUTE one({values})" if values else "EXPLAIN EXECUTE one")
+    await connection.close()
+    assert indexes <= set(re.findall(r"(?:Index|Index Only) Scan (?:Backward )?using (\w+)", str(plan)))
+
+
 async def test_the_example_of_the_documentation_works(database_url: str, repository: Path, tmp_path: Path) -> None:
     page = (repository / "docs" / "howto" / "database.md").read_text(encoding="utf-8")
     table, migration, *code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
