@@ -13,7 +13,7 @@ from aiobotocore.session import get_session
 from local_aws.processes import free_port
 from local_aws.servers.ministack import AwsServer
 from local_aws.servers.postgres import PostgresServer
-from platform_sdk.runtime.database import ddl
+from platform_sdk.runtime.database import tables
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.messaging.consumer import Consumer
@@ -110,7 +110,7 @@ async def bench() -> AsyncIterator[Bench]:
             await sqs.open()
             async with database.unit_of_work() as uow:
                 await uow.execute("CREATE SCHEMA postgres")
-                for statement in ddl.VERSION_1:
+                for statement in tables.VERSION_1:
                     await uow.execute(statement)
             yield Bench(database, sqs, aws.endpoint_url)
         finally:

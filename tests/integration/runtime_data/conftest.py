@@ -10,7 +10,7 @@ import pytest
 from mypy_boto3_sqs import SQSClient
 
 from local_aws.servers.ministack import AwsServer
-from platform_sdk.runtime.database import ddl
+from platform_sdk.runtime.database import tables
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.messaging.sqs import Sqs
 
@@ -31,7 +31,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.open()
     async with database.unit_of_work() as uow:
         await uow.execute("CREATE SCHEMA postgres")
-        for statement in ddl.VERSION_1:
+        for statement in tables.VERSION_1:
             await uow.execute(statement)
     yield database
     await database.close()

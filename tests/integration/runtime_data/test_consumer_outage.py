@@ -8,7 +8,7 @@ from mypy_boto3_sqs import SQSClient
 
 from local_aws.processes import free_port
 from local_aws.servers.postgres import PostgresServer
-from platform_sdk.runtime.database import ddl
+from platform_sdk.runtime.database import tables
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.messaging.consumer import Consumer
@@ -37,7 +37,7 @@ async def test_messages_survive_a_restart_of_the_database_without_a_restart_of_t
     await database.open()
     async with database.unit_of_work() as uow:
         await uow.execute("CREATE SCHEMA postgres")
-        for statement in (*ddl.VERSION_1, "CREATE TABLE ticks (number integer)"):
+        for statement in (*tables.VERSION_1, "CREATE TABLE ticks (number integer)"):
             await uow.execute(statement)
     relay = Relay(database, sqs, {"clock.ticked": [queue.name]})
     relay.start()

@@ -11,8 +11,8 @@ import pytest
 from local_aws.processes import free_port
 from local_aws.servers.postgres import PostgresServer
 from platform_sdk.errors import PlatformError
-from platform_sdk.runtime.database import retention
 from platform_sdk.runtime.database.pool import Database
+from platform_sdk.runtime.database.tables import purge_expired
 from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable, UnitOfWork
 from platform_sdk.runtime.messaging.messages import Event
 from platform_sdk.runtime.process.settings import ServiceSettings
@@ -290,6 +290,6 @@ async def test_old_rows_are_purged_in_batches_and_young_ones_kept(database: Data
     async with database.unit_of_work() as uow:
         await uow.execute(inserts[table], 16.0, 2_500)
         await uow.execute(inserts[table], 0.9, 3)
-    await retention.purge_expired(database)
+    await purge_expired(database)
     async with database.reader() as reader:
         assert await reader.fetch_value(f"SELECT count(*) FROM {table}") == 3

@@ -13,14 +13,14 @@ from platform_sdk.runtime.database.migrate import MigrationFailed, migrate
 
 FIRST = """
 from alembic import op
-from platform_sdk.runtime.database import ddl
+from platform_sdk.runtime.database import tables
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    for statement in ddl.VERSION_1:
+    for statement in tables.VERSION_1:
         op.execute(statement)
 """
 SECOND = """

@@ -31,7 +31,7 @@ import orders.tables
 import users.statements
 import users.tables
 from platform_sdk.runtime import testing
-from platform_sdk.runtime.database import retention, statements, tables
+from platform_sdk.runtime.database import statements, tables
 from platform_sdk.runtime.database.migrate import migrate, missing_operations
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.statements import Statement
@@ -49,7 +49,7 @@ STATEMENTS: dict[str, ModuleType] = {
     "users": users.statements,
     "inventory": inventory.statements,
 }
-RUNTIME = (outbox, inbox, idempotency, retention, testing)
+RUNTIME = (outbox, inbox, idempotency, tables, testing)
 
 CATALOGUE = {
     "columns": """

@@ -8,7 +8,7 @@ import boto3
 
 from local_aws.processes import free_port
 from local_aws.servers.ministack import AwsServer
-from platform_sdk.runtime.database import ddl
+from platform_sdk.runtime.database import tables
 from platform_sdk.runtime.database.pool import Database
 from tests.integration.runtime_edge.edge_task import running
 from tests.integration.runtime_edge.edge_worker_task import NoteWritten
@@ -20,7 +20,7 @@ async def write_note(database_url: str) -> None:
     await database.open()
     async with database.unit_of_work() as uow:
         await uow.execute("CREATE SCHEMA postgres")
-        for statement in ddl.VERSION_1:
+        for statement in tables.VERSION_1:
             await uow.execute(statement)
     async with database.unit_of_work() as uow:
         uow.publish(NoteWritten(note_id=uuid4()), aggregate_id="1", aggregate_version=1)

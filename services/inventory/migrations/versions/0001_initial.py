@@ -5,7 +5,7 @@ Revision ID: 0001
 
 from alembic import op
 
-from platform_sdk.runtime.database import ddl
+from platform_sdk.runtime.database import tables
 
 revision = "0001"
 down_revision = None
@@ -124,7 +124,7 @@ WHERE (stock.available, stock.reserved, stock.sold)
 
 
 def upgrade() -> None:
-    for statement in ddl.VERSION_1:
+    for statement in tables.VERSION_1:
         op.execute(statement)
     for statement in (ITEMS, STOCK, RESERVATIONS, HOLDS_BY_EXPIRY, RESERVATION_LINES, STOCK_MOVEMENTS):
         op.execute(statement)

@@ -5,7 +5,7 @@ Revision ID: 0001
 
 from alembic import op
 
-from platform_sdk.runtime.database import ddl
+from platform_sdk.runtime.database import tables
 
 revision = "0001"
 down_revision = None
@@ -73,7 +73,7 @@ CREATE TABLE disabled_users (
 
 
 def upgrade() -> None:
-    for statement in ddl.VERSION_1:
+    for statement in tables.VERSION_1:
         op.execute(statement)
     for statement in (ORDERS, ORDERS_BY_USER, PENDING_BY_EXPIRY, ORDER_ITEMS, ORDER_HISTORY, DISABLED_USERS):
         op.execute(statement)

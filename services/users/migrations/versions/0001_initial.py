@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from platform_sdk.runtime.database import ddl
+from platform_sdk.runtime.database import tables
 
 revision = "0001"
 down_revision = None
@@ -78,5 +78,5 @@ STATEMENTS = (
 
 
 def upgrade() -> None:
-    for statement in (*ddl.VERSION_1, *STATEMENTS):
+    for statement in (*tables.VERSION_1, *STATEMENTS):
         op.execute(statement)

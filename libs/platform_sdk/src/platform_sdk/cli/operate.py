@@ -92,14 +92,14 @@ def history(service: str, environment_name: str, last: int, as_json: bool) -> No
 
 def entries_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", last: int, now: datetime) -> "list[Entry]":
     """Return the last entries, newest first."""
-    from platform_sdk.deploy.release.history import entry_of_worker, newest_deployments, worker_updates
+    from platform_sdk.deploy.release.history import entry_of_worker, worker_updates
     from platform_sdk.deploy.release.history import history as entries_of_deployments
     from platform_sdk.deploy.render.names import cluster_name, service_name, worker_service_name
 
     name, cluster = service_name(spec, environment), cluster_name(environment)
     running = aws.ecs.service(cluster, name)
     live = running.task_definition.rsplit("/", 1)[-1] if running else ""
-    deployments = newest_deployments(aws, name, now, most=last)
+    deployments = aws.codedeploy.newest(name, now, most=last)
     entries = list(entries_of_deployments(deployments, live))
     if spec.worker is not None:
         worker = worker_service_name(spec, environment)

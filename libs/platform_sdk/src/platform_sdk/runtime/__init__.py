@@ -17,8 +17,7 @@ A service imports (below platform_sdk.runtime):
     http.rate_limits        rate_limit
     database.pool           Database            database.unit_of_work   UnitOfWork, Reader, Record, DatabaseUnavailable
     database.statements     compile_statement, sql_text, parameters, Statement
-    database.tables         outbox, inbox, idempotency: for statements
-    database.ddl            VERSION_1, for the first migration
+    database.tables         outbox, inbox, idempotency: for statements; VERSION_1: for the first migration
     messaging.messages      Event, Message, new_id
     messaging.inbox         Handler, PermanentFailure
     cache                   Cache

@@ -233,7 +233,7 @@ def _grace_seconds(settings: ServiceSettings) -> int:
 
 
 async def _work(worker: Worker) -> None:
-    from platform_sdk.runtime.database import retention
+    from platform_sdk.runtime.database.tables import purge_expired
     from platform_sdk.runtime.messaging.relay import Relay
     from platform_sdk.runtime.messaging.sqs import Sqs
 
@@ -251,7 +251,7 @@ async def _work(worker: Worker) -> None:
         relay = Relay(database, sqs, settings.event_routes)
         relay.start()
         stack.push_async_callback(relay.stop, RELAY_STOP_SECONDS)
-        purge = Periodic("purge_expired", PURGE_SECONDS, retention.purge_expired)
+        purge = Periodic("purge_expired", PURGE_SECONDS, purge_expired)
         await stack.enter_async_context(_running((purge, *worker.periodic), database))
         logger.info("working", extra={"action": "worker_started", "queues": list(settings.consumed_queues)})
         await _consume(worker, database, sqs, stop)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from platform_sdk.deploy.aws import AwsCallFailed, Client, DeploymentRunning, NotFound, in_batches, utc
@@ -130,6 +130,9 @@ def progresses_of(found: Any) -> Iterator[TaskSetProgress]:
 # docs.aws.amazon.com/codedeploy/latest/APIReference: the most that BatchGetDeployments describes.
 DEPLOYMENTS: Final = 25
 
+PERIODS: Final = (timedelta(days=30), None)
+"""How far back to look for the newest deployments: of each period, all are read."""
+
 DEPLOYMENT_ID: Final = re.compile(r"\bd-[A-Z0-9]{9,}\b")
 
 
@@ -222,6 +225,16 @@ class CodeDeploy:
             for each in self.client.call("batch_get_deployments", purpose, deploymentIds=batch)["deploymentsInfo"]
         ]
         return tuple(sorted(found, key=lambda each: each.created_at, reverse=True)[:most])
+
+    def newest(self, name: str, now: datetime, *, most: int, statuses: Collection[str] = ()) -> tuple[Deployment, ...]:
+        """Return the newest deployments, the newest first. `name` is the application's and its deployment group's."""
+        found: tuple[Deployment, ...] = ()
+        for period in PERIODS:
+            since = None if period is None else now - period
+            found = self.deployments(name, name, most=most, statuses=statuses, since=since)
+            if len(found) == most:
+                break
+        return found
 
     def target(self, deployment_id: str, cluster: str, service: str) -> DeploymentTarget | None:
         """Return the progress of a deployment to an ECS service; None before it starts."""

@@ -4,8 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from platform_sdk.deploy.manifest import forms
-from platform_sdk.deploy.manifest.keys import Boolean, Choice, Group, Integer, Key, Number, Text, key
+from platform_sdk.deploy.manifest.keys import (
+    FUNCTION_NAME,
+    HEALTH_PATH,
+    Boolean,
+    Choice,
+    Group,
+    Integer,
+    Key,
+    Number,
+    Text,
+    key,
+)
 from platform_sdk.deploy.manifest.resources import Queue
 from platform_sdk.deploy.toml_document import Document, Table
 
@@ -206,7 +216,7 @@ MEANINGS_OF_HOOKS: Final = {
 }
 HOOKS: Final = {
     event: Key(
-        Text(forms.FUNCTION_NAME),
+        Text(FUNCTION_NAME),
         default=SMOKE_TEST if event == "after_allow_test_traffic" else None,
         example="" if event == "after_allow_test_traffic" else f'"orders-{event.replace("_", "-")}"',
         becomes=f"`Hooks[].{LIFECYCLE_EVENTS[event]}` of the AppSpec",
@@ -236,7 +246,7 @@ class HealthCheck:
     """How the load balancer asks a task, and what time a new task has: in the container and in the ECS service."""
 
     path: str = key(
-        Text(forms.HEALTH_PATH),
+        Text(HEALTH_PATH),
         default="/readyz",
         becomes="`HealthCheckPath` of the target groups, as <service.path><path>",
     )

@@ -8,8 +8,20 @@ from typing import Final
 
 from platform_sdk.contract import LOG_LEVELS, Variable
 from platform_sdk.deploy.config_errors import counted
-from platform_sdk.deploy.manifest import forms
-from platform_sdk.deploy.manifest.keys import Integer, Key, Text, Texts, key
+from platform_sdk.deploy.manifest.keys import (
+    ACTION,
+    CONTAINS_A_SECRET,
+    EVENT_TYPE,
+    QUEUE_NAME,
+    RESOURCE,
+    SECRET_NAME,
+    VARIABLE_VALUE,
+    Integer,
+    Key,
+    Text,
+    Texts,
+    key,
+)
 from platform_sdk.deploy.manifest.tasks import nearest
 from platform_sdk.deploy.toml_document import Table
 
@@ -64,7 +76,7 @@ class Queue:
 
     name: str
     consumes: tuple[str, ...] = key(
-        Texts(forms.EVENT_TYPE, unique=True),
+        Texts(EVENT_TYPE, unique=True),
         example='["inventory.reserved", "inventory.rejected"]',
         becomes="the variable CONSUMED_QUEUES of the worker",
     )
@@ -114,7 +126,7 @@ class Queue:
 
 
 RECEIVING_QUEUES: Final = Key(
-    Texts(forms.QUEUE_NAME, may_be_empty=True, unique=True),
+    Texts(QUEUE_NAME, may_be_empty=True, unique=True),
     example='["inventory"]',
     becomes="the variable EVENT_ROUTES, and `sqs:SendMessage` of the task role",
     meaning="The owner of the queue lists the event in `consumes`. An empty list is an event that nobody listens "
@@ -127,13 +139,13 @@ class Permission:
     """What the app may do on AWS beyond its own queues and secrets."""
 
     actions: tuple[str, ...] = key(
-        Texts(forms.ACTION, unique=True),
+        Texts(ACTION, unique=True),
         example='["s3:GetObject", "s3:PutObject"]',
         becomes="`Action` of a statement of the task role",
     )
     """Actions of IAM, each by its whole name."""
     resources: tuple[str, ...] = key(
-        Texts(forms.RESOURCE, unique=True),
+        Texts(RESOURCE, unique=True),
         example='["arn:aws:s3:::receipts-{environment}/*"]',
         becomes="`Resource` of a statement of the task role",
     )
@@ -224,7 +236,7 @@ def secret_reference(text: str) -> SecretReference:
 
 
 VARIABLE: Final = Key(
-    Text(forms.VARIABLE_VALUE),
+    Text(VARIABLE_VALUE),
     example='"hello"',
     becomes="`environment[]` of the container",
     meaning="Capital letters, digits and underscores. What the platform sets (`platform render` shows it) cannot be "
@@ -232,7 +244,7 @@ VARIABLE: Final = Key(
     "environment.",
 )
 SECRET: Final = Key(
-    Text(forms.SECRET_NAME),
+    Text(SECRET_NAME),
     example='"payment:api_key"',
     becomes="`secrets[]` of the container",
     meaning='"name" of Secrets Manager, below platform/<environment>/<service>/; "name:json_key" for one value of a '
@@ -260,7 +272,7 @@ def refuse_arns(table: Table) -> None:
 
 def check_environment(values: Mapping[str, str], table: Table) -> None:
     for name, value in values.items():
-        if LOOKS_LIKE_A_SECRET.search(name) or forms.CONTAINS_A_SECRET.search(value):
+        if LOOKS_LIKE_A_SECRET.search(name) or CONTAINS_A_SECRET.search(value):
             table.error(name, "looks like a secret, which plain variables do not keep", "move it to [secrets]")
     if Variable.LOG_LEVEL in values:
         table.choice(Variable.LOG_LEVEL, LOG_LEVELS)
@@ -269,5 +281,5 @@ def check_environment(values: Mapping[str, str], table: Table) -> None:
 def check_secrets(values: Mapping[str, str], table: Table) -> None:
     """Refuse what looks like the value of a secret: platform.toml has names only."""
     for name, value in values.items():
-        if forms.CONTAINS_A_SECRET.search(value) or LOOKS_RANDOM.fullmatch(value):
+        if CONTAINS_A_SECRET.search(value) or LOOKS_RANDOM.fullmatch(value):
             table.error(name, "looks like the secret itself", "give the name under which Secrets Manager keeps it")

@@ -3,8 +3,18 @@
 from dataclasses import dataclass
 from typing import Final
 
-from platform_sdk.deploy.manifest import forms
-from platform_sdk.deploy.manifest.keys import Integer, Key, Text, Texts, declared, key, table
+from platform_sdk.deploy.manifest.keys import (
+    ARGUMENT,
+    SCHEDULE,
+    SHORT_NAME,
+    Integer,
+    Key,
+    Text,
+    Texts,
+    declared,
+    key,
+    table,
+)
 from platform_sdk.deploy.manifest.schedules import TIMEZONE, check_schedule
 from platform_sdk.deploy.manifest.tasks import OWN_CPU, OWN_MEMORY, check_own_size
 from platform_sdk.deploy.toml_document import Table
@@ -40,11 +50,9 @@ def check_bounds(table: Table, low: int, high: int) -> None:
 class ScheduledScaling:
     """Other bounds, which apply from each time of `schedule` (cron, rate or at, in `timezone`)."""
 
-    name: str = key(Text(forms.SHORT_NAME), example='"before-the-sale"', becomes="`ScheduledActionName`")
+    name: str = key(Text(SHORT_NAME), example='"before-the-sale"', becomes="`ScheduledActionName`")
     """What the change is called."""
-    schedule: str = key(
-        Text(forms.SCHEDULE), example='"cron(0 6 27 11 ? *)"', becomes="`Schedule` of the scheduled action"
-    )
+    schedule: str = key(Text(SCHEDULE), example='"cron(0 6 27 11 ? *)"', becomes="`Schedule` of the scheduled action")
     """When: "cron(minute hour day-of-month month day-of-week year)", in which one of the two days is ?; "rate(5
     minutes)"; or "at(2026-11-27T06:00:00)"."""
     timezone: str = declared(TIMEZONE)
@@ -103,7 +111,7 @@ class Worker:
     """The tasks that consume the service's queues."""
 
     command: tuple[str, ...] = key(
-        Texts(forms.ARGUMENT),
+        Texts(ARGUMENT),
         example='["python", "-m", "orders.worker"]',
         becomes="`command` of the container in the task definition <environment>-<name>-worker",
     )

@@ -6,12 +6,11 @@ Rules: docs.aws.amazon.com/scheduler, "Schedule types"; Application Auto Scaling
 import re
 from typing import Final
 
-from platform_sdk.deploy.manifest import forms
-from platform_sdk.deploy.manifest.keys import Key, Text
+from platform_sdk.deploy.manifest.keys import TIMEZONE_NAME, Key, Text
 from platform_sdk.deploy.toml_document import Table
 
 TIMEZONE: Final = Key(
-    Text(forms.TIMEZONE),
+    Text(TIMEZONE_NAME),
     default="UTC",
     example='"Europe/Berlin"',
     becomes="`Timezone`, or `ScheduleExpressionTimezone` of a scheduled task",

@@ -6,8 +6,23 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from platform_sdk.contract import CONTAINER_PORT, STOP_TIMEOUT_SECONDS
-from platform_sdk.deploy.manifest import forms
-from platform_sdk.deploy.manifest.keys import Boolean, Choice, Integer, Key, Text, Texts, declared, key, table
+from platform_sdk.deploy.manifest.keys import (
+    ARGUMENT,
+    CONTAINS_A_SECRET,
+    PATH,
+    SCHEDULE,
+    SERVICE_NAME,
+    SHORT_NAME,
+    Boolean,
+    Choice,
+    Integer,
+    Key,
+    Text,
+    Texts,
+    declared,
+    key,
+    table,
+)
 from platform_sdk.deploy.manifest.schedules import TIMEZONE, check_schedule
 from platform_sdk.deploy.toml_document import Table
 
@@ -50,12 +65,12 @@ def priority_of(values: Mapping[str, Any]) -> int:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     name: str = key(
-        Text(forms.SERVICE_NAME), example='"orders"', becomes="`family` of the task definition, as <environment>-<name>"
+        Text(SERVICE_NAME), example='"orders"', becomes="`family` of the task definition, as <environment>-<name>"
     )
     """What the service is called: in names of AWS resources, of its database role and schema, and on the command line.
     The same as its folder below services/."""
     path: str = key(
-        Text(forms.PATH),
+        Text(PATH),
         example='"/orders"',
         becomes="`PathPatternConfig.Values` of the listener rule, as the path and the path with /*",
     )
@@ -201,7 +216,7 @@ class Sidecars:
 
 
 MIGRATE: Final = Key(
-    Texts(forms.ARGUMENT),
+    Texts(ARGUMENT),
     default=None,
     example='["python", "-m", "platform_sdk.runtime.database.migrate", "orders"]',
     becomes="`overrides.containerOverrides[].command` of the task that migrates",
@@ -214,18 +229,18 @@ class Commands:
     """What the image runs, each in exec form."""
 
     api: tuple[str, ...] = key(
-        Texts(forms.ARGUMENT), example='["python", "-m", "orders.main"]', becomes="`command` of the container"
+        Texts(ARGUMENT), example='["python", "-m", "orders.main"]', becomes="`command` of the container"
     )
     """Answers requests until it is stopped."""
     migrate: tuple[str, ...] | None = declared(MIGRATE)
-    demo: tuple[str, ...] | None = key(Texts(forms.ARGUMENT), default=None, example='["python", "-m", "orders.demo"]')
+    demo: tuple[str, ...] | None = key(Texts(ARGUMENT), default=None, example='["python", "-m", "orders.demo"]')
     """Fills the database with demonstration data; on the laptop only, and run again at every start."""
 
     def check(self, table: Table) -> None:
         """Refuse secrets: everybody who may read the task definition sees the commands."""
         for name, command in (("api", self.api), ("migrate", self.migrate), ("demo", self.demo)):
             for index, text in enumerate(command or ()):
-                if forms.CONTAINS_A_SECRET.search(text):
+                if CONTAINS_A_SECRET.search(text):
                     reason = "looks like a secret, which commands do not keep"
                     table.error((name, index), reason, "read it from a variable")
 
@@ -259,19 +274,19 @@ class StandaloneTask:
     """A command that runs to its end in a task of its own: by its schedule, or where that is None, when asked."""
 
     name: str = key(
-        Text(forms.SHORT_NAME),
+        Text(SHORT_NAME),
         example='"close-the-books"',
         becomes="`family` of its task definition, as <environment>-<service>-<name>",
     )
     """What the task is called."""
     command: tuple[str, ...] = key(
-        Texts(forms.ARGUMENT),
+        Texts(ARGUMENT),
         example='["python", "-m", "orders.close_the_books"]',
         becomes="`command` of the container",
     )
     """What it runs."""
     schedule: str | None = key(
-        Text(forms.SCHEDULE),
+        Text(SCHEDULE),
         default=None,
         example='"cron(30 2 * * ? *)"',
         becomes="`ScheduleExpression` of the schedule that runs it",

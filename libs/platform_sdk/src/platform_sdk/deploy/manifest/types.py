@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from platform_sdk.deploy.environment import ENVIRONMENT_NAME
-from platform_sdk.deploy.manifest import forms
-from platform_sdk.deploy.manifest.keys import ANY_NAME, Group, table
+from platform_sdk.deploy.manifest.keys import ANY_NAME, EVENT_TYPE, QUEUE_NAME, VARIABLE_NAME, Group, table
 from platform_sdk.deploy.manifest.releases import (
     ALARMS,
     HOOKS,
@@ -66,24 +65,24 @@ class Manifest:
     """how the load balancer finds out which tasks can serve"""
     environment: Mapping[str, str] = table(
         {ANY_NAME: VARIABLE},
-        names=forms.VARIABLE_NAME,
+        names=VARIABLE_NAME,
         example="GREETING",
         before=refuse_reserved,
         check=check_environment,
     )
     """variables of your own: NAME = "value", the value always in quotes"""
     secrets: Mapping[str, str] = table(
-        {ANY_NAME: SECRET}, names=forms.VARIABLE_NAME, example="PAYMENT_KEY", before=refuse_arns, check=check_secrets
+        {ANY_NAME: SECRET}, names=VARIABLE_NAME, example="PAYMENT_KEY", before=refuse_arns, check=check_secrets
     )
     """variables with secret values: NAME = the place of the secret"""
     database: DatabaseNeeds | None = table(DatabaseNeeds, is_optional=True)
     """if present, the service gets a schema and a role in PostgreSQL, both with its name"""
     cache: CacheNeeds | None = table(CacheNeeds, is_optional=True)
     """if present, the service gets Redis: the variables REDIS_URL and REDIS_PASSWORD. No keys yet"""
-    queues: tuple[Queue, ...] = table(Queue, form="named", names=forms.QUEUE_NAME, example="orders")
+    queues: tuple[Queue, ...] = table(Queue, form="named", names=QUEUE_NAME, example="orders")
     """a queue that this service owns, by name; each has a dead-letter queue"""
     publishes: Mapping[str, tuple[str, ...]] = table(
-        {ANY_NAME: RECEIVING_QUEUES}, names=forms.EVENT_TYPE, example='"order.placed"'
+        {ANY_NAME: RECEIVING_QUEUES}, names=EVENT_TYPE, example='"order.placed"'
     )
     """event types that this service publishes, and the queues that receive each"""
     permissions: tuple[Permission, ...] = table(Permission, form="list", before=refuse_wildcards)

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -79,23 +79,6 @@ def parse_description(text: str) -> Description | None:
 
 def number(digits: str | None) -> int | None:
     return None if digits is None else int(digits)
-
-
-PERIODS: Final = (timedelta(days=30), None)
-"""How far back to look for the newest deployments: as AWS lists them in any order, all of a period are read."""
-
-
-def newest_deployments(
-    aws: Aws, name: str, now: datetime, *, most: int, statuses: Collection[str] = ()
-) -> tuple[Deployment, ...]:
-    """Return the newest deployments of a service, the newest first. `name` is the application's and its group's."""
-    found: tuple[Deployment, ...] = ()
-    for period in PERIODS:
-        since = None if period is None else now - period
-        found = aws.codedeploy.deployments(name, name, most=most, statuses=statuses, since=since)
-        if len(found) == most:
-            break
-    return found
 
 
 BY_CODEDEPLOY: Final = "codeDeployRollback"
@@ -258,7 +241,7 @@ class Served:
 
 def served(context: ReleaseContext, *, most: int = MAX_DEPLOYMENTS) -> Iterator[Served]:
     """Yield revisions, newest first. A deployment that was rolled back did not succeed, so it is left out."""
-    deployments = newest_deployments(context.aws, context.api, context.now(), most=most, statuses=("Succeeded",))
+    deployments = context.aws.codedeploy.newest(context.api, context.now(), most=most, statuses=("Succeeded",))
     return (each for each in (served_by(context, deployment) for deployment in deployments) if each is not None)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from platform_sdk.deploy.aws import AwsCallFailed, best_effort
 from platform_sdk.deploy.release.context import ReleaseContext
 from platform_sdk.deploy.release.events import ScalingRestored, ScalingSuspended
-from platform_sdk.deploy.release.history import Description, newest_deployments, parse_description, worker_revision
+from platform_sdk.deploy.release.history import Description, parse_description, worker_revision
 from platform_sdk.deploy.release.lock import LockLost
 from platform_sdk.deploy.release.worker import return_worker
 from platform_sdk.deploy.state import ScalableTarget, Suspended
@@ -98,7 +98,7 @@ def newest_failure(context: ReleaseContext) -> Description | None:
     """Return the newest release, if it failed. The lock may not name its deployment: its holder may have died between
     creating the deployment and writing that down.
     """
-    for deployment in newest_deployments(context.aws, context.api, context.now(), most=5):
+    for deployment in context.aws.codedeploy.newest(context.api, context.now(), most=5):
         description = parse_description(deployment.description)
         if description is not None:
             return description if deployment.status in ("Failed", "Stopped") else None
