@@ -145,7 +145,7 @@ async def test_the_server_accepts_every_statement(database_url: str, repository:
         ("orders", orders.statements.STEPS_AFTER, {"order_history_pkey"}),
         ("orders", outbox._CLAIM, {"outbox_retried"}),
         ("orders", idempotency._COMPLETE, {"idempotency_pkey"}),
-        ("orders", retention._PURGE_INBOX, {"inbox_by_time"}),
+        ("orders", tables._PURGE_INBOX, {"inbox_by_time"}),
         ("inventory", inventory.statements.EXPIRED_HOLDS, {"reservations_held_by_expiry"}),
         ("inventory", inventory.statements.FETCH_ITEMS, {"items_pkey", "stock_pkey"}),
         ("inventory", inventory.statements.LIST_MOVEMENTS, {"stock_movements_by_sku", "stock_pkey"}),
