@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from typing import cast
 from uuid import uuid4
 
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.messaging.messages import Event, Message, decode_message
-from platform_sdk.runtime.messaging.queue_service import Failed, OutgoingMessage
+from platform_sdk.runtime.messaging.queue_service import Failed, OutgoingMessage, QueueService
 from platform_sdk.runtime.messaging.relay import Relay
 from platform_sdk.runtime.messaging.sqs import Sqs
 from tests.integration.runtime_data.conftest import QueuePair
@@ -133,6 +134,10 @@ async def test_an_oversize_event_goes_to_quarantine_and_blocks_nobody(
     (message,) = await receive_all(sqs, queue.url, 1)
     assert message.data["number"] == 2
     assert await rows_in(database, "outbox_quarantine") == 1
+
+
+async def test_a_relay_without_rows_does_not_load_the_client(database: Database) -> None:
+    assert (await Relay(database, cast(QueueService, object()), {"order.placed": ["q"]}).relay_once()).rows == []
 
 
 class FailsFor:

@@ -77,6 +77,9 @@ class InMemorySqs:
         """Return all messages in the queue, visible or not."""
         return [message.body for message in self._queue(queue_url).messages]
 
+    async def open(self) -> None:
+        """There is nothing to load."""
+
     async def queue_url(self, name: str) -> str:
         self._queue(name)
         return name

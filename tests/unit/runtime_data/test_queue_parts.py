@@ -1,6 +1,8 @@
 """Acknowledging, extending and sending in batches, against the in-memory SQS and a clock of the test."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -168,6 +170,15 @@ def test_batches_are_cut_by_count_and_by_bytes() -> None:
     assert list(_chunks(23, ())) == [range(10), range(10, 20), range(20, 23)]
     assert list(_chunks(3, [100_000, 100_000, 100_000])) == [range(2), range(2, 3)]
     assert list(_chunks(3, [1, 300_000, 1])) == [range(1), range(1, 2), range(2, 3)]
+
+
+def test_a_process_that_calls_sqs_not_at_all_does_not_load_aiobotocore() -> None:
+    program = (
+        "import sys; from platform_sdk.runtime.messaging.sqs import Sqs; Sqs(region='eu-central-1')\n"
+        "print(*{'aiobotocore', 'aiohttp', 'botocore.session'} & sys.modules.keys())"
+    )
+    outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert outcome.stdout.split() == []
 
 
 class SilentSqs(InMemorySqs):

@@ -67,6 +67,9 @@ class Failed:
 class QueueService(Protocol):
     """What relay and consumer need of SQS; `Sqs` is the real one; unit tests have one in memory."""
 
+    async def open(self) -> None:
+        """Load what calls need, so that none of them waits for it; return at once where that is done."""
+
     async def queue_url(self, name: str) -> str: ...
 
     async def queue_attributes(self, queue_url: str) -> Mapping[str, str]: ...

@@ -114,6 +114,8 @@ class Relay:
         async with self._database.unit_of_work() as uow:
             claimed = await outbox.claim(uow, MAX_ROWS)
             if claimed.rows:
+                # Not earlier: most API processes of a service that seldom publishes never send anything.
+                await self._queues.open()
                 batch = Batch(self._queues, self._routes, claimed.rows)
                 await batch.send()
                 crash_point("relay_after_send")

@@ -4,11 +4,13 @@ aiobotocore finds and renews credentials, signs, retries and parses. This adapte
 for each call, new credentials after AWS has refused the present ones, the digests of bodies, the limits of a batch, and
 the failures of single entries as values.
 
-Import this module once the process is ready: aiobotocore takes 0.2 s of CPU to import and 0.1 s to make a client.
+aiobotocore takes 0.2 s of CPU to import and 0.1 s to make a client, and 17 MiB. So a process loads it with `open`, or
+with its first call.
 """
 
 import asyncio
 import hashlib
+import importlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -16,8 +18,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from platform_sdk.runtime.messaging.queue_service import (
@@ -49,16 +49,17 @@ _NO_QUEUE: Final = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonEx
 _REFUSED_CREDENTIALS: Final = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
 )
-_CONFIG: Final = AioConfig(
+_OPTIONS: Final = {
     # A fixed one: botocore's own is built anew for every call, at a tenth of its CPU time.
-    user_agent="platform-sdk",
-    parameter_validation=False,
-    retries={"mode": "standard"},
+    "user_agent": "platform-sdk",
+    "parameter_validation": False,
+    "retries": {"mode": "standard"},
     # Above the polls and sends of a process at the same time; a call that waits for a connection spends its deadline.
-    max_pool_connections=100,
-    connect_timeout=2,
-    read_timeout=LONGEST_POLL_SECONDS + CALL_SECONDS,
-)
+    "max_pool_connections": 100,
+    "connect_timeout": 2,
+    "read_timeout": LONGEST_POLL_SECONDS + CALL_SECONDS,
+}
+"""Of botocore's `Config`."""
 
 
 class SqsSettings(Protocol):
@@ -91,7 +92,7 @@ class Sqs:
         return cls(region=settings.aws_region, endpoint_url=settings.aws_endpoint_url)
 
     async def open(self) -> None:
-        """Make the client, which connects with the first call. Without credentials the first call tries again."""
+        """Make the client, which connects with its first call. Without credentials the first call tries again."""
         try:
             await self._connect(None)
         except BotoCoreError as error:
@@ -203,10 +204,14 @@ class Sqs:
                 if time.monotonic() - self._renewed_at < RENEWAL_SECONDS:
                     return self._client
                 self._renewed_at = time.monotonic()
+            await asyncio.to_thread(importlib.import_module, "aiobotocore.session")
+            from aiobotocore.config import AioConfig
+            from aiobotocore.session import get_session
+
             opened = AsyncExitStack()
             client: SQSClient = await opened.enter_async_context(
                 get_session().create_client(
-                    "sqs", region_name=self._region, endpoint_url=self._endpoint_url, config=_CONFIG
+                    "sqs", region_name=self._region, endpoint_url=self._endpoint_url, config=AioConfig(**_OPTIONS)
                 )
             )
             await self._retired.aclose()
