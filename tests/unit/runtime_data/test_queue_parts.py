@@ -172,7 +172,7 @@ def test_batches_are_cut_by_count_and_by_bytes() -> None:
     assert list(_chunks(3, [1, 300_000, 1])) == [range(1), range(1, 2), range(2, 3)]
 
 
-def test_a_process_that_calls_sqs_not_at_all_does_not_load_aiobotocore() -> None:
+def test_a_process_that_makes_no_call_does_not_load_aiobotocore() -> None:
     program = (
         "import sys; from platform_sdk.runtime.messaging.sqs import Sqs; Sqs(region='eu-central-1')\n"
         "print(*{'aiobotocore', 'aiohttp', 'botocore.session'} & sys.modules.keys())"
