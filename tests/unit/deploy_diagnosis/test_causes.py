@@ -20,6 +20,11 @@ from platform_sdk.deploy.state import (
 )
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/orders:1"
+SIDECAR_IMAGE = "public.ecr.aws/cloudwatch-agent/cloudwatch-agent:1"
+SECRETS = "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret from asm: "
+STREAM = "ResourceInitializationError: failed to validate logger args: failed to create Cloudwatch log stream: "
+RETRIED = "pull image manifest has been retried 1 time(s):"
 EXPECTED = Expected(
     service="orders",
     environment="production",
@@ -89,17 +94,90 @@ def of(*tasks: DeadTask, **more: Any) -> Evidence:
 @pytest.mark.parametrize(
     ("reason", "cause", "remedy"),
     [
-        ("CannotPullContainerError: pull image manifest: not found", "not in the registry", "platform build orders"),
-        ("CannotPullContainerError: pull access denied", "production-orders-execution", "platform apply orders"),
+        # Messages as "Resolve Amazon ECS stopped task errors" (Amazon ECS Developer Guide) documents them.
+        (
+            f"CannotPullContainerError: {RETRIED} failed to resolve ref {IMAGE}: {IMAGE}: not found",
+            "the image is not in the registry",
+            "platform build orders",
+        ),
+        (
+            f"CannotPullContainerError: {RETRIED} {IMAGE}: pull access denied, repository does not exist",
+            "may not pull the image: production-orders-execution",
+            "platform apply orders",
+        ),
+        (
+            f"CannotPullContainerError: {RETRIED} failed to resolve ref {SIDECAR_IMAGE}: {SIDECAR_IMAGE}: not found",
+            "image of a sidecar",
+            "SDK",
+        ),
         ("CannotPullContainerError: no match for platform in manifest", "not built for arm64", "task.architecture"),
-        ("CannotPullContainerError: dial tcp: i/o timeout", "could not reach the registry", "NAT"),
-        ("ResourceInitializationError: retrieved secret did not contain json key password", "JSON key", "[secrets]"),
-        ("ResourceInitializationError: Secrets Manager can't find the specified secret.", "does not exist", "create"),
-        ("ResourceInitializationError: AccessDeniedException: not authorized", "may not read", "platform apply"),
-        ("ResourceInitializationError: context deadline exceeded", "could not reach", "NAT"),
-        ("ResourceInitializationError: failed to validate logger args", "/platform/production/orders", "apply"),
+        (
+            "CannotPullContainerError: ref pull has been retried 5 time(s): dial tcp 1.2.3.4:443: i/o timeout",
+            "could not reach the registry",
+            "NAT",
+        ),
+        (
+            "CannotPullContainerError: toomanyrequests: You have reached your pull rate limit",
+            "limits how often",
+            "wait",
+        ),
+        ("CannotPullContainerError: write /var/lib/containerd: no space left on device", "does not fit", "smaller"),
+        (
+            f"{SECRETS}retrieved secret from Secrets Manager did not contain json key password",
+            "JSON key",
+            "[secrets]",
+        ),
+        (
+            f"{SECRETS}ResourceNotFoundException: Secrets Manager can't find the specified secret.",
+            "secret or parameter that the task needs does not exist",
+            "create",
+        ),
+        (
+            f"{SECRETS}service call has been retried 1 time(s): invalid parameters: /platform/x",
+            "secret or parameter that the task needs does not exist",
+            "create",
+        ),
+        (
+            f"{SECRETS}AccessDeniedException: User is not authorized to perform: secretsmanager:GetSecretValue",
+            "may not read",
+            "platform apply",
+        ),
+        (
+            f"{SECRETS}AccessDeniedException: Access to KMS is not allowed",
+            "may not decrypt",
+            "platform apply",
+        ),
+        (
+            f"{SECRETS}RequestError: send request failed caused by: dial tcp: context deadline exceeded",
+            "could not reach Secrets Manager",
+            "NAT",
+        ),
+        (
+            "ResourceInitializationError: failed to validate logger args: : signal: killed",
+            "could not reach CloudWatch Logs",
+            "NAT",
+        ),
+        (
+            f"{STREAM}ResourceNotFoundException: The specified log group does not exist. : exit status 1",
+            "the log group /platform/production/orders does not exist",
+            "create it again",
+        ),
+        (
+            f"{STREAM}AccessDeniedException: User is not authorized to perform: logs:CreateLogStream",
+            "may not write to the log group",
+            "platform apply",
+        ),
         ('CannotStartContainerError: exec: "orders": executable file not found in $PATH', "command", "[commands]"),
-        ("RESOURCE:ENI", "no capacity", "again"),
+        (
+            "Unexpected EC2 error while attempting to Create Network Interface: InsufficientFreeAddressesInSubnet",
+            "no free address",
+            "subnets",
+        ),
+        (
+            "Capacity is unavailable at this time. Please try again later or in a different availability zone",
+            "no capacity",
+            "again",
+        ),
         ("Something new", "could not start: Something new", "fix what AWS names"),
     ],
 )
@@ -108,6 +186,32 @@ def test_a_task_that_could_not_start_is_explained(reason: str, cause: str, remed
 
     assert cause in found.cause
     assert remedy in found.remedy
+
+
+def test_the_container_whose_image_is_missing_decides_whose_it_is() -> None:
+    missing = "CannotPullContainerError: pull image manifest has been retried 1 time(s): not found"
+    of_app = dead(container(reason=missing), container("log-router"), code="TaskFailedToStart", reason="Task failed")
+    of_router = dead(container(), container("log-router", reason=missing), code="TaskFailedToStart", reason=missing)
+
+    assert cause_of(of(of_app)).cause == "the image is not in the registry"
+    assert "image of a sidecar" in cause_of(of(of_router)).cause
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        ("Capacity is unavailable at this time. Please try again later.", "Fargate had no capacity"),
+        ("unexpected EC2 error: InsufficientFreeAddressesInSubnet", "no free address"),
+        (
+            "Something new.",
+            "could not place a task: (service orders) was unable to place a task. Reason: Something new",
+        ),
+    ],
+)
+def test_a_task_that_was_not_placed_is_explained_by_the_services_events(reason: str, cause: str) -> None:
+    event = ServiceEvent(at=NOW, message=f"(service orders) was unable to place a task. Reason: {reason}")
+
+    assert cause in cause_of(of(events=(event,))).cause
 
 
 @pytest.mark.parametrize(

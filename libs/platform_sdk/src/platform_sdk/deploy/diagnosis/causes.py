@@ -7,11 +7,12 @@ Balancers).
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from platform_sdk.deploy.diagnosis.evidence import DeadTask, Evidence
+from platform_sdk.deploy.render.task_definition import APP
 from platform_sdk.deploy.state import ContainerState
 
 
@@ -23,74 +24,99 @@ class Cause:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartFailure:
-    """A pattern of `stoppedReason` of a task that never ran. Texts may contain `{role}`, `{group}`, `{arch}`."""
+FIX_IT: Final = "fix what AWS names, then release again"
+APPLY: Final = "update the service's stack with `platform apply {service} --env {environment}`"
+ROUTES: Final = "check NAT gateways and endpoints of the private subnets: `platform plan --shared --env {environment}`"
+NO_ROUTE: Final = r"(timeout|timed out|deadline|dial tcp|connect|signal: killed)"
+NOT_ALLOWED: Final = r"(AccessDenied|access denied|denied:|not authorized|no basic auth|403)"
+SIDECAR: Final = "sidecar: "
+"""Stands before the reason of a container that is not the app."""
+MISSING: Final = r"(not ?found|manifest unknown|does not exist|can't find|invalid parameters|invalid ssm)"
 
-    pattern: re.Pattern[str]
-    cause: str
-    remedy: str
-
-
-def sign(pattern: str, cause: str, remedy: str) -> StartFailure:
-    return StartFailure(pattern=re.compile(pattern, re.IGNORECASE), cause=cause, remedy=remedy)
-
-
-START_FAILURES: Final = (
-    sign(
-        r"CannotPullContainer.*(not found|manifest unknown|does not exist)",
-        "the image is not in the registry",
-        "push it with `platform build {service} --env {environment} --push`, then release again",
+# Patterns of the reason why a task never ran, with cause and remedy, which may contain {role}, {group} and {arch}.
+# The first that matches counts: what names one thing only comes before what several failures have in common.
+START_FAILURES: Final[Sequence[tuple[str, str, str]]] = (
+    (
+        r"InsufficientFreeAddresses",
+        "the private subnets have no free address for the task",
+        "wait until other tasks end, or add subnets; a release needs addresses for twice the tasks for a while",
     ),
-    sign(
-        r"CannotPullContainer.*(denied|not authorized|403)",
-        "ECS may not pull the image: {role} lacks the permission to read the repository",
-        "update the service's stack with `platform apply {service} --env {environment}`",
+    (
+        r"capacity is unavailable|RESOURCE:",
+        "Fargate had no capacity for the task",
+        "release again in a few minutes; if it fails again, see AWS's health page of the region",
     ),
-    sign(
-        r"CannotPullContainer.*(platform|exec format|no match)",
-        "the image is not built for {arch}",
-        "build it for {arch}, or change task.architecture in platform.toml",
+    (
+        rf"(logger args|log stream|log group).*{NOT_ALLOWED}",
+        "ECS may not write to the log group {group}: {role} lacks a permission",
+        APPLY,
     ),
-    sign(
-        r"CannotPullContainer.*(timeout|deadline|dial tcp|connect)",
-        "the task could not reach the registry",
-        "check NAT gateways and endpoints of the private subnets: `platform plan --shared --env {environment}`",
-    ),
-    sign(
-        r"did not contain json key|invalid json key|json key",
-        "a secret does not have the JSON key that platform.toml names",
-        "add the key to the secret, or correct [secrets] in platform.toml",
-    ),
-    sign(
-        r"ResourceInitializationError.*(NotFound|can't find the specified secret|invalid parameters)",
-        "a secret or parameter that the task needs does not exist",
-        "create it under the name in the message, then release again",
-    ),
-    sign(
-        r"ResourceInitializationError.*(AccessDenied|not authorized)",
-        "ECS may not read a secret or parameter: {role} lacks a permission",
-        "update the service's stack with `platform apply {service} --env {environment}`",
-    ),
-    sign(
-        r"ResourceInitializationError.*(deadline|timeout|dial tcp|connect)",
-        "the task could not reach Secrets Manager, Parameter Store or ECR",
-        "check NAT gateways and endpoints of the private subnets: `platform plan --shared --env {environment}`",
-    ),
-    sign(
-        r"failed to validate logger args|log group|ResourceNotFoundException.*log",
+    (
+        rf"(logger args|log stream|log group).*{MISSING}",
         "the log group {group} does not exist",
         "create it again with `platform apply {service} --env {environment}`",
     ),
-    sign(
+    (r"logger args", "the task could not reach CloudWatch Logs", ROUTES),
+    (
+        r"json key",
+        "a secret does not have the JSON key that platform.toml names",
+        "add the key to the secret, or correct [secrets] in platform.toml",
+    ),
+    (
+        rf"ResourceInitializationError.*kms.*{NOT_ALLOWED}|ResourceInitializationError.*{NOT_ALLOWED}.*kms",
+        "ECS may not decrypt a secret: {role} lacks a permission for its key",
+        APPLY,
+    ),
+    (
+        rf"ResourceInitializationError.*{NOT_ALLOWED}",
+        "ECS may not read a secret or parameter: {role} lacks a permission",
+        APPLY,
+    ),
+    (
+        rf"ResourceInitializationError.*{MISSING}",
+        "a secret or parameter that the task needs does not exist",
+        "create it under the name in the message, then release again",
+    ),
+    (
+        rf"ResourceInitializationError.*{NO_ROUTE}",
+        "the task could not reach Secrets Manager, Parameter Store or ECR",
+        ROUTES,
+    ),
+    (
+        r"CannotPull.*(toomanyrequests|too many requests|rate limit)",
+        "the registry limits how often its images are pulled",
+        "wait an hour and release again; images in ECR have no such limit",
+    ),
+    (
+        r"CannotPull.*no space left",
+        "the image does not fit on the task's disk",
+        "make the image smaller: Fargate gives a task 20 GiB",
+    ),
+    (
+        rf"CannotPull.*public\.ecr\.aws.*{MISSING}|{SIDECAR}.*CannotPull.*{MISSING}",
+        "the image of a sidecar is not in its public registry",
+        "see its name in the message; the SDK's version defines it, so update the SDK or undo its update",
+    ),
+    (
+        rf"CannotPull.*{NOT_ALLOWED}",
+        "ECS may not pull the image: {role} lacks the permission to read the repository, or it does not exist",
+        APPLY,
+    ),
+    (
+        r"CannotPull.*(platform|exec format|no match)",
+        "the image is not built for {arch}",
+        "build it for {arch}, or change task.architecture in platform.toml",
+    ),
+    (
+        rf"CannotPull.*{MISSING}",
+        "the image is not in the registry",
+        "push it with `platform build {service} --env {environment} --push`, then release again",
+    ),
+    (rf"CannotPull.*{NO_ROUTE}", "the task could not reach the registry", ROUTES),
+    (
         r"executable file not found|no such file or directory|CannotStartContainer",
         "the command of platform.toml is not in the image",
         "correct [commands] in platform.toml or the image, and run the image locally",
-    ),
-    sign(
-        r"capacity is unavailable|RESOURCE:|insufficient",
-        "Fargate had no capacity for the task",
-        "release again in a few minutes; if it fails again, see AWS's health page of the region",
     ),
 )
 
@@ -107,11 +133,8 @@ ERROR_LINE: Final = re.compile(r"^\s*(?:[\w.]+(?:Error|Exception|Failure|Setting
 
 def cause_of(evidence: Evidence) -> Cause:
     """Return the first cause that a rule finds."""
-    for rule in RULES:
-        found = rule(evidence)
-        if found is not None:
-            return found
-    return unknown(evidence)
+    found = (rule(evidence) for rule in RULES)
+    return next(filter(None, found), None) or unknown(evidence)
 
 
 def stopped_manually(evidence: Evidence) -> Cause | None:
@@ -156,7 +179,17 @@ def first_of(evidence: Evidence, judge: Callable[[DeadTask, Evidence], Cause | N
 
 
 def never_started(dead: DeadTask, evidence: Evidence) -> Cause | None:
-    reasons = [dead.task.stopped_reason, *(each.reason for each in dead.task.containers)]
+    containers = [f"{'' if each.name == APP else SIDECAR}{each.reason}" for each in dead.task.containers]
+    # A container's reason says more than the task's, which does not say of which container it is.
+    reasons = [*containers, dead.task.stopped_reason]
+    if dead.task.stop_code != "TaskFailedToStart" and "Cannot" not in " ".join(reasons):
+        return None
+    cause = f"the task could not start: {dead.task.stopped_reason}"
+    return start_failure(reasons, evidence) or Cause(cause=cause, remedy=FIX_IT)
+
+
+def start_failure(reasons: Sequence[str], evidence: Evidence) -> Cause | None:
+    """Return what one of AWS's reasons means, the first reason first."""
     expected = evidence.expected
     names = {
         "service": expected.service,
@@ -165,21 +198,27 @@ def never_started(dead: DeadTask, evidence: Evidence) -> Cause | None:
         "group": expected.log_group,
         "arch": expected.architecture,
     }
-    if dead.task.stop_code != "TaskFailedToStart" and "Cannot" not in " ".join(reasons):
+    for reason in reasons:
+        for pattern, cause, remedy in START_FAILURES:
+            if re.search(pattern, reason, re.IGNORECASE):
+                return Cause(cause=cause.format_map(names), remedy=remedy.format_map(names))
+    return None
+
+
+def tasks_not_placed(evidence: Evidence) -> Cause | None:
+    """Without capacity or addresses there is no task to look at: only the service's events say so."""
+    messages = [event.message for event in evidence.events if "unable to place a task" in event.message]
+    if not messages:
         return None
-    for failure in START_FAILURES:
-        if any(failure.pattern.search(reason) for reason in reasons):
-            return Cause(cause=failure.cause.format_map(names), remedy=failure.remedy.format_map(names))
-    return Cause(
-        cause=f"the task could not start: {dead.task.stopped_reason}", remedy="fix what AWS names, then release again"
-    )
+    cause = f"ECS could not place a task: {messages[0].rstrip('.')}"
+    return start_failure(messages, evidence) or Cause(cause=cause, remedy=FIX_IT)
 
 
 def ended_by_itself(dead: DeadTask, evidence: Evidence) -> Cause | None:
     container = culprit(dead)
     if container is None or failed_a_health_check(dead, evidence):
         return None
-    if container.name != "app":
+    if container.name != APP:
         return Cause(
             cause=f"the sidecar {container.name} ended with {container.exit_code}, and the task with it",
             remedy=f"see its log lines in {evidence.expected.log_group}/sidecars",
@@ -344,7 +383,7 @@ def unknown(evidence: Evidence) -> Cause:
 def culprit(dead: DeadTask) -> ContainerState | None:
     """Return the container that failed: the app, if it did. Sidecars that end with it are no cause."""
     failed = [each for each in dead.task.containers if each.exit_code not in (None, 0)]
-    return next((each for each in failed if each.name == "app"), failed[0] if failed else None)
+    return next((each for each in failed if each.name == APP), failed[0] if failed else None)
 
 
 RULES: Final[tuple[Callable[[Evidence], Cause | None], ...]] = (
@@ -354,6 +393,7 @@ RULES: Final[tuple[Callable[[Evidence], Cause | None], ...]] = (
     tasks_ended,
     hook_failed,
     alarm_fired,
+    tasks_not_placed,
     tasks_unhealthy,
     reported_by_codedeploy,
 )

@@ -101,7 +101,8 @@ def follow(context: ReleaseContext, following: Following, until: Until) -> Seen:
         if not stopped and watched is not None and not seen.has_all_traffic:
             stopped = stop_if_hopeless(context, watched)
         if context.now() > following.deadline:
-            raise still_running(context, following, "it takes longer than its own limits allow")
+            explanation = None if watched is None else context.evidence.explain(watched)
+            raise still_running(context, following, "it takes longer than its own limits allow", explanation)
         context.pause(interval(context, following, seen))
 
 
@@ -183,10 +184,12 @@ def replacement_group(following: Following, seen: Seen) -> str:
     return next(found, "")
 
 
-def still_running(context: ReleaseContext, following: Following, because: str) -> ReleaseEnded:
+def still_running(
+    context: ReleaseContext, following: Following, because: str, explanation: Explanation | None = None
+) -> ReleaseEnded:
     id = following.deployment_id
     what = f"the deployment {id} was still running when last seen: {because}"
-    return ReleaseEnded("timed_out", what, resume=context.wait_command(id))
+    return ReleaseEnded("timed_out", what, explanation=explanation, resume=context.wait_command(id))
 
 
 def resume_command(deployment_id: str, context: ReleaseContext) -> str:

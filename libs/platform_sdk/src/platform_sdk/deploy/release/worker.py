@@ -103,23 +103,21 @@ def follow(context: ReleaseContext, own: RollingDeployment) -> str:
             context.journal.running = ""
             return primary.task_definition
         failed_at = failed_at or context.now() if primary and primary.rollout_state == "FAILED" else None
-        end_if_stuck(context, revision, deadline, failed_at)
+        end_if_stuck(context, watched, deadline, failed_at)
         if not stopped and fails_alike(context.evidence.observe(watched)):
             stopped = stop(context, revision)
         context.pause(POLL_SECONDS)
 
 
-def end_if_stuck(context: ReleaseContext, revision: str, deadline: datetime, failed_at: datetime | None) -> None:
+def end_if_stuck(context: ReleaseContext, watched: Watched, deadline: datetime, failed_at: datetime | None) -> None:
     """Raise ReleaseEnded if the update, or its rollback, does not end."""
-    name = revision.rsplit("/", 1)[-1]
+    name = watched.revision.rsplit("/", 1)[-1]
     if failed_at is not None and context.now() - failed_at > ROLLBACK_APPEARS:
-        raise ReleaseEnded(
-            "rollback_failed", f"the update of the worker to {name} failed, and ECS did not roll it back"
-        )
+        what = f"the update of the worker to {name} failed, and ECS did not roll it back"
+        raise ReleaseEnded("rollback_failed", what, explanation=context.evidence.explain(watched))
     if context.now() > deadline:
-        raise ReleaseEnded(
-            "timed_out", f"the update of the worker to {name} still runs after {DEADLINE_MINUTES} minutes"
-        )
+        what = f"the update of the worker to {name} still runs after {DEADLINE_MINUTES} minutes"
+        raise ReleaseEnded("timed_out", what, explanation=context.evidence.explain(watched))
 
 
 def begin(context: ReleaseContext, revision: str) -> RollingDeployment:
