@@ -29,7 +29,7 @@ class Task:
     async def exit_code(self, within_seconds: float) -> int:
         return await asyncio.wait_for(self.process.wait(), within_seconds)
 
-    async def logged(self, action: str, within_seconds: float = 15) -> dict[str, Any]:
+    async def logged(self, action: str, within_seconds: float = 60) -> dict[str, Any]:
         """The first log line with this action, as soon as there is one."""
         async with asyncio.timeout(within_seconds):
             while True:

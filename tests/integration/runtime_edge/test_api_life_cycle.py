@@ -85,17 +85,17 @@ async def test_a_task_whose_event_loop_hangs_ends_itself_before_it_is_killed() -
 async def test_a_port_that_is_taken_ends_the_task_with_an_error() -> None:
     port = free_port()
     async with api(port), running("edge_api_task", HOST="127.0.0.1", PORT=str(port)) as second:
-        assert await second.exit_code(15) not in (0, None)
+        assert await second.exit_code(60) not in (0, None)
         assert any("in use" in line["message"] for line in second.lines)
 
 
 async def test_a_missing_collector_costs_requests_nothing_and_is_logged_once() -> None:
     endpoint = f"http://127.0.0.1:{free_port()}"
     async with api(free_port(), OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_BSP_SCHEDULE_DELAY="50") as (task, client):
-        started = time.monotonic()
-        for _ in range(100):
-            assert await status(client, "/shop/quick") == 200
-        assert time.monotonic() - started < 2
+        # An export that a request waited for would take ten seconds each time.
+        async with asyncio.timeout(60):
+            for _ in range(100):
+                assert await status(client, "/shop/quick") == 200
         await asyncio.sleep(0.5)
         task.signal(signal.SIGINT)
         assert await task.exit_code(8) == 0
