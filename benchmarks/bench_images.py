@@ -44,7 +44,7 @@ def run() -> list[Row]:
     samples: dict[str, list[float]] = {}
     with Network() as network, surroundings(network) as around:
         migrate = around.specs["orders"].commands.migrate
-        code, log, _ = run_to_end(around.task("orders", images[""], command=migrate))
+        code, log = run_to_end(around.task("orders", images[""], command=migrate))
         assert code == 0, log
         for _ in range(ROUNDS):
             for name, cpus in SIZES.items():

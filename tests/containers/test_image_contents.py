@@ -103,7 +103,7 @@ EROFS = 30
 def printed(image: str, program: str) -> Any:
     """What a program prints as JSON, run in the image as its task would be."""
     container = DockerContainer(image, read_only=True, cap_drop=["ALL"], security_opt=["no-new-privileges:true"])
-    code, log, _ = run_to_end(container.with_command(["python", "-c", program]))
+    code, log = run_to_end(container.with_command(["python", "-c", program]))
     assert code == 0, log
     return json.loads(log)
 

@@ -100,7 +100,7 @@ def test_every_line_of_a_service_arrives_whole_until_its_end(
         wait_for(lambda: len(receiver.events) > 0, 30, "the first line of orders")
         docker("stop", "--time", "30", name)
         expected = written(name)
-        wait_for(lambda: len(receiver.events) >= len(expected), 10, "the last line of orders")
+        wait_for(lambda: len(receiver.events) >= len(expected), 60, "the last line of orders")
         identifier = docker("inspect", "--format", "{{.Id}}", name)
     assert receiver.lines == expected
     assert {json.loads(line)["service"] for line in expected} == {"orders"}
@@ -119,7 +119,7 @@ def test_no_line_is_lost_when_a_task_ends_right_after_writing_it(
     program = PROGRAM.format(lines=BURST, padding=0)
     with receiver.listening(), started(app, image("orders"), options, "python", "-c", program) as name:
         assert ended(name) == 0
-        wait_for(lambda: len(receiver.events) >= BURST, 10, f"{BURST} lines")
+        wait_for(lambda: len(receiver.events) >= BURST, 60, f"{BURST} lines")
     assert messages(receiver.lines) == [f"line {number}" for number in range(BURST)]
 
 
@@ -152,7 +152,7 @@ def test_a_line_of_a_service_is_never_too_long_to_arrive_whole(
     program = PROGRAM.format(lines=2, padding=10 * MAX_LINE_BYTES)
     with receiver.listening(), started(app, image("orders"), options, "python", "-c", program) as name:
         assert ended(name) == 0
-        wait_for(lambda: len(receiver.events) >= 2, 10, "two lines")
+        wait_for(lambda: len(receiver.events) >= 2, 60, "two lines")
     assert [json.loads(line)["truncated"] for line in receiver.lines] == [True, True]
 
 
@@ -161,7 +161,7 @@ def test_the_driver_cuts_what_is_one_byte_longer(image: Image, app: dict[str, An
     program = f"print('x' * {MAX_LINE_BYTES}); print('y' * {MAX_LINE_BYTES + 1})"
     with receiver.listening(), started(app, image("orders"), options, "python", "-c", program) as name:
         assert ended(name) == 0
-        wait_for(lambda: len(receiver.events) >= 3, 10, "three pieces")
+        wait_for(lambda: len(receiver.events) >= 3, 60, "three pieces")
     assert [event.record.get("partial_message") for event in receiver.events] == [None, "true", "true"]
     assert receiver.lines[0] == "x" * MAX_LINE_BYTES
 

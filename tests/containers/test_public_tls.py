@@ -86,5 +86,5 @@ def test_a_server_is_believed_if_an_authority_of_the_image_signed_it(
 ) -> None:
     client = DockerContainer(image("orders"), read_only=True).with_volume_mapping(authorities, "/tls")
     client.with_env("SSL_CERT_FILE", f"/tls/{trusted}.pem").with_network(network)
-    code, log, _ = run_to_end(client.with_command(["python", "-c", program]))
+    code, log = run_to_end(client.with_command(["python", "-c", program]))
     assert (code, log.splitlines()[-1]) == (0, expected), log
