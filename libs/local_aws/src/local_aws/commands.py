@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from local_aws.settings import Report, UpOptions, load_local_settings
-from local_aws.state import STATE_FILE, ProcessRecord, StateFolder, end_leftovers, is_healthy, read_status
-
 if TYPE_CHECKING:
     from local_aws.logs import Line
+    from local_aws.settings import Report
+    from local_aws.state import StateFolder
 
 
 def register(group: click.Group) -> None:
@@ -41,6 +40,7 @@ def up(*, detach: bool, no_watch: bool, no_demo: bool) -> None:
     Starts PostgreSQL, Redis, the AWS API and the load balancer, migrates the databases, starts the tasks of every
     service from its task definition, and waits until all are healthy. Stays in the foreground; Ctrl-C stops it.
     """
+    from local_aws.settings import UpOptions, load_local_settings
     from local_aws.up import up as start
 
     options = UpOptions(watch=not no_watch, demo=not no_demo)
@@ -58,6 +58,8 @@ def down() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def status(*, as_json: bool) -> None:
     """Show what runs, where, since when and how healthy; exit 0 only if all is healthy."""
+    from local_aws.state import is_healthy, read_status
+
     document = read_status(_folder())
     click.echo(json.dumps(document, indent=2) if as_json else status_text(document))
     raise SystemExit(0 if is_healthy(document) else 1)
@@ -103,6 +105,9 @@ def reset(*, yes: bool) -> None:
 
 
 def _folder() -> StateFolder:
+    from local_aws.settings import load_local_settings
+    from local_aws.state import StateFolder
+
     return StateFolder(load_local_settings().state)
 
 
@@ -134,6 +139,8 @@ TIMEOUT_SECONDS: Final = 130.0
 
 def stop_local_stack(folder: StateFolder, *, report: Report) -> None:
     """Ask the supervisor to stop, and return when nothing runs any more; clean up after one that was killed."""
+    from local_aws.state import STATE_FILE, ProcessRecord, end_leftovers
+
     state = folder.read(STATE_FILE)
     supervisor = ProcessRecord(**state["supervisor"]) if "supervisor" in state else None
     if supervisor is None or not supervisor.is_alive():
