@@ -40,7 +40,7 @@ reset: $(STAMP) ## Stop the system and empty its data
 	@$(BIN)/platform reset --yes
 
 test: $(STAMP) ## Run all tests (T=path or PYTEST_ARGS="-k name" for some)
-	@$(BIN)/python -m pytest $(T) $(if $(findstring .py,$(T)),,--numprocesses=$(if $(T),2,3)) $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(T) $(if $(findstring .py,$(T)),,--numprocesses=2) $(PYTEST_ARGS)
 
 # Separate environments: checkov pins an older boto3, and only `make bench B=cdk` needs the CDK.
 .venv-%/.installed: requirements/%.txt
