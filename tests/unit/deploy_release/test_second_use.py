@@ -100,7 +100,8 @@ def test_a_rollback_ignores_hooks_that_were_added_since() -> None:
     assert "not-there-yet" not in appspec_of_last_deployment(case)
 
 
-def test_a_rollback_calls_the_hooks_that_the_revision_was_released_with() -> None:
+def world_whose_hook_was_removed() -> World:
+    """Return a world in which v1 was released with a hook, and v2, which serves, without one."""
     case = world(before=("v0",))
     case.simulator.set_hook("own-check")
     case.spec = replace(case.spec, hooks={"AfterAllowTestTraffic": "own-check"})
@@ -109,19 +110,17 @@ def test_a_rollback_calls_the_hooks_that_the_revision_was_released_with() -> Non
     case.spec = replace(case.spec, hooks={})
     apply_stack(case)
     case.deploy("v2")
+    return case
+
+
+def test_a_rollback_calls_the_hooks_that_the_revision_was_released_with() -> None:
+    case = world_whose_hook_was_removed()
     assert case.roll_back().exit_code == 0
     assert "own-check" in appspec_of_last_deployment(case)
 
 
 def test_a_rollback_leaves_out_a_hook_whose_function_is_gone_and_says_so() -> None:
-    case = world(before=("v0",))
-    case.simulator.set_hook("own-check")
-    case.spec = replace(case.spec, hooks={"AfterAllowTestTraffic": "own-check"})
-    apply_stack(case)
-    assert case.deploy("v1").exit_code == 0
-    case.spec = replace(case.spec, hooks={})
-    apply_stack(case)
-    case.deploy("v2")
+    case = world_whose_hook_was_removed()
     case.simulator.hooks.clear()
     assert (case.roll_back().exit_code, case.version_serving()) == (0, "v1")
     assert "own-check" not in appspec_of_last_deployment(case)

@@ -32,7 +32,7 @@ from platform_sdk.deploy.shared import SharedStack, load_shared_stacks
 
 CAPABILITIES: Final = ("CAPABILITY_NAMED_IAM",)
 ALL_AT_ONCE: Final = "CodeDeployDefault.ECSAllAtOnce"
-PATIENCE: Final = timedelta(hours=3)
+MAX_WAIT: Final = timedelta(hours=3)
 """In the simulator's time. Anything that takes longer is stuck."""
 
 
@@ -99,7 +99,7 @@ def refuse_failed(cloudformation: CloudFormation, name: str) -> None:
 
 def wait(account: Account, done: Callable[[], bool], what: str) -> None:
     """Let the simulator's time pass until it is done. Raises SetupFailed: after three hours."""
-    deadline = account.now() + PATIENCE
+    deadline = account.now() + MAX_WAIT
     while not done():
         if account.now() > deadline:
             raise SetupFailed(f"{what} did not come to an end")
