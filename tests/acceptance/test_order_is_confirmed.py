@@ -120,7 +120,7 @@ async def test_live_status_reports_every_step(admin: Shopper, shopper: Shopper) 
     seen: list[str] = []
     async with shopper.client.stream("GET", f"/orders/{order_id}/events", headers=shopper.headers) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             async for line in stream.aiter_lines():
                 if line.startswith("data:"):
                     seen.append(line)

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -75,7 +74,7 @@ def test_killed_server_is_seen_as_such_and_starts_again(server: BackingServer) -
     server.start()
     assert server.pid is not None
     psutil.Process(server.pid).kill()
-    psutil.Process(server.pid).wait(5)
+    psutil.Process(server.pid).wait(60)
     assert not server.is_running()
     server.start()
     assert server.is_running()
@@ -106,7 +105,7 @@ time.sleep(60)
         assert parent.stdout is not None
         child = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-    child.wait(10)
+    child.wait(60)
     server.start()  # finds the port free and the data in order
     assert server.is_running()
 
@@ -172,9 +171,9 @@ async def test_postgres_ends_open_connections_when_it_stops(tmp_path: Path) -> N
     server = PostgresServer(tmp_path, free_port(), settings=NO_SYNC)
     server.start()
     connection = await asyncpg.connect(server.url)
-    started = time.monotonic()
     server.stop()
-    assert time.monotonic() - started < 3
+    with pytest.raises(asyncpg.PostgresError):
+        await connection.execute("SELECT 1")
     connection.terminate()
 
 

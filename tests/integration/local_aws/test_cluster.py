@@ -76,7 +76,7 @@ async def hello(tmp_path: Path) -> AsyncIterator[Hello]:
     await hello.cluster.stop()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

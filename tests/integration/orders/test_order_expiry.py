@@ -32,5 +32,5 @@ async def test_a_sweeper_does_not_wait_for_an_order_that_is_being_decided(orders
     order_id = await orders.place(lifetime=OVERDUE)
     async with orders.database.unit_of_work() as uow:
         await use_cases.reject_order(uow, order_id, "out_of_stock", None)
-        await asyncio.wait_for(expire_overdue_orders(orders.database), 1)
+        await asyncio.wait_for(expire_overdue_orders(orders.database), 30)
     assert (await orders.order(order_id)).status is Status.REJECTED

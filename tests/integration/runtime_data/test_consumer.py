@@ -81,10 +81,10 @@ async def consuming(
         yield consumer
     finally:
         consumer.stop()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
 
 
-async def until(condition: Callable[[], Any], timeout_seconds: float = 10) -> None:
+async def until(condition: Callable[[], Any], timeout_seconds: float = 45) -> None:
     async with asyncio.timeout(timeout_seconds):
         while not await condition():  # noqa: ASYNC110 - what is waited for is in the database or the queue
             await asyncio.sleep(0.02)
@@ -108,8 +108,8 @@ def counts(boto_sqs: SQSClient, url: str) -> tuple[int, int]:
     return int(attributes["ApproximateNumberOfMessages"]), int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
 
-async def one_from(sqs: Sqs, url: str, timeout_seconds: int = 5) -> ReceivedMessage:
-    (received,) = await sqs.receive_messages(url, wait_seconds=timeout_seconds)
+async def one_from(sqs: Sqs, url: str) -> ReceivedMessage:
+    (received,) = await sqs.receive_messages(url, wait_seconds=20)
     return received
 
 
@@ -232,7 +232,7 @@ async def test_a_message_that_fails_at_its_last_receive_goes_to_the_dead_letter_
 
     await send(sqs, queue, message_of(Counted(name="x")))
     async with consuming(database, sqs, queue, handler, retry_base_seconds=0.5):
-        dead = await one_from(sqs, queue.dead_letter_url, 10)
+        dead = await one_from(sqs, queue.dead_letter_url)
     assert dead.attributes[DeadLetterAttribute.REASON] == "retries-exhausted"
     assert dead.attributes[DeadLetterAttribute.ERROR_TYPE] == "ValueError"
     assert dead.attributes[DeadLetterAttribute.RECEIVE_COUNT] == "2"
@@ -249,10 +249,8 @@ async def test_a_deadlock_is_retried_in_the_process(database: Database, sqs: Sqs
             raise asyncpg.DeadlockDetectedError("as if")
 
     await send(sqs, queue, message_of(Counted(name="x")))
-    started = time.monotonic()
-    async with consuming(database, sqs, queue, handler, retry_base_seconds=60):
+    async with consuming(database, sqs, queue, handler, retry_base_seconds=600):
         await wait_until_handled(database, 1)
-    assert time.monotonic() - started < 5
     assert len(await recorded_events(database)) == 1
 
 

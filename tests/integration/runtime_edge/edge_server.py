@@ -53,7 +53,7 @@ class Edge:
         try:
             writer.write(raw)
             await writer.drain()
-            return parse(await asyncio.wait_for(reader.read(), 10))
+            return parse(await asyncio.wait_for(reader.read(), 60))
         finally:
             writer.close()
 

