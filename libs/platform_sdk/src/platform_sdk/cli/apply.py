@@ -61,16 +61,16 @@ def apply(
         raise click.UsageError("name a service, or use --shared")
     with errors_as_json(as_json):
         environment = on_aws(environment_name)
-        specs = specs_of(service, environment)
+        specs = _specs_of(service, environment)
     consent = Consent(yes=yes, replaceable=frozenset(replaceable), skippable=frozenset(skippable))
     with applying(context, environment, service, consent, as_json=as_json) as run:
         if shared:
-            run.manual_steps = apply_shared_stacks(specs, environment, run)
+            run.manual_steps = _apply_shared_stacks(specs, environment, run)
         else:
-            run.grace_period_seconds = apply_one(specs, environment, run, wait_minutes)
+            run.grace_period_seconds = _apply_one(specs, environment, run, wait_minutes)
 
 
-def specs_of(service: str | None, environment: "Environment") -> "tuple[ServiceSpec, ...]":
+def _specs_of(service: str | None, environment: "Environment") -> "tuple[ServiceSpec, ...]":
     from platform_sdk.deploy.environment import refuse_unknown
     from platform_sdk.deploy.manifest import load_services
 
@@ -99,7 +99,7 @@ class Run:
         self.grace_period_seconds: int | None = None
 
 
-def apply_shared_stacks(specs: "tuple[ServiceSpec, ...]", environment: "Environment", run: Run) -> tuple[str, ...]:
+def _apply_shared_stacks(specs: "tuple[ServiceSpec, ...]", environment: "Environment", run: Run) -> tuple[str, ...]:
     from platform_sdk.deploy.apply import apply_shared
     from platform_sdk.deploy.apply.after_creation import make_database_roles, manual_steps
     from platform_sdk.deploy.aws import AccessDenied
@@ -115,7 +115,7 @@ def apply_shared_stacks(specs: "tuple[ServiceSpec, ...]", environment: "Environm
     return manual_steps(outcomes, specs, environment, run.context)
 
 
-def apply_one(
+def _apply_one(
     specs: "tuple[ServiceSpec, ...]", environment: "Environment", run: Run, wait_minutes: float
 ) -> int | None:
     from platform_sdk.deploy.apply import LockOptions, apply_service
@@ -145,14 +145,14 @@ def applying(
         except PlatformError as failure:
             error = failure
     if as_json:
-        print_document(environment, service, run, error, interrupted)
+        _print_document(environment, service, run, error, interrupted)
     if error is not None:
         raise error
     if interrupted is not None:
-        click.echo(f"interrupted: {continues(environment, service)}", err=True)
+        click.echo(f"interrupted: {_continues(environment, service)}", err=True)
         context.exit(128 + interrupted.signal_number)
     if not as_json:
-        print_summary(environment, service, run)
+        _print_summary(environment, service, run)
 
 
 def apply_context(
@@ -194,7 +194,7 @@ class Asking:
             return True
         try:
             answer = click.prompt(
-                words_of(question), type=click.Choice(["y", "n", "all"]), default="n", err=True, show_choices=True
+                _words_of(question), type=click.Choice(["y", "n", "all"]), default="n", err=True, show_choices=True
             )
         except click.Abort:
             raise Declined("nobody answered the question", hint="use --yes where nobody can answer") from None
@@ -202,7 +202,7 @@ class Asking:
         return bool(answer != "n")
 
 
-def words_of(question: "Question") -> str:
+def _words_of(question: "Question") -> str:
     from platform_sdk.deploy.apply.events import ToChange, ToContinueRollback, ToDelete
 
     match question:
@@ -215,7 +215,7 @@ def words_of(question: "Question") -> str:
             return f"the rollback of {question.stack} stopped halfway: continue it?"
 
 
-def print_document(
+def _print_document(
     environment: "Environment",
     service: str | None,
     run: Run,
@@ -237,7 +237,7 @@ def print_document(
     click.echo(json.dumps(report, indent=2, ensure_ascii=False))
 
 
-def print_summary(environment: "Environment", service: str | None, run: Run) -> None:
+def _print_summary(environment: "Environment", service: str | None, run: Run) -> None:
     from platform_sdk.deploy.output.apply import summary
 
     if run.grace_period_seconds is not None:
@@ -249,7 +249,7 @@ def print_summary(environment: "Environment", service: str | None, run: Run) -> 
         click.echo(f"still to do: {line}")
 
 
-def continues(environment: "Environment", service: str | None) -> str:
+def _continues(environment: "Environment", service: str | None) -> str:
     command = f"platform apply {service or '--shared'} --env {environment.name}"
     return f"running operations continue on AWS; `{command}` follows them"
 
@@ -344,30 +344,30 @@ def edit_and_apply(service: str, bounds: "Bounds", environment: "Environment", r
 
     before = edit_file(service, bounds)
     try:
-        refuse_more(service, environment, run)
+        _refuse_more(service, environment, run)
     except PlatformError:
-        undo_edit(service, before)
+        _undo_edit(service, before)
         raise
     try:
-        apply_one(specs_of(service, environment), environment, run, wait_minutes=0)
+        _apply_one(_specs_of(service, environment), environment, run, wait_minutes=0)
     except Declined:
-        undo_edit(service, before)
+        _undo_edit(service, before)
         raise
 
 
-def undo_edit(service: str, before: str) -> None:
+def _undo_edit(service: str, before: str) -> None:
     from platform_sdk.deploy.manifest.edit import write
 
     write(root(), service, before)
     click.echo(f"services/{service}/platform.toml is unchanged", err=True)
 
 
-def refuse_more(service: str, environment: "Environment", run: Run) -> None:
+def _refuse_more(service: str, environment: "Environment", run: Run) -> None:
     from platform_sdk.deploy.apply import current_plan
     from platform_sdk.deploy.config_errors import listed
     from platform_sdk.deploy.output.plan_words import unsound_words
 
-    (spec,) = specs_of(service, environment)
+    (spec,) = _specs_of(service, environment)
     plan = current_plan(spec, environment, run.context)
     if plan.stack.action == "create":
         raise NotScalingAlone(

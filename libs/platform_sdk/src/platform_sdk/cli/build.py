@@ -94,29 +94,29 @@ def build(
     architecture = architecture or spec_named(service, environment.name).task.architecture
     source = read_source(root(), service, architecture, base_image)
     if push:
-        image = push_to(environment, source, fail_on)
+        image = _push_to(environment, source, fail_on)
         write_record(root(), image)
         click.echo(json.dumps(record_of(image), indent=2) if as_json else image.uri)
         click.echo(f"next: platform deploy {service} --env {environment.name} --image {image.tag}", err=True)
         return
     if if_missing and outside().connect(environment).images.image(service, source.tag) is not None:
-        report(f"{service}: {source.tag} is in the registry; nothing to build")
+        _report(f"{service}: {source.tag} is in the registry; nothing to build")
         reference = None
     else:
-        reference = build_here(source)
+        reference = _build_here(source)
     click.echo(json.dumps({"service": service, "tag": source.tag, "image": reference}) if as_json else source.tag)
 
 
-def build_here(source: "Source") -> str:
+def _build_here(source: "Source") -> str:
     from platform_sdk.deploy.build.docker import Docker
     from platform_sdk.deploy.build.publish import build
 
     reference = f"{source.service}:{source.tag}"
-    build(source, reference, Docker(report))
+    build(source, reference, Docker(_report))
     return reference
 
 
-def push_to(environment: "Environment", source: "Source", fail_on: "FailOn") -> "PublishedImage":
+def _push_to(environment: "Environment", source: "Source", fail_on: "FailOn") -> "PublishedImage":
     from platform_sdk.deploy.build.docker import Docker
     from platform_sdk.deploy.build.publish import build_and_push
     from platform_sdk.deploy.build.scan import Gate
@@ -125,12 +125,12 @@ def push_to(environment: "Environment", source: "Source", fail_on: "FailOn") -> 
         source,
         environment,
         registry=outside().connect(environment).images,
-        builder=Docker(report),
+        builder=Docker(_report),
         clock=outside().clock,
         gate=Gate(fail_on=fail_on),
-        report=report,
+        report=_report,
     )
 
 
-def report(line: str) -> None:
+def _report(line: str) -> None:
     click.echo(line, err=True)

@@ -27,13 +27,13 @@ def dlq() -> None:
     """
 
 
-def gateway(environment: "Environment") -> "Sqs":
+def _gateway(environment: "Environment") -> "Sqs":
     from platform_sdk.deploy.aws.session import connect
 
     return connect(environment).sqs
 
 
-def dead_letter_queue(queue: str, environment_name: str) -> tuple["DeadLetterQueue", "Sqs"]:
+def _dead_letter_queue(queue: str, environment_name: str) -> tuple["DeadLetterQueue", "Sqs"]:
     from platform_sdk.deploy.dead_letters import find, queue_owners
     from platform_sdk.deploy.environment import refuse_unknown
     from platform_sdk.deploy.manifest import load_services
@@ -41,7 +41,7 @@ def dead_letter_queue(queue: str, environment_name: str) -> tuple["DeadLetterQue
     owners = queue_owners(load_services(root(), environment_name))
     refuse_unknown("queue", [queue], owners)
     environment = environment_named(environment_name)
-    sqs = gateway(environment)
+    sqs = _gateway(environment)
     return find(queue, owners[queue], environment, sqs), sqs
 
 
@@ -55,7 +55,7 @@ def list_queues(environment_name: str, as_json: bool) -> None:
 
     environment = environment_named(environment_name)
     owners = queue_owners(load_services(root(), environment_name))
-    sqs = gateway(environment)
+    sqs = _gateway(environment)
     rows = []
     for queue in sorted(owners):
         dead = find(queue, owners[queue], environment, sqs)
@@ -90,20 +90,20 @@ def show(queue: str, environment_name: str, limit: int, as_json: bool) -> None:
     """
     from platform_sdk.deploy.dead_letters import peek
 
-    dead, sqs = dead_letter_queue(queue, environment_name)
+    dead, sqs = _dead_letter_queue(queue, environment_name)
     messages = peek(dead, sqs, most=limit)
     if as_json:
         click.echo(
-            json.dumps({"queue": queue, "messages": [message_document(message) for message in messages]}, indent=2)
+            json.dumps({"queue": queue, "messages": [_message_document(message) for message in messages]}, indent=2)
         )
         return
     for message in messages:
-        print_message(message)
+        _print_message(message)
     if not messages:
         click.echo(f"{dead.name} is empty", err=True)
 
 
-def message_document(message: "QueueMessage") -> dict[str, object]:
+def _message_document(message: "QueueMessage") -> dict[str, object]:
     from platform_sdk.deploy.dead_letters import decoded_body
 
     return {
@@ -115,7 +115,7 @@ def message_document(message: "QueueMessage") -> dict[str, object]:
     }
 
 
-def print_message(message: "QueueMessage") -> None:
+def _print_message(message: "QueueMessage") -> None:
     from platform_sdk.deploy.dead_letters import decoded_body
 
     click.echo(f"message {message.id}, sent {message.sent_at:%Y-%m-%d %H:%M:%S} UTC")
@@ -142,12 +142,12 @@ def redrive(queue: str, message_id: str | None, everything: bool, environment_na
 
     if everything == (message_id is not None):
         raise click.UsageError("give either a MESSAGE_ID or --all")
-    dead, sqs = dead_letter_queue(queue, environment_name)
+    dead, sqs = _dead_letter_queue(queue, environment_name)
     done = redrive_all(dead, sqs) if message_id is None else redrive_one(dead, sqs, message_id)
-    print_redriven(done, dead)
+    _print_redriven(done, dead)
 
 
-def print_redriven(done: "Redriven", dead: "DeadLetterQueue") -> None:
+def _print_redriven(done: "Redriven", dead: "DeadLetterQueue") -> None:
     from platform_sdk.deploy.config_errors import counted
 
     for message_id, reason in done.still_there.items():
@@ -168,7 +168,7 @@ def purge(queue: str, environment_name: str, yes: bool) -> None:
     from platform_sdk.deploy import dead_letters
     from platform_sdk.deploy.config_errors import counted
 
-    dead, sqs = dead_letter_queue(queue, environment_name)
+    dead, sqs = _dead_letter_queue(queue, environment_name)
     waiting = dead_letters.depth(dead, sqs)
     messages = counted(waiting.visible if waiting else 0, "message")
     if not yes:

@@ -48,7 +48,7 @@ class Ago(click.ParamType[timedelta]):
         return timedelta(seconds=int(number) * UNITS[unit])
 
 
-def aws_environment(name: str) -> "tuple[Environment, Aws]":
+def _aws_environment(name: str) -> "tuple[Environment, Aws]":
     environment = on_aws(name)
     return environment, outside().connect(environment)
 
@@ -78,7 +78,7 @@ def history(service: str, environment_name: str, last: int, as_json: bool) -> No
     or a migration, is not listed: see the log of its build.
     """
     with errors_as_json(as_json):
-        environment, aws = aws_environment(environment_name)
+        environment, aws = _aws_environment(environment_name)
         entries = entries_of(spec_named(service, environment_name), environment, aws, last, outside().clock.now())
     if as_json:
         click.echo(json.dumps([entry.as_json() for entry in entries], indent=2))
@@ -125,7 +125,7 @@ def status(ctx: click.Context, services: tuple[str, ...], environment_name: str,
         ctx.invoke(local, as_json=as_json)
         return
     with errors_as_json(as_json):
-        found = list(statuses(services, environment_name))
+        found = list(_statuses(services, environment_name))
     if as_json:
         click.echo(json.dumps([each.as_json() for each in found], indent=2))
     else:
@@ -133,12 +133,12 @@ def status(ctx: click.Context, services: tuple[str, ...], environment_name: str,
     ctx.exit(0 if all(each.is_well for each in found) else 1)
 
 
-def statuses(names: tuple[str, ...], environment_name: str) -> "Iterator[Status]":
+def _statuses(names: tuple[str, ...], environment_name: str) -> "Iterator[Status]":
     from platform_sdk.deploy.manifest import load_services
     from platform_sdk.deploy.observe import observe_services
     from platform_sdk.deploy.output.status import status_of
 
-    environment, aws = aws_environment(environment_name)
+    environment, aws = _aws_environment(environment_name)
     specs = [spec_named(name, environment_name) for name in names] or load_services(root(), environment_name)
     for name, state in observe_services(specs, environment, aws).items():
         rule = state.production_rule
@@ -172,19 +172,19 @@ def logs(
         ctx.invoke(local, name=name, follow=follow, lines=lines)
         return
     try:
-        for line in log_lines(spec_named(name, environment_name), environment_name, follow, lines, since, role):
+        for line in _log_lines(spec_named(name, environment_name), environment_name, follow, lines, since, role):
             click.echo(f"{line.at:%H:%M:%S} {line.stream} | {line.text}")
             sys.stdout.flush()
     except KeyboardInterrupt:
         ctx.exit(130)
 
 
-def log_lines(
+def _log_lines(
     spec: "ServiceSpec", environment_name: str, follow: bool, most: int, since: timedelta, role: str | None
 ) -> "Iterator[LogLine]":
     from platform_sdk.deploy.render.names import log_group
 
-    environment, aws = aws_environment(environment_name)
+    environment, aws = _aws_environment(environment_name)
     group, prefix = log_group(spec, environment), f"{role}/" if role else ""
     clock = outside().clock
     now = clock.now()
@@ -228,7 +228,7 @@ def unlock(service: str, environment_name: str, yes: bool, as_json: bool) -> Non
     """
     with errors_as_json(as_json):
         holder = unlocked(service, environment_name, yes=yes)
-    print_holder(service, environment_name, holder, as_json)
+    _print_holder(service, environment_name, holder, as_json)
 
 
 def unlocked(service: str, environment_name: str, *, yes: bool) -> "LockItem | None":
@@ -247,7 +247,7 @@ def unlocked(service: str, environment_name: str, *, yes: bool) -> "LockItem | N
     if holder is None or holder.expires_at <= world.clock.now():
         return None
     if not yes:
-        confirm(service, environment_name, holder)
+        _confirm(service, environment_name, holder)
     if not break_lock(locks, environment, holder, owner=owner_of(os.environ), now=world.clock.now()):
         raise HolderLives(
             f"{holder.owner} has just renewed the lock of {service} in {environment_name}",
@@ -257,8 +257,8 @@ def unlocked(service: str, environment_name: str, *, yes: bool) -> "LockItem | N
     return holder
 
 
-def confirm(service: str, environment_name: str, holder: "LockItem") -> None:
-    click.echo(holder_words(holder), err=True)
+def _confirm(service: str, environment_name: str, holder: "LockItem") -> None:
+    click.echo(_holder_words(holder), err=True)
     question = f"take the lock of {service} in {environment_name} from {holder.owner}?"
     try:
         agreed = click.confirm(question, err=True)
@@ -268,14 +268,14 @@ def confirm(service: str, environment_name: str, holder: "LockItem") -> None:
         raise NotAgreed(f"the lock of {service} in {environment_name} stays with {holder.owner}")
 
 
-def holder_words(holder: "LockItem") -> str:
+def _holder_words(holder: "LockItem") -> str:
     return (
         f"held by {holder.owner} for its {holder.purpose} since {holder.since:%Y-%m-%d %H:%M:%S} UTC; it expires at "
         f"{holder.expires_at:%H:%M:%S} UTC if it is not renewed"
     )
 
 
-def print_holder(service: str, environment: str, holder: "LockItem | None", as_json: bool) -> None:
+def _print_holder(service: str, environment: str, holder: "LockItem | None", as_json: bool) -> None:
     if as_json:
         found = None if holder is None else {"owner": holder.owner, "purpose": holder.purpose}
         click.echo(json.dumps({"service": service, "environment": environment, "taken_from": found}, indent=2))

@@ -72,11 +72,11 @@ def plan(
         environment = on_aws(environment_name)
         aws = outside().connect(environment)
         if shared:
-            found = shared_plan(environment, aws)
-            click.echo(reported(environment, (), found, {}, None, form), nl=False)
+            found = _shared_plan(environment, aws)
+            click.echo(_reported(environment, (), found, {}, None, form), nl=False)
             context.exit(found.exit_code)
         plans, failures = service_plans(services, environment, tag, aws)
-        click.echo(reported(environment, plans, None, failures, tag, form), nl=False)
+        click.echo(_reported(environment, plans, None, failures, tag, form), nl=False)
         context.exit(1 if failures else max((each.exit_code for each in plans), default=0))
 
 
@@ -127,7 +127,7 @@ def cost_basis(environment: "Environment", services: "Sequence[ServiceSpec]") ->
     return CostBasis(assumptions=assumptions, prices=prices)
 
 
-def shared_plan(environment: "Environment", aws: "Aws") -> "SharedPlan":
+def _shared_plan(environment: "Environment", aws: "Aws") -> "SharedPlan":
     from platform_sdk.deploy.manifest import load_services
     from platform_sdk.deploy.observe import observe_shared
     from platform_sdk.deploy.plan import plan_shared
@@ -139,7 +139,7 @@ def shared_plan(environment: "Environment", aws: "Aws") -> "SharedPlan":
     return plan_shared(environment.name, stacks, templates, observe_shared(stacks, aws))
 
 
-def reported(
+def _reported(
     environment: "Environment",
     plans: "Sequence[Plan]",
     shared: "SharedPlan | None",
@@ -234,9 +234,9 @@ def render(
     image = image or f"{service}:dev"
     match document or ("task-definition" if role else None):
         case "task-definition":
-            texts = [json.dumps(task_definition(spec, environment, image, role or "api"), indent=2) + "\n"]
+            texts = [json.dumps(_task_definition(spec, environment, image, role or "api"), indent=2) + "\n"]
         case "appspec":
-            texts = [appspec(spec, environment, revision)]
+            texts = [_appspec(spec, environment, revision)]
         case "stack":
             texts = [stack(spec, environment)]
         case None:
@@ -260,23 +260,23 @@ def every_document(spec: "ServiceSpec", environment: "Environment", image: str, 
     from platform_sdk.deploy.render.cloudformation import to_yaml
     from platform_sdk.deploy.render.task_definition import render_standalone_task
 
-    yield f"# The task definition of the API.\n{to_yaml(task_definition(spec, environment, image, 'api'))}"
+    yield f"# The task definition of the API.\n{to_yaml(_task_definition(spec, environment, image, 'api'))}"
     if spec.worker is not None:
-        yield f"# The task definition of the worker.\n{to_yaml(task_definition(spec, environment, image, 'worker'))}"
+        yield f"# The task definition of the worker.\n{to_yaml(_task_definition(spec, environment, image, 'worker'))}"
     for task in spec.tasks:
         document = render_standalone_task(spec, environment, task, image=image)
         yield f"# The task definition of the task {task.name}.\n{to_yaml(document)}"
-    yield appspec(spec, environment, revision)
+    yield _appspec(spec, environment, revision)
     yield f"# The stack, for CloudFormation.\n{stack(spec, environment)}"
 
 
-def task_definition(spec: "ServiceSpec", environment: "Environment", image: str, role: "Role") -> dict[str, object]:
+def _task_definition(spec: "ServiceSpec", environment: "Environment", image: str, role: "Role") -> dict[str, object]:
     from platform_sdk.deploy.render.task_definition import render_task_definition
 
     return render_task_definition(spec, environment, image=image, role=role)
 
 
-def appspec(spec: "ServiceSpec", environment: "Environment", revision: int) -> str:
+def _appspec(spec: "ServiceSpec", environment: "Environment", revision: int) -> str:
     from platform_sdk.deploy.render.codedeploy import appspec_of, load_appspec_template, render_appspec
     from platform_sdk.deploy.render.names import arn, service_name
 

@@ -40,17 +40,17 @@ def check_limits(sources: Sequence[Source], environment: Environment) -> None:
     on_aws = environment.aws_endpoint_url is None
     for place, source in enumerate(sources):
         if on_aws and place >= MAX_SERVICES:
-            refuse_one_more(source, environment, len(sources))
+            _refuse_one_more(source, environment, len(sources))
         if source.document.errors:
             continue
-        check_names(source, environment)
-        check_task_definition(source, environment, "api")
+        _check_names(source, environment)
+        _check_task_definition(source, environment, "api")
         if source.spec.worker is not None:
-            check_task_definition(source, environment, "worker")
-        check_stack(source, environment)
+            _check_task_definition(source, environment, "worker")
+        _check_stack(source, environment)
 
 
-def refuse_one_more(source: Source, environment: Environment, count: int) -> None:
+def _refuse_one_more(source: Source, environment: Environment, count: int) -> None:
     reason = (
         f"is one of {count} services of {environment.name}, and a load balancer has 100 target groups, "
         f"two of each of {MAX_SERVICES} services"
@@ -58,7 +58,7 @@ def refuse_one_more(source: Source, environment: Environment, count: int) -> Non
     source.document.error(("service", "path"), reason, "serve it below the path of another service")
 
 
-def check_names(source: Source, environment: Environment) -> None:
+def _check_names(source: Source, environment: Environment) -> None:
     for kind, name, most, path in limited_names(source.spec, environment.name):
         if len(name) > most:
             reason = f'the {kind} "{name}" would have {len(name)} characters, and AWS takes {most}'
@@ -69,7 +69,7 @@ def check_names(source: Source, environment: Environment) -> None:
         source.document.error(("service", "path"), reason, f"shorten it by {len(pattern) - MAX_PATTERN}")
 
 
-def check_task_definition(source: Source, environment: Environment, role: Role) -> None:
+def _check_task_definition(source: Source, environment: Environment, role: Role) -> None:
     spec = source.spec
     try:
         document = render_task_definition(spec, environment, image=f"{spec.name}:check", role=role)
@@ -92,7 +92,7 @@ def check_task_definition(source: Source, environment: Environment, role: Role) 
         source.document.error((key,), reason, "put several into one JSON value")
 
 
-def check_stack(source: Source, environment: Environment) -> None:
+def _check_stack(source: Source, environment: Environment) -> None:
     try:
         render_service_stack(source.spec, environment)
     except StackTooLarge as error:

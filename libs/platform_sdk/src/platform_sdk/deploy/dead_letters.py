@@ -93,29 +93,29 @@ def peek(dead: DeadLetterQueue, sqs: SqsGateway, *, most: int) -> list[QueueMess
     """Return messages and leave them in the queue. Each call counts as a receipt, which has no effect in a dead-letter
     queue.
     """
-    url = existing(dead.name, dead.url)
+    url = _existing(dead.name, dead.url)
     seen: list[QueueMessage] = []
     try:
         for batch in batches_received(url, sqs, most=most):
             seen.extend(batch)
     finally:
-        release_all(url, seen, sqs)
+        _release_all(url, seen, sqs)
     return seen
 
 
 def redrive_all(dead: DeadLetterQueue, sqs: SqsGateway) -> Redriven:
     """Send the messages that are in the queue now back to their queue."""
-    url, source_url = existing(dead.name, dead.url), existing(dead.source_name, dead.source_url)
+    url, source_url = _existing(dead.name, dead.url), _existing(dead.source_name, dead.source_url)
     done = Redriven(sent=0, refused={}, still_there={})
     held: list[QueueMessage] = []
     try:
         for batch in batches_received(url, sqs, most=sqs.depth(url).visible):
             held.extend(batch)
-            done = together(done, move(batch, url, source_url, sqs))
+            done = _together(done, move(batch, url, source_url, sqs))
             held = [message for message in held if message.id in done.refused]
     finally:
         # Not before the end: a refused message that is released would be received again.
-        release_all(url, held, sqs)
+        _release_all(url, held, sqs)
     return done
 
 
@@ -125,28 +125,28 @@ def redrive_one(dead: DeadLetterQueue, sqs: SqsGateway, message_id: str) -> Redr
     Raises:
         NoSuchMessage
     """
-    url, source_url = existing(dead.name, dead.url), existing(dead.source_name, dead.source_url)
+    url, source_url = _existing(dead.name, dead.url), _existing(dead.source_name, dead.source_url)
     held: list[QueueMessage] = []
     try:
         for batch in batches_received(url, sqs, most=sqs.depth(url).visible):
             held.extend(batch)
-            found = [message for message in batch if message_id in (message.id, event_id(message))][:1]
+            found = [message for message in batch if message_id in (message.id, _event_id(message))][:1]
             if found:
                 done = move(found, url, source_url, sqs)
                 held = [message for message in held if message not in found or message.id in done.refused]
                 return done
     finally:
-        release_all(url, held, sqs)
+        _release_all(url, held, sqs)
     raise NoSuchMessage(
         f"{dead.name} holds no message `{message_id}`", hint=f"`platform dlq show {dead.queue}` lists them"
     )
 
 
 def purge(dead: DeadLetterQueue, sqs: SqsGateway) -> None:
-    sqs.purge(existing(dead.name, dead.url))
+    sqs.purge(_existing(dead.name, dead.url))
 
 
-def existing(name: str, url: str | None) -> str:
+def _existing(name: str, url: str | None) -> str:
     if url is None:
         raise NoSuchQueue(f"there is no queue {name}", hint="is the environment up?")
     return url
@@ -169,11 +169,11 @@ def move(messages: Sequence[QueueMessage], url: str, source_url: str, sqs: SqsGa
         refused = sqs.send(source_url, [without_diagnostics(message) for message in batch])
         sent = [message for message in batch if message.id not in refused]
         still_there = sqs.delete(url, sent) if sent else {}
-        done = together(done, Redriven(sent=len(sent), refused=refused, still_there=still_there))
+        done = _together(done, Redriven(sent=len(sent), refused=refused, still_there=still_there))
     return done
 
 
-def together(first: Redriven, second: Redriven) -> Redriven:
+def _together(first: Redriven, second: Redriven) -> Redriven:
     return Redriven(
         sent=first.sent + second.sent,
         refused={**first.refused, **second.refused},
@@ -185,7 +185,7 @@ def batches_to_send(messages: Sequence[QueueMessage]) -> Iterator[list[QueueMess
     """Yield batches of at most ten messages, and no more bytes than an endpoint accepts."""
     batch: list[QueueMessage] = []
     for message in messages:
-        if batch and (len(batch) == BATCH or sum(map(size_of, [*batch, message])) > MAX_BATCH_BYTES):
+        if batch and (len(batch) == BATCH or sum(map(_size_of, [*batch, message])) > MAX_BATCH_BYTES):
             yield batch
             batch = []
         batch.append(message)
@@ -193,12 +193,12 @@ def batches_to_send(messages: Sequence[QueueMessage]) -> Iterator[list[QueueMess
         yield batch
 
 
-def size_of(message: QueueMessage) -> int:
+def _size_of(message: QueueMessage) -> int:
     attributes = sum(len(name) + len(value) for name, value in message.text_attributes().items())
     return len(message.body.encode()) + attributes
 
 
-def release_all(url: str, messages: Sequence[QueueMessage], sqs: SqsGateway) -> None:
+def _release_all(url: str, messages: Sequence[QueueMessage], sqs: SqsGateway) -> None:
     for start in range(0, len(messages), BATCH):
         sqs.release(url, messages[start : start + BATCH])
 
@@ -217,6 +217,6 @@ def decoded_body(message: QueueMessage) -> object:
         return message.body
 
 
-def event_id(message: QueueMessage) -> str | None:
+def _event_id(message: QueueMessage) -> str | None:
     body = decoded_body(message)
     return str(body["id"]) if isinstance(body, dict) and "id" in body else None

@@ -169,18 +169,20 @@ def with_ports_of(variables: Mapping[str, str], environment: Environment) -> Env
     """
     if environment.aws_endpoint_url is None:
         return environment
-    database_port = port_of(variables, "PLATFORM_DATABASE_PORT") or environment.database.port
-    aws_endpoint_url = on_port(environment.aws_endpoint_url, port_of(variables, "PLATFORM_AWS_PORT"))
+    database_port = _port_of(variables, "PLATFORM_DATABASE_PORT") or environment.database.port
+    aws_endpoint_url = _on_port(environment.aws_endpoint_url, _port_of(variables, "PLATFORM_AWS_PORT"))
     return replace(
         environment,
         aws_endpoint_url=variables.get("AWS_ENDPOINT_URL") or aws_endpoint_url,
-        load_balancer_url=on_port(environment.load_balancer_url, port_of(variables, "PLATFORM_PORT")),
+        load_balancer_url=_on_port(environment.load_balancer_url, _port_of(variables, "PLATFORM_PORT")),
         database=replace(environment.database, port=database_port),
-        cache=replace(environment.cache, url=on_port(environment.cache.url, port_of(variables, "PLATFORM_REDIS_PORT"))),
+        cache=replace(
+            environment.cache, url=_on_port(environment.cache.url, _port_of(variables, "PLATFORM_REDIS_PORT"))
+        ),
     )
 
 
-def port_of(variables: Mapping[str, str], name: str) -> int | None:
+def _port_of(variables: Mapping[str, str], name: str) -> int | None:
     text = variables.get(name)
     if not text:
         return None
@@ -189,7 +191,7 @@ def port_of(variables: Mapping[str, str], name: str) -> int | None:
     return int(text)
 
 
-def on_port(url: str, port: int | None) -> str:
+def _on_port(url: str, port: int | None) -> str:
     parts = urlsplit(url)
     return url if port is None else parts._replace(netloc=f"{parts.hostname}:{port}").geturl()
 
@@ -210,13 +212,13 @@ def load_environment(root: Path, name: str) -> Environment:
     document = read_document(root / FOLDER / f"{name}.toml", f"{FOLDER}/{name}.toml")
     outermost = document.root()
     outermost.known |= READ_BY_OTHERS
-    environment = read_environment_file(outermost, name)
+    environment = _read_environment_file(outermost, name)
     document.reject_unknown_keys()
     document.raise_errors(InvalidEnvironment)
     return environment
 
 
-def read_environment_file(root: Table, file_name: str) -> Environment:
+def _read_environment_file(root: Table, file_name: str) -> Environment:
     name = root.text("name", ENVIRONMENT_NAME)
     if root.are_sound("name") and name != file_name:
         root.error("name", f"is not the name of its file, which is {file_name}.toml")
@@ -229,10 +231,10 @@ def read_environment_file(root: Table, file_name: str) -> Environment:
         region=aws.text("region", REGION),
         aws_endpoint_url=aws.text("endpoint_url", HTTP_URL, default=None),
         load_balancer_url=root.table("load_balancer").text("url", HTTP_URL),
-        database=read_database(root.table("database")),
-        cache=read_cache(root.table("cache")),
-        tokens=read_tokens(root.table("tokens")),
-        tasks=read_tasks(root.table_or_defaults("tasks")),
+        database=_read_database(root.table("database")),
+        cache=_read_cache(root.table("cache")),
+        tokens=_read_tokens(root.table("tokens")),
+        tasks=_read_tasks(root.table_or_defaults("tasks")),
         otlp_endpoint=None if telemetry is None else telemetry.text("otlp_endpoint", HTTP_URL),
         generated_secrets=MappingProxyType(
             {name: secrets.choice(name, SECRET_KINDS) for name in secrets.names(SECRET_PATH)}
@@ -240,7 +242,7 @@ def read_environment_file(root: Table, file_name: str) -> Environment:
     )
 
 
-def read_database(table: Table) -> Database:
+def _read_database(table: Table) -> Database:
     return Database(
         host=table.text("host", HOST),
         port=table.integer("port", legal=range(1, 65536)),
@@ -249,18 +251,18 @@ def read_database(table: Table) -> Database:
     )
 
 
-def read_cache(table: Table) -> Cache:
+def _read_cache(table: Table) -> Cache:
     return Cache(url=table.text("url", REDIS_URL), authenticated=table.boolean("authenticated", default=False))
 
 
-def read_tokens(table: Table) -> Tokens:
+def _read_tokens(table: Table) -> Tokens:
     return Tokens(
         audience=table.text("audience"),
         jwks_path=table.text("jwks_path", URL_PATH, default="/users/.well-known/jwks.json"),
     )
 
 
-def read_tasks(table: Table) -> TaskDefaults:
+def _read_tasks(table: Table) -> TaskDefaults:
     return TaskDefaults(
         host=table.text("host", HOST, default="0.0.0.0"),
         drain_delay_seconds=table.integer("drain_delay_seconds", legal=range(0, 61), default=DRAIN_DELAY_SECONDS),

@@ -85,8 +85,8 @@ def observe_service(spec: ServiceSpec, environment: Environment, aws: "Aws") -> 
 
 def observe_services(specs: Sequence[ServiceSpec], environment: Environment, aws: "Aws") -> Mapping[str, ServiceState]:
     """Return the states of several services, by name. Raises as `observe_service` does."""
-    batch = observe_batch(specs, environment, aws)
-    states = in_parallel(lambda spec: state_of(spec, environment, batch, aws.ecs, aws.codedeploy), specs)
+    batch = _observe_batch(specs, environment, aws)
+    states = in_parallel(lambda spec: _state_of(spec, environment, batch, aws.ecs, aws.codedeploy), specs)
     return {spec.name: state for spec, state in zip(specs, states, strict=True)}
 
 
@@ -98,7 +98,7 @@ def in_parallel(read: Callable[[Subject], Result], subjects: Sequence[Subject]) 
         return list(pool.map(read, subjects))
 
 
-def observe_batch(specs: Sequence[ServiceSpec], environment: Environment, aws: "Aws") -> Batch:
+def _observe_batch(specs: Sequence[ServiceSpec], environment: Environment, aws: "Aws") -> Batch:
     stacks = in_parallel(lambda spec: stack_of(spec, environment, aws.stacks), specs)
     found = {spec.name: stack for spec, (stack, _) in zip(specs, stacks, strict=True) if stack is not None}
     templates = {spec.name: given for spec, (_, given) in zip(specs, stacks, strict=True) if given is not None}
@@ -162,7 +162,7 @@ def listeners(environment: Environment, aws: "Aws") -> tuple[str | None, str | N
     return values.get(production), values.get(test)
 
 
-def state_of(
+def _state_of(
     spec: ServiceSpec, environment: Environment, batch: Batch, ecs: "Ecs", codedeploy: "CodeDeploy"
 ) -> ServiceState:
     api_name, worker_name = ecs_services(spec, environment)
@@ -180,19 +180,19 @@ def state_of(
         api_revision=revisions["api"][0],
         worker_revision=revisions["worker"][0],
         newer_revisions={role: newer for role, (_, newer) in revisions.items() if newer is not None},
-        standalone_revisions=standalone_revisions(spec, environment, ecs) if template is not None else {},
+        standalone_revisions=_standalone_revisions(spec, environment, ecs) if template is not None else {},
         production_rule=rule_of(spec, groups, batch.production_rules),
         test_rule=rule_of(spec, groups, batch.test_rules),
         target_groups=groups,
         scaling=batch.scaling.get(f"{resource}/{api_name}"),
         worker_scaling=batch.scaling.get(f"{resource}/{worker_name}"),
         deployment_group=codedeploy.group(api_name, api_name) if api is not None else None,
-        running_deployment=running_deployment(api_name, codedeploy) if api is not None else None,
-        alarms=alarms_of(template, batch.alarms),
+        running_deployment=_running_deployment(api_name, codedeploy) if api is not None else None,
+        alarms=_alarms_of(template, batch.alarms),
     )
 
 
-def alarms_of(template: Json | None, alarms: Mapping[str, Alarm]) -> tuple[Alarm, ...]:
+def _alarms_of(template: Json | None, alarms: Mapping[str, Alarm]) -> tuple[Alarm, ...]:
     names = Deployed(template).alarm_names() if template is not None else ()
     return tuple(alarms[name] for name in names if name in alarms)
 
@@ -207,7 +207,7 @@ def revisions_of(service: EcsService | None, ecs: "Ecs") -> tuple[TaskDefinition
     return ecs.revision(service.task_definition), newest
 
 
-def standalone_revisions(spec: ServiceSpec, environment: Environment, ecs: "Ecs") -> dict[str, TaskDefinition]:
+def _standalone_revisions(spec: ServiceSpec, environment: Environment, ecs: "Ecs") -> dict[str, TaskDefinition]:
     families = {task.name: schedule_name(environment.name, spec.name, task.name) for task in spec.tasks}
     found = {name: ecs.revision(family) for name, family in families.items()}
     return {name: revision for name, revision in found.items() if revision is not None}
@@ -221,7 +221,7 @@ def rule_of(spec: ServiceSpec, groups: Sequence[TargetGroup], rules: Sequence[Li
     return next(by_group, None) or next(by_path, None)
 
 
-def running_deployment(name: str, gateway: "CodeDeploy") -> Deployment | None:
+def _running_deployment(name: str, gateway: "CodeDeploy") -> Deployment | None:
     return next(iter(gateway.deployments(name, name, most=1, statuses=RUNNING)), None)
 
 

@@ -156,31 +156,31 @@ def shared_stacks(
     """
     root = document.root()
     settings = root.table(TABLE)
-    stacks = tuple(stacks_in_order(settings, environment, services, files))
+    stacks = tuple(_stacks_in_order(settings, environment, services, files))
     document.tables.remove(root)  # the other tables are the environment's own
     document.reject_unknown_keys()
     document.raise_errors(InvalidEnvironment)
     return stacks
 
 
-def stacks_in_order(
+def _stacks_in_order(
     settings: Table, environment: Environment, services: Sequence[ServiceSpec], files: TemplateFiles
 ) -> Iterator[SharedStack]:
-    logs = {"LogRetentionDays": log_retention(settings)}
-    refuse_large_files(settings, files)
+    logs = {"LogRetentionDays": _log_retention(settings)}
+    _refuse_large_files(settings, files)
     where = settings.table("network")
     zones = {"Zones": ",".join(zones_of(where, environment))}
-    yield shared_stack("network", environment, network_parameters(where) | zones | logs)
+    yield shared_stack("network", environment, _network_parameters(where) | zones | logs)
     yield shared_stack(
-        "security", environment, security_parameters(where, environment) | port_parameters(services) | logs
+        "security", environment, _security_parameters(where, environment) | port_parameters(services) | logs
     )
     cluster = {"CloudWatchAgentConfiguration": files.agent_configuration}
-    yield shared_stack("cluster", environment, cluster_parameters(settings.table("cluster")) | cluster | logs)
-    yield shared_stack("data", environment, data_parameters(settings.table("data"), environment) | zones | logs)
-    yield shared_stack("edge", environment, edge_parameters(settings.table("edge"), environment) | logs)
+    yield shared_stack("cluster", environment, _cluster_parameters(settings.table("cluster")) | cluster | logs)
+    yield shared_stack("data", environment, _data_parameters(settings.table("data"), environment) | zones | logs)
+    yield shared_stack("edge", environment, _edge_parameters(settings.table("edge"), environment) | logs)
     yield shared_stack("hooks", environment, hook_parameters(environment, services, files) | logs)
     yield shared_stack("access", environment, {})
-    every_pipeline = pipeline_parameters(settings.table("pipeline"), environment)
+    every_pipeline = _pipeline_parameters(settings.table("pipeline"), environment)
     for spec in services:
         yield from stacks_of(spec, environment, every_pipeline | logs)
 
@@ -190,12 +190,12 @@ def stacks_of(spec: ServiceSpec, environment: Environment, every_pipeline: Mappi
     yield shared_stack("registry", environment, {}, spec)
     if spec.database is not None or spec.cache is not None:
         yield shared_stack("secrets", environment, {}, spec)
-    yield shared_stack("apply", environment, {"QueueArns": queue_arns(spec, environment)}, spec)
+    yield shared_stack("apply", environment, {"QueueArns": _queue_arns(spec, environment)}, spec)
     yield shared_stack("release", environment, {}, spec)
     yield shared_stack("pipeline", environment, {**every_pipeline, "Architecture": spec.task.architecture}, spec)
 
 
-def queue_arns(spec: ServiceSpec, environment: Environment) -> str:
+def _queue_arns(spec: ServiceSpec, environment: Environment) -> str:
     where = f"arn:{environment.partition}:sqs:{environment.region}:{environment.account_id}"
     named = (queue_name, dead_letter_queue_name)
     return ",".join(f"{where}:{name(environment.name, queue.name)}" for queue in spec.queues for name in named)
@@ -219,25 +219,25 @@ def shared_stack(
     )
 
 
-def log_retention(settings: Table) -> str:
+def _log_retention(settings: Table) -> str:
     days = settings.integer("log_retention_days")
     if settings.are_sound("log_retention_days") and days not in RETENTION_DAYS:
         settings.error("log_retention_days", f"{days} is not a retention that CloudWatch Logs has")
     return str(days)
 
 
-def refuse_large_files(settings: Table, files: TemplateFiles) -> None:
+def _refuse_large_files(settings: Table, files: TemplateFiles) -> None:
     for file, text in ((AGENT_CONFIGURATION, files.agent_configuration), (SMOKE_TEST, files.smoke_test)):
         size = len(text.encode())
         if size > MAX_PARAMETER_BYTES:
             settings.error((), f"{file} takes {size} bytes, and a parameter at most {MAX_PARAMETER_BYTES}")
 
 
-def network_parameters(table: Table) -> dict[str, str]:
+def _network_parameters(table: Table) -> dict[str, str]:
     return {"Cidr": table.text("cidr", CIDR), "Nat": table.choice("nat", ("none", "one", "per_zone"))}
 
 
-def security_parameters(table: Table, environment: Environment) -> dict[str, str]:
+def _security_parameters(table: Table, environment: Environment) -> dict[str, str]:
     return {
         "Cidr": table.text("cidr", CIDR),
         "DatabasePort": str(environment.database.port),
@@ -263,14 +263,14 @@ def port_parameters(services: Sequence[ServiceSpec]) -> dict[str, str]:
     return {"FirstTaskPort": str(min(used)), "LastTaskPort": str(max(used))}
 
 
-def cluster_parameters(table: Table) -> dict[str, str]:
+def _cluster_parameters(table: Table) -> dict[str, str]:
     return {
         "ContainerInsights": table.choice("container_insights", ("enhanced", "enabled", "disabled")),
         "AlarmEmail": table.text("alarm_email", default=""),
     }
 
 
-def data_parameters(table: Table, environment: Environment) -> dict[str, str]:
+def _data_parameters(table: Table, environment: Environment) -> dict[str, str]:
     smallest = table.integer("min_capacity_acu", legal=range(0, 257))
     largest = table.integer("max_capacity_acu", legal=range(1, 257))
     if table.are_sound("min_capacity_acu", "max_capacity_acu") and smallest > largest:
@@ -288,7 +288,7 @@ def data_parameters(table: Table, environment: Environment) -> dict[str, str]:
     }
 
 
-def edge_parameters(table: Table, environment: Environment) -> dict[str, str]:
+def _edge_parameters(table: Table, environment: Environment) -> dict[str, str]:
     if environment.region != "us-east-1":
         # Certificate and web ACL of a distribution exist in us-east-1 only, and one stack is in one region.
         table.error((), f"the edge of {environment.region} needs a stack of its own in us-east-1")
@@ -310,7 +310,7 @@ def hook_parameters(environment: Environment, services: Sequence[ServiceSpec], f
     }
 
 
-def pipeline_parameters(table: Table, environment: Environment) -> dict[str, str]:
+def _pipeline_parameters(table: Table, environment: Environment) -> dict[str, str]:
     connection = table.text("connection_id", UUID)
     return {
         "ConnectionArn": f"arn:{environment.partition}:codeconnections:{environment.region}:{environment.account_id}"

@@ -56,7 +56,7 @@ NAMES_OF_TYPES: Final[Mapping[type, str]] = {
 }
 
 
-def name_of_type(value: object) -> str:
+def _name_of_type(value: object) -> str:
     return NAMES_OF_TYPES.get(type(value), "a date or time")
 
 
@@ -122,7 +122,7 @@ class Document:
         """Return the same file with its table `layer` merged over the rest, and without that table."""
         values = {key: value for key, value in self.values.items() if key != layer[0]}
         document = Document(self.file, values, dict(self.lines), readable=self.readable, errors=list(self.errors))
-        over = value_at(self.values, layer)
+        over = _value_at(self.values, layer)
         if isinstance(over, dict):
             over = {key: value for key, value in over.items() if key != layer[0]}
             document.values, document.written = overlay(values, over, layer)
@@ -134,7 +134,7 @@ class Document:
             raise error(self.errors)
 
 
-def value_at(values: Mapping[str, Any], path: TomlPath) -> object:
+def _value_at(values: Mapping[str, Any], path: TomlPath) -> object:
     value: object = values
     for step in path:
         value = value.get(str(step)) if isinstance(value, dict) else None
@@ -236,7 +236,7 @@ class Table:
             return legal[0] if isinstance(default, Required) else default
         if value not in legal:
             meant = did_you_mean(value, legal) or f'for example {dotted((key,))} = "{legal[0]}"'
-            self.error(key, f"must be one of {listed(map(quoted, legal))}", meant)
+            self.error(key, f"must be one of {listed(map(_quoted, legal))}", meant)
             return legal[0]
         return str(value)
 
@@ -258,7 +258,7 @@ class Table:
     def _elements(self, key: str, elements: list[object], form: Form) -> Iterator[str]:
         for index, element in enumerate(elements):
             if not isinstance(element, str):
-                reason = f"must be a text in quotes, not {name_of_type(element)}"
+                reason = f"must be a text in quotes, not {_name_of_type(element)}"
                 self.error((key, index), reason, conversion(element, str) or self.example(key))
             elif not form.fits(element):
                 self.error((key, index), f"must be {form.description}", self.example(key))
@@ -291,7 +291,7 @@ class Table:
             if isinstance(element, dict):
                 yield self.document.open((*self.path, key, index), element)
             else:
-                self.error((key, index), f"must be a table, not {name_of_type(element)}", f"write [[{key}]]")
+                self.error((key, index), f"must be a table, not {_name_of_type(element)}", f"write [[{key}]]")
 
     def names(self, form: Form) -> Iterator[str]:
         """Yield the keys of a table in which the team chooses the names."""
@@ -326,7 +326,7 @@ class Table:
         if type(value) is kind:
             return value
         suggestion = conversion(value, kind) or self.example(key)
-        self.error(key, f"must be {NAMES_OF_TYPES[kind]}, not {name_of_type(value)}", suggestion)
+        self.error(key, f"must be {NAMES_OF_TYPES[kind]}, not {_name_of_type(value)}", suggestion)
         return None
 
 
@@ -341,7 +341,7 @@ def conversion(value: object, kind: type) -> str | None:
     return None
 
 
-def quoted(text: str) -> str:
+def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
@@ -355,7 +355,7 @@ def dotted(path: Iterable[str | int]) -> str:
         if isinstance(step, int):
             written += f"[{step}]"
         else:
-            step = step if _BARE_KEY.fullmatch(step) else quoted(step.encode("unicode_escape").decode())
+            step = step if _BARE_KEY.fullmatch(step) else _quoted(step.encode("unicode_escape").decode())
             written += f".{step}" if written else step
     return written
 

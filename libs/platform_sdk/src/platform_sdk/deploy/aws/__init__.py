@@ -200,10 +200,10 @@ def call(boto3_client: Any, method: str, purpose: str, /, **request: Any) -> Any
     Raises:
         AwsCallFailed
     """
-    return translated(boto3_client, method, purpose, lambda: getattr(boto3_client, method)(**request))
+    return _translated(boto3_client, method, purpose, lambda: getattr(boto3_client, method)(**request))
 
 
-def translated(boto3_client: Any, method: str, purpose: str, send: Callable[[], Any]) -> Any:
+def _translated(boto3_client: Any, method: str, purpose: str, send: Callable[[], Any]) -> Any:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -248,7 +248,7 @@ class Client:
                 # botocore's iterator ends with an error: start again, after the pages that were read.
                 answers = islice(paginator.paginate(**request), read, None)
             try:
-                return translated(self.boto3_client, method, purpose, lambda: next(answers, None))
+                return _translated(self.boto3_client, method, purpose, lambda: next(answers, None))
             except AwsCallFailed:
                 answers = None
                 raise
@@ -276,7 +276,7 @@ def refusal(response: Any, what: str, *, service: str, operation: str) -> AwsCal
     again = about.get("RetryAttempts", 0) > 0
     kind = code.rsplit("#", 1)[-1].removesuffix("Exception")
     if kind in DENIED:
-        return denied(what, because, service=service, operation=operation, code=code)
+        return _denied(what, because, service=service, operation=operation, code=code)
     if kind in EXPIRED:
         return NoCredentials(
             what, because=because, hint="log in again, for example `aws sso login`",
@@ -298,7 +298,7 @@ def refusal(response: Any, what: str, *, service: str, operation: str) -> AwsCal
     return error(what, because=because, service=service, operation=operation, code=code, may_have_happened=again)
 
 
-def denied(what: str, because: str, *, service: str, operation: str, code: str) -> AccessDenied:
+def _denied(what: str, because: str, *, service: str, operation: str, code: str) -> AccessDenied:
     found = DENIED_SENTENCE.search(because)
     action = found["action"] if found else f"{service}:{operation}"
     resource = (found["resource"] if found else "") or ""

@@ -20,7 +20,7 @@ class Scaling:
     def targets(self, resources: Sequence[str]) -> dict[str, ScalableTarget]:
         """Return targets by resource, without resources that are not scaled."""
         return {
-            each["ResourceId"]: target_of(each)
+            each["ResourceId"]: _target_of(each)
             for batch in in_batches(resources, TARGETS)
             for page in self.client.pages(
                 "describe_scalable_targets", f"read the scaling of {', '.join(batch)}", ResourceIds=batch, **WHAT
@@ -54,7 +54,7 @@ class Scaling:
         )
 
 
-def target_of(found: Any) -> ScalableTarget:
+def _target_of(found: Any) -> ScalableTarget:
     suspended = found.get("SuspendedState", {})
     return ScalableTarget(
         resource=found["ResourceId"],

@@ -19,7 +19,7 @@ class Stacks:
             answer = self.client.call("describe_stacks", f"read the stack {name}", StackName=name)
         except NotFound:
             return None
-        return stack_of(answer["Stacks"][0])
+        return _stack_of(answer["Stacks"][0])
 
     def template(self, name: str) -> Json | str:
         """Return the template as it was given last: a document for JSON, a text for YAML.
@@ -97,7 +97,7 @@ class Stacks:
             status=about["Status"],
             status_reason=about.get("StatusReason", ""),
             execution_status=about.get("ExecutionStatus", ""),
-            changes=tuple(change_of(each["ResourceChange"]) for page in answers for each in resource_changes(page)),
+            changes=tuple(_change_of(each["ResourceChange"]) for page in answers for each in _resource_changes(page)),
         )
 
     def execute(self, stack: str, change_set: str, *, rolls_back: bool = True) -> None:
@@ -129,7 +129,7 @@ class Stacks:
             for each in self.newest_events(name):
                 if each["EventId"] == after:
                     break
-                found.append(stack_event_of(each))
+                found.append(_stack_event_of(each))
         except NotFound:
             pass
         return tuple(reversed(found))
@@ -177,7 +177,7 @@ def plain(value: Any) -> Any:
             return value
 
 
-def stack_of(found: Any) -> Stack:
+def _stack_of(found: Any) -> Stack:
     return Stack(
         name=found["StackName"],
         id=found.get("StackId", ""),
@@ -191,11 +191,11 @@ def stack_of(found: Any) -> Stack:
     )
 
 
-def resource_changes(page: Any) -> Iterator[Any]:
+def _resource_changes(page: Any) -> Iterator[Any]:
     return (each for each in page.get("Changes", []) if each.get("Type") == "Resource")
 
 
-def change_of(found: Any) -> ResourceChange:
+def _change_of(found: Any) -> ResourceChange:
     targets = [each.get("Target", {}) for each in found.get("Details", [])]
     return ResourceChange(
         action=found["Action"],
@@ -209,7 +209,7 @@ def change_of(found: Any) -> ResourceChange:
     )
 
 
-def stack_event_of(found: Any) -> StackEvent:
+def _stack_event_of(found: Any) -> StackEvent:
     return StackEvent(
         id=found["EventId"],
         at=utc(found["Timestamp"]),

@@ -32,11 +32,11 @@ class Alarms:
             )
             for page in listed:
                 for each in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", [])):
-                    found[each["AlarmName"]] = alarm_of(each)
+                    found[each["AlarmName"]] = _alarm_of(each)
         return found
 
 
-def alarm_of(found: Any) -> Alarm:
+def _alarm_of(found: Any) -> Alarm:
     return Alarm(
         name=found["AlarmName"],
         state=found.get("StateValue", "INSUFFICIENT_DATA"),
@@ -77,7 +77,7 @@ class Logs:
         if streams:
             found = [line for stream in streams for line in self.last_of_stream(group, stream, since, until, most)]
             return tuple(sorted(found, key=lambda line: line.at)[-most:])
-        last = deque((line_of(each) for each in self.events(group, stream_prefix, since, until)), maxlen=most)
+        last = deque((_line_of(each) for each in self.events(group, stream_prefix, since, until)), maxlen=most)
         return tuple(sorted(last, key=lambda line: line.at))
 
     def last_of_stream(
@@ -96,7 +96,7 @@ class Logs:
             )
         except NotFound:
             return []
-        return [line_of({**each, "logStreamName": stream}) for each in answer["events"]]
+        return [_line_of({**each, "logStreamName": stream}) for each in answer["events"]]
 
     def events(self, group: str, stream_prefix: str, since: datetime, until: datetime | None) -> Iterator[Any]:
         prefix = {"logStreamNamePrefix": stream_prefix} if stream_prefix else {}
@@ -126,7 +126,7 @@ class Logs:
         newest = since
         while True:
             for event in self.events(group, stream_prefix, max(since, newest - LATE), None):
-                line = line_of(event)
+                line = _line_of(event)
                 if event["eventId"] not in seen:
                     seen[event["eventId"]] = line.at
                     newest = max(newest, line.at)
@@ -141,7 +141,7 @@ def between(since: datetime, until: datetime | None) -> dict[str, int]:
     return start if until is None else start | {"endTime": int(until.timestamp() * 1000)}
 
 
-def line_of(found: Any) -> LogLine:
+def _line_of(found: Any) -> LogLine:
     return LogLine(
         at=datetime.fromtimestamp(found["timestamp"] / 1000, UTC),
         stream=found.get("logStreamName", ""),

@@ -17,7 +17,7 @@ from platform_sdk.deploy.state import (
 )
 
 
-def deployment_of(found: Any) -> Deployment:
+def _deployment_of(found: Any) -> Deployment:
     rollback = found.get("rollbackInfo", {})
     error = found.get("errorInformation", {})
     return Deployment(
@@ -36,11 +36,11 @@ def deployment_of(found: Any) -> Deployment:
         rolled_back_by=rollback.get("rollbackDeploymentId", ""),
         rolls_back=rollback.get("rollbackTriggeringDeploymentId", ""),
         rollback_message=rollback.get("rollbackMessage", ""),
-        bake_minutes=bake_minutes_of(found),
+        bake_minutes=_bake_minutes_of(found),
     )
 
 
-def bake_minutes_of(found: Any) -> int:
+def _bake_minutes_of(found: Any) -> int:
     ending = found.get("blueGreenDeploymentConfiguration", {}).get("terminateBlueInstancesOnDeploymentSuccess", {})
     return int(ending.get("terminationWaitTimeInMinutes", 0))
 
@@ -59,17 +59,17 @@ def group_of(found: Any) -> DeploymentGroup:
         cluster=service.get("clusterName", ""),
         service=service.get("serviceName", ""),
         target_groups=tuple(each["name"] for each in pair.get("targetGroups", [])),
-        production_listener=listener_of(pair.get("prodTrafficRoute", {})),
-        test_listener=listener_of(pair.get("testTrafficRoute", {})),
+        production_listener=_listener_of(pair.get("prodTrafficRoute", {})),
+        test_listener=_listener_of(pair.get("testTrafficRoute", {})),
         alarms=tuple(each["name"] for each in alarms.get("alarms", [])),
         alarms_enabled=alarms.get("enabled", False),
         rollback_events=tuple(rollback.get("events", [])),
         rollback_enabled=rollback.get("enabled", False),
-        bake_minutes=bake_minutes_of(found),
+        bake_minutes=_bake_minutes_of(found),
     )
 
 
-def listener_of(route: Any) -> str:
+def _listener_of(route: Any) -> str:
     return next(iter(route.get("listenerArns", [])), "")
 
 
@@ -91,15 +91,15 @@ def configuration_of(found: Any) -> DeploymentConfiguration:
             return DeploymentConfiguration(name=name, type="all_at_once", percent=100, interval_minutes=0)
 
 
-def target_of(found: Any) -> DeploymentTarget:
+def _target_of(found: Any) -> DeploymentTarget:
     return DeploymentTarget(
         status=found.get("status", "Unknown"),
-        lifecycle=tuple(event_of(each) for each in found.get("lifecycleEvents", [])),
+        lifecycle=tuple(_event_of(each) for each in found.get("lifecycleEvents", [])),
         task_sets=tuple(progresses_of(found.get("taskSetsInfo", []))),
     )
 
 
-def event_of(found: Any) -> LifecycleEvent:
+def _event_of(found: Any) -> LifecycleEvent:
     diagnostics = found.get("diagnostics", {})
     failed = found["status"] == "Failed"
     words = (diagnostics.get("message", ""), diagnostics.get("logTail", ""), diagnostics.get("errorCode", ""))
@@ -178,7 +178,7 @@ class CodeDeploy:
 
     def deployment(self, id: str) -> Deployment | None:
         found = self.information(id)
-        return None if found is None else deployment_of(found)
+        return None if found is None else _deployment_of(found)
 
     def information(self, id: str) -> Any:
         """Return AWS's description; None where there is no such deployment, or there cannot be."""
@@ -220,7 +220,7 @@ class CodeDeploy:
         except NotFound:
             return ()
         found = [
-            deployment_of(each)
+            _deployment_of(each)
             for batch in in_batches(ids, DEPLOYMENTS)
             for each in self.client.call("batch_get_deployments", purpose, deploymentIds=batch)["deploymentsInfo"]
         ]
@@ -249,7 +249,7 @@ class CodeDeploy:
             if error.code in ("DeploymentNotStartedException", "DeploymentTargetDoesNotExistException"):
                 return None
             raise
-        return target_of(answer["deploymentTarget"]["ecsTarget"])
+        return _target_of(answer["deploymentTarget"]["ecsTarget"])
 
     def stop(self, id: str, *, roll_back: bool) -> None:
         """Start stopping a deployment. One that has ended already is no error."""

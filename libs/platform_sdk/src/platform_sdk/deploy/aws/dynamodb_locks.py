@@ -44,7 +44,7 @@ class Locks:
                 raise
             holder = self.read(table, item.name)
             return self.take(table, item, now=now) if holder is None else Taken(by=holder)
-        before = lock_of(answer["Attributes"]) if "Attributes" in answer else None
+        before = _lock_of(answer["Attributes"]) if "Attributes" in answer else None
         if before is None:
             return Held(item=item, before=None)
         carried = replace(item, deployment_id=before.deployment_id, scaling=before.scaling)
@@ -91,7 +91,7 @@ class Locks:
         """Return the lock as it is stored, also if it has expired; None where there is none."""
         purpose = f"read the lock {name}"
         answer = self.call("get_item", purpose, table, name, ConsistentRead=True)
-        return lock_of(answer["Item"]) if "Item" in answer else None
+        return _lock_of(answer["Item"]) if "Item" in answer else None
 
     def done_if_ours(self, method: str, purpose: str, **request: Any) -> bool:
         try:
@@ -164,7 +164,7 @@ def number(moment: datetime) -> dict[str, str]:
     return {"N": str(int(moment.timestamp()))}
 
 
-def lock_of(found: Any) -> LockItem:
+def _lock_of(found: Any) -> LockItem:
     scaling = json.loads(found.get("scaling", {}).get("S", "null"))
     return LockItem(
         name=found["name"]["S"],

@@ -37,7 +37,7 @@ class Ecr:
 
     def image(self, repository: str, tag_or_digest: str) -> Image | None:
         """Return None where the image, or the repository, does not exist."""
-        wanted = self.about(repository) | {"imageIds": [image_id(tag_or_digest)]}
+        wanted = self.about(repository) | {"imageIds": [_image_id(tag_or_digest)]}
         purpose = f"look for the image {repository} {tag_or_digest}"
         try:
             details = self.client.call("describe_images", purpose, **wanted)["imageDetails"]
@@ -95,7 +95,7 @@ class Ecr:
         return {"registryId": self.account_id, "repositoryName": repository}
 
 
-def image_id(tag_or_digest: str) -> dict[str, str]:
+def _image_id(tag_or_digest: str) -> dict[str, str]:
     return {"imageDigest" if tag_or_digest.startswith("sha256:") else "imageTag": tag_or_digest}
 
 

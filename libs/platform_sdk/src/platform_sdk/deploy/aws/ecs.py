@@ -68,15 +68,15 @@ def service_of(found: Any) -> EcsService:
         subnets=tuple(network.get("subnets", ())),
         security_groups=tuple(network.get("securityGroups", ())),
         grace_period_seconds=found.get("healthCheckGracePeriodSeconds", 0),
-        task_sets=tuple(task_set_of(each) for each in found.get("taskSets", [])),
-        deployments=tuple(rolling_of(each) for each in found.get("deployments", [])),
+        task_sets=tuple(_task_set_of(each) for each in found.get("taskSets", [])),
+        deployments=tuple(_rolling_of(each) for each in found.get("deployments", [])),
         events=tuple(
             ServiceEvent(at=utc(each["createdAt"]), message=each["message"]) for each in found.get("events", [])
         ),
     )
 
 
-def task_set_of(found: Any) -> TaskSet:
+def _task_set_of(found: Any) -> TaskSet:
     balancers = found.get("loadBalancers", [])
     return TaskSet(
         id=found["id"],
@@ -90,7 +90,7 @@ def task_set_of(found: Any) -> TaskSet:
     )
 
 
-def rolling_of(found: Any) -> RollingDeployment:
+def _rolling_of(found: Any) -> RollingDeployment:
     return RollingDeployment(
         id=found["id"],
         status=found["status"],
@@ -105,7 +105,7 @@ def rolling_of(found: Any) -> RollingDeployment:
     )
 
 
-def task_of(found: Any) -> Task:
+def _task_of(found: Any) -> Task:
     return Task(
         arn=found["taskArn"],
         task_definition=found["taskDefinitionArn"],
@@ -115,14 +115,14 @@ def task_of(found: Any) -> Task:
         stop_code=found.get("stopCode", ""),
         stopped_reason=found.get("stoppedReason", ""),
         health=found.get("healthStatus", "UNKNOWN"),
-        containers=tuple(container_of(each) for each in found.get("containers", [])),
+        containers=tuple(_container_of(each) for each in found.get("containers", [])),
         private_address=private_address_of(found),
         created_at=utc(found.get("createdAt")),
         stopped_at=utc(found.get("stoppedAt")),
     )
 
 
-def container_of(found: Any) -> ContainerState:
+def _container_of(found: Any) -> ContainerState:
     return ContainerState(
         name=found["name"],
         last_status=found.get("lastStatus", ""),
@@ -211,7 +211,7 @@ class Ecs:
             taskDefinition=task_definition,
         )
         deployments = answer["service"]["deployments"]
-        return rolling_of(next(each for each in deployments if each["status"] == "PRIMARY"))
+        return _rolling_of(next(each for each in deployments if each["status"] == "PRIMARY"))
 
     def set_grace_period(self, cluster: str, service: str, seconds: int) -> None:
         """Set the grace period: one of the few settings that CodeDeploy lets others change."""
@@ -261,7 +261,7 @@ class Ecs:
             **platform,
         )
         self.refuse_failures(answer, purpose, "RunTask")
-        return next(map(task_of, answer["tasks"]), None)
+        return next(map(_task_of, answer["tasks"]), None)
 
     def task(self, cluster: str, arn: str) -> Task | None:
         """Return None about an hour after the task stopped: ECS has forgotten it."""
@@ -288,7 +288,7 @@ class Ecs:
             purpose = f"read {len(batch)} tasks" if len(batch) > 1 else f"read the task {batch[0]}"
             answer = self.client.call("describe_tasks", purpose, cluster=cluster, tasks=batch)
             self.refuse_failures(answer, purpose, "DescribeTasks")
-            yield from map(task_of, answer["tasks"])
+            yield from map(_task_of, answer["tasks"])
 
     def service_deployments(self, cluster: str, service: str, *, most: int) -> tuple[ServiceDeployment, ...]:
         """Return a service's rolling updates, newest first; none where the service does not exist.

@@ -19,7 +19,7 @@ class LoadBalancing:
         """Return a listener's rules, the default one last; none where the listener does not exist."""
         listed = self.client.pages("describe_rules", f"read the rules of {listener_arn}", ListenerArn=listener_arn)
         try:
-            return tuple(rule_of(each, listener_arn) for page in listed for each in page["Rules"])
+            return tuple(_rule_of(each, listener_arn) for page in listed for each in page["Rules"])
         except NotFound:
             return ()
 
@@ -37,7 +37,7 @@ class LoadBalancing:
                     for name in batch:
                         found |= self.target_groups([name])
                 continue
-            found |= {each["TargetGroupName"]: target_group_of(each) for each in answer["TargetGroups"]}
+            found |= {each["TargetGroupName"]: _target_group_of(each) for each in answer["TargetGroups"]}
         return found
 
     def health(self, target_group_arn: str) -> tuple[TargetHealth, ...]:
@@ -47,10 +47,10 @@ class LoadBalancing:
             answer = self.client.call("describe_target_health", purpose, TargetGroupArn=target_group_arn)
         except NotFound:
             return ()
-        return tuple(health_of(each) for each in answer["TargetHealthDescriptions"])
+        return tuple(_health_of(each) for each in answer["TargetHealthDescriptions"])
 
 
-def rule_of(found: Any, listener_arn: str) -> ListenerRule:
+def _rule_of(found: Any, listener_arn: str) -> ListenerRule:
     return ListenerRule(
         arn=found["RuleArn"],
         listener=listener_arn,
@@ -78,7 +78,7 @@ def weights_of(actions: Any) -> dict[str, int]:
     return {}
 
 
-def target_group_of(found: Any) -> TargetGroup:
+def _target_group_of(found: Any) -> TargetGroup:
     return TargetGroup(
         name=found["TargetGroupName"],
         arn=found["TargetGroupArn"],
@@ -88,7 +88,7 @@ def target_group_of(found: Any) -> TargetGroup:
     )
 
 
-def health_of(found: Any) -> TargetHealth:
+def _health_of(found: Any) -> TargetHealth:
     health = found["TargetHealth"]
     return TargetHealth(
         address=found["Target"]["Id"],

@@ -76,7 +76,7 @@ class Sqs:
             MessageAttributeNames=["All"],
             MessageSystemAttributeNames=["All"],
         )
-        return [message_of(received) for received in answer.get("Messages", [])]
+        return [_message_of(received) for received in answer.get("Messages", [])]
 
     def release(self, url: str, messages: Sequence[QueueMessage]) -> None:
         """Make up to ten received messages visible again at once. One that fails becomes visible by itself."""
@@ -89,20 +89,20 @@ class Sqs:
         entries = [{"Id": str(index), "MessageBody": each.body, "MessageAttributes": dict(each.attributes)}
                    for index, each in enumerate(messages)]  # fmt: skip
         answer = self.client.call_once("send_message_batch", "send the messages", QueueUrl=url, Entries=entries)
-        return refusals(answer.get("Failed", []), messages)
+        return _refusals(answer.get("Failed", []), messages)
 
     def delete(self, url: str, messages: Sequence[QueueMessage]) -> dict[str, str]:
         """Delete up to ten received messages. Return the reasons for those that SQS refused, by message id."""
         entries = [{"Id": str(index), "ReceiptHandle": each.receipt} for index, each in enumerate(messages)]
         answer = self.client.call("delete_message_batch", "delete the messages", QueueUrl=url, Entries=entries)
-        return refusals(answer.get("Failed", []), messages)
+        return _refusals(answer.get("Failed", []), messages)
 
     def purge(self, url: str) -> None:
         """Delete all messages. AWS takes up to a minute, and refuses a second purge meanwhile."""
         self.client.call("purge_queue", "purge the queue", QueueUrl=url)
 
 
-def message_of(received: Any) -> QueueMessage:
+def _message_of(received: Any) -> QueueMessage:
     system = received.get("Attributes", {})
     return QueueMessage(
         id=received["MessageId"],
@@ -114,5 +114,5 @@ def message_of(received: Any) -> QueueMessage:
     )
 
 
-def refusals(failed: Sequence[Any], messages: Sequence[QueueMessage]) -> dict[str, str]:
+def _refusals(failed: Sequence[Any], messages: Sequence[QueueMessage]) -> dict[str, str]:
     return {messages[int(entry["Id"])].id: f"{entry['Code']}: {entry.get('Message', '')}" for entry in failed}

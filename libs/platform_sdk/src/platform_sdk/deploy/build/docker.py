@@ -85,9 +85,9 @@ class Docker:
                 [*self.program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
             )
         except OSError as error:
-            raise missing(str(error)) from error
+            raise _missing(str(error)) from error
         with process:
-            write_input(process, given)
+            _write_input(process, given)
             assert process.stdout is not None
             for line in process.stdout:
                 lines.append(line.decode(errors="replace").rstrip())
@@ -96,7 +96,7 @@ class Docker:
             raise refusal(what, lines)
 
 
-def write_input(process: subprocess.Popen[bytes], given: bytes) -> None:
+def _write_input(process: subprocess.Popen[bytes], given: bytes) -> None:
     assert process.stdin is not None
     try:
         process.stdin.write(given)
@@ -108,7 +108,7 @@ def write_input(process: subprocess.Popen[bytes], given: bytes) -> None:
 def refusal(what: str, lines: Sequence[str]) -> PlatformError:
     text = "\n".join(line for line in lines if line)
     if "Cannot connect to the Docker daemon" in text or "docker daemon is not running" in text:
-        return missing(text.splitlines()[-1])
+        return _missing(text.splitlines()[-1])
     if "unknown flag" in text or "'buildx' is not a docker command" in text:
         return DockerMissing(
             "docker cannot build with BuildKit", because=text.splitlines()[0], hint="install docker's buildx plugin"
@@ -116,7 +116,7 @@ def refusal(what: str, lines: Sequence[str]) -> PlatformError:
     return DockerFailed(what, because="\n".join(text.splitlines()[-LAST_LINES:]) or "docker printed no reason")
 
 
-def missing(because: str) -> DockerMissing:
+def _missing(because: str) -> DockerMissing:
     return DockerMissing(
         "docker does not answer", because=because, hint="install Docker or start it, and check with `docker info`"
     )

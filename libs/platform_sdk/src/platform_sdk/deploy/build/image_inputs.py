@@ -42,7 +42,7 @@ def read_dockerfile(text: str, file: str) -> Dockerfile:
         if name == "ARG" and rest.startswith(f"{BASE_IMAGE_ARGUMENT}=") and base_image is None:
             base_image = rest.partition("=")[2].strip("\"'")
         elif name in ("COPY", "ADD"):
-            sources.update(dict.fromkeys(sources_of(rest, file)))
+            sources.update(dict.fromkeys(_sources_of(rest, file)))
     if not base_image:
         raise InvalidDockerfile(
             f"{file} has no base image",
@@ -61,7 +61,7 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
             yield name.upper(), rest.strip()
 
 
-def sources_of(rest: str, file: str) -> Iterator[str]:
+def _sources_of(rest: str, file: str) -> Iterator[str]:
     words = shlex.split(rest)
     flags = [word for word in words if word.startswith("--")]
     if any(flag.startswith("--from=") for flag in flags):
@@ -90,10 +90,10 @@ class Rule:
 
 
 def read_rules(text: str) -> tuple[Rule, ...]:
-    return tuple(rules_of(text))
+    return tuple(_rules_of(text))
 
 
-def rules_of(text: str) -> Iterator[Rule]:
+def _rules_of(text: str) -> Iterator[Rule]:
     for line in text.splitlines():
         written = line.strip()
         if not written or written.startswith("#"):

@@ -231,10 +231,10 @@ def publish(
             raise
         report(f"{source.service}: another build has pushed {source.tag}, which has the same content")
         return winner, True
-    return pushed(source, registry, clock), False
+    return _pushed(source, registry, clock), False
 
 
-def pushed(source: Source, registry: Registry, clock: Clock) -> Image:
+def _pushed(source: Source, registry: Registry, clock: Clock) -> Image:
     for _ in range(APPEAR_SECONDS):
         found = registry.image(source.service, source.tag)
         if found is not None:

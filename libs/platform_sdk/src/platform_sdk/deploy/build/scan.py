@@ -58,16 +58,16 @@ def judge(
     """
     if gate.fail_on == "never":
         return None
-    scan = await_scan(scanner, repository, digest, gate, clock, report)
+    scan = _await_scan(scanner, repository, digest, gate, clock, report)
     refused = REFUSED[gate.fail_on]
     number = sum(scan.counts.get(severity, 0) for severity in refused)
     report(f"{repository}: scanned, {counts_of(scan)}")
     if number:
-        raise refusal(f"{repository}@{digest}", scan, refused, number)
+        raise _refusal(f"{repository}@{digest}", scan, refused, number)
     return scan
 
 
-def await_scan(
+def _await_scan(
     scanner: Scanner, repository: str, digest: str, gate: Gate, clock: Clock, report: Callable[[str], None]
 ) -> Scan:
     deadline = clock.now() + timedelta(seconds=gate.deadline_seconds)
@@ -101,9 +101,9 @@ def counts_of(scan: Scan) -> str:
     return ", ".join(counts) or "nothing found"
 
 
-def refusal(image: str, scan: Scan, refused: Sequence[str], number: int) -> ImageRefused:
+def _refusal(image: str, scan: Scan, refused: Sequence[str], number: int) -> ImageRefused:
     worst = [finding for finding in scan.findings if finding.severity in refused]
-    lines = [line_of(finding) for finding in worst[:MAX_LISTED]]
+    lines = [_line_of(finding) for finding in worst[:MAX_LISTED]]
     if number > len(lines):
         lines.append(f"and {number - len(lines)} more")
     return ImageRefused(
@@ -115,7 +115,7 @@ def refusal(image: str, scan: Scan, refused: Sequence[str], number: int) -> Imag
     )
 
 
-def line_of(finding: Finding) -> str:
+def _line_of(finding: Finding) -> str:
     fixed = f", fixed in {finding.fixed_in}" if finding.fixed_in else ", not fixed yet"
     return (
         f"{finding.severity.lower()} {finding.name}: {finding.package} {finding.version}{fixed} {finding.url}".rstrip()

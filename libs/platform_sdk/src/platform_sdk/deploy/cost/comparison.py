@@ -101,31 +101,31 @@ def compare(estimate: Estimate) -> Comparison:
             for section, usd in ARCHITECTURE_USD.items()
         ),
         left_out=tuple(
-            LeftOut(name=name, today_usd=total(lines_named(estimate.section(section), endings)), reason=reason)
+            LeftOut(name=name, today_usd=_total(_lines_named(estimate.section(section), endings)), reason=reason)
             for name, section, endings, reason in LEFT_OUT
         ),
     )
 
 
-def lines_named(lines: Iterable[Line], endings: tuple[str, ...]) -> list[Line]:
+def _lines_named(lines: Iterable[Line], endings: tuple[str, ...]) -> list[Line]:
     return [line for line in lines if line.name.endswith(endings)]
 
 
-def total(lines: Iterable[Line]) -> Decimal:
+def _total(lines: Iterable[Line]) -> Decimal:
     return sum((line.usd_per_month for line in lines), Decimal(0))
 
 
 def quantity(estimate: Estimate, section: str, per: str) -> Decimal:
     """Return the sum of all charges of a section in this unit."""
-    return sum((charge.quantity for charge in charges(estimate, section, per)), Decimal(0))
+    return sum((charge.quantity for charge in _charges(estimate, section, per)), Decimal(0))
 
 
 def unit_usd(estimate: Estimate, section: str, per: str) -> Decimal:
     """Return the price of one unit; of several kinds, the price of the first."""
-    return next(charge.price.usd for charge in charges(estimate, section, per))
+    return next(charge.price.usd for charge in _charges(estimate, section, per))
 
 
-def charges(estimate: Estimate, section: str, per: str) -> Iterator[Charge]:
+def _charges(estimate: Estimate, section: str, per: str) -> Iterator[Charge]:
     lines = estimate.section(section)
     return (charge for line in lines for charge in line.charges if charge.price.per == per)
 
@@ -135,21 +135,21 @@ def month_of_one(section: str, per_hour: Decimal) -> Decimal:
     return ARCHITECTURE_USD[section] / HOURS_PER_MONTH / per_hour
 
 
-def fargate(estimate: Estimate) -> str:
+def _fargate(estimate: Estimate) -> str:
     lines = estimate.section(FARGATE)
-    running = total(line for line in lines if not line.name.endswith(OVERLAP))
+    running = _total(line for line in lines if not line.name.endswith(OVERLAP))
     tasks = estimate.average_tasks
     vcpu_and_two_gb = unit_usd(estimate, FARGATE, "vCPU-hour") + 2 * unit_usd(estimate, FARGATE, "GB-hour")
     bought = month_of_one(FARGATE, vcpu_and_two_gb) / AVERAGE_TASKS
     return (
         f"the estimate's {ARCHITECTURE_USD[FARGATE] // AVERAGE_TASKS} dollars a task buy {plain(bought)} vCPU with "
         f"twice the GB; these {plain(tasks)} tasks are {cents(running / (tasks or 1))} each. The second set of tasks "
-        f"during releases is {total(lines_named(lines, (OVERLAP,)))}"
+        f"during releases is {_total(_lines_named(lines, (OVERLAP,)))}"
     )
 
 
-def load_balancer(estimate: Estimate) -> str:
-    (hours,) = lines_named(estimate.section(LOAD_BALANCER), ("load balancer",))
+def _load_balancer(estimate: Estimate) -> str:
+    (hours,) = _lines_named(estimate.section(LOAD_BALANCER), ("load balancer",))
     rest = ARCHITECTURE_USD[LOAD_BALANCER] - hours.usd_per_month
     estimated = rest / HOURS_PER_MONTH / unit_usd(estimate, LOAD_BALANCER, "LCU-hour")
     filled = quantity(estimate, LOAD_BALANCER, "LCU-hour") / HOURS_PER_MONTH
@@ -159,14 +159,14 @@ def load_balancer(estimate: Estimate) -> str:
     )
 
 
-def registry(estimate: Estimate) -> str:
+def _registry(estimate: Estimate) -> str:
     estimated = ARCHITECTURE_USD[REGISTRY] / unit_usd(estimate, REGISTRY, "GB-month")
     gb = quantity(estimate, REGISTRY, "GB-month")
     return f"the estimate is {plain(estimated)} GB, here it is {plain(gb)}; it grows, because no release expires"
 
 
-def database(estimate: Estimate) -> str:
-    (capacity,) = lines_named(estimate.section(DATABASE), ("capacity",))
+def _database(estimate: Estimate) -> str:
+    (capacity,) = _lines_named(estimate.section(DATABASE), ("capacity",))
     estimated = month_of_one(DATABASE, unit_usd(estimate, DATABASE, "ACU-hour"))
     rest = estimate.usd_per_month_of(DATABASE) - capacity.usd_per_month
     return (
@@ -175,29 +175,29 @@ def database(estimate: Estimate) -> str:
     )
 
 
-def cache(estimate: Estimate) -> str:
+def _cache(estimate: Estimate) -> str:
     (nodes,) = estimate.section(CACHE)
     estimated = Decimal(ARCHITECTURE_USD[CACHE]) / 2
     (today,) = (charge.price.usd * HOURS_PER_MONTH for charge in nodes.charges)
     return f"the estimate is two nodes at {estimated} a month; a node is {cents(today)} here: {nodes.basis}"
 
 
-def delivery(estimate: Estimate) -> str:
-    builds = lines_named(estimate.section(DELIVERY), ("builds",))
-    (pipelines,) = lines_named(estimate.section(DELIVERY), ("pipelines",))
+def _delivery(estimate: Estimate) -> str:
+    builds = _lines_named(estimate.section(DELIVERY), ("builds",))
+    (pipelines,) = _lines_named(estimate.section(DELIVERY), ("pipelines",))
     return (
         f"the estimate is {ARCHITECTURE_USD[DELIVERY]} pipelines of type V1, a dollar each, and no CodeBuild. V2 bills "
         f"minutes of actions ({pipelines.usd_per_month}); CodeBuild, which follows each release to the end, is "
-        f"{total(builds)}"
+        f"{_total(builds)}"
     )
 
 
 REASONS: Final[Mapping[str, Callable[[Estimate], str]]] = {
-    FARGATE: fargate,
-    LOAD_BALANCER: load_balancer,
-    REGISTRY: registry,
-    DATABASE: database,
-    CACHE: cache,
-    DELIVERY: delivery,
+    FARGATE: _fargate,
+    LOAD_BALANCER: _load_balancer,
+    REGISTRY: _registry,
+    DATABASE: _database,
+    CACHE: _cache,
+    DELIVERY: _delivery,
 }
 """By section: why today's amount differs."""

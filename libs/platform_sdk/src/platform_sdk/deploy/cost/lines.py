@@ -87,7 +87,7 @@ class LineDifference:
     @property
     def usd_per_month(self) -> Decimal:
         """The increase."""
-        return usd_of(self.after) - usd_of(self.before)
+        return _usd_of(self.after) - _usd_of(self.before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ class CostDifference:
         return self.after_usd_per_month - self.before_usd_per_month
 
 
-def usd_of(line: Line | None) -> Decimal:
+def _usd_of(line: Line | None) -> Decimal:
     return Decimal(0) if line is None else line.usd_per_month
 
 
@@ -111,11 +111,11 @@ def cost_difference(before: Estimate, after: Estimate) -> CostDifference:
     return CostDifference(
         before_usd_per_month=before.usd_per_month,
         after_usd_per_month=after.usd_per_month,
-        lines=tuple(changed_lines(before, after)),
+        lines=tuple(_changed_lines(before, after)),
     )
 
 
-def changed_lines(before: Estimate, after: Estimate) -> Iterator[LineDifference]:
+def _changed_lines(before: Estimate, after: Estimate) -> Iterator[LineDifference]:
     old = {(line.section, line.name): line for line in before.lines}
     new = {(line.section, line.name): line for line in after.lines}
     for key in dict.fromkeys((*new, *old)):

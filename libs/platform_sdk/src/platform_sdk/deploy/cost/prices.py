@@ -115,13 +115,13 @@ def load_prices(root: Path, region: str) -> PriceTable:
         outermost.error("region", f"is not the name of its file, which is {region}.toml")
     compiled = outermost.text("compiled", DATE)
     tables = outermost.table("prices")
-    prices = {name: read_price(name, tables.table(name)) for name in tables.names(NAME)}
+    prices = {name: _read_price(name, tables.table(name)) for name in tables.names(NAME)}
     document.reject_unknown_keys()
     document.raise_errors(InvalidPrices)
     return PriceTable(region=region, compiled=compiled, prices=prices)
 
 
-def read_price(name: str, table: Table) -> Price:
+def _read_price(name: str, table: Table) -> Price:
     return Price(
         name=name,
         usd=amount(table, "usd"),
@@ -213,8 +213,8 @@ def load_assumptions(root: Path, environment: str, services: Sequence[ServiceSpe
     groups = [group.name for spec in services for group in task_groups(spec)]
     assumptions = Assumptions(
         **{key: number(table, key, *LIMITS.get(key, (0, MOST))) for key in AMOUNTS},
-        average_tasks=by_group(table, "average_tasks", groups, MOST_TASKS),
-        spot_percent=by_group(table, "spot_percent", groups, 100),
+        average_tasks=_by_group(table, "average_tasks", groups, MOST_TASKS),
+        spot_percent=_by_group(table, "spot_percent", groups, 100),
     )
     document.tables.remove(outermost)  # the other tables are read by others
     document.reject_unknown_keys()
@@ -228,7 +228,7 @@ def number(table: Table, key: str, low: float, high: float) -> Decimal:
     return Decimal(str(table.number(key, low, high, default=low)))
 
 
-def by_group(table: Table, key: str, groups: Sequence[str], most: float) -> Mapping[str, Decimal]:
+def _by_group(table: Table, key: str, groups: Sequence[str], most: float) -> Mapping[str, Decimal]:
     numbers = table.optional_table(key)
     if numbers is None:
         return {}
@@ -275,14 +275,14 @@ class TaskGroup:
 
 def task_groups(spec: ServiceSpec) -> Iterator[TaskGroup]:
     """Return the API, the worker and the standalone tasks of a service, in this order."""
-    yield task_group(spec, "api", spec.task, spec.scaling)
+    yield _task_group(spec, "api", spec.task, spec.scaling)
     if spec.worker is not None:
-        yield task_group(spec, "worker", spec.worker, spec.worker)
+        yield _task_group(spec, "worker", spec.worker, spec.worker)
     for task in spec.tasks:
-        yield task_group(spec, task.name, task, None)
+        yield _task_group(spec, task.name, task, None)
 
 
-def task_group(
+def _task_group(
     spec: ServiceSpec, role: str, size: TaskSize | Worker | StandaloneTask, scaling: Scaling | Worker | None
 ) -> TaskGroup:
     at_any_hour = () if scaling is None else (scaling, *scaling.scheduled)

@@ -39,21 +39,21 @@ class StackNumbers:
 
 def numbers_of(template: Mapping[str, Any]) -> StackNumbers:
     """Count what is billed in a template that `render_service_stack` returned."""
-    alarms = list(properties_of(template, "AWS::CloudWatch::Alarm"))
-    policies = properties_of(template, "AWS::ApplicationAutoScaling::ScalingPolicy")
+    alarms = list(_properties_of(template, "AWS::CloudWatch::Alarm"))
+    policies = _properties_of(template, "AWS::ApplicationAutoScaling::ScalingPolicy")
     return StackNumbers(
         alarms=len(alarms),
         alarm_metrics=sum(metrics_read(alarm.get("Metrics")) for alarm in alarms),
-        scaling_metrics=ALARMS_OF_POLICY * sum(metrics_read(tracked_by(policy)) for policy in policies),
-        dashboards=len(list(properties_of(template, "AWS::CloudWatch::Dashboard"))),
+        scaling_metrics=ALARMS_OF_POLICY * sum(metrics_read(_tracked_by(policy)) for policy in policies),
+        dashboards=len(list(_properties_of(template, "AWS::CloudWatch::Dashboard"))),
     )
 
 
-def properties_of(template: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, Any]]:
+def _properties_of(template: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, Any]]:
     return (resource["Properties"] for resource in template["Resources"].values() if resource["Type"] == kind)
 
 
-def tracked_by(policy: Mapping[str, Any]) -> Any:
+def _tracked_by(policy: Mapping[str, Any]) -> Any:
     customized = policy["TargetTrackingScalingPolicyConfiguration"].get("CustomizedMetricSpecification", {})
     return customized.get("Metrics")
 
@@ -79,17 +79,17 @@ def service_lines(
         UnknownPrice: the price table lacks a price.
     """
     for group in task_groups(spec):
-        yield running_tasks(group, assumptions, prices)
+        yield _running_tasks(group, assumptions, prices)
     yield overlap(spec, assumptions, prices)
-    yield images(spec, assumptions, prices)
+    yield _images(spec, assumptions, prices)
     yield builds(spec, assumptions, prices)
     yield logs(spec.name, spec.name, assumptions.log_gb_per_service, spec.log_retention_days, assumptions, prices)
     yield metrics(spec, assumptions, prices)
     yield alarms(spec, stack, prices)
-    yield secrets(spec, prices)
+    yield _secrets(spec, prices)
 
 
-def running_tasks(group: TaskGroup, assumptions: Assumptions, prices: PriceTable) -> Line:
+def _running_tasks(group: TaskGroup, assumptions: Assumptions, prices: PriceTable) -> Line:
     tasks = average_tasks(group, assumptions)
     spot = assumptions.spot_percent.get(group.name, Decimal(0))
     hours = tasks * HOURS_PER_MONTH
@@ -99,14 +99,14 @@ def running_tasks(group: TaskGroup, assumptions: Assumptions, prices: PriceTable
         f"{group.service} {group.role}",
         f"{plain(tasks)} on average of {plain(group.vcpu)} vCPU and {plain(group.memory_gb)} GB, "
         f"{group.architecture}{by_spot}",
-        *task_charges(group, hours * (100 - spot) / 100, "fargate", prices),
-        *(task_charges(group, hours * spot / 100, "fargate_spot", prices) if spot else ()),
+        *_task_charges(group, hours * (100 - spot) / 100, "fargate", prices),
+        *(_task_charges(group, hours * spot / 100, "fargate_spot", prices) if spot else ()),
         service=group.service,
         note=average_note(group, assumptions),
     )
 
 
-def task_charges(group: TaskGroup, task_hours: Decimal, kind: str, prices: PriceTable) -> tuple[Charge, Charge]:
+def _task_charges(group: TaskGroup, task_hours: Decimal, kind: str, prices: PriceTable) -> tuple[Charge, Charge]:
     return (
         prices.charge(f"{kind}_{group.architecture}_vcpu_hour", task_hours * group.vcpu),
         prices.charge(f"{kind}_{group.architecture}_gb_hour", task_hours * group.memory_gb),
@@ -123,7 +123,7 @@ def overlap(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> 
         FARGATE,
         f"{spec.name} blue/green overlap",
         f"{plain(releases)} releases, in each {plain(tasks)} tasks more for {plain(minutes)} minutes",
-        *task_charges(group, tasks * minutes * releases / 60, "fargate", prices),
+        *_task_charges(group, tasks * minutes * releases / 60, "fargate", prices),
         service=spec.name,
     )
 
@@ -145,7 +145,7 @@ def shift_minutes(shift: TrafficShift) -> int:
             return 0
 
 
-def images(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Line:
+def _images(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Line:
     gb = assumptions.image_gb_per_service
     charge = prices.charge("ecr_gb_month", gb)
     return line(REGISTRY, f"{spec.name} images", f"{plain(gb)} GB; no release expires", charge, service=spec.name)
@@ -192,7 +192,7 @@ def alarms(spec: ServiceSpec, stack: StackNumbers, prices: PriceTable) -> Line:
     return line(MONITORING, f"{spec.name} alarms", basis, charge, service=spec.name)
 
 
-def secrets(spec: ServiceSpec, prices: PriceTable) -> Line:
+def _secrets(spec: ServiceSpec, prices: PriceTable) -> Line:
     own = {secret.name for secret in spec.secrets.values() if secret.store is SecretStore.SECRETS_MANAGER}
     given = {name for name, needs in (("database", spec.database), ("cache", spec.cache)) if needs is not None}
     names = sorted(own | given)

@@ -89,20 +89,20 @@ def shared_lines(
     Raises:
         UnknownPrice: the price table lacks a price.
     """
-    yield from load_balancer(services, assumptions, prices)
+    yield from _load_balancer(services, assumptions, prices)
     yield from database(shared, assumptions, prices)
-    yield cache(shared, prices)
+    yield _cache(shared, prices)
     yield queues(services, assumptions, prices)
     yield pipelines(services, assumptions, prices)
-    yield from monitoring(shared, assumptions, prices)
+    yield from _monitoring(shared, assumptions, prices)
     yield single(MONITORING, "dashboards", prices, "dashboard_month", Decimal(dashboards), "in the services' stacks")
     yield container_insights(services, shared, assumptions, prices)
     yield from network(shared, assumptions, prices)
-    yield from edge(assumptions, prices)
-    yield from secrets(prices)
+    yield from _edge(assumptions, prices)
+    yield from _secrets(prices)
 
 
-def load_balancer(services: Sequence[ServiceSpec], assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
+def _load_balancer(services: Sequence[ServiceSpec], assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
     yield line(LOAD_BALANCER, "load balancer", "one, all month", prices.charge("alb_hour", HOURS_PER_MONTH))
     lcu = average_lcu(len(services), assumptions)
     basis = f"{lcu:.3f} LCU on average, for {plain(assumptions.requests_per_month)} requests"
@@ -116,7 +116,7 @@ def average_lcu(rules: int, assumptions: Assumptions) -> Decimal:
     Active connections never are: one LCU holds those of two minutes, and CloudFront keeps none idle for longer.
     """
     requests_per_second = assumptions.requests_per_month / SECONDS_PER_MONTH
-    gb_per_hour = gb_of_requests(assumptions) / HOURS_PER_MONTH
+    gb_per_hour = _gb_of_requests(assumptions) / HOURS_PER_MONTH
     return max(
         requests_per_second / assumptions.requests_per_connection / CONNECTIONS_PER_SECOND_PER_LCU,
         gb_per_hour / GB_PER_HOUR_PER_LCU,
@@ -124,7 +124,7 @@ def average_lcu(rules: int, assumptions: Assumptions) -> Decimal:
     )
 
 
-def gb_of_requests(assumptions: Assumptions) -> Decimal:
+def _gb_of_requests(assumptions: Assumptions) -> Decimal:
     return assumptions.requests_per_month * assumptions.kilobytes_per_request / 1_000_000
 
 
@@ -149,7 +149,7 @@ def database(shared: SharedResources, assumptions: Assumptions, prices: PriceTab
     )
 
 
-def cache(shared: SharedResources, prices: PriceTable) -> Line:
+def _cache(shared: SharedResources, prices: PriceTable) -> Line:
     node_type = shared.cache_node_type
     charge = prices.charge(f"valkey_{node_type.replace('.', '_')}_hour", HOURS_PER_MONTH * CACHE_NODES)
     return line(CACHE, "nodes", f"{CACHE_NODES} x {node_type}, Valkey: primary and replica", charge)
@@ -157,13 +157,13 @@ def cache(shared: SharedResources, prices: PriceTable) -> Line:
 
 def queues(services: Sequence[ServiceSpec], assumptions: Assumptions, prices: PriceTable) -> Line:
     """Each message is sent, received and deleted; an idle worker receives again whenever its wait has ended."""
-    idle = sum((idle_receives(spec, assumptions) for spec in services), Decimal(0))
+    idle = sum((_idle_receives(spec, assumptions) for spec in services), Decimal(0))
     requests = (3 * assumptions.messages_per_month + idle) / 1_000_000
     basis = f"{plain(requests)} million: three for a message, and the receives of idle workers"
     return line(QUEUES, "requests", basis, prices.charge("sqs_request_million", requests))
 
 
-def idle_receives(spec: ServiceSpec, assumptions: Assumptions) -> Decimal:
+def _idle_receives(spec: ServiceSpec, assumptions: Assumptions) -> Decimal:
     workers = (average_tasks(group, assumptions) for group in task_groups(spec) if group.role == "worker")
     return sum(workers, Decimal(0)) * len(spec.queues) * SECONDS_PER_MONTH / RECEIVE_WAIT_SECONDS
 
@@ -175,7 +175,7 @@ def pipelines(services: Sequence[ServiceSpec], assumptions: Assumptions, prices:
     return single(DELIVERY, "pipelines", prices, "codepipeline_action_minute", minutes, "action-minutes of type V2")
 
 
-def monitoring(shared: SharedResources, assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
+def _monitoring(shared: SharedResources, assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
     yield logs("shared", None, assumptions.log_gb_shared, shared.log_retention_days, assumptions, prices)
     alarms = Decimal(SHARED_ALARMS)
     yield single(
@@ -235,9 +235,9 @@ def network(shared: SharedResources, assumptions: Assumptions, prices: PriceTabl
     yield single(NETWORK, "between zones", prices, "cross_zone_gb", assumptions.cross_zone_gb, "GB, out and in")
 
 
-def edge(assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
+def _edge(assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
     requests = assumptions.requests_per_month / 1_000_000
-    gb = gb_of_requests(assumptions)
+    gb = _gb_of_requests(assumptions)
     yield line(
         EDGE,
         "WAF",
@@ -257,7 +257,7 @@ def edge(assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
     yield single(EDGE, "Route 53", prices, "route53_zone_month", zones, "hosted zones, one of them inside the network")
 
 
-def secrets(prices: PriceTable) -> Iterator[Line]:
+def _secrets(prices: PriceTable) -> Iterator[Line]:
     passwords = "secrets: the password of the database's owner, and that of the cache"
     yield single(SECRETS, "shared secrets", prices, "secret_month", Decimal(SHARED_SECRETS), passwords)
     yield single(SECRETS, "KMS keys", prices, "kms_key_month", Decimal(KEYS), "key, for database, cache and backups")

@@ -24,7 +24,7 @@ def load_spec(
     Raises:
         InvalidManifest: with every error of the file.
     """
-    source = source_in(environment, read_file(path, root, content))
+    source = _source_in(environment, _read_file(path, root, content))
     source.document.raise_errors(InvalidManifest)
     return source.spec
 
@@ -48,7 +48,7 @@ def read_files(root: Path) -> list[tuple[Path, Document]]:
     Raises:
         InvalidManifest: there is none.
     """
-    files = [read_file(path, root) for path in sorted(root.glob("services/*/platform.toml"))]
+    files = [_read_file(path, root) for path in sorted(root.glob("services/*/platform.toml"))]
     if not files:
         raise InvalidManifest(
             [ConfigError(file="services", line=None, key=None, reason="no service has a platform.toml")]
@@ -56,7 +56,7 @@ def read_files(root: Path) -> list[tuple[Path, Document]]:
     return files
 
 
-def read_file(path: Path, root: Path | None, content: bytes | None = None) -> tuple[Path, Document]:
+def _read_file(path: Path, root: Path | None, content: bytes | None = None) -> tuple[Path, Document]:
     name = (path.relative_to(root) if root is not None and path.is_relative_to(root) else path).as_posix()
     document = read_document(path, name) if content is None else parse_document(content, name)
     check_environments(document, environment_names(root) if root else [])
@@ -81,12 +81,12 @@ def check_environments(document: Document, known: Iterable[str]) -> None:
 
 def sources_in(environment: str | None, files: Iterable[tuple[Path, Document]]) -> list[Source]:
     """Read the files as they are in the environment, and check them against each other. Errors are in the documents."""
-    sources = [source_in(environment, file) for file in files]
+    sources = [_source_in(environment, file) for file in files]
     check_topology(sources)
     return sources
 
 
-def source_in(environment: str | None, file: tuple[Path, Document]) -> Source:
+def _source_in(environment: str | None, file: tuple[Path, Document]) -> Source:
     folder, document = file
     merged = document.overlaid((ENVIRONMENTS, environment or ""))
     return Source(spec=read_service(merged, folder), document=merged)

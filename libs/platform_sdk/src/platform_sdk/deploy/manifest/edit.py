@@ -50,20 +50,20 @@ def edit(root: Path, service: str, bounds: Bounds) -> tuple[str, str]:
         InvalidManifest: the service cannot have such bounds.
         NotEdited: the edit would not have the requested effect.
     """
-    before = manifest_of(root, service).read_bytes().decode()
-    spec = load_spec(manifest_of(root, service), bounds.environment, root=root)
+    before = _manifest_of(root, service).read_bytes().decode()
+    spec = load_spec(_manifest_of(root, service), bounds.environment, root=root)
     if bounded(spec, bounds) == spec:
         return before, before
-    after = edited(before, bounds)
+    after = _edited(before, bounds)
     refuse_other_meaning(root, service, after, bounds)
     return before, after
 
 
-def manifest_of(root: Path, service: str) -> Path:
+def _manifest_of(root: Path, service: str) -> Path:
     return root / "services" / service / "platform.toml"
 
 
-def edited(text: str, bounds: Bounds) -> str:
+def _edited(text: str, bounds: Bounds) -> str:
     import tomlkit
 
     document = tomlkit.parse(text)
@@ -84,7 +84,7 @@ def refuse_other_meaning(root: Path, service: str, after: str, bounds: Bounds) -
         InvalidManifest: the edited text has errors.
         NotEdited: the effect is a different one.
     """
-    path, environment = manifest_of(root, service), bounds.environment
+    path, environment = _manifest_of(root, service), bounds.environment
     wanted = bounded(load_spec(path, environment, root=root), bounds)
     if load_spec(path, environment, root=root, content=after.encode()) != wanted:
         raise NotEdited(
@@ -115,7 +115,7 @@ def bounded(spec: ServiceSpec, bounds: Bounds) -> ServiceSpec:
 
 def write(root: Path, service: str, text: str) -> None:
     """Write all of the text or nothing."""
-    path = manifest_of(root, service)
+    path = _manifest_of(root, service)
     new = path.with_suffix(".toml.new")
     new.write_bytes(text.encode())
     new.chmod(path.stat().st_mode)

@@ -139,15 +139,15 @@ def declared(member: Key | Group) -> Any:
     return field(metadata={"member": member})
 
 
-def declaring(member: Callable[P, Key | Group]) -> Callable[P, Any]:
+def _declaring(member: Callable[P, Key | Group]) -> Callable[P, Any]:
     def declare(*args: P.args, **kwargs: P.kwargs) -> Any:
         return declared(member(*args, **kwargs))
 
     return declare
 
 
-key = declaring(Key)
-table = declaring(Group)
+key = _declaring(Key)
+table = _declaring(Group)
 
 
 def keys_of(type: type[Any]) -> Mapping[str, Key | Group]:

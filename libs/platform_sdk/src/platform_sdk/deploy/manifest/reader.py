@@ -31,27 +31,27 @@ def read_group(table: Table, group: Group, file: Mapping[str, Any]) -> Any:
     if group.names is not None and group.form != "named":
         only = group.keys[ANY_NAME]
         assert isinstance(only, Key), "the team chooses names of keys here"
-        values = {name: read_key(table, name, only, {}) for name in table.names(group.names)}
+        values = {name: _read_key(table, name, only, {}) for name in table.names(group.names)}
     else:
         values = {"name": table.path[-1]} if group.form == "named" else {}
         known = ChainMap(values, dict(file))
         for name, member in group.keys.items():
-            values[name] = read_member(table, name, member, known)
+            values[name] = _read_member(table, name, member, known)
     return group.checked(values, table)
 
 
-def read_member(table: Table, name: str, member: Key | Group, known: Mapping[str, Any]) -> Any:
-    return read_key(table, name, member, known) if isinstance(member, Key) else read_tables(table, name, member, known)
+def _read_member(table: Table, name: str, member: Key | Group, known: Mapping[str, Any]) -> Any:
+    return _read_key(table, name, member, known) if isinstance(member, Key) else read_tables(table, name, member, known)
 
 
 def read_tables(table: Table, name: str, group: Group, file: Mapping[str, Any]) -> Any:
     """Read the table of the name, all of a list, or all of a table with names of the team's."""
     if group.form != "table":
-        tables = table.tables(name) if group.form == "list" else named_tables(table, name, group)
+        tables = table.tables(name) if group.form == "list" else _named_tables(table, name, group)
         entries = list(tables)
         values = tuple(read_group(entry, group, file) for entry in entries)
         if group.form == "list" and "name" in group.keys:
-            refuse_same_names(entries, [value.name for value in values])
+            _refuse_same_names(entries, [value.name for value in values])
         return values
     if group.is_required:
         return read_group(table.table(name), group, file)
@@ -61,7 +61,7 @@ def read_tables(table: Table, name: str, group: Group, file: Mapping[str, Any]) 
     return read_group(table.table_or_defaults(name), group, file)
 
 
-def named_tables(table: Table, name: str, group: Group) -> Iterator[Table]:
+def _named_tables(table: Table, name: str, group: Group) -> Iterator[Table]:
     found = table.optional_table(name)
     if found is None or group.names is None:
         return
@@ -72,21 +72,21 @@ def named_tables(table: Table, name: str, group: Group) -> Iterator[Table]:
             yield entry
 
 
-def refuse_same_names(tables: list[Table], names: list[str]) -> None:
+def _refuse_same_names(tables: list[Table], names: list[str]) -> None:
     for index, (table, name) in enumerate(zip(tables, names, strict=True)):
         if name in names[:index] and table.are_sound("name"):
             table.error("name", f'"{name}" is the name of an entry above as well', f"for example {name}-2")
 
 
-def read_key(table: Table, name: str, key: Key, known: Mapping[str, Any]) -> Any:
-    value = read_value(table, name, key.kind, None if callable(key.default) else key.default)
+def _read_key(table: Table, name: str, key: Key, known: Mapping[str, Any]) -> Any:
+    value = _read_value(table, name, key.kind, None if callable(key.default) else key.default)
     return key.default(known) if value is None and callable(key.default) else value
 
 
-def read_value(table: Table, name: str, kind: Kind, default: Any) -> Any:
+def _read_value(table: Table, name: str, kind: Kind, default: Any) -> Any:
     match kind:
         case Integer():
-            return read_integer(table, name, kind, default)
+            return _read_integer(table, name, kind, default)
         case Number(low=low, high=high):
             return table.number(name, low, high, default=default)
         case Boolean():
@@ -96,17 +96,17 @@ def read_value(table: Table, name: str, kind: Kind, default: Any) -> Any:
         case Choice(values=legal):
             return table.choice(name, legal, default=default)
         case Texts():
-            return read_texts(table, name, kind, default)
+            return _read_texts(table, name, kind, default)
 
 
-def read_integer(table: Table, name: str, kind: Integer, default: Any) -> int | None:
+def _read_integer(table: Table, name: str, kind: Integer, default: Any) -> int | None:
     is_off = kind.or_zero and table.values.get(name, default) == 0
     legal = None if kind.legal or is_off else range(kind.low, kind.high + 1)
     value = table.integer(name, legal=legal, default=default)
     return None if is_off else value
 
 
-def read_texts(table: Table, name: str, kind: Texts, default: Any) -> tuple[str, ...] | None:
+def _read_texts(table: Table, name: str, kind: Texts, default: Any) -> tuple[str, ...] | None:
     values: tuple[str, ...] | None = table.texts(name, kind.form, may_be_empty=kind.may_be_empty, default=default)
     if kind.unique and values:
         twice = sorted({value for value in values if values.count(value) > 1})
@@ -118,10 +118,10 @@ def read_texts(table: Table, name: str, kind: Texts, default: Any) -> tuple[str,
 @cache
 def examples_of(group: Group, path: str) -> dict[str, str]:
     """Return an assignment, or the head of a table, for each key of the group at the path."""
-    return {name: example_of(name, member, group, path) for name, member in group.keys.items()}
+    return {name: _example_of(name, member, group, path) for name, member in group.keys.items()}
 
 
-def example_of(name: str, member: Key | Group, group: Group, path: str) -> str:
+def _example_of(name: str, member: Key | Group, group: Group, path: str) -> str:
     if isinstance(member, Key):
         return f"{group.example if name == ANY_NAME else name} = {member.assigned}"
     own = f"{path}.{name}" if path else name
@@ -137,7 +137,7 @@ def read_service(document: Document, directory: Path) -> ServiceSpec:
     """Read the whole file. Errors are in the document, and wrong values are replaced by placeholders."""
     root = document.root()
     manifest: Manifest = read_group(root, ROOT, {})
-    spec = spec_of(manifest, directory)
+    spec = _spec_of(manifest, directory)
     check_alarms(document, spec.alarms)
     check_sidecars(document, manifest)
     check_presence(root, manifest)
@@ -145,7 +145,7 @@ def read_service(document: Document, directory: Path) -> ServiceSpec:
     return spec
 
 
-def spec_of(manifest: Manifest, directory: Path) -> ServiceSpec:
+def _spec_of(manifest: Manifest, directory: Path) -> ServiceSpec:
     service = manifest.service
     secrets = {name: secret_reference(text) for name, text in manifest.secrets.items()}
     return ServiceSpec(
@@ -162,7 +162,7 @@ def spec_of(manifest: Manifest, directory: Path) -> ServiceSpec:
         tasks=manifest.tasks,
         traffic_shift=manifest.traffic_shift.without_steps(),
         alarms=tuple(alarms_of(manifest.alarms, manifest.queues)),
-        hooks=MappingProxyType(hooks_of(manifest)),
+        hooks=MappingProxyType(_hooks_of(manifest)),
         health_check=manifest.health_check,
         log_retention_days=manifest.logs.retention_days,
         environment=manifest.environment,
@@ -175,7 +175,7 @@ def spec_of(manifest: Manifest, directory: Path) -> ServiceSpec:
     )
 
 
-def hooks_of(manifest: Manifest) -> Mapping[LifecycleEvent, str]:
+def _hooks_of(manifest: Manifest) -> Mapping[LifecycleEvent, str]:
     functions = manifest.hooks.items()
     return {LIFECYCLE_EVENTS[event]: function for event, function in functions if function and function != "none"}
 

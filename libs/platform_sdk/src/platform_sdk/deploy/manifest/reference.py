@@ -47,20 +47,20 @@ def documented(group: Group) -> Group:
 def docstrings_of(type: type[Any]) -> Mapping[str, str]:
     """Return the docstrings of a class's fields, each on one line. Python does not keep them, so they are parsed."""
     found = {}
-    for field, below in pairwise(class_body(inspect.getmodule(type), type.__name__)):
+    for field, below in pairwise(_class_body(inspect.getmodule(type), type.__name__)):
         match field, below:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                 found[name] = " ".join(text.split())
     return found
 
 
-def class_body(module: ModuleType | None, name: str) -> list[ast.stmt]:
+def _class_body(module: ModuleType | None, name: str) -> list[ast.stmt]:
     assert module is not None, f"{name} is declared in a module"
-    return next(node.body for node in parsed(module).body if isinstance(node, ast.ClassDef) and node.name == name)
+    return next(node.body for node in _parsed(module).body if isinstance(node, ast.ClassDef) and node.name == name)
 
 
 @cache
-def parsed(module: ModuleType) -> ast.Module:
+def _parsed(module: ModuleType) -> ast.Module:
     return ast.parse(inspect.getsource(module))
 
 
@@ -92,7 +92,7 @@ WIDTH = 118
 
 
 def reference() -> str:
-    lines = (HEAD, *tables(DOCUMENTED, ""), *heading(ENVIRONMENT_OVERRIDES, ENVIRONMENTS), OVERRIDES_HEAD)
+    lines = (HEAD, *tables(DOCUMENTED, ""), *_heading(ENVIRONMENT_OVERRIDES, ENVIRONMENTS), OVERRIDES_HEAD)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -101,46 +101,46 @@ def tables(group: Group, path: str) -> Iterator[str]:
     for name, member in group.keys.items():
         if isinstance(member, Group):
             own = f"{path}.{name}" if path else name
-            yield from reference_table(member, f"{own}.{member.example}" if member.form == "named" else own)
+            yield from _reference_table(member, f"{own}.{member.example}" if member.form == "named" else own)
 
 
-def reference_table(group: Group, path: str) -> Iterator[str]:
-    yield from heading(group, path)
+def _reference_table(group: Group, path: str) -> Iterator[str]:
+    yield from _heading(group, path)
     keys = {name: key for name, key in group.keys.items() if isinstance(key, Key)}
     if keys or not group.keys:
-        yield f"{head_of(group, path)}\n"
+        yield f"{_head_of(group, path)}\n"
     for name, key in keys.items():
-        yield "\n".join(commented(key.meaning) + commented(limits_of(name, key)))
+        yield "\n".join(_commented(key.meaning) + _commented(limits_of(name, key)))
         yield f"{group.example if name == ANY_NAME else name} = {key.assigned}\n"
     yield from tables(group, path)
 
 
-def heading(group: Group, path: str) -> Iterator[str]:
+def _heading(group: Group, path: str) -> Iterator[str]:
     needed = " (required)" if group.is_required else ""
-    yield "\n" + "\n".join(commented(f"{head_of(group, path)}: {group.meaning}{needed}"))
+    yield "\n" + "\n".join(_commented(f"{_head_of(group, path)}: {group.meaning}{needed}"))
 
 
-def head_of(group: Group, path: str) -> str:
+def _head_of(group: Group, path: str) -> str:
     return f"[[{path}]]" if group.form == "list" else f"[{path}]"
 
 
-def commented(text: str) -> list[str]:
+def _commented(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
 
 
 def limits_of(name: str, key: Key) -> str:
     """Return what a key may hold, its default, and the property of AWS that it sets."""
     becomes = f"Becomes: {key.becomes}." if key.becomes else ""
-    return " ".join(part for part in (range_of(key.kind), default_of(name, key), becomes) if part)
+    return " ".join(part for part in (_range_of(key.kind), _default_of(name, key), becomes) if part)
 
 
-def default_of(name: str, key: Key) -> str:
+def _default_of(name: str, key: Key) -> str:
     if name == ANY_NAME:
         return ""
     return "Required." if key.is_required else f"Default: {key.default_text or written(key.default)}."
 
 
-def range_of(kind: Kind) -> str:
+def _range_of(kind: Kind) -> str:
     match kind:
         case Integer(legal=legal) if legal and len(legal) <= 30:
             return f"One of {', '.join(map(str, legal))}."
@@ -153,12 +153,12 @@ def range_of(kind: Kind) -> str:
         case Choice(values=values):
             return f"One of {', '.join(map(written, values))}."
         case Text(form=form):
-            return f"{capitalised(form.description)}."
+            return f"{_capitalised(form.description)}."
         case Texts(form=form):
             return f"A list; each {form.description}."
 
 
-def capitalised(text: str) -> str:
+def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
@@ -179,12 +179,12 @@ def explain(path: str) -> str:
     Raises:
         UnknownKey: with the closest key, or with all that it may mean.
     """
-    own = find(path)
+    own = _find(path)
     found = BY_PATH[own]
-    return "\n".join(lines_of_key(own, found) if isinstance(found, Key) else lines_of_table(own, found)) + "\n"
+    return "\n".join(_lines_of_key(own, found) if isinstance(found, Key) else _lines_of_table(own, found)) + "\n"
 
 
-def find(name: str) -> str:
+def _find(name: str) -> str:
     steps = without_environment(name.strip("[] ").replace('"', "").split("."))
     for path in BY_PATH:
         if matches(steps, path.split(".")):
@@ -212,22 +212,22 @@ def matches(steps: list[str], path: list[str]) -> bool:
     return len(steps) == len(path) and all(own in (ANY_NAME, step) for step, own in zip(steps, path, strict=True))
 
 
-def lines_of_key(path: str, key: Key) -> Iterator[str]:
+def _lines_of_key(path: str, key: Key) -> Iterator[str]:
     yield f"{path} = {key.assigned}"
     yield ""
     yield from textwrap.wrap(key.meaning, 100)
     yield ""
-    yield f"range:    {range_of(key.kind)}"
+    yield f"range:    {_range_of(key.kind)}"
     if not path.endswith(ANY_NAME):
         default = key.default_text or written(key.default)
         yield f"default:  {'none: it must be given' if key.is_required else default}"
     yield f"becomes:  {key.becomes or 'nothing on AWS'}"
 
 
-def lines_of_table(path: str, group: Group) -> Iterator[str]:
-    yield head_of(group, path)
+def _lines_of_table(path: str, group: Group) -> Iterator[str]:
+    yield _head_of(group, path)
     yield ""
-    yield from textwrap.wrap(f"{capitalised(group.meaning)}.", 100)
+    yield from textwrap.wrap(f"{_capitalised(group.meaning)}.", 100)
     if group.keys:
         yield ""
     below = f"{path}.{ANY_NAME}" if group.form == "named" else path
@@ -252,10 +252,10 @@ def schema() -> Json:
     environments = {
         "type": "object",
         "description": ENVIRONMENT_OVERRIDES.meaning,
-        "propertyNames": names_of(ENVIRONMENT_OVERRIDES),
+        "propertyNames": _names_of(ENVIRONMENT_OVERRIDES),
         "additionalProperties": {"$ref": f"#/definitions/{OVERRIDES}"},
     }
-    whole = schema_table(DOCUMENTED, needs=True)
+    whole = _schema_table(DOCUMENTED, needs=True)
     properties = whole["properties"]
     assert isinstance(properties, dict), "the outermost table has keys"
     return {
@@ -263,7 +263,7 @@ def schema() -> Json:
         "title": "platform.toml",
         **whole,
         "properties": {**properties, ENVIRONMENTS: environments},
-        "definitions": {OVERRIDES: schema_table(DOCUMENTED, needs=False)},
+        "definitions": {OVERRIDES: _schema_table(DOCUMENTED, needs=False)},
     }
 
 
@@ -278,21 +278,21 @@ def property_of(name: str, member: Key | Group, *, needs: bool) -> Json:
     if isinstance(member, Key):
         has_default = not member.is_required and not callable(member.default) and member.default is not None
         default = {"default": member.default} if has_default else {}
-        return {**value(member.kind), **default, "description": f"{member.meaning} {limits_of(name, member)}"}
+        return {**_value(member.kind), **default, "description": f"{member.meaning} {limits_of(name, member)}"}
     described = {"description": member.meaning}
     if member.form == "list":
         # A list replaces the whole list, so what is required of an entry is required everywhere.
-        return {"type": "array", "items": schema_table(member, needs=True), **described}
+        return {"type": "array", "items": _schema_table(member, needs=True), **described}
     if member.form == "named":
-        entries = {"propertyNames": names_of(member), "additionalProperties": schema_table(member, needs=needs)}
+        entries = {"propertyNames": _names_of(member), "additionalProperties": _schema_table(member, needs=needs)}
         return {"type": "object", **entries, **described}
-    return {**schema_table(member, needs=needs), **described}
+    return {**_schema_table(member, needs=needs), **described}
 
 
-def schema_table(group: Group, *, needs: bool) -> Json:
+def _schema_table(group: Group, *, needs: bool) -> Json:
     properties = {name: property_of(name, member, needs=needs) for name, member in group.keys.items()}
     if ANY_NAME in properties:
-        return {"type": "object", "propertyNames": names_of(group), "additionalProperties": properties[ANY_NAME]}
+        return {"type": "object", "propertyNames": _names_of(group), "additionalProperties": properties[ANY_NAME]}
     required = [name for name, member in group.keys.items() if member.is_required]
     return {
         "type": "object",
@@ -302,7 +302,7 @@ def schema_table(group: Group, *, needs: bool) -> Json:
     }
 
 
-def names_of(group: Group) -> Json:
+def _names_of(group: Group) -> Json:
     assert group.names is not None, "the team chooses the names"
     return text(group.names)
 
@@ -312,7 +312,7 @@ def text(form: Form) -> Json:
     return {"type": "string", "pattern": f"^(?:{form.pattern.pattern})$", **lengths}
 
 
-def value(kind: Kind) -> Json:
+def _value(kind: Kind) -> Json:
     match kind:
         case Integer(legal=legal) if legal:
             return {"type": "integer", "enum": list(legal)}

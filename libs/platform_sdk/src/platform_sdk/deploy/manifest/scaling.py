@@ -37,7 +37,7 @@ SCALE_IN_COOLDOWN: Final = Key(
 )
 
 
-def check_bounds(table: Table, low: int, high: int) -> None:
+def _check_bounds(table: Table, low: int, high: int) -> None:
     if not table.are_sound("min_tasks", "max_tasks") or low <= high:
         return
     if table.is_overridden("max_tasks") and not table.is_overridden("min_tasks"):
@@ -62,7 +62,7 @@ class ScheduledScaling:
     """Tasks that run at most from then on."""
 
     def check(self, table: Table) -> None:
-        check_bounds(table, self.min_tasks, self.max_tasks)
+        _check_bounds(table, self.min_tasks, self.max_tasks)
         check_schedule(table, self.schedule, self.timezone)
 
 
@@ -99,7 +99,7 @@ class Scaling:
     """other bounds from a moment on, until the next change: for a peak that is known in advance"""
 
     def check(self, table: Table) -> None:
-        check_bounds(table, self.min_tasks, self.max_tasks)
+        _check_bounds(table, self.min_tasks, self.max_tasks)
         targets = (self.target_cpu_percent, self.target_memory_percent, self.target_requests_per_task)
         if self.min_tasks < self.max_tasks and not any(targets):
             reason = "no target is left, so the number of tasks would never change"
@@ -135,5 +135,5 @@ class Worker:
     """other bounds from a moment on, until the next change: for a peak that is known in advance"""
 
     def check(self, table: Table) -> None:
-        check_bounds(table, self.min_tasks, self.max_tasks)
+        _check_bounds(table, self.min_tasks, self.max_tasks)
         check_own_size(table, self.cpu, self.memory_mib)

@@ -37,7 +37,7 @@ def check_schedule(table: Table, schedule: str | None, timezone: str) -> None:
     """Check the keys `schedule` and `timezone` of a table; None is no schedule."""
     if schedule and table.are_sound("schedule"):
         kind, _, rest = schedule.rstrip(")").partition("(")
-        error = {"cron": error_in_cron, "rate": error_in_rate, "at": error_in_moment}[kind](rest)
+        error = {"cron": error_in_cron, "rate": _error_in_rate, "at": _error_in_moment}[kind](rest)
         if error is not None:
             table.error("schedule", *error)
     if table.are_sound("timezone") and not is_timezone(timezone):
@@ -48,7 +48,7 @@ def error_in_cron(text: str) -> tuple[str, str] | None:
     """Return reason and suggestion."""
     fields = text.split()
     if len(fields) == 5:
-        return "AWS's cron has six fields: the last is the year", with_question_mark([*fields, "*"])
+        return "AWS's cron has six fields: the last is the year", _with_question_mark([*fields, "*"])
     if len(fields) != 6:
         return f"cron needs six fields, not {len(fields)}", "for example cron(30 2 * * ? *)"
     for value, (name, low, high, names, special) in zip(fields, FIELDS, strict=True):
@@ -57,11 +57,11 @@ def error_in_cron(text: str) -> tuple[str, str] | None:
         ):
             return f'the {name} "{value}" is not within {low} to {high}', "for example cron(30 2 * * ? *)"
     if (fields[2] == "?") == (fields[4] == "?"):
-        return "exactly one of day of month and day of week must be ?", with_question_mark(fields)
+        return "exactly one of day of month and day of week must be ?", _with_question_mark(fields)
     return None
 
 
-def with_question_mark(fields: list[str]) -> str:
+def _with_question_mark(fields: list[str]) -> str:
     place = 2 if fields[2] == "*" and fields[4] != "*" else 4
     fields = ["?" if index == place else "*" if field == "?" else field for index, field in enumerate(fields)]
     return f"did you mean cron({' '.join(fields)})?"
@@ -76,17 +76,17 @@ def is_item(item: str, low: int, high: int, names: tuple[str, ...], special: str
         return False
     if span == "*":
         return True
-    ends = [value_of(end, names) for end in span.split("-")]
+    ends = [_value_of(end, names) for end in span.split("-")]
     return len(ends) <= 2 and all(end is not None and low <= end <= high for end in ends)
 
 
-def value_of(text: str, names: tuple[str, ...]) -> int | None:
+def _value_of(text: str, names: tuple[str, ...]) -> int | None:
     if text.upper() in names:
         return names.index(text.upper()) + 1
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 5 else None
 
 
-def error_in_rate(text: str) -> tuple[str, str] | None:
+def _error_in_rate(text: str) -> tuple[str, str] | None:
     match = RATE.fullmatch(text)
     if match is None:
         return f'"{text}" is not a rate', "for example rate(5 minutes)"
@@ -96,7 +96,7 @@ def error_in_rate(text: str) -> tuple[str, str] | None:
     return None
 
 
-def error_in_moment(text: str) -> tuple[str, str] | None:
+def _error_in_moment(text: str) -> tuple[str, str] | None:
     match = MOMENT.fullmatch(text)
     example = "for example at(2026-11-27T06:00:00)"
     if match is None:

@@ -39,16 +39,16 @@ def check_topology(sources: Sequence[Source]) -> None:
         check_folder(source)
     check_priorities(sources)
     check_families(sources)
-    for earlier, later in pairs(sources):
+    for earlier, later in _pairs(sources):
         check_paths(earlier, later)
-        check_owners(earlier, later)
+        _check_owners(earlier, later)
     if all_events_are_known:
         for source in sources:
             check_publications(source, sources)
             check_consumption(source, sources)
 
 
-def pairs(values: Sequence[T]) -> Iterator[tuple[T, T]]:
+def _pairs(values: Sequence[T]) -> Iterator[tuple[T, T]]:
     return ((earlier, later) for place, later in enumerate(values) for earlier in values[:place])
 
 
@@ -102,7 +102,7 @@ def check_paths(earlier: Source, later: Source) -> None:
     later.document.error(("service", "path"), reason, "choose a path that no other service contains")
 
 
-def check_owners(earlier: Source, later: Source) -> None:
+def _check_owners(earlier: Source, later: Source) -> None:
     for name in sorted({queue.name for queue in earlier.spec.queues} & {queue.name for queue in later.spec.queues}):
         reason = f"the queue is owned by {earlier.place('queues', name)} as well"
         later.document.error(("queues", name), reason, "choose another name")
@@ -136,11 +136,11 @@ def check_consumption(source: Source, sources: Sequence[Source]) -> None:
         for index, event in enumerate(queue.consumes):
             if event not in arriving:
                 reason = f'nobody publishes "{event}" to the queue "{queue.name}"'
-                suggestion = how_to_receive(event, queue.name, arriving, sources)
+                suggestion = _how_to_receive(event, queue.name, arriving, sources)
                 source.document.error(("queues", queue.name, "consumes", index), reason, suggestion)
 
 
-def how_to_receive(event: str, queue: str, arriving: set[str], sources: Sequence[Source]) -> str | None:
+def _how_to_receive(event: str, queue: str, arriving: set[str], sources: Sequence[Source]) -> str | None:
     for other in sources:
         if event in other.spec.publishes:
             return f'add "{queue}" to {dotted(("publishes", event))} at {other.place("publishes", event)}'

@@ -51,7 +51,7 @@ class LineRenderer:
                 yield from self.once(event.stack, "waiting", f"{event.stack}: waiting for {event.subject}")
             case Changing():
                 yield f"{event.stack}: {event.kind} with {counted(len(event.changes), 'change')}"
-                yield from map(change_line, event.changes)
+                yield from map(_change_line, event.changes)
             case ResourceMoved(event=moved) if moved.type != STACK and moved.status.endswith(IN_PROGRESS):
                 return
             case ResourceMoved():
@@ -62,7 +62,7 @@ class LineRenderer:
             case Warned():
                 yield f"{event.stack}: warning: {event.what}"
             case Ended():
-                yield f"{event.outcome.stack}: {outcome_words(event.outcome)}"
+                yield f"{event.outcome.stack}: {_outcome_words(event.outcome)}"
 
     def once(self, stack: str, subject: str, line: str) -> Iterator[str]:
         if self.printed.get((stack, subject)) != line:
@@ -70,14 +70,14 @@ class LineRenderer:
             yield line
 
 
-def change_line(change: ResourceChange) -> str:
+def _change_line(change: ResourceChange) -> str:
     sign = "!" if change.replacement == "True" else SIGNS.get(change.action, "~")
     what = f" ({', '.join(change.properties)})" if change.properties else ""
     replaced = {"True": ", replaced", "Conditional": ", may be replaced"}.get(change.replacement, "")
     return f"  {sign} {change.logical_id}  {change.type}{what}{replaced}"
 
 
-def outcome_words(outcome: StackOutcome) -> str:
+def _outcome_words(outcome: StackOutcome) -> str:
     if not outcome.changes:
         return outcome.action
     return f"{outcome.action}, {counted(len(outcome.changes), 'change')}, {outcome.seconds:.0f} s"
@@ -114,26 +114,26 @@ def document(
         "exit_code": error.exit_code if error else 128 + signal_number if signal_number is not None else 0,
         "environment": environment,
         "service": service,
-        "stacks": [outcome_document(each) for each in outcomes],
+        "stacks": [_outcome_document(each) for each in outcomes],
         "grace_period_seconds": grace_period_seconds,
         "database_roles": list(database_roles),
         "manual_steps": list(manual_steps),
         "interrupted": interrupted,
-        "error": None if error is None else failure_document(error),
+        "error": None if error is None else _failure_document(error),
     }
 
 
-def outcome_document(outcome: StackOutcome) -> Json:
-    return fields_of(outcome) | {"changes": [change_document(each) for each in outcome.changes]}
+def _outcome_document(outcome: StackOutcome) -> Json:
+    return fields_of(outcome) | {"changes": [_change_document(each) for each in outcome.changes]}
 
 
-def change_document(change: ResourceChange) -> Json:
+def _change_document(change: ResourceChange) -> Json:
     keys = ("action", "logical_id", "physical_id", "type", "replacement", "properties")
     fields = fields_of(change)
     return {key: fields[key] for key in keys}
 
 
-def failure_document(error: PlatformError) -> Json:
+def _failure_document(error: PlatformError) -> Json:
     document = error_document(error)
     match error:
         case StackFailed():
@@ -141,6 +141,6 @@ def failure_document(error: PlatformError) -> Json:
             resource = failed and {"logical_id": failed.logical_id, "type": failed.type, "reason": failed.reason}
             return document | {"stack": error.stack, "status": error.status, "resource": resource}
         case WouldBeLost():
-            return document | {"losses": [change_document(each) for each in error.losses]}
+            return document | {"losses": [_change_document(each) for each in error.losses]}
         case _:
             return document

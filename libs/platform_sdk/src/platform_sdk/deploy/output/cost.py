@@ -15,31 +15,31 @@ WIDTH: Final = 120
 
 def as_text(estimate: Estimate, comparison: Comparison | None = None) -> str:
     """Return an estimate as text, in US dollars a month. The lines add up to the total."""
-    lines = [*estimate_text(estimate), *(comparison_text(comparison) if comparison else ())]
+    lines = [*_estimate_text(estimate), *(_comparison_text(comparison) if comparison else ())]
     return "\n".join(lines) + "\n"
 
 
-def estimate_text(estimate: Estimate) -> Iterator[str]:
+def _estimate_text(estimate: Estimate) -> Iterator[str]:
     yield (
         f"{estimate.environment} in {estimate.region}: US dollars a month of 730 hours, "
         f"at list prices as of {estimate.compiled}"
     )
     for section in estimate.sections:
         yield ""
-        yield row(section, estimate.usd_per_month_of(section))
+        yield _row(section, estimate.usd_per_month_of(section))
         for line in estimate.section(section):
-            yield row(f"  {line.name}", line.usd_per_month, f"  {line.basis}")
+            yield _row(f"  {line.name}", line.usd_per_month, f"  {line.basis}")
             if line.note is not None:
                 yield f"{'':<{NAME_WIDTH + 12}}note: {line.note}"
     yield ""
-    yield row("total", estimate.usd_per_month)
+    yield _row("total", estimate.usd_per_month)
     uncertain = [f"{price.name} ({price.confidence})" for price in estimate.uncertain_prices()]
     if uncertain:
         yield ""
-        yield from paragraph(f"Less certain prices: {', '.join(uncertain)}.")
+        yield from _paragraph(f"Less certain prices: {', '.join(uncertain)}.")
 
 
-def comparison_text(comparison: Comparison) -> Iterator[str]:
+def _comparison_text(comparison: Comparison) -> Iterator[str]:
     yield ""
     yield f"Compared with the architecture's estimate for {AVERAGE_TASKS} tasks on average"
     if comparison.average_tasks != AVERAGE_TASKS:
@@ -48,7 +48,7 @@ def comparison_text(comparison: Comparison) -> Iterator[str]:
     yield f"{'':<{NAME_WIDTH}}{'estimate':>10}{'today':>10}{'change':>10}"
     for line in comparison.compared:
         yield f"{line.section:<{NAME_WIDTH}}{line.architecture_usd:>10}{line.today_usd:>10}{line.difference_usd:>+10}"
-        yield from indented(line.reason)
+        yield from _indented(line.reason)
     more = comparison.compared_usd - comparison.architecture_usd
     yield f"{'total':<{NAME_WIDTH}}{comparison.architecture_usd:>10}{comparison.compared_usd:>10}{more:>+10}"
     yield ""
@@ -56,19 +56,19 @@ def comparison_text(comparison: Comparison) -> Iterator[str]:
     yield ""
     for gap in comparison.left_out:
         yield f"{gap.name:<{NAME_WIDTH}}{'':>10}{gap.today_usd:>10}"
-        yield from indented(gap.reason)
+        yield from _indented(gap.reason)
     yield f"{'total':<{NAME_WIDTH}}{'':>10}{comparison.left_out_usd:>10}"
 
 
-def row(name: str, usd: Decimal, basis: str = "") -> str:
+def _row(name: str, usd: Decimal, basis: str = "") -> str:
     return f"{name:<{NAME_WIDTH}}{usd:>10,.2f}{basis}"
 
 
-def paragraph(text: str) -> list[str]:
+def _paragraph(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
 
 
-def indented(text: str) -> list[str]:
+def _indented(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
 
 
@@ -80,14 +80,14 @@ def as_json(estimate: Estimate, comparison: Comparison | None = None) -> dict[st
         "prices_compiled": estimate.compiled,
         "average_tasks": str(estimate.average_tasks),
         "usd_per_month": str(estimate.usd_per_month),
-        "lines": [line_json(line) for line in estimate.lines],
+        "lines": [_line_json(line) for line in estimate.lines],
     }
     if comparison is not None:
-        document["comparison"] = comparison_json(comparison)
+        document["comparison"] = _comparison_json(comparison)
     return document
 
 
-def line_json(line: Line) -> dict[str, object]:
+def _line_json(line: Line) -> dict[str, object]:
     return {
         "section": line.section,
         "name": line.name,
@@ -95,11 +95,11 @@ def line_json(line: Line) -> dict[str, object]:
         "usd_per_month": str(line.usd_per_month),
         "basis": line.basis,
         "note": line.note,
-        "charges": [charge_json(charge) for charge in line.charges],
+        "charges": [_charge_json(charge) for charge in line.charges],
     }
 
 
-def charge_json(charge: Charge) -> dict[str, object]:
+def _charge_json(charge: Charge) -> dict[str, object]:
     price = charge.price
     return {
         "price": price.name,
@@ -114,7 +114,7 @@ def charge_json(charge: Charge) -> dict[str, object]:
     }
 
 
-def comparison_json(comparison: Comparison) -> dict[str, object]:
+def _comparison_json(comparison: Comparison) -> dict[str, object]:
     return {
         "average_tasks_of_architecture": AVERAGE_TASKS,
         "architecture_usd_per_month": str(comparison.architecture_usd),

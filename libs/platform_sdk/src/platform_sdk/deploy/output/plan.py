@@ -53,10 +53,10 @@ def as_text(
         tag: the tag of the new image, if the caller named one.
         failures: why a service could not be planned, by its name.
     """
-    blocks = [*([shared_lines(shared)] if shared else []), *(lines(plan, tag) for plan in plans)]
+    blocks = [*([_shared_lines(shared)] if shared else []), *(_lines(plan, tag) for plan in plans)]
     if len(plans) > 1:
         blocks.append(iter([total_words(plans)]))
-    blocks += [failure_lines(name, error) for name, error in failures.items()]
+    blocks += [_failure_lines(name, error) for name, error in failures.items()]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
@@ -65,64 +65,64 @@ def coloured(text: str) -> str:
     return SIGNED.sub(lambda line: f"{line[1]}\x1b[{COLOURS[line[2]]}m{line[2]}{line[3]}\x1b[0m", text)
 
 
-def failure_lines(service: str, error: PlatformError) -> Iterator[str]:
+def _failure_lines(service: str, error: PlatformError) -> Iterator[str]:
     yield f"{service}: no plan"
-    yield from indented(f"{'' if number else 'error: '}{line}" for number, line in enumerate(str(error).splitlines()))
+    yield from _indented(f"{'' if number else 'error: '}{line}" for number, line in enumerate(str(error).splitlines()))
 
 
-def lines(plan: Plan, tag: str | None) -> Iterator[str]:
-    yield headline(plan)
+def _lines(plan: Plan, tag: str | None) -> Iterator[str]:
+    yield _headline(plan)
     if plan.running_deployment is not None:
         yield f"{STEP}{running_words(plan.running_deployment)}"
-    yield from indented(body(plan))
+    yield from _indented(_body(plan))
     for number, command in enumerate(next_commands(plan, tag)):
         yield f"{STEP}{'then' if number else 'next'}: {command}"
 
 
-def headline(plan: Plan) -> str:
+def _headline(plan: Plan) -> str:
     return f"{plan.service} in {plan.environment}: {verdict(plan)}"
 
 
-def body(plan: Plan) -> Iterator[str]:
+def _body(plan: Plan) -> Iterator[str]:
     for revision in plan.revisions:
-        yield from revision_lines(revision)
+        yield from _revision_lines(revision)
     if plan.traffic is not None:
         yield f"~ traffic: {traffic_words(plan.traffic)}"
-    yield from scaling_lines(plan)
+    yield from _scaling_lines(plan)
     if plan.grace_period is not None:
         yield f"~ {plan.grace_period.path}  {change_words(plan.grace_period)}"
         yield f"{STEP}applied to the ECS service without a release"
-    yield from stack_lines(plan)
-    yield from drift_lines(plan)
-    yield from cost_lines(plan)
+    yield from _stack_lines(plan)
+    yield from _drift_lines(plan)
+    yield from _cost_lines(plan)
 
 
-def indented(inner: Iterable[str]) -> Iterator[str]:
+def _indented(inner: Iterable[str]) -> Iterator[str]:
     return (f"{STEP}{line}" for line in inner)
 
 
-def revision_lines(revision: RevisionPlan) -> Iterator[str]:
+def _revision_lines(revision: RevisionPlan) -> Iterator[str]:
     if revision.target is None and not revision.awaits_image:
         return
     yield f"{'~' if revision.live else '+'} {revision.role}: {revision_words(revision)}"
-    yield from indented(change_lines(revision.changes))
+    yield from _indented(_change_lines(revision.changes))
     if revision.live is not None and image_is_kept(revision):
         yield f"{STEP}image unchanged: {shown(revision.image)}"
 
 
-def change_lines(changes: Iterable[Change]) -> Iterator[str]:
+def _change_lines(changes: Iterable[Change]) -> Iterator[str]:
     return (f"{SIGNS[change.kind]} {change.path}  {change_words(change)}" for change in changes)
 
 
-def scaling_lines(plan: Plan) -> Iterator[str]:
+def _scaling_lines(plan: Plan) -> Iterator[str]:
     for change in plan.scaling:
         yield f"~ scaling of the {change.role}: {scaling_words(change)}"
-        yield from indented(change_lines(change.changes))
+        yield from _indented(_change_lines(change.changes))
     if plan.is_scaling_alone:
         yield "only scaling changes: no new revision, no traffic shift"
 
 
-def stack_lines(plan: Plan) -> Iterator[str]:
+def _stack_lines(plan: Plan) -> Iterator[str]:
     stack = plan.stack
     if unsound := unsound_words(stack.status):
         yield f"! stack {stack.name} {unsound}"
@@ -131,8 +131,8 @@ def stack_lines(plan: Plan) -> Iterator[str]:
     yield f"{SIGNS[stack.action]} stack {stack_words(stack)}"
     if stack.is_synchronised_first:
         yield f"{STEP}{synchronised_words(stack)}"
-    yield from indented(change_lines(stack.others))
-    yield from indented(created_lines(stack.resources) if stack.action == "create" else resource_lines(plan))
+    yield from _indented(_change_lines(stack.others))
+    yield from _indented(created_lines(stack.resources) if stack.action == "create" else _resource_lines(plan))
 
 
 def created_lines(resources: Iterable[ResourcePlan]) -> Iterator[str]:
@@ -143,15 +143,15 @@ def created_lines(resources: Iterable[ResourcePlan]) -> Iterator[str]:
     return (f"+ {type_}: {', '.join(names)}" for type_, names in sorted(by_type.items()))
 
 
-def resource_lines(plan: Plan) -> Iterator[str]:
+def _resource_lines(plan: Plan) -> Iterator[str]:
     for resource in plan.stack.resources:
         words = resource_words(resource)
         yield f"{SIGNS[resource.action]} {resource.logical_id} ({resource.type})" + (f": {words}" if words else "")
         if is_detailed(plan, resource):
-            yield from indented(change_lines(resource.changes))
+            yield from _indented(_change_lines(resource.changes))
 
 
-def drift_lines(plan: Plan) -> Iterator[str]:
+def _drift_lines(plan: Plan) -> Iterator[str]:
     if plan.drift:
         yield "! drift: changed outside this tool, for example in the console"
     for drift in plan.drift:
@@ -159,39 +159,39 @@ def drift_lines(plan: Plan) -> Iterator[str]:
         yield f"{STEP}{STEP}hint: {drift.remedy}"
 
 
-def cost_lines(plan: Plan) -> Iterator[str]:
+def _cost_lines(plan: Plan) -> Iterator[str]:
     if plan.cost is None or not plan.has_changes:
         return
     yield f"cost: {cost_words(plan.cost)}"
     for line in plan.cost.difference.lines:
         yield f"{STEP}{line_sign(line)} {line.name}  {signed(line.usd_per_month)}: {line_basis(line)}"
-    yield from indented(cost_notes(plan.cost))
+    yield from _indented(cost_notes(plan.cost))
 
 
-def shared_lines(plan: SharedPlan) -> Iterator[str]:
-    yield shared_headline(plan)
+def _shared_lines(plan: SharedPlan) -> Iterator[str]:
+    yield _shared_headline(plan)
     for stack in plan.changed:
-        yield from indented(shared_stack_lines(stack))
+        yield from _indented(_shared_stack_lines(stack))
     if plan.changed:
-        yield f"{STEP}next: {shared_command(plan)}"
+        yield f"{STEP}next: {_shared_command(plan)}"
 
 
-def shared_headline(plan: SharedPlan) -> str:
+def _shared_headline(plan: SharedPlan) -> str:
     return f"shared stacks of {plan.environment}: {len(plan.changed)} of {len(plan.stacks)} to create or update"
 
 
-def shared_command(plan: SharedPlan) -> str:
+def _shared_command(plan: SharedPlan) -> str:
     return f"platform apply --shared --env {plan.environment}"
 
 
-def shared_stack_lines(stack: SharedStackPlan) -> Iterator[str]:
+def _shared_stack_lines(stack: SharedStackPlan) -> Iterator[str]:
     yield f"{SIGNS[stack.action]} {stack.name}: {stack.action}"
     if unsound := unsound_words(stack.status):
         yield f"{STEP}! it {unsound}"
-    yield from indented(change_lines(stack.parameters))
+    yield from _indented(_change_lines(stack.parameters))
     if stack.template:
         yield f"{STEP}~ template:"
-        yield from indented(f"{STEP}  {line}" for line in stack.template)
+        yield from _indented(f"{STEP}  {line}" for line in stack.template)
 
 
 # Markdown: the lines of the text in a `diff` block, which GitHub colours. What nobody may overlook is above it.
@@ -205,52 +205,52 @@ def as_markdown(
     failures: Mapping[str, PlatformError] = NONE,
 ) -> str:
     """Return plans as Markdown. The arguments are those of `as_text`."""
-    blocks = list(shared_blocks(shared)) if shared is not None else []
-    blocks += [block for plan in plans for block in service_blocks(plan, tag)]
+    blocks = list(_shared_blocks(shared)) if shared is not None else []
+    blocks += [block for plan in plans for block in _service_blocks(plan, tag)]
     for name, error in failures.items():
-        blocks += [f"### {name}: no plan", callout("WARNING", str(error).splitlines())]
+        blocks += [f"### {name}: no plan", _callout("WARNING", str(error).splitlines())]
     return "\n\n".join(blocks) + "\n"
 
 
-def service_blocks(plan: Plan, tag: str | None) -> Iterator[str]:
-    yield f"### {headline(plan)}"
+def _service_blocks(plan: Plan, tag: str | None) -> Iterator[str]:
+    yield f"### {_headline(plan)}"
     if plan.running_deployment is not None:
-        yield callout("NOTE", [running_words(plan.running_deployment)])
+        yield _callout("NOTE", [running_words(plan.running_deployment)])
     lost = plan.stack.with_action("replace", "keep")
     if lost:
-        yield callout("CAUTION", [f"- `{each.logical_id}`: {resource_words(each)}" for each in lost])
+        yield _callout("CAUTION", [f"- `{each.logical_id}`: {resource_words(each)}" for each in lost])
     if unsound := unsound_words(plan.stack.status):
-        yield callout("WARNING", [f"The stack `{plan.stack.name}` {unsound}."])
+        yield _callout("WARNING", [f"The stack `{plan.stack.name}` {unsound}."])
     if plan.drift:
         found = [f"- {drift_words(drift)}" for drift in plan.drift]
-        yield callout("WARNING", ["Changed outside this tool, for example in the console:", *found])
-    if changes := list(body(plan)):
+        yield _callout("WARNING", ["Changed outside this tool, for example in the console:", *found])
+    if changes := list(_body(plan)):
         yield folded("changes", changes)
     if commands := list(next_commands(plan, tag)):
-        yield fenced("sh", commands)
+        yield _fenced("sh", commands)
 
 
-def shared_blocks(plan: SharedPlan) -> Iterator[str]:
-    yield f"### {shared_headline(plan)}"
+def _shared_blocks(plan: SharedPlan) -> Iterator[str]:
+    yield f"### {_shared_headline(plan)}"
     for stack in plan.changed:
-        yield folded(f"{stack.name}: {stack.action}", shared_stack_lines(stack))
+        yield folded(f"{stack.name}: {stack.action}", _shared_stack_lines(stack))
     if plan.changed:
-        yield fenced("sh", [shared_command(plan)])
+        yield _fenced("sh", [_shared_command(plan)])
 
 
-def callout(kind: str, inner: Iterable[str]) -> str:
-    return "\n".join((f"> [!{kind}]", *(f"> {escaped(line)}" for line in inner)))
+def _callout(kind: str, inner: Iterable[str]) -> str:
+    return "\n".join((f"> [!{kind}]", *(f"> {_escaped(line)}" for line in inner)))
 
 
 def folded(summary: str, inner: Iterable[str]) -> str:
     """Move the sign of each line to its start, where GitHub looks for it."""
-    block = fenced("diff", (INDENTED_SIGN.sub(r"\2\1", line) for line in inner))
-    return f"<details><summary>{escaped(summary)}</summary>\n\n{block}\n\n</details>"
+    block = _fenced("diff", (INDENTED_SIGN.sub(r"\2\1", line) for line in inner))
+    return f"<details><summary>{_escaped(summary)}</summary>\n\n{block}\n\n</details>"
 
 
-def fenced(language: str, inner: Iterable[str]) -> str:
+def _fenced(language: str, inner: Iterable[str]) -> str:
     return "\n".join((f"```{language}", *inner, "```"))
 
 
-def escaped(text: str) -> str:
+def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")

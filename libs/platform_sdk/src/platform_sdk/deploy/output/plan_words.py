@@ -49,7 +49,7 @@ UNKNOWN_YET: Final = "known after it is registered"
 
 def shown(value: object) -> str:
     """Return a value on one line. Shorten long values, and image digests to 12 digits."""
-    text = visible(DIGEST.sub(r"\1", plain(value)))
+    text = visible(DIGEST.sub(r"\1", _plain(value)))
     # A reviewer needs every action and resource of a policy statement.
     if len(text) <= MOST_CHARACTERS or is_statement(value):
         return text
@@ -62,7 +62,7 @@ def is_statement(value: object) -> bool:
     return isinstance(value, Mapping) and {"Effect", "Action", "Resource"} <= set(value)
 
 
-def plain(value: object) -> str:
+def _plain(value: object) -> str:
     match value:
         case str() if "\n" in value:
             return f"text of {len(value):,} characters"
@@ -71,7 +71,7 @@ def plain(value: object) -> str:
         case list() if all(isinstance(each, str) for each in value):
             return ", ".join(value) or "none"
         case {"Effect": effect, "Action": actions, "Resource": resources}:
-            return f"{effect} {plain(actions)} on {plain(resources)}"
+            return f"{effect} {_plain(actions)} on {_plain(resources)}"
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -207,27 +207,27 @@ def drift_words(drift: Drift) -> str:
 def cost_words(cost: CostPlan) -> str:
     before, after = cost.difference.before_usd_per_month, cost.difference.after_usd_per_month
     if not cost.difference.lines:
-        return f"unchanged, {after:,.2f} US dollars a month, {overlap_words(cost)}"
-    return f"{money(cost.difference)} US dollars a month ({before:,.2f} → {after:,.2f})"
+        return f"unchanged, {after:,.2f} US dollars a month, {_overlap_words(cost)}"
+    return f"{_money(cost.difference)} US dollars a month ({before:,.2f} → {after:,.2f})"
 
 
 def cost_notes(cost: CostPlan) -> Iterator[str]:
     """Yield notes below the lines of a difference. Without a difference there are none."""
     if not cost.difference.lines:
         return
-    yield overlap_words(cost)
+    yield _overlap_words(cost)
     most = cost.at_most
     yield (
-        f"at most {money(most)} ({most.before_usd_per_month:,.2f} → {most.after_usd_per_month:,.2f}), "
+        f"at most {_money(most)} ({most.before_usd_per_month:,.2f} → {most.after_usd_per_month:,.2f}), "
         "if the maximum number of tasks runs all month"
     )
 
 
-def overlap_words(cost: CostPlan) -> str:
+def _overlap_words(cost: CostPlan) -> str:
     return f"of which {cost.overlap_usd_per_month:,.2f} for the second task set while releases shift traffic"
 
 
-def money(difference: CostDifference) -> str:
+def _money(difference: CostDifference) -> str:
     return signed(difference.usd_per_month)
 
 

@@ -62,12 +62,12 @@ def as_document(
         "outcome": "error" if failures else "planned",
         "exit_code": 1 if failures else max(codes, default=0),
         "errors": [{"service": name} | error_document(error) for name, error in failures.items()],
-        "services": [service_document(plan, tag) for plan in plans],
+        "services": [_service_document(plan, tag) for plan in plans],
         "shared": {"stacks": [fields_of(stack) for stack in shared.stacks]} if shared is not None else None,
     }
 
 
-def service_document(plan: Plan, tag: str | None) -> Json:
+def _service_document(plan: Plan, tag: str | None) -> Json:
     traffic = fields_of(plan.traffic.shift) | {"minutes": plan.traffic.minutes} if plan.traffic is not None else None
     scaling = [fields_of(change) for change in plan.scaling]
     return {
@@ -79,16 +79,16 @@ def service_document(plan: Plan, tag: str | None) -> Json:
         "traffic": traffic,
         "scaling": [{"tasks": change.pop("desired")} | change for change in scaling],
         "grace_period": fields_of(plan.grace_period) if plan.grace_period is not None else None,
-        "stack": stack_document(plan.stack),
+        "stack": _stack_document(plan.stack),
         "drift": [fields_of(drift) for drift in plan.drift],
-        "cost": cost_document(plan.cost) if plan.cost is not None else None,
+        "cost": _cost_document(plan.cost) if plan.cost is not None else None,
         "next": list(next_commands(plan, tag)),
     }
 
 
 def revision_document(revision: RevisionPlan) -> Json:
     """Return a revision with what runs `before` and `after`: an ARN, or that its number is not known yet."""
-    target, after = target_words(revision)
+    target, after = _target_words(revision)
     return {
         "role": revision.role,
         "family": revision.family,
@@ -100,7 +100,7 @@ def revision_document(revision: RevisionPlan) -> Json:
     }
 
 
-def target_words(revision: RevisionPlan) -> tuple[str | None, str | None]:
+def _target_words(revision: RevisionPlan) -> tuple[str | None, str | None]:
     match revision.target:
         case NewRevision():
             return "new", f"{revision.family}:({UNKNOWN_YET})"
@@ -110,7 +110,7 @@ def target_words(revision: RevisionPlan) -> tuple[str | None, str | None]:
             return None, revision.live
 
 
-def stack_document(stack: StackPlan) -> Json:
+def _stack_document(stack: StackPlan) -> Json:
     return {
         "name": stack.name,
         "action": stack.action,
@@ -121,11 +121,11 @@ def stack_document(stack: StackPlan) -> Json:
     }
 
 
-def cost_document(cost: CostPlan) -> Json:
+def _cost_document(cost: CostPlan) -> Json:
     return {
-        **difference_document(cost.difference),
+        **_difference_document(cost.difference),
         "overlap_usd_per_month": str(cost.overlap_usd_per_month),
-        "at_most": difference_document(cost.at_most),
+        "at_most": _difference_document(cost.at_most),
         "lines": [
             {
                 "section": line.section,
@@ -138,7 +138,7 @@ def cost_document(cost: CostPlan) -> Json:
     }
 
 
-def difference_document(difference: CostDifference) -> Json:
+def _difference_document(difference: CostDifference) -> Json:
     return {
         "before_usd_per_month": str(difference.before_usd_per_month),
         "after_usd_per_month": str(difference.after_usd_per_month),
@@ -185,10 +185,10 @@ def record_of(outcome: Outcome) -> Json:
 
 def summary_of(outcome: Outcome) -> str:
     """Return a release in Markdown, for the page of a pipeline."""
-    return "\n".join(summary_lines(outcome)) + "\n"
+    return "\n".join(_summary_lines(outcome)) + "\n"
 
 
-def summary_lines(outcome: Outcome) -> Iterator[str]:
+def _summary_lines(outcome: Outcome) -> Iterator[str]:
     release = outcome.release
     title = outcome.kind.replace("_", " ")
     yield f"## {release.service} {release.version or ''} in {release.environment}: {title}".replace("  ", " ")
@@ -199,11 +199,11 @@ def summary_lines(outcome: Outcome) -> Iterator[str]:
     skipped = [check for check in outcome.checks if check.status == "SKIP"]
     yield f"| preflight | {len(outcome.checks)} checks, {len(skipped)} skipped, {len(failed)} failed | |"
     for stage in outcome.stages:
-        result = f"{stage.status}: {cell(stage.reason)}" if stage.reason else stage.status
+        result = f"{stage.status}: {_cell(stage.reason)}" if stage.reason else stage.status
         yield f"| {stage.name} | {result} | {stage.seconds:.0f} |"
     for check in failed:
         yield f"\n**{check.name}**: {check.reason}. Remedy: {check.remedy}"
-    yield from explanation_lines(outcome)
+    yield from _explanation_lines(outcome)
     ids = {
         "deployment": outcome.deployment_id,
         "rollback": outcome.rollback_deployment_id,
@@ -216,11 +216,11 @@ def summary_lines(outcome: Outcome) -> Iterator[str]:
         yield f"\nNext: `{outcome.resume}`"
 
 
-def cell(text: str) -> str:
+def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def explanation_lines(outcome: Outcome) -> Iterator[str]:
+def _explanation_lines(outcome: Outcome) -> Iterator[str]:
     explanation = outcome.explanation
     if explanation is None:
         return
@@ -235,7 +235,7 @@ def explanation_lines(outcome: Outcome) -> Iterator[str]:
 def junit_of(outcome: Outcome) -> str:
     """Return a JUnit report with a test case for each preflight check and each stage, for CodeBuild's reports."""
     release = outcome.release
-    cases = [*map(check_case, outcome.checks), *map(stage_case, outcome.stages)]
+    cases = [*map(_check_case, outcome.checks), *map(_stage_case, outcome.stages)]
     suite = ElementTree.Element(
         "testsuite",
         name=f"release {release.service} to {release.environment}",
@@ -246,10 +246,10 @@ def junit_of(outcome: Outcome) -> str:
         timestamp=outcome.started_at.isoformat(),
     )
     suite.extend(cases)
-    return xml_of(suite)
+    return _xml_of(suite)
 
 
-def check_case(check: Check) -> ElementTree.Element:
+def _check_case(check: Check) -> ElementTree.Element:
     case = ElementTree.Element("testcase", classname="preflight", name=check.name, time="0")
     if check.status == "SKIP":
         ElementTree.SubElement(case, "skipped", message=check.reason)
@@ -258,7 +258,7 @@ def check_case(check: Check) -> ElementTree.Element:
     return case
 
 
-def stage_case(stage: Stage) -> ElementTree.Element:
+def _stage_case(stage: Stage) -> ElementTree.Element:
     case = ElementTree.Element("testcase", classname="release", name=stage.name, time=f"{stage.seconds:.1f}")
     if stage.status == "skipped":
         ElementTree.SubElement(case, "skipped", message=stage.reason)
@@ -286,9 +286,9 @@ def junit_of_error(error: PlatformError) -> str:
     suite = ElementTree.Element("testsuite", name="release", tests="1", failures="0", errors="1", skipped="0", time="0")
     case = ElementTree.SubElement(suite, "testcase", classname="release", name="start", time="0")
     ElementTree.SubElement(case, "error", message=error.what).text = str(error)
-    return xml_of(suite)
+    return _xml_of(suite)
 
 
-def xml_of(suite: ElementTree.Element) -> str:
+def _xml_of(suite: ElementTree.Element) -> str:
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

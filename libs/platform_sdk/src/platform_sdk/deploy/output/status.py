@@ -47,10 +47,10 @@ def status_of(
         return Status(
             service=service, environment=environment, lines=(Line(subject="stack", text=text, is_well=False),)
         )
-    return Status(service=service, environment=environment, lines=tuple(lines_of(state, state.stack.status, health)))
+    return Status(service=service, environment=environment, lines=tuple(_lines_of(state, state.stack.status, health)))
 
 
-def lines_of(state: ServiceState, stack: str, health: Mapping[str, tuple[TargetHealth, ...]]) -> Iterator[Line]:
+def _lines_of(state: ServiceState, stack: str, health: Mapping[str, tuple[TargetHealth, ...]]) -> Iterator[Line]:
     yield Line(subject="stack", text=stack, is_well=stack.endswith("_COMPLETE") and "ROLLBACK" not in stack)
     if state.api is not None:
         yield tasks("api", state.api, state.api_revision)
@@ -58,7 +58,7 @@ def lines_of(state: ServiceState, stack: str, health: Mapping[str, tuple[TargetH
     if state.worker is not None:
         yield tasks("worker", state.worker, state.worker_revision)
     yield from one_version(state)
-    yield from scaling(state)
+    yield from _scaling(state)
     if state.running_deployment is not None:
         running = state.running_deployment
         yield Line(subject="release", text=f"{running.id} {running.status} since {running.created_at:%H:%M}")
@@ -106,13 +106,13 @@ def traffic(state: ServiceState, health: Mapping[str, tuple[TargetHealth, ...]])
             yield Line(subject="traffic", text=text, is_well=0 < healthy == len(targets) and not shared)
 
 
-def scaling(state: ServiceState) -> Iterator[Line]:
+def _scaling(state: ServiceState) -> Iterator[Line]:
     for role, target in (("api", state.scaling), ("worker", state.worker_scaling)):
         if target is not None:
-            yield Line(subject="scaling", text=f"{role}: {bounds(target)}", is_well=is_free(target, state))
+            yield Line(subject="scaling", text=f"{role}: {_bounds(target)}", is_well=is_free(target, state))
 
 
-def bounds(target: ScalableTarget) -> str:
+def _bounds(target: ScalableTarget) -> str:
     suspended = [
         word
         for word, is_suspended in (

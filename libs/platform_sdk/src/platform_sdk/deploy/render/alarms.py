@@ -45,7 +45,7 @@ def tracked(name: str, namespace: str, metric: str, of: Mapping[str, object], st
     return {"Id": name, "MetricStat": {"Metric": described, "Stat": statistic}, "ReturnData": False}
 
 
-def computed(expression: str, label: str) -> Json:
+def _computed(expression: str, label: str) -> Json:
     return {"Id": "result", "Expression": expression, "Label": label, "ReturnData": True}
 
 
@@ -66,7 +66,7 @@ def requests_per_task() -> list[Json]:
     While traffic shifts, both groups have as many tasks: the sum is the load of one task once the shift is complete.
     """
     both = of_both(tracked, "RequestCountPerTarget", "Sum")
-    return [*both, computed("FILL(blue, 0) + FILL(green, 0)", "Requests per task and minute")]
+    return [*both, _computed("FILL(blue, 0) + FILL(green, 0)", "Requests per task and minute")]
 
 
 def backlog_per_task(spec: ServiceSpec, environment: Environment) -> list[Json]:
@@ -89,7 +89,7 @@ def backlog_per_task(spec: ServiceSpec, environment: Environment) -> list[Json]:
     )
     total = " + ".join(f"FILL({metric['Id']}, 0)" for metric in waiting)
     expression = f"({total}) / IF(FILL(tasks, 0) > 0, FILL(tasks, 1), 1)"
-    return [*waiting, tasks, computed(expression, "Messages waiting per task")]
+    return [*waiting, tasks, _computed(expression, "Messages waiting per task")]
 
 
 # Below this, one failed request in a quiet minute would be a rate of 100 %.
@@ -136,15 +136,15 @@ def watched_by(alarm: Alarm, environment: Environment) -> tuple[str, Json]:
         case "error_rate":
             return "Answers with 5xx, in percent, of the target group that has more of them", {"Metrics": error_rate()}
         case "latency_p99":
-            return "Milliseconds within which 99 of 100 requests are answered", {"Metrics": latency_p99()}
+            return "Milliseconds within which 99 of 100 requests are answered", {"Metrics": _latency_p99()}
         case "unhealthy_tasks":
-            return "Tasks that fail the load balancer's health check", {"Metrics": unhealthy_tasks()}
+            return "Tasks that fail the load balancer's health check", {"Metrics": _unhealthy_tasks()}
         case "dead_letters":
             name = dead_letter_queue_name(environment.name, str(alarm.queue))
-            return f"Messages in {name}", of_queue(name, "ApproximateNumberOfMessagesVisible")
+            return f"Messages in {name}", _of_queue(name, "ApproximateNumberOfMessagesVisible")
         case "queue_age":
             name = queue_name(environment.name, str(alarm.queue))
-            return f"Seconds that the oldest message of {name} waits", of_queue(name, "ApproximateAgeOfOldestMessage")
+            return f"Seconds that the oldest message of {name} waits", _of_queue(name, "ApproximateAgeOfOldestMessage")
 
 
 def error_rate() -> list[Json]:
@@ -152,35 +152,35 @@ def error_rate() -> list[Json]:
     return [
         *of_both(measured, "RequestCount", "Sum", "_all"),
         *of_both(measured, "HTTPCode_Target_5XX_Count", "Sum", "_failed"),
-        *(between(colour, rate_of(colour)) for colour in COLOURS),
-        computed(larger("blue", "green"), "Answers with 5xx, percent"),
+        *(between(colour, _rate_of(colour)) for colour in COLOURS),
+        _computed(_larger("blue", "green"), "Answers with 5xx, percent"),
     ]
 
 
-def rate_of(colour: Colour) -> str:
+def _rate_of(colour: Colour) -> str:
     rate = f"100 * FILL({colour}_failed, 0) / FILL({colour}_all, 1)"
     return f"IF(FILL({colour}_all, 0) >= {MIN_REQUESTS_PER_MINUTE}, {rate}, 0)"
 
 
-def latency_p99() -> list[Json]:
+def _latency_p99() -> list[Json]:
     both = of_both(measured, "TargetResponseTime", "p99")
-    return [*both, computed(f"1000 * {larger('FILL(blue, 0)', 'FILL(green, 0)')}", "p99, milliseconds")]
+    return [*both, _computed(f"1000 * {_larger('FILL(blue, 0)', 'FILL(green, 0)')}", "p99, milliseconds")]
 
 
-def larger(one: str, other: str) -> str:
+def _larger(one: str, other: str) -> str:
     return f"IF({one} > {other}, {one}, {other})"
 
 
-def unhealthy_tasks() -> list[Json]:
+def _unhealthy_tasks() -> list[Json]:
     both = of_both(measured, "UnHealthyHostCount", "Maximum")
-    return [*both, computed("FILL(blue, 0) + FILL(green, 0)", "Unhealthy tasks")]
+    return [*both, _computed("FILL(blue, 0) + FILL(green, 0)", "Unhealthy tasks")]
 
 
-def of_queue(name: str, metric: str) -> Json:
-    return of_metric("AWS/SQS", metric, {"QueueName": name}, "Maximum")
+def _of_queue(name: str, metric: str) -> Json:
+    return _of_metric("AWS/SQS", metric, {"QueueName": name}, "Maximum")
 
 
-def of_metric(namespace: str, metric: str, of: Mapping[str, object], statistic: str) -> Json:
+def _of_metric(namespace: str, metric: str, of: Mapping[str, object], statistic: str) -> Json:
     return {
         "Namespace": namespace,
         "MetricName": metric,
@@ -197,7 +197,7 @@ def operational(role: str, service: str, bounds: Scaling | Worker) -> dict[str, 
         logical(role, "high", use, "alarm"): alarm_resource(
             f"{service}-high-{use}",
             f"{use} of {service} is at {HIGH_PERCENT} % or above, in spite of scaling",
-            of_metric("AWS/ECS", f"{use}Utilization", of_service(service), "Average"),
+            _of_metric("AWS/ECS", f"{use}Utilization", of_service(service), "Average"),
             HIGH_PERCENT,
             HIGH_MINUTES,
         )
@@ -207,7 +207,7 @@ def operational(role: str, service: str, bounds: Scaling | Worker) -> dict[str, 
         few = alarm_resource(
             f"{service}-few-tasks",
             f"Fewer tasks of {service} run than the {min_tasks} that should at least",
-            of_metric("ECS/ContainerInsights", "RunningTaskCount", of_service(service), "Minimum"),
+            _of_metric("ECS/ContainerInsights", "RunningTaskCount", of_service(service), "Minimum"),
             min_tasks,
             FEW_TASKS_MINUTES,
             comparison="LessThanThreshold",
@@ -254,10 +254,10 @@ HEIGHT: Final = 6
 
 def dashboard(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
     widgets = [
-        *of_requests(environment),
-        *of_tasks(spec, environment),
-        *of_queues(spec, environment),
-        errors(spec, environment),
+        *_of_requests(environment),
+        *_of_tasks(spec, environment),
+        *_of_queues(spec, environment),
+        _errors(spec, environment),
     ]
     placed = [
         {**widget, "x": place % 2 * WIDTH, "y": place // 2 * HEIGHT, "width": WIDTH, "height": HEIGHT}
@@ -270,7 +270,7 @@ def dashboard(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
     return {"Dashboard": resource("AWS::CloudWatch::Dashboard", properties)}
 
 
-def graph(title: str, metrics: list[list[object]], environment: Environment, statistic: str) -> Json:
+def _graph(title: str, metrics: list[list[object]], environment: Environment, statistic: str) -> Json:
     properties = {
         "title": title,
         "region": environment.region,
@@ -282,22 +282,22 @@ def graph(title: str, metrics: list[list[object]], environment: Environment, sta
     return {"type": "metric", "properties": properties}
 
 
-def of_requests(environment: Environment) -> list[Json]:
+def _of_requests(environment: Environment) -> list[Json]:
     return [
-        graph("Requests", graphs_of_both("RequestCount"), environment, "Sum"),
-        graph("Answers with 5xx", graphs_of_both("HTTPCode_Target_5XX_Count"), environment, "Sum"),
-        graph("Time to answer, p99, seconds", graphs_of_both("TargetResponseTime"), environment, "p99"),
-        graph("Healthy tasks", graphs_of_both("HealthyHostCount"), environment, "Minimum"),
+        _graph("Requests", _graphs_of_both("RequestCount"), environment, "Sum"),
+        _graph("Answers with 5xx", _graphs_of_both("HTTPCode_Target_5XX_Count"), environment, "Sum"),
+        _graph("Time to answer, p99, seconds", _graphs_of_both("TargetResponseTime"), environment, "p99"),
+        _graph("Healthy tasks", _graphs_of_both("HealthyHostCount"), environment, "Minimum"),
     ]
 
 
-def graphs_of_both(metric: str) -> list[list[object]]:
+def _graphs_of_both(metric: str) -> list[list[object]]:
     balancer = ["AWS/ApplicationELB", metric, "LoadBalancer", "${LoadBalancerFullName}", "TargetGroup"]
     groups = {colour: f"${{{target_group(colour)}.TargetGroupFullName}}" for colour in COLOURS}
     return [[*balancer, group, {"label": colour}] for colour, group in groups.items()]
 
 
-def of_tasks(spec: ServiceSpec, environment: Environment) -> list[Json]:
+def _of_tasks(spec: ServiceSpec, environment: Environment) -> list[Json]:
     names = [service_name(spec, environment)]
     if spec.worker is not None:
         names.append(worker_service_name(spec, environment))
@@ -308,12 +308,12 @@ def of_tasks(spec: ServiceSpec, environment: Environment) -> list[Json]:
     }
     of = [["ClusterName", "${ClusterName}", "ServiceName", name] for name in names]
     return [
-        graph(title, [[*metric, *dimensions] for dimensions in of], environment, "Average")
+        _graph(title, [[*metric, *dimensions] for dimensions in of], environment, "Average")
         for title, metric in graphs.items()
     ]
 
 
-def of_queues(spec: ServiceSpec, environment: Environment) -> list[Json]:
+def _of_queues(spec: ServiceSpec, environment: Environment) -> list[Json]:
     if not spec.queues:
         return []
     names = [queue_name(environment.name, queue.name) for queue in spec.queues]
@@ -323,12 +323,12 @@ def of_queues(spec: ServiceSpec, environment: Environment) -> list[Json]:
     ]
     ages: list[list[object]] = [["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", name] for name in names]
     return [
-        graph("Messages waiting", waiting, environment, "Maximum"),
-        graph("Age of the oldest message, seconds", ages, environment, "Maximum"),
+        _graph("Messages waiting", waiting, environment, "Maximum"),
+        _graph("Age of the oldest message, seconds", ages, environment, "Maximum"),
     ]
 
 
-def errors(spec: ServiceSpec, environment: Environment) -> Json:
+def _errors(spec: ServiceSpec, environment: Environment) -> Json:
     query = f"SOURCE '{log_group(spec, environment)}' | filter level = 'error' | sort @timestamp desc | limit 50"
     properties = {"title": "Latest errors", "region": environment.region, "view": "table", "query": query}
     return {"type": "log", "properties": properties}

@@ -15,12 +15,12 @@ from platform_sdk.deploy.render.roles import attached, pass_roles, role
 def autoscaling(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
     resources = {"ScalableTarget": scalable_target("Service", spec.scaling)}
     for name, target, metric in tracked_metrics(spec.scaling):
-        resources[f"ScalingBy{name}"] = policy_of("ScalableTarget", name, target, metric, spec.scaling)
+        resources[f"ScalingBy{name}"] = _policy_of("ScalableTarget", name, target, metric, spec.scaling)
     if spec.worker is not None:
         resources["WorkerScalableTarget"] = scalable_target("WorkerService", spec.worker)
         if spec.queues:
             metrics: Json = {"CustomizedMetricSpecification": {"Metrics": backlog_per_task(spec, environment)}}
-            resources["WorkerScalingByBacklog"] = policy_of(
+            resources["WorkerScalingByBacklog"] = _policy_of(
                 "WorkerScalableTarget", "Backlog", spec.worker.backlog_per_task, metrics, spec.worker
             )
     return resources
@@ -36,11 +36,11 @@ def scalable_target(service: str, bounds: Scaling | Worker) -> Json:
         "MaxCapacity": bounds.max_tasks,
     }
     if bounds.scheduled:
-        properties["ScheduledActions"] = scheduled_actions(bounds.scheduled)
+        properties["ScheduledActions"] = _scheduled_actions(bounds.scheduled)
     return resource("AWS::ApplicationAutoScaling::ScalableTarget", properties)
 
 
-def scheduled_actions(scheduled: Sequence[ScheduledScaling]) -> list[Json]:
+def _scheduled_actions(scheduled: Sequence[ScheduledScaling]) -> list[Json]:
     return [
         {
             "ScheduledActionName": change.name,
@@ -55,20 +55,20 @@ def scheduled_actions(scheduled: Sequence[ScheduledScaling]) -> list[Json]:
 def tracked_metrics(scaling: Scaling) -> Iterator[tuple[str, int, Json]]:
     """Yield name, target and metric. The policy that needs the most tasks wins."""
     if scaling.target_cpu_percent is not None:
-        yield "Cpu", scaling.target_cpu_percent, predefined("ECSServiceAverageCPUUtilization")
+        yield "Cpu", scaling.target_cpu_percent, _predefined("ECSServiceAverageCPUUtilization")
     if scaling.target_memory_percent is not None:
-        yield "Memory", scaling.target_memory_percent, predefined("ECSServiceAverageMemoryUtilization")
+        yield "Memory", scaling.target_memory_percent, _predefined("ECSServiceAverageMemoryUtilization")
     if scaling.target_requests_per_task is not None:
         # The predefined metric covers one target group only, and CodeDeploy switches between two.
         metrics: Json = {"CustomizedMetricSpecification": {"Metrics": requests_per_task()}}
         yield "Requests", scaling.target_requests_per_task, metrics
 
 
-def predefined(metric: str) -> Json:
+def _predefined(metric: str) -> Json:
     return {"PredefinedMetricSpecification": {"PredefinedMetricType": metric}}
 
 
-def policy_of(scalable: str, name: str, target: int, metric: Json, cooldowns: Scaling | Worker) -> Json:
+def _policy_of(scalable: str, name: str, target: int, metric: Json, cooldowns: Scaling | Worker) -> Json:
     properties: Json = {
         "PolicyName": name.lower(),
         "PolicyType": "TargetTrackingScaling",
@@ -99,7 +99,7 @@ def schedules(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
     return {
         "SchedulerRole": role(spec, environment, "scheduler", "scheduler.amazonaws.com"),
         "SchedulerPolicy": attached("Scheduler", iter([run, pass_roles(spec, environment)])),
-        **{logical(task.name, "schedule"): schedule_of(task, spec, environment) for task in scheduled},
+        **{logical(task.name, "schedule"): _schedule_of(task, spec, environment) for task in scheduled},
     }
 
 
@@ -108,7 +108,7 @@ def family_arn(task: StandaloneTask, spec: ServiceSpec, environment: Environment
     return arn(environment, "ecs", f"task-definition/{schedule_name(environment.name, spec.name, task.name)}")
 
 
-def schedule_of(task: StandaloneTask, spec: ServiceSpec, environment: Environment) -> Json:
+def _schedule_of(task: StandaloneTask, spec: ServiceSpec, environment: Environment) -> Json:
     target: Json = {
         "Arn": ref("ClusterArn"),
         "RoleArn": get("SchedulerRole", "Arn"),

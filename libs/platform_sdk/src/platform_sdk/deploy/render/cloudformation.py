@@ -75,12 +75,12 @@ class Loader(yaml.CSafeLoader):
     }
 
 
-def represent_text(dumper: yaml.Dumper, text: str) -> yaml.Node:
+def _represent_text(dumper: yaml.Dumper, text: str) -> yaml.Node:
     style = "|" if "\n" in text else '"' if READ_AS_OTHER_TYPE.fullmatch(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
-Dumper.add_representer(str, represent_text)
+Dumper.add_representer(str, _represent_text)
 
 
 def to_yaml(value: object) -> str:

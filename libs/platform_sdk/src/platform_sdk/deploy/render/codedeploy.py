@@ -34,14 +34,14 @@ def codedeploy(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
     shift = spec.traffic_shift
     resources = {
         "Application": resource("AWS::CodeDeploy::Application", {"ApplicationName": name, "ComputePlatform": "ECS"}),
-        "DeploymentGroup": deployment_group(spec, name),
+        "DeploymentGroup": _deployment_group(spec, name),
     }
-    if predefined(shift) is None:
+    if _predefined(shift) is None:
         resources["DeploymentConfiguration"] = deployment_configuration(shift, name)
     return resources
 
 
-def predefined(shift: TrafficShift) -> str | None:
+def _predefined(shift: TrafficShift) -> str | None:
     return PREDEFINED.get((shift.type, shift.percent, shift.interval_minutes))
 
 
@@ -60,7 +60,7 @@ def deployment_configuration(shift: TrafficShift, name: str) -> Json:
     return resource("AWS::CodeDeploy::DeploymentConfig", properties)
 
 
-def deployment_group(spec: ServiceSpec, name: str) -> Json:
+def _deployment_group(spec: ServiceSpec, name: str) -> Json:
     # An alarm of a queue rolls back the worker, which CodeDeploy does not deploy.
     watched = [ref(alarm_id(alarm)) for alarm in spec.alarms if alarm.roll_back and alarm.queue is None]
     events = ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_REQUEST", *(["DEPLOYMENT_STOP_ON_ALARM"] if watched else [])]
@@ -68,11 +68,11 @@ def deployment_group(spec: ServiceSpec, name: str) -> Json:
         "ApplicationName": ref("Application"),
         "DeploymentGroupName": name,
         "ServiceRoleArn": get("DeployRole", "Arn"),
-        "DeploymentConfigName": predefined(spec.traffic_shift) or ref("DeploymentConfiguration"),
+        "DeploymentConfigName": _predefined(spec.traffic_shift) or ref("DeploymentConfiguration"),
         "DeploymentStyle": {"DeploymentType": "BLUE_GREEN", "DeploymentOption": "WITH_TRAFFIC_CONTROL"},
         "ECSServices": [{"ClusterName": ref("ClusterName"), "ServiceName": get("Service", "Name")}],
         "LoadBalancerInfo": {"TargetGroupPairInfoList": [target_group_pair()]},
-        "BlueGreenDeploymentConfiguration": blue_green(spec.traffic_shift),
+        "BlueGreenDeploymentConfiguration": _blue_green(spec.traffic_shift),
         "AutoRollbackConfiguration": {"Enabled": True, "Events": events},
         "AlarmConfiguration": {"Enabled": bool(watched), "Alarms": [{"Name": alarm} for alarm in watched]},
     }
@@ -88,7 +88,7 @@ def target_group_pair() -> Json:
     }
 
 
-def blue_green(shift: TrafficShift) -> Json:
+def _blue_green(shift: TrafficShift) -> Json:
     return {
         "DeploymentReadyOption": {"ActionOnTimeout": "CONTINUE_DEPLOYMENT", "WaitTimeInMinutes": 0},
         "TerminateBlueInstancesOnDeploymentSuccess": {

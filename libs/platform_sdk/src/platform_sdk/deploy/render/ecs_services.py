@@ -58,8 +58,8 @@ def placeholder(spec: ServiceSpec, environment: Environment) -> Json:
         "NetworkMode": "awsvpc",
         "Cpu": "256",
         "Memory": "512",
-        "ExecutionRoleArn": execution_role(spec, environment),
-        "ContainerDefinitions": [placeholder_container(spec, environment)],
+        "ExecutionRoleArn": _execution_role(spec, environment),
+        "ContainerDefinitions": [_placeholder_container(spec, environment)],
     }
     reason = "It calls nothing on AWS, so it has no role."
     return resource(
@@ -70,11 +70,11 @@ def placeholder(spec: ServiceSpec, environment: Environment) -> Json:
     )
 
 
-def execution_role(spec: ServiceSpec, environment: Environment) -> str:
+def _execution_role(spec: ServiceSpec, environment: Environment) -> str:
     return arn(environment, "iam", f"role/{role_name(environment.name, spec.name, 'execution')}", regional=False)
 
 
-def placeholder_container(spec: ServiceSpec, environment: Environment) -> Json:
+def _placeholder_container(spec: ServiceSpec, environment: Environment) -> Json:
     return {
         "Name": APP,
         "Image": PLACEHOLDER_IMAGE,

@@ -13,11 +13,11 @@ LIVE_IS_GREEN: Final = "LiveIsGreen"
 
 
 def load_balancing(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
-    groups = {target_group(colour): target_group_of(spec, environment, colour) for colour in COLOURS}
-    return groups | {name: rule(spec, listener) for name, listener in LISTENERS.items()}
+    groups = {target_group(colour): _target_group_of(spec, environment, colour) for colour in COLOURS}
+    return groups | {name: _rule(spec, listener) for name, listener in LISTENERS.items()}
 
 
-def target_group_of(spec: ServiceSpec, environment: Environment, colour: Colour) -> Json:
+def _target_group_of(spec: ServiceSpec, environment: Environment, colour: Colour) -> Json:
     check = spec.health_check
     properties: Json = {
         "Name": target_group_name(environment.name, spec.name, colour),
@@ -44,7 +44,7 @@ def target_group_of(spec: ServiceSpec, environment: Environment, colour: Colour)
     )
 
 
-def rule(spec: ServiceSpec, listener: str) -> Json:
+def _rule(spec: ServiceSpec, listener: str) -> Json:
     properties: Json = {
         "ListenerArn": ref(listener),
         "Priority": spec.priority,

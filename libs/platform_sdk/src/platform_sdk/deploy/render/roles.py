@@ -64,7 +64,7 @@ def execution(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
         [arn(environment, "ecr", f"repository/{spec.name}")],
     )
     groups = ["/sidecars"] if spec.sidecars.log_router.enabled else ["", "/sidecars"]
-    yield write_logs(environment, [log_group(spec, environment, suffix) for suffix in groups])
+    yield _write_logs(environment, [log_group(spec, environment, suffix) for suffix in groups])
     secrets, parameters = places(spec, environment)
     if secrets:
         yield allow(["secretsmanager:GetSecretValue"], secrets)
@@ -86,16 +86,16 @@ def places(spec: ServiceSpec, environment: Environment) -> tuple[list[str], list
     return sorted(secrets), sorted(parameters)
 
 
-def write_logs(environment: Environment, groups: list[str]) -> Json:
+def _write_logs(environment: Environment, groups: list[str]) -> Json:
     resources = [arn(environment, "logs", f"log-group:{group}:*") for group in groups]
     return allow(["logs:CreateLogStream", "logs:PutLogEvents"], resources)
 
 
 def task(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
     """Yield what the containers of a task need: the app and its sidecars."""
-    yield from messages(spec, environment)
+    yield from _messages(spec, environment)
     # The log router writes the logs of the app, and the agent writes embedded metrics.
-    yield write_logs(environment, [log_group(spec, environment)])
+    yield _write_logs(environment, [log_group(spec, environment)])
     if spec.sidecars.cloudwatch_agent.enabled:
         namespace: Json = {"cloudwatch:namespace": METRICS_NAMESPACE}
         yield allow(["cloudwatch:PutMetricData"], ["*"], StringEquals=namespace)
@@ -107,7 +107,7 @@ def task(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
         yield allow(permission.actions, resources)
 
 
-def messages(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
+def _messages(spec: ServiceSpec, environment: Environment) -> Iterator[Json]:
     consumed = [queue_name(environment.name, queue.name) for queue in spec.queues]
     dead = [dead_letter_queue_name(environment.name, queue.name) for queue in spec.queues]
     if consumed:

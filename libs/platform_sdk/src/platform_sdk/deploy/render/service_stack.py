@@ -52,7 +52,7 @@ def render_service_stack(spec: ServiceSpec, environment: Environment) -> Json:
     Raises:
         StackTooLarge: above 500 resources (docs.aws.amazon.com/AWSCloudFormation, "quotas").
     """
-    resources = resources_of(spec, environment)
+    resources = _resources_of(spec, environment)
     if len(resources) > MAX_RESOURCES:
         raise StackTooLarge(
             f"the stack of {spec.name} has {len(resources)} resources, and CloudFormation takes {MAX_RESOURCES}",
@@ -70,13 +70,13 @@ def render_service_stack(spec: ServiceSpec, environment: Environment) -> Json:
     }
 
 
-def resources_of(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+def _resources_of(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
     return {
         **load_balancing(spec, environment),
         **ecs_services(spec, environment),
         **codedeploy(spec, environment),
         **autoscaling(spec, environment),
-        **queues(spec, environment),
+        **_queues(spec, environment),
         **schedules(spec, environment),
         **alarms(spec, environment),
         **dashboard(spec, environment),
@@ -127,19 +127,19 @@ def given(spec: ServiceSpec) -> Json:
 # Queues: each one that the service owns, with its dead-letter queue.
 
 
-def queues(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
-    return {name: body for queue in spec.queues for name, body in queue_resources(queue, environment)}
+def _queues(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    return {name: body for queue in spec.queues for name, body in _queue_resources(queue, environment)}
 
 
-def queue_resources(queue: Queue, environment: Environment) -> Iterator[tuple[str, Json]]:
+def _queue_resources(queue: Queue, environment: Environment) -> Iterator[tuple[str, Json]]:
     name, dead = logical(queue.name, "queue"), logical(queue.name, "dead", "letter", "queue")
-    yield name, main_queue(queue, environment, dead)
-    yield dead, dead_letter_queue(queue, environment)
+    yield name, _main_queue(queue, environment, dead)
+    yield dead, _dead_letter_queue(queue, environment)
     for of in (name, dead):
         yield f"{of}Policy", only_by_tls(of)
 
 
-def main_queue(queue: Queue, environment: Environment, dead: str) -> Json:
+def _main_queue(queue: Queue, environment: Environment, dead: str) -> Json:
     properties: Json = {
         "QueueName": queue_name(environment.name, queue.name),
         "VisibilityTimeout": queue.visibility_timeout_seconds,
@@ -148,10 +148,10 @@ def main_queue(queue: Queue, environment: Environment, dead: str) -> Json:
         "ReceiveMessageWaitTimeSeconds": RECEIVE_WAIT_SECONDS,
         "RedrivePolicy": {"deadLetterTargetArn": get(dead, "Arn"), "maxReceiveCount": queue.max_receive_count},
     }
-    return encrypted_queue(properties)
+    return _encrypted_queue(properties)
 
 
-def dead_letter_queue(queue: Queue, environment: Environment) -> Json:
+def _dead_letter_queue(queue: Queue, environment: Environment) -> Json:
     source = arn(environment, "sqs", queue_name(environment.name, queue.name))
     properties: Json = {
         "QueueName": dead_letter_queue_name(environment.name, queue.name),
@@ -159,10 +159,10 @@ def dead_letter_queue(queue: Queue, environment: Environment) -> Json:
         "MessageRetentionPeriod": queue.dead_letter_retention_days * SECONDS_PER_DAY,
         "RedriveAllowPolicy": {"redrivePermission": "byQueue", "sourceQueueArns": [source]},
     }
-    return encrypted_queue(properties)
+    return _encrypted_queue(properties)
 
 
-def encrypted_queue(properties: Json) -> Json:
+def _encrypted_queue(properties: Json) -> Json:
     reason = "Encrypted with the key of SQS. A key of ours would have to be granted to every service that publishes."
     body = kept("AWS::SQS::Queue", {**properties, "SqsManagedSseEnabled": True})
     return {**body, "Metadata": checkov_skip("CKV_AWS_27", reason)}
@@ -186,12 +186,12 @@ def only_by_tls(queue: str) -> Json:
 
 def log_groups(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
     return {
-        "AppLogs": group(log_group(spec, environment), spec),
-        "SidecarLogs": group(log_group(spec, environment, "/sidecars"), spec),
+        "AppLogs": _group(log_group(spec, environment), spec),
+        "SidecarLogs": _group(log_group(spec, environment, "/sidecars"), spec),
     }
 
 
-def group(name: str, spec: ServiceSpec) -> Json:
+def _group(name: str, spec: ServiceSpec) -> Json:
     reason = "CloudWatch Logs encrypts every group; a key of ours would be one more thing that can stop logging."
     body = kept("AWS::Logs::LogGroup", {"LogGroupName": name, "RetentionInDays": spec.log_retention_days})
     return {**body, "Metadata": checkov_skip("CKV_AWS_158", reason)}
@@ -259,7 +259,7 @@ def stack_updates(deployed: Json, rendered: Json, live: Live, *, has_failed: boo
     Raises:
         FrozenService: the ECS service under CodeDeploy would change.
     """
-    refuse_other_service(deployed, rendered)
+    _refuse_other_service(deployed, rendered)
     stale = {
         parameter
         for name, parameter in CHANGED_BY_RELEASES.items()
@@ -279,15 +279,15 @@ def stack_updates(deployed: Json, rendered: Json, live: Live, *, has_failed: boo
 def keeping(deployed: Json, template: Json, known: Mapping[str, str]) -> Iterator[Json]:
     """Yield parameters that keep their value, or get a known one. A new parameter gets its default."""
     for name in GIVEN:
-        if name not in parameters_of(template):
+        if name not in _parameters_of(template):
             continue
         if name in known:
             yield {"ParameterKey": name, "ParameterValue": known[name]}
-        elif name in parameters_of(deployed):
+        elif name in _parameters_of(deployed):
             yield {"ParameterKey": name, "UsePreviousValue": True}
 
 
-def refuse_other_service(deployed: Json, rendered: Json) -> None:
+def _refuse_other_service(deployed: Json, rendered: Json) -> None:
     for name in ("Service", "Placeholder"):
         if resource_of(deployed, name) not in (None, resource_of(rendered, name)):
             raise FrozenService(
@@ -305,7 +305,7 @@ def resource_of(template: Json, name: str) -> object:
     return None if body is None else body["Properties"]
 
 
-def parameters_of(template: Json) -> Json:
+def _parameters_of(template: Json) -> Json:
     parameters = template.get("Parameters", {})
     assert isinstance(parameters, dict), "parameters are a mapping"
     return parameters

@@ -29,7 +29,7 @@ FLUSH_SECONDS: Final = 30
 MAX_STOP_TIMEOUT_SECONDS: Final = 120
 
 
-def cloudwatch_agent(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_mib: int) -> dict[str, object]:
+def _cloudwatch_agent(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_mib: int) -> dict[str, object]:
     return {
         "name": CLOUDWATCH_AGENT,
         "image": CLOUDWATCH_AGENT_IMAGE,
@@ -52,7 +52,7 @@ def cloudwatch_agent(spec: ServiceSpec, environment: Environment, *, cpu: int, m
     }
 
 
-def log_router(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_mib: int) -> dict[str, object]:
+def _log_router(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_mib: int) -> dict[str, object]:
     return {
         "name": LOG_ROUTER,
         "image": LOG_ROUTER_IMAGE,
@@ -164,7 +164,7 @@ def render_standalone_task(
     container = {
         **app(spec, environment, image, "worker", cpu=task.cpu, memory_mib=task.memory_mib),
         "command": list(task.command),
-        "logConfiguration": app_logs(spec, environment, task.name),
+        "logConfiguration": _app_logs(spec, environment, task.name),
     }
     family = schedule_name(environment.name, spec.name, task.name)
     return document_of(
@@ -183,7 +183,7 @@ def document_of(
     memory_mib: int,
 ) -> Json:
     """Return the task definition around the container of the app, with the sidecars."""
-    refuse_short_stop(spec, environment)
+    _refuse_short_stop(spec, environment)
     document: Json = {
         "family": family,
         "requiresCompatibilities": ["FARGATE"],
@@ -197,10 +197,10 @@ def document_of(
         "executionRoleArn": role_arn(spec, environment, "execution"),
         "taskRoleArn": role_arn(spec, environment, "task"),
         "volumes": [{"name": TEMPORARY_FILES}],
-        "containerDefinitions": [container, *sidecars(spec, environment, cpu=cpu, memory_mib=memory_mib)],
-        "tags": tags(spec, environment, role),
+        "containerDefinitions": [container, *_sidecars(spec, environment, cpu=cpu, memory_mib=memory_mib)],
+        "tags": _tags(spec, environment, role),
     }
-    refuse_oversize(document, spec)
+    _refuse_oversize(document, spec)
     return document
 
 
@@ -218,11 +218,11 @@ def role_arn(spec: ServiceSpec, environment: Environment, purpose: Literal["exec
     return f"arn:{environment.partition}:iam::{environment.account_id}:role/{name}"
 
 
-def sidecars(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_mib: int) -> Iterator[Json]:
+def _sidecars(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_mib: int) -> Iterator[Json]:
     if spec.sidecars.cloudwatch_agent.enabled:
-        yield cloudwatch_agent(spec, environment, cpu=cpu, memory_mib=memory_mib)
+        yield _cloudwatch_agent(spec, environment, cpu=cpu, memory_mib=memory_mib)
     if spec.sidecars.log_router.enabled:
-        yield log_router(spec, environment, cpu=cpu, memory_mib=memory_mib)
+        yield _log_router(spec, environment, cpu=cpu, memory_mib=memory_mib)
 
 
 def app(
@@ -236,18 +236,18 @@ def app(
         # Sidecars have hard limits, so the rest is guaranteed to the app. Without a limit it may use more.
         "cpu": cpu - sum(sidecar.cpu_in(cpu) for sidecar in beside),
         "memoryReservation": memory_mib - sum(sidecar.memory_mib_in(memory_mib) for sidecar in beside),
-        "command": command_of(spec, role),
-        **confinement(),
+        "command": _command_of(spec, role),
+        **_confinement(),
         **(port_and_health(spec) if role == "api" else {}),
         "environment": app_environment(spec, environment, image, role),
         "secrets": app_secrets(spec, environment),
-        "dependsOn": list(dependencies(spec)),
+        "dependsOn": list(_dependencies(spec)),
         "stopTimeout": spec.task.stop_timeout_seconds,
-        "logConfiguration": app_logs(spec, environment, role),
+        "logConfiguration": _app_logs(spec, environment, role),
     }
 
 
-def dependencies(spec: ServiceSpec) -> Iterator[Json]:
+def _dependencies(spec: ServiceSpec) -> Iterator[Json]:
     if spec.sidecars.cloudwatch_agent.enabled:
         # The image of the agent has no shell for a health check.
         yield {"containerName": CLOUDWATCH_AGENT, "condition": "START"}
@@ -255,11 +255,11 @@ def dependencies(spec: ServiceSpec) -> Iterator[Json]:
         yield {"containerName": LOG_ROUTER, "condition": "HEALTHY"}
 
 
-def command_of(spec: ServiceSpec, role: Role) -> list[str]:
+def _command_of(spec: ServiceSpec, role: Role) -> list[str]:
     return list(spec.commands.api if role == "api" or spec.worker is None else spec.worker.command)
 
 
-def confinement() -> dict[str, object]:
+def _confinement() -> dict[str, object]:
     return {
         "user": APP_USER,
         "readonlyRootFilesystem": True,
@@ -304,7 +304,7 @@ def health_program(spec: ServiceSpec) -> str:
     )
 
 
-def app_logs(spec: ServiceSpec, environment: Environment, role: str) -> dict[str, object]:
+def _app_logs(spec: ServiceSpec, environment: Environment, role: str) -> dict[str, object]:
     if not spec.sidecars.log_router.enabled:
         return to_cloudwatch(spec, environment, group="", prefix=role)
     return {
@@ -322,12 +322,12 @@ def app_logs(spec: ServiceSpec, environment: Environment, role: str) -> dict[str
     }
 
 
-def tags(spec: ServiceSpec, environment: Environment, role: str) -> list[dict[str, str]]:
+def _tags(spec: ServiceSpec, environment: Environment, role: str) -> list[dict[str, str]]:
     values = {"environment": environment.name, "service": spec.name, "role": role}
     return [{"key": f"platform:{key}", "value": value} for key, value in values.items()]
 
 
-def refuse_short_stop(spec: ServiceSpec, environment: Environment) -> None:
+def _refuse_short_stop(spec: ServiceSpec, environment: Environment) -> None:
     needed = environment.tasks.drain_delay_seconds + CLOSING_SECONDS
     if spec.task.stop_timeout_seconds < needed:
         raise StopTimeoutTooShort(
@@ -338,7 +338,7 @@ def refuse_short_stop(spec: ServiceSpec, environment: Environment) -> None:
         )
 
 
-def refuse_oversize(document: Json, spec: ServiceSpec) -> None:
+def _refuse_oversize(document: Json, spec: ServiceSpec) -> None:
     size = len(json.dumps(document, separators=(",", ":")).encode())
     if size <= MAX_BYTES:
         return

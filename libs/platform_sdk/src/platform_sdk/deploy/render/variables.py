@@ -18,8 +18,8 @@ def app_environment(
 ) -> list[dict[str, str]]:
     """Return the plain variables, sorted by name."""
     variables = {
-        **common(spec, environment, image),
-        **(api(spec, environment) if role == "api" else worker(spec, environment)),
+        **_common(spec, environment, image),
+        **(_api(spec, environment) if role == "api" else _worker(spec, environment)),
         **optional(spec, environment),
         **spec.environment,
     }
@@ -33,7 +33,7 @@ def version_of(image: str) -> str:
     return tag or digest.removeprefix("sha256:")[:12] or "latest"
 
 
-def common(spec: ServiceSpec, environment: Environment, image: str) -> dict[str, str]:
+def _common(spec: ServiceSpec, environment: Environment, image: str) -> dict[str, str]:
     routes = {event: [queue_name(environment.name, queue) for queue in to] for event, to in spec.publishes.items()}
     return {
         Variable.SERVICE_NAME: spec.name,
@@ -51,11 +51,11 @@ def common(spec: ServiceSpec, environment: Environment, image: str) -> dict[str,
     }
 
 
-def api(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
+def _api(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
     return {Variable.HOST: environment.tasks.host, Variable.PORT: str(spec.port)}
 
 
-def worker(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
+def _worker(spec: ServiceSpec, environment: Environment) -> dict[str, str]:
     queues = [queue_name(environment.name, queue.name) for queue in spec.queues]
     return {
         Variable.CONSUMED_QUEUES: json.dumps(queues),

@@ -138,10 +138,10 @@ def decode_cursor(cursor: str, *kinds: type) -> tuple[Any, ...]:
         parts = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return _parse(parts, kinds)
     except (ValueError, TypeError, AttributeError, binascii.Error):
-        raise bad_cursor() from None
+        raise _bad_cursor() from None
 
 
-def bad_cursor() -> Problem:
+def _bad_cursor() -> Problem:
     return validation_failed([{"detail": "not a cursor of this list", "pointer": "#/query/cursor"}])
 
 

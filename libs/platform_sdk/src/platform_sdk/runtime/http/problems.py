@@ -99,7 +99,7 @@ def not_found(detail: str = "there is no such resource") -> Problem:
     return Problem(404, "not-found", detail=detail)
 
 
-def method_not_allowed(allowed: Iterable[str]) -> Problem:
+def _method_not_allowed(allowed: Iterable[str]) -> Problem:
     return Problem(405, "method-not-allowed", headers={"Allow": ", ".join(sorted(allowed))})
 
 
@@ -251,7 +251,7 @@ def _http_problem(error: HTTPException, allowed_methods: Iterable[str]) -> Probl
         case 404:
             return not_found()
         case 405:
-            return method_not_allowed(allowed_methods)
+            return _method_not_allowed(allowed_methods)
         case status:
             return Problem(status, "about:blank", headers=error.headers)
 

@@ -66,26 +66,26 @@ async def resources(request: Request) -> ServiceResources:
     return held
 
 
-async def open_unit_of_work(request: Request) -> AsyncIterator[UnitOfWork]:
+async def _open_unit_of_work(request: Request) -> AsyncIterator[UnitOfWork]:
     held = await resources(request)
     async with held.database.unit_of_work(correlation_id=request.scope["request_id"]) as uow:
         yield uow
 
 
-async def open_reader(request: Request) -> AsyncIterator[Reader]:
+async def _open_reader(request: Request) -> AsyncIterator[Reader]:
     held = await resources(request)
     async with held.database.reader() as reader:
         yield reader
 
 
-async def shutting_down(request: Request) -> asyncio.Event:
+async def _shutting_down(request: Request) -> asyncio.Event:
     return (await resources(request)).stopping
 
 
 Resources = Annotated[ServiceResources, Depends(resources)]
-Uow = Annotated[UnitOfWork, Depends(open_unit_of_work, scope="function")]
-Read = Annotated[Reader, Depends(open_reader, scope="function")]
-ShuttingDown = Annotated[asyncio.Event, Depends(shutting_down)]
+Uow = Annotated[UnitOfWork, Depends(_open_unit_of_work, scope="function")]
+Read = Annotated[Reader, Depends(_open_reader, scope="function")]
+ShuttingDown = Annotated[asyncio.Event, Depends(_shutting_down)]
 """An event that streams wait for beside their own; it is set when the process stops."""
 
 

@@ -60,7 +60,7 @@ def adopt_routes(routers: Sequence[APIRouter]) -> Iterator[APIRoute]:
             yield _guard(route)
 
 
-def policies_of(route: APIRoute) -> list[Policy]:
+def _policies_of(route: APIRoute) -> list[Policy]:
     return [call for call in dependencies_of(route) if is_policy(call)]
 
 
@@ -70,17 +70,17 @@ def dependencies_of(route: APIRoute) -> list[Callable[..., Any]]:
 
 
 def is_public(route: APIRoute) -> bool:
-    return all(policy is public for policy in policies_of(route))
+    return all(policy is public for policy in _policies_of(route))
 
 
 def _guard(route: APIRoute) -> APIRoute:
-    if not policies_of(route):
+    if not _policies_of(route):
         raise RouteWithoutPolicy(
             f"{' '.join(sorted(route.methods or ()))} {route.path} does not say who may call it",
             because="a route without a policy is denied to every caller",
             hint="take `user: CurrentUser` or `admin: Admin`, or declare `dependencies=[Public]`",
         )
-    policies = policies_of(route)
+    policies = _policies_of(route)
     dependencies = [dependant for dependant in route.dependant.dependencies if dependant.call is not public]
     # Stable: apart from the policies, dependencies keep the order in which they were declared.
     dependencies.sort(key=lambda dependant: not is_policy(dependant.call))
