@@ -1,21 +1,20 @@
 """The AWS API on the laptop: ministack, for SQS, Secrets Manager and Systems Manager parameters.
 
-`python -m local_aws.servers.ministack` runs it with long polls that notice a message within 10 ms instead of 100, which
-would be most of the time that an event takes from one service to the next.
+`python -m local_aws.servers.ministack` runs it with long polls that look again after each call to SQS. By itself it
+looks every 100 ms, which would be most of the time that an event takes from one service to the next.
 """
 
 import asyncio
+import contextlib
 import os
 import runpy
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import ClassVar, Final
+from typing import Any, ClassVar
 
 from local_aws.processes import LOOPBACK, http_status
 from local_aws.servers.server import BackingServer
-
-POLL_INTERVAL_SECONDS: Final = 0.01
 
 
 class AwsServer(BackingServer):
@@ -56,13 +55,31 @@ class AwsServer(BackingServer):
         return http_status(self.port, "/_ministack/health") == 200
 
 
-async def _sleep(seconds: float) -> None:
-    await asyncio.sleep(min(seconds, POLL_INTERVAL_SECONDS))
+def look_again_after_each_call(sqs: Any) -> None:
+    """Wake the receives that wait in ministack's SQS module whenever another call may have made a message visible.
+
+    The module sleeps nowhere but while a receive waits. Delays and time-outs still show within its own 100 ms.
+    """
+    dispatch, called = sqs._dispatch, asyncio.Event()
+
+    async def dispatch_and_wake(action: str, data: dict[str, Any], queue_url: str) -> Any:
+        answer = await dispatch(action, data, queue_url)
+        if action != "ReceiveMessage":
+            called.set()
+            called.clear()
+        return answer
+
+    async def sleep(seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await called.wait()
+
+    sqs._dispatch = dispatch_and_wake
+    sqs.asyncio = SimpleNamespace(**{**vars(asyncio), "sleep": sleep})
 
 
 if __name__ == "__main__":
     from ministack.services import sqs
 
-    # This module sleeps nowhere but while a receive waits.
-    sqs.asyncio = SimpleNamespace(**{**vars(asyncio), "sleep": _sleep})
+    look_again_after_each_call(sqs)
     runpy.run_module("ministack", run_name="__main__", alter_sys=True)
