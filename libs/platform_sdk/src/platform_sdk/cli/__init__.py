@@ -50,19 +50,23 @@ class PlatformGroup(click.Group):
             super().add_command(cmd, name)
 
     def of_this_machine(self, name: str) -> click.Command | None:
+        """Return a command of the local stack's plug-in; None if it is not installed."""
         self.load_plugins()
         return self.local_commands.get(name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, those of plug-ins included."""
         self.load_plugins()
         return sorted(self.commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command. Plug-ins are loaded only for a name that is not built in."""
         if cmd_name not in self.commands:
             self.load_plugins()
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands of `--help` in sections, as SECTIONS lists them."""
         left = self.list_commands(ctx)
         sections = {title: [name for name in names if name in left] for title, names in SECTIONS.items()}
         sections["Other"] = [name for name in left if not any(name in names for names in sections.values())]
@@ -73,6 +77,7 @@ class PlatformGroup(click.Group):
                     formatter.write_dl([(name, self.commands[name].get_short_help_str(width)) for name in names])
 
     def load_plugins(self) -> None:
+        """Let each installed plug-in register its commands, once. One that cannot be imported is a warning."""
         if self.plugins_loaded:
             return
         self.plugins_loaded = True
@@ -88,6 +93,7 @@ class PlatformGroup(click.Group):
                 register(self)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command and print a PlatformError in one place, with its own exit code."""
         try:
             return super().invoke(ctx)
         except PlatformError as error:

@@ -188,6 +188,7 @@ class Asking:
         self.agreed_to_all = False
 
     def agree(self, question: "Question") -> bool:
+        """Ask on stderr. `all` also answers every later question. Raises Declined if nobody answers."""
         from platform_sdk.deploy.apply.events import Declined
 
         if self.agreed_to_all:

@@ -40,6 +40,7 @@ class Ago(click.ParamType[timedelta]):
     name = "ago"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Parse a number and a unit of s, m, h or d, such as 15m."""
         if isinstance(value, timedelta):
             return value
         number, unit = value[:-1], value[-1:]

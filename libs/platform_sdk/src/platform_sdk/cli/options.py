@@ -25,18 +25,21 @@ AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 
 
 def root() -> Path:
+    """Return the root of the repository that the working directory is in. Raises PlatformError outside one."""
     from platform_sdk.deploy.environment import find_root
 
     return find_root(Path.cwd())
 
 
 def environment_named(name: str) -> "Environment":
+    """Load an environment, with the ports that this machine's variables give for the local one."""
     from platform_sdk.deploy.environment import load_environment, with_ports_of
 
     return with_ports_of(os.environ, load_environment(root(), name))
 
 
 def spec_named(service: str, environment_name: str) -> "ServiceSpec":
+    """Load the platform.toml of a service as one environment reads it, and refuse an unknown service."""
     from platform_sdk.deploy.environment import refuse_unknown, service_names
     from platform_sdk.deploy.manifest import load_spec
 
@@ -45,24 +48,28 @@ def spec_named(service: str, environment_name: str) -> "ServiceSpec":
 
 
 def complete_services(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the services that start with the typed text, for the shell's completion."""
     from platform_sdk.deploy.environment import service_names
 
     return starting_with(incomplete, lambda: service_names(root()))
 
 
 def complete_environments(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the environments that start with the typed text, for the shell's completion."""
     from platform_sdk.deploy.environment import environment_names
 
     return starting_with(incomplete, lambda: environment_names(root()))
 
 
 def complete_keys(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the paths of platform.toml keys that start with the typed text, for the shell's completion."""
     from platform_sdk.deploy.manifest.reference import BY_PATH
 
     return starting_with(incomplete, lambda: BY_PATH)
 
 
 def complete_queues(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the queues that start with the typed text, for the shell's completion."""
     from platform_sdk.deploy.dead_letters import queue_owners
     from platform_sdk.deploy.manifest import load_services
 
@@ -97,6 +104,8 @@ class NotOnAws(PlatformError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
+    """What commands use of the world outside. Tests give an AWS in memory and a stepped clock."""
+
     connect: "Callable[[Environment], Aws]"
     clock: "Clock"
 

@@ -285,6 +285,7 @@ def _appspec(spec: "ServiceSpec", environment: "Environment", revision: int) -> 
 
 
 def stack(spec: "ServiceSpec", environment: "Environment") -> str:
+    """Return the CloudFormation template of a service as YAML."""
     from platform_sdk.deploy.render.cloudformation import to_yaml
     from platform_sdk.deploy.render.service_stack import render_service_stack
 

@@ -6,6 +6,8 @@ from typing import Protocol
 
 
 class Clock(Protocol):
+    """Time as the release code reads it, so that tests can step it."""
+
     def now(self) -> datetime:
         """Return the time in UTC, with its zone."""
 
@@ -14,6 +16,8 @@ class Clock(Protocol):
 
 
 class SystemClock:
+    """The machine's time."""
+
     def now(self) -> datetime:
         return datetime.now(UTC)
 

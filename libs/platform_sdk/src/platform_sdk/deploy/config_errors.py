@@ -110,6 +110,20 @@ def line_index(text: str) -> Mapping[TomlPath, int]:
     return walk.lines
 
 
+def moved_lines(lines: Mapping[TomlPath, int], written: Mapping[TomlPath, TomlPath]) -> dict[TomlPath, int]:
+    """Return the lines of an overlaid document: a replaced value has the line of what replaces it."""
+    origins = {origin: path for path, origin in written.items()}
+    moved: dict[TomlPath, int] = {}
+    for path, line in lines.items():
+        heads = [path[:end] for end in range(1, len(path) + 1)]
+        origin = next((head for head in heads if head in origins), None)
+        if origin is not None:
+            moved[(*origins[origin], *path[len(origin) :])] = line
+        elif not any(head in written for head in heads):
+            moved.setdefault(path, line)
+    return moved
+
+
 class _Walk:
     def __init__(self, text: str) -> None:
         self.text = text

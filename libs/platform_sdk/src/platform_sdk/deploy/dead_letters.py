@@ -36,6 +36,8 @@ class NoSuchMessage(PlatformError):
 
 
 class SqsGateway(Protocol):
+    """What these functions need of SQS: the gateway `aws.sqs.Sqs`, or a fake of a test."""
+
     def queue_url(self, name: str) -> str | None: ...
     def depth(self, url: str) -> Depth: ...
     def receive(self, url: str, *, most: int, visibility_timeout_seconds: int) -> list[QueueMessage]: ...
@@ -73,6 +75,7 @@ def queue_owners(specs: Sequence[ServiceSpec]) -> dict[str, str]:
 
 
 def find(queue: str, service: str, environment: Environment, sqs: SqsGateway) -> DeadLetterQueue:
+    """Return a queue with its dead-letter queue, and the URLs of those that exist."""
     name = dead_letter_queue_name(environment.name, queue)
     source_name = queue_name(environment.name, queue)
     return DeadLetterQueue(
@@ -86,6 +89,7 @@ def find(queue: str, service: str, environment: Environment, sqs: SqsGateway) ->
 
 
 def depth(dead: DeadLetterQueue, sqs: SqsGateway) -> Depth | None:
+    """Return how many dead letters there are; None if the queue does not exist."""
     return None if dead.url is None else sqs.depth(dead.url)
 
 
@@ -143,6 +147,7 @@ def redrive_one(dead: DeadLetterQueue, sqs: SqsGateway, message_id: str) -> Redr
 
 
 def purge(dead: DeadLetterQueue, sqs: SqsGateway) -> None:
+    """Delete all dead letters. SQS takes up to 60 seconds (PurgeQueue). Raises NoSuchQueue."""
     sqs.purge(_existing(dead.name, dead.url))
 
 

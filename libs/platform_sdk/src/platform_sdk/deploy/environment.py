@@ -93,6 +93,8 @@ class InvalidEnvironment(InvalidConfiguration):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
+    """The shared PostgreSQL server of an environment. `sslmode` is one of libpq's."""
+
     host: str
     port: int
     name: str

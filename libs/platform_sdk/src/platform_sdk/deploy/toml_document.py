@@ -19,6 +19,7 @@ from platform_sdk.deploy.config_errors import (
     did_you_mean,
     line_index,
     listed,
+    moved_lines,
 )
 
 D = TypeVar("D")
@@ -40,6 +41,7 @@ class Form:
     lengths: tuple[int, int] | None = None
 
     def fits(self, text: str) -> bool:
+        """Return whether the whole text matches the pattern, and its length is allowed."""
         low, high = self.lengths or (0, len(text))
         return low <= len(text) <= high and self.pattern.fullmatch(text) is not None
 
@@ -81,6 +83,7 @@ class Document:
         return self.open((), self.values, absent=not self.readable)
 
     def open(self, path: TomlPath, values: Mapping[str, Any], *, absent: bool = False) -> "Table":
+        """Return a reader of one table, remembered so that its unknown keys can be reported."""
         table = Table(self, path, values, absent=absent)
         self.tables.append(table)
         return table
@@ -107,6 +110,7 @@ class Document:
         return (*self.written.get(head, ()), *path[len(head) :])
 
     def line(self, path: TomlPath) -> int | None:
+        """Return the line of a path, or of the closest table around it; None if the text could not be parsed."""
         heads = (path[:end] for end in range(len(path), 0, -1))
         return next((self.lines[head] for head in heads if head in self.lines), 1 if self.lines else None)
 
@@ -115,6 +119,7 @@ class Document:
         return self.readable and not any(wrong[: len(path)] == path for wrong in self.error_paths)
 
     def reject_unknown_keys(self) -> None:
+        """Report the keys that no reader asked for. Call it when everything is read."""
         for table in self.tables:
             table.reject_unknown_keys()
 
@@ -125,11 +130,12 @@ class Document:
         over = _value_at(self.values, layer)
         if isinstance(over, dict):
             over = {key: value for key, value in over.items() if key != layer[0]}
-            document.values, document.written = overlay(values, over, layer)
+            document.values, document.written = _overlay(values, over, layer)
             document.lines = moved_lines(self.lines, document.written)
         return document
 
     def raise_errors(self, error: type[InvalidConfiguration]) -> None:
+        """Raise the error with every reason, if anything was reported."""
         if self.errors:
             raise error(self.errors)
 
@@ -141,7 +147,7 @@ def _value_at(values: Mapping[str, Any], path: TomlPath) -> object:
     return value
 
 
-def overlay(
+def _overlay(
     base: Mapping[str, Any], over: Mapping[str, Any], layer: TomlPath, path: TomlPath = ()
 ) -> tuple[dict[str, Any], dict[TomlPath, TomlPath]]:
     """Merge tables key by key and replace everything else. Return also where the file has what was replaced."""
@@ -150,26 +156,12 @@ def overlay(
         own = (*path, key)
         below = merged.get(key)
         if isinstance(value, dict) and isinstance(below, dict):
-            merged[key], deeper = overlay(below, value, layer, own)
+            merged[key], deeper = _overlay(below, value, layer, own)
             written.update(deeper)
         else:
             merged[key] = value
             written[own] = (*layer, *own)
     return merged, written
-
-
-def moved_lines(lines: Mapping[TomlPath, int], written: Mapping[TomlPath, TomlPath]) -> dict[TomlPath, int]:
-    """Return the lines of an overlaid document: a replaced value has the line of what replaces it."""
-    origins = {origin: path for path, origin in written.items()}
-    moved: dict[TomlPath, int] = {}
-    for path, line in lines.items():
-        heads = [path[:end] for end in range(1, len(path) + 1)]
-        origin = next((head for head in heads if head in origins), None)
-        if origin is not None:
-            moved[(*origins[origin], *path[len(origin) :])] = line
-        elif not any(head in written for head in heads):
-            moved.setdefault(path, line)
-    return moved
 
 
 class Table:
@@ -204,6 +196,7 @@ class Table:
         return self.document.place_of(path) != path
 
     def integer(self, key: str, *, legal: range | None = None, default: D | Required = REQUIRED) -> int | D:
+        """Read an integer and report one outside `legal`. After a mistake, return a value to continue with."""
         value = self._value(key, int, default)
         if value is None:
             return 0 if isinstance(default, Required) else default
@@ -213,6 +206,7 @@ class Table:
         return int(value)
 
     def number(self, key: str, low: float, high: float, *, default: float) -> float:
+        """Read an integer or a float and report one outside the limits, which are both included."""
         value = self.values.get(key)
         kind = int if type(value) is int else float
         value = self._value(key, kind, default)
@@ -223,6 +217,7 @@ class Table:
         return float(value)
 
     def text(self, key: str, form: Form = ANY_TEXT, *, default: D | Required = REQUIRED) -> str | D:
+        """Read a text and report one that does not have the form. A required text that is missing reads as ""."""
         value = self._value(key, str, default)
         if value is None:
             return "" if isinstance(default, Required) else default
@@ -231,6 +226,7 @@ class Table:
         return str(value)
 
     def choice(self, key: str, legal: Sequence[str], *, default: str | Required = REQUIRED) -> str:
+        """Read one of a few words and report another with the closest. After a mistake, return the first word."""
         value = self._value(key, str, default)
         if value is None:
             return legal[0] if isinstance(default, Required) else default
@@ -241,6 +237,7 @@ class Table:
         return str(value)
 
     def boolean(self, key: str, *, default: bool) -> bool:
+        """Read true or false. After a mistake, return the default."""
         value = self._value(key, bool, default)
         return default if value is None else bool(value)
 
@@ -281,6 +278,7 @@ class Table:
         return key in self.values
 
     def optional_table(self, key: str) -> "Table | None":
+        """Return a reader of the table below this one; None if the file does not have it."""
         value = self._value(key, dict, None)
         return None if value is None else self.document.open((*self.path, key), value)
 
@@ -302,6 +300,7 @@ class Table:
             yield name
 
     def reject_unknown_keys(self) -> None:
+        """Report the keys of this table that no reader asked for, with the closest known word."""
         if "*" in self.known:
             return
         for key, value in self.values.items():
@@ -371,6 +370,7 @@ def read_document(path: Path, file: str) -> Document:
 
 
 def parse_document(content: bytes, file: str) -> Document:
+    """Parse TOML and find the line of each key. What cannot be parsed is reported, not raised."""
     document = Document(file)
     try:
         text = content.decode()

@@ -58,19 +58,19 @@ class AccessDenied(AwsCallFailed):
 
 
 class NoCredentials(AwsCallFailed):
-    pass
+    """There are no credentials, or AWS does not accept them, for example because they expired."""
 
 
 class Throttled(AwsCallFailed):
-    pass
+    """AWS is busy with calls of this account. A retry is likely to succeed."""
 
 
 class AwsUnavailable(AwsCallFailed):
-    pass
+    """AWS failed, or gave no answer. Where the call writes, it may have had its effect (`may_have_happened`)."""
 
 
 class NotFound(AwsCallFailed):
-    pass
+    """What the call names does not exist."""
 
 
 class DeploymentRunning(AwsCallFailed):
@@ -224,6 +224,7 @@ class Client:
 
     @cached_property
     def boto3_client(self) -> Any:
+        """The client of boto3, made at its first use."""
         # A session of boto3 makes one client at a time.
         with MAKING_CLIENT:
             return self.client_of()

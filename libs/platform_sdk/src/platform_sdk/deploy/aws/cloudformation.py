@@ -142,6 +142,7 @@ class Stacks:
             return None
 
     def newest_events(self, name: str) -> Iterator[Any]:
+        """Yield the events of a stack as AWS describes them, the newest first, page by page."""
         purpose = f"read the events of the stack {name}"
         for page in self.client.pages("describe_stack_events", purpose, StackName=name):
             yield from page["StackEvents"]

@@ -99,6 +99,7 @@ class Logs:
         return [_line_of({**each, "logStreamName": stream}) for each in answer["events"]]
 
     def events(self, group: str, stream_prefix: str, since: datetime, until: datetime | None) -> Iterator[Any]:
+        """Yield the events of a log group as AWS describes them. None if the group does not exist."""
         prefix = {"logStreamNamePrefix": stream_prefix} if stream_prefix else {}
         purpose = f"read the log {group}"
         listed = self.client.pages("filter_log_events", purpose, logGroupName=group, **prefix, **between(since, until))

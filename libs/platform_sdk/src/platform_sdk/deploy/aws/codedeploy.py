@@ -177,6 +177,7 @@ class CodeDeploy:
         return str(answer["deploymentId"])
 
     def deployment(self, id: str) -> Deployment | None:
+        """Return a deployment; None where there is none with this id."""
         found = self.information(id)
         return None if found is None else _deployment_of(found)
 

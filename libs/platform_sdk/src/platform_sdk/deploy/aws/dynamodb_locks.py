@@ -94,6 +94,7 @@ class Locks:
         return _lock_of(answer["Item"]) if "Item" in answer else None
 
     def done_if_ours(self, method: str, purpose: str, **request: Any) -> bool:
+        """Return whether the write's condition held. If not, somebody else has the lock, or nobody."""
         try:
             self.write(method, purpose, **request)
         except AwsCallFailed as error:
@@ -135,6 +136,7 @@ class Locks:
         )
 
     def call(self, method: str, purpose: str, table: str, name: str, **more: Any) -> Any:
+        """Call DynamoDB for one item. Raises NoLockTable if the environment has no table of locks."""
         try:
             return self.client.call(method, purpose, TableName=table, Key={"name": {"S": name}}, **more)
         except NotFound as error:
@@ -161,6 +163,7 @@ def written(item: LockItem) -> dict[str, Any]:
 
 
 def number(moment: datetime) -> dict[str, str]:
+    """Return a time as an attribute of DynamoDB: whole seconds since 1970."""
     return {"N": str(int(moment.timestamp()))}
 
 

@@ -86,6 +86,7 @@ class Ecr:
         )
 
     def login(self) -> RegistryLogin:
+        """Return what `docker login` needs. GetAuthorizationToken answers with base64 of `AWS:<password>`."""
         answer = self.client.call("get_authorization_token", "log in to the registry")["authorizationData"][0]
         user, _, password = base64.b64decode(answer["authorizationToken"]).decode().partition(":")
         return RegistryLogin(user=user, password=password, registry=answer["proxyEndpoint"].removeprefix("https://"))

@@ -284,6 +284,7 @@ class Ecs:
         return tuple(self.described(cluster, arns))
 
     def described(self, cluster: str, arns: Sequence[str]) -> Iterator[Task]:
+        """Yield the tasks that exist, 100 a call. ECS lists a stopped task for at least an hour (DescribeTasks)."""
         for batch in in_batches(arns, TASKS):
             purpose = f"read {len(batch)} tasks" if len(batch) > 1 else f"read the task {batch[0]}"
             answer = self.client.call("describe_tasks", purpose, cluster=cluster, tasks=batch)
@@ -306,6 +307,7 @@ class Ecs:
         return tuple(sorted(found, key=lambda each: arns.index(each.arn)))
 
     def described_deployments(self, arns: Sequence[str], purpose: str) -> list[ServiceDeployment]:
+        """Return rolling updates by ARN, each with the task definition that it rolls out."""
         answer = self.client.call("describe_service_deployments", purpose, serviceDeploymentArns=arns)
         deployments = answer["serviceDeployments"]
         revisions = {each["targetServiceRevision"]["arn"] for each in deployments if "targetServiceRevision" in each}

@@ -92,6 +92,11 @@ class Secrets:
         return fields[key]
 
     def fields(self, name: str) -> dict[str, str]:
+        """Return the values of a secret with a JSON object, or nothing if it holds something else.
+
+        Raises:
+            NotFound: there is no such secret, or it is marked for deletion.
+        """
         try:
             answer = self.client.call("get_secret_value", f"read the secret {name}", SecretId=name)
         except AwsCallFailed as error:
@@ -127,6 +132,7 @@ class Identity:
         self.iam_client = iam_client
 
     def caller(self) -> Caller:
+        """Return who the credentials belong to. STS answers without any permission (GetCallerIdentity)."""
         answer = self.client.call("get_caller_identity", "find out who calls AWS")
         return Caller(arn=answer["Arn"], account_id=answer["Account"])
 

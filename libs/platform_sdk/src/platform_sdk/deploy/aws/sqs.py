@@ -57,6 +57,7 @@ class Sqs:
             raise
 
     def depth(self, url: str) -> Depth:
+        """Return how many messages a queue holds: exact a minute after the last send (GetQueueAttributes)."""
         purpose = "count the messages"
         found = self.client.call("get_queue_attributes", purpose, QueueUrl=url, AttributeNames=["All"])["Attributes"]
         return Depth(

@@ -87,6 +87,7 @@ class AffectedService:
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
+        """What must be renewed: the image, the documents that are rendered from files, or both."""
         every: tuple[Kind, ...] = ("image", "documents")
         return tuple(kind for kind in every if any(reason.kind == kind for reason in self.reasons))
 
@@ -109,6 +110,7 @@ class Graph:
             yield Reason(path=path, kind="documents", edge=edge)
 
     def image_edge(self, inputs: ImageInputs, path: str) -> Edge | None:
+        """Return how an image depends on a file; None if it does not."""
         if path in (inputs.path, DOCKERIGNORE):
             return "Dockerfile"
         source = inputs.source_of(path)
@@ -118,6 +120,7 @@ class Graph:
         return edges.get(PurePosixPath(source).parts[0], "Dockerfile")
 
     def documents_edge(self, service: str, path: str) -> Edge | None:
+        """Return how a service's rendered documents depend on a file; None if they do not."""
         if path == f"services/{service}/platform.toml":
             return "service"
         if path in self.renderer:

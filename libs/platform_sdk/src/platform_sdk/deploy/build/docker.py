@@ -106,6 +106,7 @@ def _write_input(process: subprocess.Popen[bytes], given: bytes) -> None:
 
 
 def refusal(what: str, lines: Sequence[str]) -> PlatformError:
+    """Return the error for a failed `docker`, by what it printed: no daemon, no BuildKit, or the last lines."""
     text = "\n".join(line for line in lines if line)
     if "Cannot connect to the Docker daemon" in text or "docker daemon is not running" in text:
         return _missing(text.splitlines()[-1])

@@ -24,6 +24,8 @@ class UnknownRevision(PlatformError):
 
 
 class Git:
+    """The Git repository in the folder `root`, by its command line."""
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
@@ -110,12 +112,14 @@ class Git:
         return self.output("rev-parse", "--is-shallow-repository").strip() == "true"
 
     def output(self, *arguments: str) -> str:
+        """Return what a Git command prints, with line ends. Raises GitFailed if Git is missing or refuses."""
         answer = self.run(*arguments)
         if answer.returncode != 0:
             raise GitFailed(f"`git {arguments[0]}` failed in {self.root}", because=answer.stderr.strip() or None)
         return answer.stdout
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a Git command without judging its exit code. Raises GitFailed if Git is missing."""
         command = [PROGRAM, "-C", str(self.root), *arguments]
         try:
             return subprocess.run(command, capture_output=True, encoding="utf-8", errors="surrogateescape", check=False)

@@ -90,6 +90,7 @@ class Rule:
 
 
 def read_rules(text: str) -> tuple[Rule, ...]:
+    """Parse the text of a .dockerignore. The last rule that matches a path decides."""
     return tuple(_rules_of(text))
 
 

@@ -285,6 +285,7 @@ Json = Mapping[str, object]
 
 
 def record_of(image: PublishedImage) -> Json:
+    """Return the JSON document of an image, for the release that follows. `findings` are counts by severity."""
     return {
         "service": image.service,
         "tag": image.tag,
@@ -314,6 +315,7 @@ def read_record(root: Path, service: str) -> Json | None:
 
 
 def changes_of(changes: Changes) -> Json:
+    """Return the JSON document of the services that changed."""
     return {
         "since": changes.since,
         "everything": changes.everything,

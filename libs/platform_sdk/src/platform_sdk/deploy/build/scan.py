@@ -36,6 +36,8 @@ class ImageRefused(PlatformError):
 
 
 class Scanner(Protocol):
+    """A registry that scans images, as the gateway `aws.ecr.Ecr` does."""
+
     def scan(self, repository: str, digest: str) -> Scan: ...
 
 

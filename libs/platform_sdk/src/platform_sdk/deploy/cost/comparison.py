@@ -51,6 +51,8 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
+    """An estimate beside the architecture's, in US dollars a month. `average_tasks` is the estimate's own."""
+
     average_tasks: Decimal
     compared: tuple[Compared, ...]
     left_out: tuple[LeftOut, ...]

@@ -39,6 +39,7 @@ class Line:
 def line(
     section: str, name: str, basis: str, *charges: Charge, service: str | None = None, note: str | None = None
 ) -> Line:
+    """Return a line of an estimate. `basis` says in words how its quantities were found."""
     return Line(section=section, name=name, service=service, charges=charges, basis=basis, note=note)
 
 
@@ -92,6 +93,8 @@ class LineDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostDifference:
+    """What a change costs. `lines` has only those that differ."""
+
     before_usd_per_month: Decimal
     after_usd_per_month: Decimal
     lines: tuple[LineDifference, ...]

@@ -76,6 +76,8 @@ class Charge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceTable:
+    """The prices of one region by name. `compiled` is the date of the table."""
+
     region: str
     compiled: str
     prices: Mapping[str, Price]
@@ -223,6 +225,7 @@ def load_assumptions(root: Path, environment: str, services: Sequence[ServiceSpe
 
 
 def number(table: Table, key: str, low: float, high: float) -> Decimal:
+    """Read a decimal number that must be given, and report it if it is missing or out of bounds."""
     if not table.knows(key) and not table.absent:
         table.error(key, "is missing", table.example(key))
     return Decimal(str(table.number(key, low, high, default=low)))

@@ -181,12 +181,14 @@ def logs(
 
 
 def metrics(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> Line:
+    """Return the line for custom metrics of the CloudWatch agent."""
     charge = prices.charge("metric_month", assumptions.metrics_per_service)
     basis = f"{plain(charge.quantity)} by the CloudWatch agent"
     return line(MONITORING, f"{spec.name} metrics", basis, charge, service=spec.name)
 
 
 def alarms(spec: ServiceSpec, stack: StackNumbers, prices: PriceTable) -> Line:
+    """Return the line for alarms. AWS bills by metric that an alarm reads, so metric math counts each."""
     charge = prices.charge("alarm_metric_month", Decimal(stack.alarm_metrics + stack.scaling_metrics))
     basis = f"{stack.alarms} that read {stack.alarm_metrics} metrics; those of scaling read {stack.scaling_metrics}"
     return line(MONITORING, f"{spec.name} alarms", basis, charge, service=spec.name)

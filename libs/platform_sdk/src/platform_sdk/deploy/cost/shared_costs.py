@@ -188,6 +188,7 @@ def _monitoring(shared: SharedResources, assumptions: Assumptions, prices: Price
 def container_insights(
     services: Sequence[ServiceSpec], shared: SharedResources, assumptions: Assumptions, prices: PriceTable
 ) -> Line:
+    """Return the line for the metrics of Container Insights, for the average number of tasks."""
     groups = [(spec, group) for spec in services for group in task_groups(spec) if group.default_tasks]
     each_service = Decimal(INSIGHTS_PER_CLUSTER + INSIGHTS_PER_SERVICE * len(groups))
     price, quantity = "metric_month", Decimal(0)

@@ -33,10 +33,12 @@ class Bounds:
 
     @property
     def path(self) -> tuple[str, ...]:
+        """The path of the table to edit, such as `("environments", "staging", "scaling")`."""
         table = TABLES[self.role]
         return (table,) if self.everywhere else ("environments", self.environment, table)
 
     def values(self) -> dict[str, int]:
+        """Return the requested bounds by key, without those that are kept."""
         given = {"min_tasks": self.min_tasks, "max_tasks": self.max_tasks}
         return {key: value for key, value in given.items() if value is not None}
 

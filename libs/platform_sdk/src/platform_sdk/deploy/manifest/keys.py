@@ -47,11 +47,15 @@ class Boolean:
 
 @dataclass(frozen=True, slots=True)
 class Text:
+    """A text of the given form: a pattern, lengths, and words for people."""
+
     form: Form
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
+    """One of a few words, spelled exactly so."""
+
     values: tuple[str, ...]
 
 

@@ -92,6 +92,7 @@ WIDTH = 118
 
 
 def reference() -> str:
+    """Return the commented TOML of `platform reference`: every table and key with meaning, limits and default."""
     lines = (HEAD, *tables(DOCUMENTED, ""), *_heading(ENVIRONMENT_OVERRIDES, ENVIRONMENTS), OVERRIDES_HEAD)
     return "\n".join(lines).rstrip() + "\n"
 
@@ -249,6 +250,7 @@ OVERRIDES: Final = "overrides"
 
 
 def schema() -> Json:
+    """Return the JSON Schema (draft 7) of platform.toml. Within `[environments.<name>]` no key is required."""
     environments = {
         "type": "object",
         "description": ENVIRONMENT_OVERRIDES.meaning,
@@ -268,6 +270,7 @@ def schema() -> Json:
 
 
 def schema_text() -> str:
+    """Return the schema as its file has it, with a final newline."""
     return json.dumps(schema(), indent=2) + "\n"
 
 
@@ -304,10 +307,10 @@ def _schema_table(group: Group, *, needs: bool) -> Json:
 
 def _names_of(group: Group) -> Json:
     assert group.names is not None, "the team chooses the names"
-    return text(group.names)
+    return _text_schema(group.names)
 
 
-def text(form: Form) -> Json:
+def _text_schema(form: Form) -> Json:
     lengths = {"minLength": form.lengths[0], "maxLength": form.lengths[1]} if form.lengths else {}
     return {"type": "string", "pattern": f"^(?:{form.pattern.pattern})$", **lengths}
 
@@ -325,7 +328,7 @@ def _value(kind: Kind) -> Json:
         case Choice(values=values):
             return {"type": "string", "enum": list(values)}
         case Text(form=form):
-            return text(form)
+            return _text_schema(form)
         case Texts(form=form, may_be_empty=may_be_empty, unique=unique):
             least = {} if may_be_empty else {"minItems": 1}
-            return {"type": "array", "items": text(form), **least, **({"uniqueItems": True} if unique else {})}
+            return {"type": "array", "items": _text_schema(form), **least, **({"uniqueItems": True} if unique else {})}

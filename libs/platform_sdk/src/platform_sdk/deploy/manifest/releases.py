@@ -76,6 +76,7 @@ class TrafficShift:
     once. Both versions are paid for meanwhile."""
 
     def check(self, table: Table) -> None:
+        """Report steps that the type does not have, and steps that together exceed CodeDeploy's limit."""
         if not table.are_sound("type", "percent", "interval_minutes"):
             return
         if self.type == "all_at_once":
@@ -98,6 +99,7 @@ class TrafficShift:
 
 
 def refuse_steps_in_percent(table: Table) -> None:
+    """Report a list in `percent` with a reason of its own, before the reader reports its type."""
     if isinstance(table.values.get("percent"), list):
         reason = "a canary has exactly two steps: one part, and then all the rest"
         table.error("percent", reason, 'give one number, or choose type = "linear"')
@@ -139,6 +141,7 @@ def alarm(meaning: str, threshold: Mapping[str, Key], *, minutes: int, roll_back
 
 
 def threshold(kind: Integer | Number, meaning: str, default: int, becomes: str) -> Key:
+    """Declare the threshold of an alarm. `becomes` says which metric the alarm reads."""
     return Key(kind, default=default, becomes=f"`Threshold` of an alarm on {becomes}", meaning=meaning)
 
 
@@ -200,6 +203,7 @@ def alarms_of(settings: Mapping[AlarmKind, Mapping[str, Any]], queues: Sequence[
 
 
 def check_alarms(document: Document, alarms: Sequence[Alarm]) -> None:
+    """Report more alarms than CodeDeploy watches, at a table that the file has."""
     watched = sum(alarm.roll_back for alarm in alarms)
     if watched > MAX_ALARMS:
         reason = f"{watched} alarms would roll back, and CodeDeploy watches at most {MAX_ALARMS}"
@@ -270,6 +274,7 @@ class HealthCheck:
     become healthy."""
 
     def check(self, table: Table) -> None:
+        """Report a timeout that is not below the interval (as ELBv2 demands), and too short a grace period."""
         if not table.is_sound():
             return
         if self.timeout_seconds >= self.interval_seconds:

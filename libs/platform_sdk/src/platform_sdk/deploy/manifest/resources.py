@@ -104,6 +104,7 @@ class Queue:
     that is tried twice would fire it."""
 
     def check(self, table: Table) -> None:
+        """Report a name taken by dead-letter queues, and periods in which messages are lost or the alarm is noise."""
         if self.name.endswith("-dead-letter"):
             reason = "ends like the name of a dead-letter queue, and every queue has one of its own"
             table.error((), reason, "choose another name")
@@ -153,10 +154,12 @@ class Permission:
     only for actions without resources."""
 
     def resources_in(self, *, environment: str, region: str, account_id: str) -> tuple[str, ...]:
+        """Return the ARNs with the placeholders replaced."""
         values = {"environment": environment, "region": region, "account_id": account_id}
         return tuple(resource.format_map(values) for resource in self.resources)
 
     def check(self, table: Table) -> None:
+        """Report resources that allow more than one service may have, and unknown placeholders."""
         if not table.are_sound("actions", "resources"):
             return
         for index, resource in enumerate(self.resources):
@@ -187,12 +190,15 @@ def refuse_wildcards(table: Table) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logs:
+    """The `[logs]` table, for the log groups of the service."""
+
     retention_days: int = key(
         Integer(1, 3653, legal=LOG_RETENTION_DAYS), default=30, becomes="`RetentionInDays` of the log groups"
     )
     """Days for which CloudWatch Logs keeps it."""
 
     def check(self, table: Table) -> None:
+        """Report a number of days that CloudWatch Logs does not offer."""
         days = self.retention_days
         if days not in LOG_RETENTION_DAYS and table.are_sound("retention_days"):
             reason = f"CloudWatch Logs does not offer {days} days"
@@ -215,6 +221,8 @@ RESERVED_PREFIXES: Final = ("AWS_", "ECS_", "FLUENT_")
 
 
 class SecretStore(StrEnum):
+    """Where a secret is kept. ECS reads both by `valueFrom` when it starts a task."""
+
     SECRETS_MANAGER = "secrets_manager"
     PARAMETER_STORE = "parameter_store"
 
@@ -229,6 +237,7 @@ class SecretReference:
 
 
 def secret_reference(text: str) -> SecretReference:
+    """Parse a value of `[secrets]`: `/name` is a parameter, `name` or `name:json_key` a secret of Secrets Manager."""
     if text.startswith("/"):
         return SecretReference(store=SecretStore.PARAMETER_STORE, name=text.removeprefix("/"))
     name, _, json_key = text.partition(":")
@@ -271,6 +280,7 @@ def refuse_arns(table: Table) -> None:
 
 
 def check_environment(values: Mapping[str, str], table: Table) -> None:
+    """Report variables that look like secrets by name or value, and an unknown log level."""
     for name, value in values.items():
         if LOOKS_LIKE_A_SECRET.search(name) or CONTAINS_A_SECRET.search(value):
             table.error(name, "looks like a secret, which plain variables do not keep", "move it to [secrets]")

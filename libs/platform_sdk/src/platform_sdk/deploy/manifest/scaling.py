@@ -62,6 +62,7 @@ class ScheduledScaling:
     """Tasks that run at most from then on."""
 
     def check(self, table: Table) -> None:
+        """Report bounds in the wrong order, and a schedule or time zone that AWS would refuse."""
         _check_bounds(table, self.min_tasks, self.max_tasks)
         check_schedule(table, self.schedule, self.timezone)
 
@@ -99,6 +100,7 @@ class Scaling:
     """other bounds from a moment on, until the next change: for a peak that is known in advance"""
 
     def check(self, table: Table) -> None:
+        """Report bounds in the wrong order, and room to scale without a target that would use it."""
         _check_bounds(table, self.min_tasks, self.max_tasks)
         targets = (self.target_cpu_percent, self.target_memory_percent, self.target_requests_per_task)
         if self.min_tasks < self.max_tasks and not any(targets):
@@ -135,5 +137,6 @@ class Worker:
     """other bounds from a moment on, until the next change: for a peak that is known in advance"""
 
     def check(self, table: Table) -> None:
+        """Report bounds in the wrong order, and a size that Fargate does not offer."""
         _check_bounds(table, self.min_tasks, self.max_tasks)
         check_own_size(table, self.cpu, self.memory_mib)

@@ -64,6 +64,8 @@ def priority_of(values: Mapping[str, Any]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
+    """The `[service]` table: what the load balancer and other services see."""
+
     name: str = key(
         Text(SERVICE_NAME), example='"orders"', becomes="`family` of the task definition, as <environment>-<name>"
     )
@@ -89,6 +91,7 @@ class Service:
     no new service moves another's rule; give it only if `platform check` finds two the same."""
 
     def check(self, table: Table) -> None:
+        """Report a port that a sidecar of the same task listens on: they share one network interface (awsvpc)."""
         if self.port in PORTS_OF_SIDECARS:
             reason = f"{self.port} is taken by the CloudWatch agent or the log router of the same task"
             table.error("port", reason, f"leave it out, which is {CONTAINER_PORT}")
@@ -124,6 +127,7 @@ class TaskSize:
     after which the task is killed."""
 
     def check(self, table: Table) -> None:
+        """Report a size that Fargate does not offer, and a delay that ends after ECS has killed the task."""
         check_size(table, self.cpu, self.memory_mib)
         delay, most = self.deregistration_delay_seconds, self.stop_timeout_seconds
         if delay > most and table.are_sound("deregistration_delay_seconds"):
@@ -191,6 +195,8 @@ class Sidecar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecars:
+    """The `[sidecars]` tables: containers that the platform adds to each task."""
+
     cloudwatch_agent: Sidecar = table(Sidecar)
     """takes metrics and traces over OTLP, StatsD and EMF"""
     log_router: Sidecar = table(Sidecar)
@@ -298,6 +304,7 @@ class StandaloneTask:
     memory_mib: int = declared(OWN_MEMORY)
 
     def check(self, table: Table) -> None:
+        """Report a name that the platform uses itself, a size that Fargate does not offer, or a bad schedule."""
         if self.name in ("worker", "migrate"):
             table.error("name", f'"{self.name}" is the platform\'s own name for a task', "choose another name")
         check_own_size(table, self.cpu, self.memory_mib)

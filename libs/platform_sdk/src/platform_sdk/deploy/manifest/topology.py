@@ -20,6 +20,7 @@ class Source:
     document: Document
 
     def place(self, *path: str | int) -> str:
+        """Return `file:line` of a key, or the file alone where a default stands for the key."""
         line = self.document.lines.get(path)
         return self.document.file if line is None else f"{self.document.file}:{line}"
 

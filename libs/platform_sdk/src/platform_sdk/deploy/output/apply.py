@@ -42,10 +42,12 @@ class LineRenderer:
         """The last line of each resource, as CloudFormation reports some states twice."""
 
     def render(self, event: ApplyEvent) -> None:
+        """Write the lines of an event, each after the time since the start."""
         for line in self.lines(event):
             self.write(f"{duration(self.now() - self.started_at):>7}  {line}")
 
     def lines(self, event: ApplyEvent) -> Iterator[str]:
+        """Yield the lines of an event. One that repeats what is on the screen yields none."""
         match event:
             case Waiting():
                 yield from self.once(event.stack, "waiting", f"{event.stack}: waiting for {event.subject}")
@@ -65,6 +67,7 @@ class LineRenderer:
                 yield f"{event.outcome.stack}: {_outcome_words(event.outcome)}"
 
     def once(self, stack: str, subject: str, line: str) -> Iterator[str]:
+        """Yield the line unless it is the last about this subject."""
         if self.printed.get((stack, subject)) != line:
             self.printed[stack, subject] = line
             yield line

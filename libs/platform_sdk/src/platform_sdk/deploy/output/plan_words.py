@@ -76,6 +76,7 @@ def _plain(value: object) -> str:
 
 
 def change_words(change: Change) -> str:
+    """Return the values of a change, shortened to one line."""
     match change.kind:
         case "add":
             return shown(change.after)
@@ -86,6 +87,7 @@ def change_words(change: Change) -> str:
 
 
 def running_words(deployment: str) -> str:
+    """Return why nothing can be done while the deployment runs."""
     return f"deployment {deployment} is in progress: nothing else can be applied or released until it ends"
 
 
@@ -118,10 +120,12 @@ def is_detailed(plan: Plan, resource: ResourcePlan) -> bool:
 
 
 def image_is_kept(revision: RevisionPlan) -> bool:
+    """Return whether the change leaves the app's image as it is, so that only settings differ."""
     return not any(change.path.endswith("app · image") for change in revision.changes)
 
 
 def traffic_words(traffic: TrafficPlan) -> str:
+    """Return how production traffic moves, and after how many minutes the release is complete."""
     shift = traffic.shift
     match shift.type:
         case "canary":
@@ -199,12 +203,14 @@ def unsound_words(status: str | None) -> str:
 
 
 def drift_words(drift: Drift) -> str:
+    """Return what differs on AWS from what it should be."""
     if drift.live is None:
         return drift.what
     return f"{drift.what}: {shown(drift.live)} on AWS, expected {shown(drift.expected)}"
 
 
 def cost_words(cost: CostPlan) -> str:
+    """Return the monthly cost before and after, or the one amount if nothing differs."""
     before, after = cost.difference.before_usd_per_month, cost.difference.after_usd_per_month
     if not cost.difference.lines:
         return f"unchanged, {after:,.2f} US dollars a month, {_overlap_words(cost)}"
@@ -232,14 +238,17 @@ def _money(difference: CostDifference) -> str:
 
 
 def signed(usd: Decimal) -> str:
+    """Return an amount with its sign and two decimals."""
     return f"{usd:+,.2f}" if usd else "±0.00"
 
 
 def line_sign(line: LineDifference) -> str:
+    """Return `+`, `-` or `~` for a new, a removed and a changed line of costs."""
     return "+" if line.before is None else "-" if line.after is None else "~"
 
 
 def line_basis(line: LineDifference) -> str:
+    """Return how a line's quantity was found, before and after where the two differ."""
     bases = [each.basis for each in (line.before, line.after) if each is not None]
     return " → ".join(dict.fromkeys(bases))
 
@@ -274,6 +283,7 @@ def verdict(plan: Plan) -> str:
 
 
 def total_words(plans: Iterable[Plan]) -> str:
+    """Return how many services have something to do. Exit code 0 means up to date."""
     codes = [plan.exit_code for plan in plans]
     idle = codes.count(0)
     return f"{counted(len(codes), 'service')}: {len(codes) - idle} with something to do, {idle} up to date"

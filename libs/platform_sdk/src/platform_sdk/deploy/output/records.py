@@ -283,6 +283,7 @@ def summary_of_error(error: PlatformError) -> str:
 
 
 def junit_of_error(error: PlatformError) -> str:
+    """Return the JUnit XML of a release that ended before its first stage."""
     suite = ElementTree.Element("testsuite", name="release", tests="1", failures="0", errors="1", skipped="0", time="0")
     case = ElementTree.SubElement(suite, "testcase", classname="release", name="start", time="0")
     ElementTree.SubElement(case, "error", message=error.what).text = str(error)

@@ -19,6 +19,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
+    """What runs of one service in one environment, line by line."""
+
     service: str
     environment: str
     lines: tuple[Line, ...]
@@ -28,12 +30,14 @@ class Status:
         return all(line.is_well for line in self.lines)
 
     def as_text(self) -> str:
+        """Return the lines with an arrow behind each that needs attention."""
         head = f"{self.service} in {self.environment}"
         return "\n".join(
             [head, *(f"  {line.subject:<8}  {line.text}{'' if line.is_well else '   <--'}" for line in self.lines)]
         )
 
     def as_json(self) -> dict[str, object]:
+        """Return the document of `platform status --json`."""
         lines = [{"subject": line.subject, "text": line.text, "is_well": line.is_well} for line in self.lines]
         return {"service": self.service, "environment": self.environment, "is_well": self.is_well, "lines": lines}
 

@@ -70,6 +70,7 @@ def requests_per_task() -> list[Json]:
 
 
 def backlog_per_task(spec: ServiceSpec, environment: Environment) -> list[Json]:
+    """Return the queries of a metric for worker scaling: messages that wait in all queues, by running task."""
     waiting = [
         tracked(
             f"queue{number}",
@@ -103,6 +104,7 @@ FEW_TASKS_MINUTES: Final = 5
 
 
 def alarms(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    """Return the alarms of `[alarms]`, and the operational ones that never roll back a release."""
     resources = {alarm_id(alarm): alarm_of(alarm, spec, environment) for alarm in spec.alarms}
     resources |= operational("", service_name(spec, environment), spec.scaling)
     if spec.worker is not None:
@@ -253,6 +255,7 @@ HEIGHT: Final = 6
 
 
 def dashboard(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    """Return the CloudWatch dashboard of the service, two widgets a row."""
     widgets = [
         *_of_requests(environment),
         *_of_tasks(spec, environment),

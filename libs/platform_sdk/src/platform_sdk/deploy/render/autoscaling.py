@@ -13,6 +13,7 @@ from platform_sdk.deploy.render.roles import attached, pass_roles, role
 
 
 def autoscaling(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    """Return the scalable targets of the API and the worker, with a policy for each metric that has a target."""
     resources = {"ScalableTarget": scalable_target("Service", spec.scaling)}
     for name, target, metric in tracked_metrics(spec.scaling):
         resources[f"ScalingBy{name}"] = _policy_of("ScalableTarget", name, target, metric, spec.scaling)
@@ -87,6 +88,7 @@ def _policy_of(scalable: str, name: str, target: int, metric: Json, cooldowns: S
 
 
 def schedules(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    """Return the EventBridge schedules of standalone tasks, with the role that may run them. Empty without one."""
     scheduled = [task for task in spec.tasks if task.schedule is not None]
     if not scheduled:
         return {}

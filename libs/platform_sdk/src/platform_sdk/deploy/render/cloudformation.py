@@ -11,14 +11,17 @@ Json = dict[str, object]
 
 
 def ref(name: str) -> Json:
+    """Return `Ref`: the value of a parameter, or the physical id of a resource."""
     return {"Ref": name}
 
 
 def get(name: str, attribute: str) -> Json:
+    """Return `Fn::GetAtt`."""
     return {"Fn::GetAtt": [name, attribute]}
 
 
 def sub(text: str) -> Json:
+    """Return `Fn::Sub`: CloudFormation replaces each `${Name}` in the text."""
     return {"Fn::Sub": text}
 
 
@@ -33,14 +36,17 @@ def kept(kind: str, properties: Json) -> Json:
 
 
 def dimensions(values: Mapping[str, object]) -> list[Json]:
+    """Return the dimensions of a CloudWatch metric, as AWS::CloudWatch::Alarm takes them."""
     return [{"Name": name, "Value": value} for name, value in values.items()]
 
 
 def tags(values: Mapping[str, str]) -> list[Json]:
+    """Return tags as most resources take them. A task definition spells the keys in lower case."""
     return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
 def policy(statements: Sequence[Json]) -> Json:
+    """Return an IAM policy document in the current version of the language."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 

@@ -30,6 +30,7 @@ PREDEFINED: Final[Mapping[tuple[TrafficShiftType, int, int], str]] = {
 
 
 def codedeploy(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    """Return application and deployment group, and a configuration unless AWS has a predefined one that fits."""
     name = service_name(spec, environment)
     shift = spec.traffic_shift
     resources = {
@@ -141,6 +142,7 @@ def parse_appspec(text: str) -> AppSpec | None:
 
 
 def load_appspec_template(root: Path) -> str:
+    """Read appspec.yaml, which all services share, from the root of the repository."""
     return (root / TEMPLATE).read_text(encoding="utf-8")
 
 

@@ -41,6 +41,7 @@ http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Placeholder).serv
 
 
 def ecs_services(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    """Return the ECS services of API and worker, and the task definition that the API's service is created with."""
     resources = {"Placeholder": placeholder(spec, environment), "Service": api_service(spec, environment)}
     if spec.worker is not None:
         resources["WorkerService"] = worker_service(spec, environment)

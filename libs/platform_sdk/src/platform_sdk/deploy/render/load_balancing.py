@@ -13,6 +13,7 @@ LIVE_IS_GREEN: Final = "LiveIsGreen"
 
 
 def load_balancing(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    """Return two target groups, and a rule on each of the production and the test listener."""
     groups = {target_group(colour): _target_group_of(spec, environment, colour) for colour in COLOURS}
     return groups | {name: _rule(spec, listener) for name, listener in LISTENERS.items()}
 

@@ -57,6 +57,7 @@ def arn(environment: Environment, service: str, resource: str, *, regional: bool
 
 
 def cluster_name(environment: Environment) -> str:
+    """Return the name of the one ECS cluster of an environment."""
     return f"platform-{environment.name}"
 
 
@@ -66,6 +67,7 @@ def stack_name(spec: ServiceSpec, environment: Environment) -> str:
 
 
 def log_group(spec: ServiceSpec, environment: Environment, suffix: str = "") -> str:
+    """Return the log group of the app; with the suffix `/sidecars` that of the other containers."""
     return f"/platform/{environment.name}/{spec.name}{suffix}"
 
 
@@ -86,6 +88,7 @@ def service_name(spec: ServiceSpec, environment: Environment) -> str:
 
 
 def worker_service_name(spec: ServiceSpec, environment: Environment) -> str:
+    """Return the name of the worker's ECS service, which is also the family of its task definition."""
     return family_of(spec, environment, "worker")
 
 
@@ -118,6 +121,7 @@ def logical(*words: str) -> str:
 
 
 def network() -> Json:
+    """Return the network of every task: private subnets, no public address."""
     return {
         "AwsvpcConfiguration": {
             "Subnets": ref("PrivateSubnetIds"),

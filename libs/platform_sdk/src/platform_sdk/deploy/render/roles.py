@@ -24,6 +24,7 @@ SUFFIX: Final = "-??????"
 
 
 def roles(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    """Return three roles with their policies: ECS's for starting tasks, the app's own, and CodeDeploy's."""
     return {
         "ExecutionRole": role(spec, environment, "execution", "ecs-tasks.amazonaws.com"),
         "ExecutionPolicy": attached("Execution", execution(spec, environment)),
@@ -35,6 +36,7 @@ def roles(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
 
 
 def role(spec: ServiceSpec, environment: Environment, purpose: str, principal: str) -> Json:
+    """Return a role that one AWS service may assume, for this account only where the service says for which it acts."""
     trust: Json = {"Effect": "Allow", "Principal": {"Service": principal}, "Action": "sts:AssumeRole"}
     if principal != "codedeploy.amazonaws.com":
         # CodeDeploy does not document that it sends the source account.
@@ -47,6 +49,7 @@ def role(spec: ServiceSpec, environment: Environment, purpose: str, principal: s
 
 
 def attached(purpose: str, statements: Iterator[Json]) -> Json:
+    """Return an inline policy of the role `<purpose>Role`."""
     properties: Json = {
         "PolicyName": purpose.lower(),
         "Roles": [ref(f"{purpose}Role")],

@@ -185,6 +185,7 @@ def only_by_tls(queue: str) -> Json:
 
 
 def log_groups(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+    """Return the log groups of app and sidecars, which the stack keeps when it is deleted."""
     return {
         "AppLogs": _group(log_group(spec, environment), spec),
         "SidecarLogs": _group(log_group(spec, environment, "/sidecars"), spec),
@@ -228,6 +229,7 @@ class Live:
     worker_task_definition: str | None
 
     def parameters(self) -> dict[str, str]:
+        """Return the parameters that record in CloudFormation what a release has changed."""
         return {
             "LiveTargetGroup": self.target_group,
             "WorkerTaskDefinition": self.worker_task_definition or "",

@@ -11,7 +11,7 @@ from platform_sdk.contract import LIVENESS_PATH
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.tasks import StandaloneTask
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.render.names import Role, family_of, schedule_name
+from platform_sdk.deploy.render.names import Role, arn, family_of, role_name, schedule_name
 from platform_sdk.deploy.render.variables import app_environment, app_secrets
 from platform_sdk.errors import PlatformError
 
@@ -214,8 +214,8 @@ def size_of(spec: ServiceSpec, role: Role) -> tuple[int, int]:
 
 
 def role_arn(spec: ServiceSpec, environment: Environment, purpose: Literal["execution", "task"]) -> str:
-    name = f"{environment.name}-{spec.name}-{purpose}"
-    return f"arn:{environment.partition}:iam::{environment.account_id}:role/{name}"
+    """Return the ARN of a role of the service's stack."""
+    return arn(environment, "iam", f"role/{role_name(environment.name, spec.name, purpose)}", regional=False)
 
 
 def _sidecars(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_mib: int) -> Iterator[Json]:
@@ -228,6 +228,7 @@ def _sidecars(spec: ServiceSpec, environment: Environment, *, cpu: int, memory_m
 def app(
     spec: ServiceSpec, environment: Environment, image: str, role: Role, *, cpu: int, memory_mib: int
 ) -> dict[str, object]:
+    """Return the app's container, with the CPU units and MiB that the sidecars leave of the task."""
     beside = (spec.sidecars.cloudwatch_agent, spec.sidecars.log_router)
     return {
         "name": APP,

@@ -88,6 +88,7 @@ def app_secrets(spec: ServiceSpec, environment: Environment) -> list[dict[str, s
 
 
 def secrets_of(spec: ServiceSpec, environment: Environment) -> Iterator[tuple[str, SecretReference]]:
+    """Yield variables with the secret that each gets its value from: the service's own, then the platform's."""
     yield from spec.secrets.items()
     if spec.database is not None:
         yield Variable.DATABASE_PASSWORD, DATABASE_PASSWORD

@@ -54,6 +54,8 @@ class RollingDeployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceEvent:
+    """A line of an ECS service's event log. ECS keeps the last 100."""
+
     at: datetime
     message: str
 
@@ -86,6 +88,8 @@ class EcsService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerState:
+    """A container of a task. `exit_code` is None while it runs, or if it never started."""
+
     name: str
     last_status: str
     exit_code: int | None
@@ -149,6 +153,8 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
+    """A vulnerability that ECR found in an image. `fixed_in` is a version, empty where there is none."""
+
     name: str
     severity: str
     package: str

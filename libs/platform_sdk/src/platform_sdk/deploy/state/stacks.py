@@ -20,6 +20,8 @@ ROLLBACK_FAILED: Final = "UPDATE_ROLLBACK_FAILED"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackResource:
+    """A resource of a stack. `physical_id` is empty until AWS has created it."""
+
     logical_id: str
     physical_id: str
     type: str
@@ -28,6 +30,8 @@ class StackResource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackEvent:
+    """A change of status of a resource, or of the stack itself (`logical_id` is then its name)."""
+
     id: str
     at: datetime
     logical_id: str
@@ -81,6 +85,8 @@ class ResourceChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeSet:
+    """A prepared update of a stack. It changes nothing until it is executed."""
+
     name: str
     stack: str
     status: str

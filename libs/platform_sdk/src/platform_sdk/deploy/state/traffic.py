@@ -14,6 +14,8 @@ LifecycleStatus = Literal["Pending", "InProgress", "Succeeded", "Failed", "Skipp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifecycleEvent:
+    """A step of a CodeDeploy deployment. The times are None until it starts and ends."""
+
     name: str
     status: LifecycleStatus
     started_at: datetime | None
@@ -132,6 +134,8 @@ class ListenerRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetGroup:
+    """A target group. `load_balancers` are ARNs, empty while no listener forwards to the group."""
+
     name: str
     arn: str
     port: int
@@ -141,6 +145,8 @@ class TargetGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetHealth:
+    """The health of one task's address in a target group."""
+
     address: str
     port: int
     state: str
@@ -175,6 +181,8 @@ class ScalableTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
+    """A CloudWatch alarm. `reason` is AWS's explanation of the state."""
+
     name: str
     state: Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
     reason: str
@@ -184,6 +192,8 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
+    """A line of a log stream. `at` is the time that the writer gave it."""
+
     at: datetime
     stream: str
     text: str
