@@ -134,4 +134,4 @@ async def test_a_route_with_a_limit_says_so_and_refuses_beyond_it(redis_server: 
     assert answers[0].headers["ratelimit"].startswith('"sign-in";r=1;t=')
     assert answers[2].headers["ratelimit"].startswith('"sign-in";r=0;t=')
     assert 1 <= int(answers[2].headers["retry-after"]) <= 3600
-    assert answers[2].json()["violated_policies"] == ["sign-in"]
+    assert answers[2].json()["violated-policies"] == ["sign-in"]

@@ -44,7 +44,7 @@ def test_the_challenge_names_an_error_only_when_credentials_were_sent() -> None:
 def test_a_quota_problem_uses_the_registered_type() -> None:
     body = too_many_requests("sign-in", 7).body()
     assert body["type"] == "https://iana.org/assignments/http-problem-types#quota-exceeded"
-    assert body["violated_policies"] == ["sign-in"]
+    assert body["violated-policies"] == ["sign-in"]
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def did_not_start(name: str, log: Path, why: str) -> PlatformError:
 
 
 def disk_full(folder: Path) -> DiskFull:
+    """Return the error for ENOSPC, with what helps."""
     return DiskFull(
         f"no space left on the disk that holds {folder}",
         hint="make room, or set PLATFORM_STATE to a folder on another disk",

@@ -34,6 +34,8 @@ class UnknownLog(PlatformError):
 
 @dataclass(frozen=True, slots=True)
 class Line:
+    """A line of a log. `source` is the task or server that wrote it."""
+
     source: str
     text: str
 

@@ -32,12 +32,14 @@ class ProcessRecord:
 
     @classmethod
     def of(cls, pid: int) -> "ProcessRecord | None":
+        """Return the record of a running process; None if there is none with that id."""
         try:
             return cls(pid, psutil.Process(pid).create_time())
         except psutil.Error:
             return None
 
     def is_alive(self) -> bool:
+        """Return whether the same process still runs. A zombie counts as ended."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.started_at) < _START_TOLERANCE_SECONDS
@@ -54,6 +56,7 @@ class StateFolder:
         self.logs = path / "logs"
 
     def create(self) -> None:
+        """Create the folder and its `logs`, if they are missing."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
 
@@ -73,6 +76,7 @@ class StateFolder:
             os.close(descriptor)
 
     def is_locked(self) -> bool:
+        """Return whether a supervisor holds the lock, by trying to take it."""
         try:
             with self.locked():
                 return False

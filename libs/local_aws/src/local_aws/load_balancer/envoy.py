@@ -49,10 +49,12 @@ class TargetGroup:
 
 
 def endpoints_file(directory: Path, target_group: str) -> Path:
+    """Return the file of a target group's endpoints, which Envoy watches (EDS)."""
     return directory / f"endpoints-{target_group}.json"
 
 
 def routes_file(directory: Path) -> Path:
+    """Return the file of all listener rules, which Envoy watches (RDS)."""
     return directory / "routes.json"
 
 

@@ -137,6 +137,7 @@ class PostgresServer(BackingServer):
         return copy / _PACKAGE / "pginstall" / "bin"
 
     def is_ready(self) -> bool:
+        """Return whether it takes connections."""
         # The file that pg_ctl watches: first line the postmaster's pid, eighth line its state.
         try:
             lines = (self._cluster / "postmaster.pid").read_text().splitlines()

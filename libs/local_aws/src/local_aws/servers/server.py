@@ -91,6 +91,7 @@ class BackingServer(ABC):
             self._process.send_signal(self.stop_signal)
 
     def kill(self) -> None:
+        """Send SIGKILL to the server and its children, for when there is no time to stop."""
         if self._process is not None:
             processes.signal_group(self._process.pid, signal.SIGKILL)
 

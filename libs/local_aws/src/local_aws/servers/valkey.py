@@ -29,6 +29,7 @@ class RedisServer(BackingServer):
         return self._spawn([str(_binary()), "--port", str(self.port), "--dir", str(self.directory), *options])
 
     def is_ready(self) -> bool:
+        """Return whether it answers PING within a second."""
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")

@@ -136,6 +136,7 @@ class Cluster:
             self._observe()
 
     def kill(self) -> None:
+        """Send SIGKILL to all tasks and leave at once, without a stop timeout."""
         for task in self.tasks:
             task.process.kill()
 

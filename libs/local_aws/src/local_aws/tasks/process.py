@@ -75,6 +75,7 @@ class ProcessTask:
             processes.signal_group(self.pid, signal.SIGTERM)
 
     def kill_if_overdue(self) -> None:
+        """Send SIGKILL once the stop timeout is over. Called again and again, because nobody waits for it."""
         if self.kill_at is not None and time.monotonic() >= self.kill_at:
             self.kill()
 

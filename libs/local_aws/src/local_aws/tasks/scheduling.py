@@ -23,6 +23,8 @@ SILENCE_LIMIT_SECONDS: Final = 30.0
 
 
 class Health(StrEnum):
+    """The health of a task, as its health check last answered."""
+
     STARTING = "starting"
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
@@ -31,6 +33,8 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Slot:
+    """A place for one task of a service. It keeps its name and its count of restarts when the task is replaced."""
+
     service: str
     role: Role
     number: int
@@ -65,12 +69,16 @@ class SlotRecord:
 
 @dataclass(frozen=True, slots=True)
 class StartTask:
+    """The decision to start a task of a revision in a slot."""
+
     slot: Slot
     revision: int
 
 
 @dataclass(frozen=True, slots=True)
 class StopTask:
+    """The decision to stop a task. `reason` is for the log."""
+
     id: int
     reason: str
 

@@ -56,10 +56,12 @@ class Cache:
 
     @classmethod
     def from_settings(cls, settings: ServiceSettings) -> Self:
+        """Return a cache whose keys start with `<environment>:<service>:`, so that services can share one Redis."""
         password = settings.redis_password.get_secret_value() if settings.redis_password else None
         return cls(settings.redis_url, prefix=f"{settings.environment}:{settings.service_name}:", password=password)
 
     async def get_json(self, key: str) -> Any | None:
+        """Return the value; None if it is absent or expired, if Redis is away, or if it is not JSON."""
         stored = await self._run(lambda redis: redis.get(self._prefix + key), None)
         if stored is None:
             return None
@@ -69,11 +71,13 @@ class Cache:
             return None
 
     async def set_json(self, key: str, value: Any, ttl_seconds: float, *, only_if_absent: bool = False) -> None:
+        """Store a value for `ttl_seconds`, at least a millisecond. Readers must not depend on it: Redis may be away."""
         content = orjson.dumps(value)
         milliseconds = max(1, round(ttl_seconds * 1000))
         await self._run(lambda redis: redis.set(self._prefix + key, content, px=milliseconds, nx=only_if_absent), None)
 
     async def delete(self, *keys: str) -> None:
+        """Delete values. If Redis is away, they stay until they expire."""
         if keys:
             await self._run(lambda redis: redis.delete(*(self._prefix + key for key in keys)), None)
 
@@ -91,6 +95,7 @@ class Cache:
         )
 
     async def close(self) -> None:
+        """Close the connections. A later call opens new ones."""
         if self._client is not None:
             client, self._client = self._client, None
             await client.aclose()

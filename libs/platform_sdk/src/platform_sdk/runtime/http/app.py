@@ -57,6 +57,7 @@ class ServiceApp(FastAPI):
         await self.asgi(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
+        """Return FastAPI's app with one middleware of ours instead of Starlette's own."""
         path = self.settings.service_path
         return RequestMiddleware(
             # FastAPI's routes need the exit stack that this one creates.
@@ -78,6 +79,7 @@ class ServiceApp(FastAPI):
         return frozenset({*methods, "OPTIONS"} if methods else ())
 
     def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, built once. FastAPI serves it and its docs page."""
         if self.openapi_schema is None:
             self.openapi_schema = openapi_document(
                 self.routes, title=self.title, version=self.version, description=self.description

@@ -71,6 +71,7 @@ def _policy(function: P) -> P:
 
 
 def is_policy(function: object) -> bool:
+    """Return whether the function decides who may call a route."""
     return getattr(function, "is_policy", False) is True
 
 
@@ -170,6 +171,11 @@ class PublishedKeys:
         self._session: aiohttp.ClientSession | None = None
 
     async def find(self, key_id: str) -> "Ed25519PublicKey | None":
+        """Return the key, or None if the key set lacks it. A key set that is too old is renewed beside the call.
+
+        Raises:
+            Problem: 503, while no key set could be fetched yet.
+        """
         key = self._keys.get(key_id)
         if key is not None:
             if time.monotonic() - self._fetched_at > KEYS_FRESH_SECONDS:
@@ -187,6 +193,7 @@ class PublishedKeys:
             await asyncio.shield(self._refreshing)
 
     async def close(self) -> None:
+        """Stop fetching and close the HTTP client."""
         if self._refreshing is not None:
             self._refreshing.cancel()
             await asyncio.gather(self._refreshing, return_exceptions=True)
@@ -244,6 +251,7 @@ class TokenVerifier:
 
     @classmethod
     def from_settings(cls, settings: ServiceSettings, cache: Cache) -> Self:
+        """Return a verifier of tokens from the settings' issuer. It fetches no key yet."""
         keys = PublishedKeys(settings.jwks_url, cache)
         return cls(keys, issuer=settings.token_issuer, audience=settings.token_audience)
 

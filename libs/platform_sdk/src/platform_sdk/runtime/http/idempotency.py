@@ -76,6 +76,7 @@ class Reply:
         return cls(status=status, body=body, headers={"content-type": "application/json", **(headers or {})})
 
     def response(self, *, replayed: bool = False) -> Response:
+        """Return the HTTP response. A replayed one says so in the header Idempotency-Replayed."""
         headers = dict(self.headers)
         if replayed:
             headers[REPLAYED_HEADER] = "true"

@@ -156,6 +156,7 @@ class RequestGuard:
             leave()
 
     async def receive(self) -> Message:
+        """Receive from the client and count the body's bytes. Raises Problem 413 above the limit."""
         message = await self._receive()
         if message["type"] == "http.request":
             self._received_bytes += len(message.get("body", b""))
@@ -166,6 +167,7 @@ class RequestGuard:
         return message
 
     async def send(self, message: Message) -> None:
+        """Send to the client and count the body's bytes. Raises HeadAnswered to end the stream of a HEAD request."""
         if message["type"] == "http.response.start":
             self._start(message)
         elif message["type"] == "http.response.body":

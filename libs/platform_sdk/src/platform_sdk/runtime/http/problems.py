@@ -64,17 +64,20 @@ class Problem(Exception):
         self.extensions = extensions
 
     def body(self) -> dict[str, object]:
+        """Return the members of the JSON body (RFC 9457, section 3.1)."""
         members: dict[str, object] = {"type": self.type, "title": self.title, "status": self.status}
         if self.detail is not None:
             members["detail"] = self.detail
         return members | self.extensions
 
     def response(self) -> Response:
+        """Return the HTTP response with body and headers."""
         content = orjson.dumps(self.body())
         return Response(content, self.status, headers=self.headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
 def bad_request(detail: str, slug: str = "malformed-request") -> Problem:
+    """Return 400, for a request that cannot be parsed."""
     return Problem(400, slug, detail=detail)
 
 
@@ -92,10 +95,12 @@ def unauthenticated(detail: str | None = None, *, error: str | None = None) -> P
 
 
 def forbidden(detail: str = "your roles do not allow this") -> Problem:
+    """Return 403, for a known caller who may not do this."""
     return Problem(403, "forbidden", detail=detail)
 
 
 def not_found(detail: str = "there is no such resource") -> Problem:
+    """Return 404, also for what the caller may not know to exist (RFC 9110, section 15.5.4)."""
     return Problem(404, "not-found", detail=detail)
 
 
@@ -104,40 +109,46 @@ def _method_not_allowed(allowed: Iterable[str]) -> Problem:
 
 
 def conflict(slug: str, detail: str, **extensions: Any) -> Problem:
+    """Return 409, for a state that does not allow the request. Clients switch on the slug."""
     return Problem(409, slug, detail=detail, **extensions)
 
 
 def content_too_large(max_bytes: int) -> Problem:
+    """Return 413 (RFC 9110, section 15.5.14)."""
     return Problem(413, "content-too-large", detail=f"the body may hold at most {max_bytes} bytes")
 
 
 def unsupported_media_type(detail: str) -> Problem:
+    """Return 415; `Accept` names what would be taken (RFC 9110, section 15.5.16)."""
     return Problem(415, "unsupported-media-type", detail=detail, headers={"Accept": "application/json"})
 
 
 def validation_failed(
     errors: Sequence[FieldError], detail: str = "the request does not have the documented form"
 ) -> Problem:
+    """Return 422, with every error of the request in `errors`."""
     return Problem(422, "validation-failed", detail=detail, errors=list(errors))
 
 
 def too_many_requests(policy: str, retry_after_seconds: int) -> Problem:
+    """Return 429 with the policy that was exceeded (draft-ietf-httpapi-ratelimit-headers, "Quota Exceeded")."""
     return Problem(
         429,
         QUOTA_EXCEEDED,
         "Quota Exceeded",
         f"try again in {retry_after_seconds} s",
         headers={"Retry-After": str(retry_after_seconds)},
-        violated_policies=[policy],
+        **{"violated-policies": [policy]},
     )
 
 
 def internal_error() -> Problem:
-    """Return the answer to any unexpected exception; what happened stands in the log, under the request's id."""
+    """Return the answer to any unexpected exception; the log has what happened, under the request's id."""
     return Problem(500, "internal-error", detail="the error has been logged under this response's X-Request-Id")
 
 
 def unavailable(detail: str, retry_after_seconds: int = 1) -> Problem:
+    """Return 503, for a failure that a retry is likely to pass."""
     return Problem(
         503,
         TEMPORARY_REDUCED_CAPACITY,
@@ -148,6 +159,7 @@ def unavailable(detail: str, retry_after_seconds: int = 1) -> Problem:
 
 
 def timed_out(seconds: float) -> Problem:
+    """Return 504, for a route that took longer than its time limit."""
     return Problem(504, "timed-out", detail=f"no answer within {seconds:g} s; it is safe to retry with the same key")
 
 

@@ -54,6 +54,7 @@ class ServiceResources:
 
     @property
     def database(self) -> Database:
+        """The service's database. Raises PlatformError if its platform.toml has none."""
         if self.optional_database is None:
             raise PlatformError(
                 f"{self.settings.service_name} has no database", hint="add a [database] table to its platform.toml"
@@ -62,6 +63,7 @@ class ServiceResources:
 
 
 async def resources(request: Request) -> ServiceResources:
+    """Return what the process shares between requests: a dependency of routes."""
     held: ServiceResources = request.app.state.resources
     return held
 

@@ -38,6 +38,7 @@ class JsonRequest(Request):
     """A request whose JSON is read by orjson: quicker, and NaN, surrogates and a byte order mark are errors."""
 
     async def json(self) -> Any:
+        """Return the parsed body, parsed once. Raises orjson's error, which FastAPI turns into a validation error."""
         if not hasattr(self, "_json"):
             self._json = orjson.loads(await self.body())
         return self._json
@@ -70,6 +71,7 @@ def dependencies_of(route: APIRoute) -> list[Callable[..., Any]]:
 
 
 def is_public(route: APIRoute) -> bool:
+    """Return whether every policy of the route allows every caller."""
     return all(policy is public for policy in _policies_of(route))
 
 

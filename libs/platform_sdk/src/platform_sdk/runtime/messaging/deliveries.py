@@ -134,6 +134,7 @@ class Leases:
         return len(self._held)
 
     def hold(self, delivery: Delivery) -> None:
+        """Keep the message hidden from other consumers until `drop`."""
         delivery.renew_at = self._renewal_after(delivery.received_at)
         self._held.add(delivery)
 

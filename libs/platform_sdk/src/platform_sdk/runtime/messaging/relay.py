@@ -188,6 +188,7 @@ class Batch:
             verdict[rows[failure.index].seq] = f"{queue}: {failure.code}: {failure.message}"
 
     def report(self) -> None:
+        """Count the batch in metrics, and log once what failed and what was moved to the quarantine."""
         _published.add(len(self.done))
         if self.failed:
             _failed.add(len(self.failed))

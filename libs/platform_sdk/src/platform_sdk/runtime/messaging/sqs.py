@@ -141,6 +141,7 @@ class Sqs:
         )
 
     async def delete_message_batch(self, queue_url: str, receipt_handles: Sequence[str]) -> list[Failed]:
+        """Delete messages by receipt. Return those that SQS did not delete, which will be delivered again."""
         return await self._batch(
             lambda chunk, sqs: sqs.delete_message_batch(QueueUrl=queue_url, Entries=chunk),
             [{"ReceiptHandle": each} for each in receipt_handles],

@@ -94,6 +94,7 @@ class OncePerInterval(logging.Filter):
         self._last: dict[tuple[str, int], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether to log the record, by its logger and level alone."""
         key, now = (record.name, record.levelno), time.monotonic()
         if now - self._last.get(key, -self._seconds) < self._seconds:
             return False
@@ -113,6 +114,7 @@ class JsonFormatter(logging.Formatter):
         }
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line of JSON, with secrets masked by their names."""
         line: dict[str, Any] = {
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

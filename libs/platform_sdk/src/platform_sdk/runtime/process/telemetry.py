@@ -48,6 +48,7 @@ class _Export:
 
 
 def is_exporting() -> bool:
+    """Return whether spans and metrics leave this process. Callers skip what is costly to gather."""
     return _Export.is_on
 
 
