@@ -38,6 +38,12 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
+async def effects_table(database: Database) -> None:
+    async with database.unit_of_work() as uow:
+        await uow.execute("CREATE TABLE effects (name text, amount integer)")
+
+
+@pytest.fixture
 async def sqs(aws_server: AwsServer) -> AsyncIterator[Sqs]:
     sqs = Sqs(region="us-east-1", endpoint_url=aws_server.endpoint_url)
     await sqs.open()

@@ -23,6 +23,8 @@ from platform_sdk.runtime.messaging.sqs import Sqs
 from platform_sdk.runtime.testing import recorded_events
 from tests.integration.runtime_data.conftest import QueuePair
 
+pytestmark = pytest.mark.usefixtures("effects_table")
+
 CreateQueue = Callable[..., QueuePair]
 
 
@@ -35,12 +37,6 @@ class Counted(Event):
 class Noted(Event):
     type = "thing.noted"
     name: str
-
-
-@pytest.fixture(autouse=True)
-async def _effects_table(database: Database) -> None:
-    async with database.unit_of_work() as uow:
-        await uow.execute("CREATE TABLE effects (name text, amount integer)")
 
 
 async def count(uow: UnitOfWork, event: Counted, message: Message) -> None:
@@ -330,54 +326,6 @@ async def test_a_handler_that_takes_too_long_is_cancelled_and_rolled_back(
         await wait_until_handled(database, 1)
     assert len(started) == 2
     assert await effects(database) == ["x"]
-
-
-async def test_a_stop_finishes_what_runs_and_gives_back_what_has_not_started(
-    database: Database, sqs: Sqs, create_queue: CreateQueue, boto_sqs: SQSClient
-) -> None:
-    queue = create_queue(visibility_seconds=60)
-    started: list[str] = []
-
-    async def handler(uow: UnitOfWork, event: Counted, message: Message) -> None:
-        started.append(event.name)
-        await asyncio.sleep(0.3)
-        await count(uow, event, message)
-
-    await send(sqs, queue, *[message_of(Counted(name=str(number))) for number in range(10)])
-    async with consuming(database, sqs, queue, handler, concurrency=2, prefetch=8):
-        await until(lambda: asyncio.sleep(0, len(started) >= 2))
-    assert sorted(await effects(database)) == sorted(started)
-    assert counts(boto_sqs, queue.url) == (10 - len(started), 0)
-
-
-async def test_a_stop_cancels_what_exceeds_the_drain_time_and_gives_it_back(
-    database: Database, sqs: Sqs, create_queue: CreateQueue, boto_sqs: SQSClient
-) -> None:
-    queue = create_queue(visibility_seconds=60)
-    started = asyncio.Event()
-
-    async def handler(uow: UnitOfWork, event: Counted, message: Message) -> None:
-        await count(uow, event, message)
-        started.set()
-        await asyncio.sleep(60)
-
-    await send(sqs, queue, message_of(Counted(name="x")))
-    async with consuming(database, sqs, queue, handler, drain_seconds=0.2):
-        await started.wait()
-    assert await effects(database) == []
-    assert counts(boto_sqs, queue.url) == (1, 0)
-
-
-async def test_a_receive_in_progress_at_a_stop_returns_and_its_messages_are_given_back(
-    database: Database, sqs: Sqs, create_queue: CreateQueue, boto_sqs: SQSClient
-) -> None:
-    queue = create_queue(visibility_seconds=60)
-    async with consuming(database, sqs, queue, wait_seconds=2) as consumer:
-        await asyncio.sleep(0.5)
-        consumer.stop()
-        await send(sqs, queue, message_of(Counted(name="late")))
-    assert await effects(database) == []
-    assert counts(boto_sqs, queue.url) == (1, 0)
 
 
 async def test_a_queue_that_does_not_exist_yet_is_waited_for(
