@@ -98,4 +98,5 @@ def wait_for(condition: Callable[[], bool], deadline_seconds: float, what: str) 
     end = time.monotonic() + deadline_seconds
     while not condition():
         assert time.monotonic() < end, f"not within {deadline_seconds} s: {what}"
-        time.sleep(0.2)
+        # Not more often: many conditions start a Python process, which takes CPU from what is waited for.
+        time.sleep(0.5)

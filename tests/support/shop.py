@@ -81,15 +81,16 @@ class Shopper:
         order: Json = {}
         while time.monotonic() < end:
             try:
-                response = await self.request("GET", f"/orders/{order_id}")
+                response = await self.request("GET", f"/orders/{order_id}?wait=10")
             except httpx.TransportError:
                 await asyncio.sleep(0.2)
                 continue
-            if response.status_code == 200:
-                order = response.json()
-                if order["status"] in DECIDED:
-                    return order
-            await asyncio.sleep(0.05)
+            if response.status_code != 200:
+                await asyncio.sleep(0.2)
+                continue
+            order = response.json()
+            if order["status"] in DECIDED:
+                return order
         raise AssertionError(f"order {order_id} is not decided after {deadline_seconds} s: {order}")
 
 

@@ -163,7 +163,7 @@ def until(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.5)
 
 
 def test_up_serves_through_the_load_balancer_and_down_leaves_no_process(shell: Shell) -> None:

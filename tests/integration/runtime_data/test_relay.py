@@ -76,11 +76,12 @@ async def test_a_commit_wakes_the_relay_at_once(
     database: Database, sqs: Sqs, create_queue: Callable[..., QueuePair]
 ) -> None:
     queue = create_queue()
-    relay = Relay(database, sqs, {"order.placed": [queue.name]}, poll_seconds=60)
+    await sqs.queue_url(queue.name)
+    relay = Relay(database, sqs, {"order.placed": [queue.name]}, poll_seconds=600)
     relay.start()
     await asyncio.sleep(0.1)
     await publish(database, 1)
-    # Without the commit's signal it would sleep for the rest of its minute.
+    # Without the commit's signal it would sleep for the rest of its ten minutes.
     async with asyncio.timeout(60):
         while await rows_in(database):  # noqa: ASYNC110 - what is waited for is in the database
             await asyncio.sleep(0.005)
