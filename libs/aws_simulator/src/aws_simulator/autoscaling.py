@@ -112,9 +112,10 @@ class ApplicationAutoScaling(Service):
         Args:
             resource_id: `service/<cluster>/<service>`.
         """
-        target = self.targets["ecs", resource_id, "ecs:service:DesiredCount"]
-        _, cluster, name = resource_id.split("/")
-        service = self.account.service(Ecs).ecs_service(cluster, name)
+        key = ("ecs", resource_id, "ecs:service:DesiredCount")
+        target, service = self.targets[key], self._active_service(key)
+        if service is None:
+            return False
         wanted = min(max(desired, target.minimum), target.maximum)
         direction = "DynamicScalingOutSuspended" if wanted > service.desired_count else "DynamicScalingInSuspended"
         if wanted == service.desired_count or target.suspended["ScheduledScalingSuspended" if scheduled else direction]:

@@ -74,7 +74,7 @@ class Deployments(Services):
                 self._roll(service)
 
     def _is_at_rest(self, service: EcsService) -> bool:
-        if service.controller != "ECS":
+        if service.controller != "ECS" or service.status != "ACTIVE":
             return super()._is_at_rest(service)
         only = service.sets[0]
         settled = only.rollout_state != "IN_PROGRESS" and only.desired_count == service.desired_count
@@ -195,7 +195,7 @@ class Deployments(Services):
     def description_of(self, service: EcsService) -> dict[str, Any]:
         facts = super().description_of(service)
         records = [one for one in self.service_deployments.values() if one.service is service]
-        if records and records[-1].finished_at is None:
+        if records and records[-1].finished_at is None and service.status == "ACTIVE":
             facts["currentServiceDeployment"] = records[-1].arn
         return facts
 

@@ -147,6 +147,7 @@ class EcsService:
     definition: TaskDefinition
     created_at: datetime
     status: Literal["ACTIVE", "DRAINING", "INACTIVE"] = "ACTIVE"
+    inactive_since: datetime | None = None
     sets: list[TaskSet] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     tags: list[dict[str, str]] = field(default_factory=list)
