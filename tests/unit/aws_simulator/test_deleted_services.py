@@ -83,3 +83,70 @@ def test_a_deployment_of_a_deleted_service_fails(stage: Stage) -> None:
     stage.clock.sleep(20)
     info = stage.ended(stage.deploy(revision))
     assert (info["status"], info["errorInformation"]["code"]) == ("Failed", "INVALID_ECS_SERVICE")
+
+
+def deregister(stage: Stage, name: str) -> None:
+    stage.client("ecs").deregister_task_definition(taskDefinition=name)
+
+
+def test_an_inactive_revision_is_described_but_starts_nothing_new(stage: Stage) -> None:
+    create_worker(stage)
+    deregister(stage, f"{WORKER}:1")
+    client, where = stage.client("ecs"), {"cluster": CLUSTER, "networkConfiguration": NETWORK}
+    found = client.describe_task_definition(taskDefinition=f"{WORKER}:1")["taskDefinition"]
+    assert (found["status"], found["deregisteredAt"]) == ("INACTIVE", stage.clock.now())
+    assert client.list_task_definitions(familyPrefix=WORKER)["taskDefinitionArns"] == []
+    assert len(client.list_task_definitions(familyPrefix=WORKER, status="INACTIVE")["taskDefinitionArns"]) == 1
+    with pytest.raises(client.exceptions.InvalidParameterException, match="TaskDefinition is inactive"):
+        client.run_task(taskDefinition=f"{WORKER}:1", **where)
+    with pytest.raises(client.exceptions.ClientException, match="TaskDefinition is inactive"):
+        client.create_service(serviceName="other", taskDefinition=f"{WORKER}:1", desiredCount=1, **where)
+    with pytest.raises(client.exceptions.ClientException, match="TaskDefinition is inactive"):
+        client.update_service(cluster=CLUSTER, service=WORKER, taskDefinition=f"{WORKER}:1")
+    with pytest.raises(client.exceptions.ClientException, match="TaskDefinition is inactive"):
+        client.update_service(cluster=CLUSTER, service=WORKER, forceNewDeployment=True)
+
+
+def test_a_service_of_an_inactive_revision_runs_on_and_scales(stage: Stage) -> None:
+    create_worker(stage)
+    deregister(stage, f"{WORKER}:1")
+    stage.client("ecs").update_service(cluster=CLUSTER, service=WORKER, desiredCount=3)
+    stage.clock.sleep(60)
+    assert stage.service(WORKER)["runningCount"] == 3
+
+
+def test_a_deployment_of_an_inactive_revision_fails_and_the_original_serves_on(stage: Stage) -> None:
+    revision = stage.register("2")
+    deregister(stage, revision)
+    info = stage.ended(stage.deploy(revision))
+    assert (info["status"], info["errorInformation"]["code"]) == ("Failed", "ECS_UPDATE_ERROR")
+    assert "TaskDefinition is inactive" in info["errorInformation"]["message"]
+    assert stage.live_revision().endswith(f"{NAME}:1")
+
+
+def test_a_deleted_revision_goes_when_nothing_uses_it_any_more(stage: Stage) -> None:
+    create_worker(stage)
+    client, name = stage.client("ecs"), f"{WORKER}:1"
+    refused = client.delete_task_definitions(taskDefinitions=[name, f"{WORKER}:9"])
+    assert refused["taskDefinitions"] == []
+    assert [failure["reason"].split(".")[0] for failure in refused["failures"]] == [
+        "The specified task definition is still in ACTIVE status",
+        "The specified task definition does not exist",
+    ]
+    deregister(stage, name)
+    answer = client.delete_task_definitions(taskDefinitions=[name])
+    assert [one["status"] for one in answer["taskDefinitions"]] == ["DELETE_IN_PROGRESS"]
+    stage.clock.sleep(4000)
+    assert stage.service(WORKER)["runningCount"] == 2
+    assert client.describe_task_definition(taskDefinition=name)["taskDefinition"]["status"] == "DELETE_IN_PROGRESS"
+    delete(stage)
+    stage.clock.sleep(60)
+    with pytest.raises(client.exceptions.ClientException, match="Unable to describe task definition"):
+        client.describe_task_definition(taskDefinition=name)
+    registered = client.register_task_definition(**document(stage.image("worker"), family=WORKER))
+    assert registered["taskDefinition"]["revision"] == 2
+
+
+def test_deregistering_needs_a_revision(stage: Stage) -> None:
+    with pytest.raises(ClientError, match="Revision is missing"):
+        deregister(stage, NAME)

@@ -45,6 +45,12 @@ class Services(Tasks):
 
     # What CodeDeploy, scaling and the rolling deployments ask and do.
 
+    def uses(self, definition: TaskDefinition) -> bool:
+        services = (service for service in self.ecs_services.values() if service.status != "INACTIVE")
+        of_services = (one.definition for service in services for one in (service, *service.sets))
+        of_tasks = (task.definition for task in self.unstopped.values())
+        return any(one is definition for one in (*of_services, *of_tasks))
+
     def ecs_service(self, cluster: str | None, name: str) -> EcsService:
         """Return an ECS service. Raises Refused: ClusterNotFoundException or ServiceNotFoundException."""
         key = f"{self.cluster(cluster).name}/{name_in(name)}"
@@ -224,7 +230,7 @@ class Services(Tasks):
             refuse_name_in_use(self.ecs_services[key])
         controller = request.get("deploymentController", {}).get("type", "ECS")
         self._refuse_balancers(request, controller)
-        definition = self._runnable(request)
+        definition = self.runnable(request)
         service = EcsService(
             arn=self.account.arn("ecs", f"service/{cluster.name}/{name}"),
             name=name,
@@ -263,15 +269,18 @@ class Services(Tasks):
             refused = next((name for name in CODE_DEPLOY_OWNS if request.get(name)), None)
             if refused is not None:
                 raise Refused("InvalidParameterException", CODE_DEPLOY_OWNS[refused] + TO_CODE_DEPLOY)
-        definition = self._runnable({**service.request, **request}) if "taskDefinition" in request else None
+        definition = self.runnable({**service.request, **request}) if "taskDefinition" in request else None
         kept = ("cluster", "service", "desiredCount", "taskDefinition", "forceNewDeployment")
         others = (name for name in MAKES_A_DEPLOYMENT if name in request)
         is_other = any(request[name] != service.request.get(name) for name in others)
         is_other = is_other or (definition is not None and definition.arn != service.definition.arn)
+        rolls = bool(request.get("forceNewDeployment") or is_other)
+        if rolls and (definition or service.definition).status != "ACTIVE":
+            raise Refused("ClientException", "TaskDefinition is inactive")
         service.request |= {key: value for key, value in request.items() if key not in kept}
         if "desiredCount" in request:
             self.scale(service, request["desiredCount"])
-        if request.get("forceNewDeployment") or is_other:
+        if rolls:
             self.roll_to(service, definition or service.definition)
         return {"service": self.description_of(service)}
 

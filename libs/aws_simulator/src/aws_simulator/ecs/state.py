@@ -32,7 +32,9 @@ class TaskDefinition:
     document: dict[str, Any]
     tags: list[dict[str, str]]
     registered_at: datetime
-    status: Literal["ACTIVE", "INACTIVE"] = "ACTIVE"
+    status: Literal["ACTIVE", "INACTIVE", "DELETE_IN_PROGRESS"] = "ACTIVE"
+    deregistered_at: datetime | None = None
+    delete_requested_at: datetime | None = None
 
     @property
     def containers(self) -> list[dict[str, Any]]:
