@@ -202,6 +202,8 @@ class ServiceDeployment:
     started_at: datetime
     updated_at: datetime
     finished_at: datetime | None = None
+    rolls_back_at: datetime | None = None
+    """When the rollback that somebody requested begins."""
     reason: str = ""
     rollback: dict[str, Any] | None = None
     rollback_set_id: str | None = None
