@@ -46,10 +46,11 @@ class Services(Tasks):
     # What CodeDeploy, scaling and the rolling deployments ask and do.
 
     def uses(self, definition: TaskDefinition) -> bool:
-        services = (service for service in self.ecs_services.values() if service.status != "INACTIVE")
-        of_services = (one.definition for service in services for one in (service, *service.sets))
-        of_tasks = (task.definition for task in self.unstopped.values())
-        return any(one is definition for one in (*of_services, *of_tasks))
+        used = [task.definition for task in self.unstopped.values()]
+        for service in self.ecs_services.values():
+            if service.status != "INACTIVE":
+                used += [service.definition, *(one.definition for one in service.sets)]
+        return any(one is definition for one in used)
 
     def ecs_service(self, cluster: str | None, name: str) -> EcsService:
         """Return an ECS service. Raises Refused: ClusterNotFoundException or ServiceNotFoundException."""
