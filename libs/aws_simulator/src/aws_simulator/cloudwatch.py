@@ -19,8 +19,11 @@ WATCHED: Final[Mapping[str, str]] = {
     "HTTPCode_Target_5XX_Count": "answers_500",
     "TargetResponseTime": "slow",
     "UnHealthyHostCount": "unhealthy",
+    "HTTPCode_ELB_5XX_Count": "no_answer",
 }
-"""Metrics of a target group that can breach, and why. Alarms on other metrics never change by themselves."""
+"""Metrics that can breach, and why: of a target group, or what a load balancer answers itself. Alarms on other metrics
+never change by themselves."""
+OF_A_LOAD_BALANCER: Final = "no_answer"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,7 +32,7 @@ class Alarm:
 
     Args:
         request: as PutMetricAlarm got it.
-        watched: what of which target group, by ARN, makes it breach.
+        watched: what of which target group or load balancer, by ARN, makes it breach.
         is_set_manually: whether a test has set the state, which no evaluation then changes.
     """
 
@@ -58,13 +61,16 @@ class Alarm:
 
 
 def watched_by(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what an alarm breaches on, and the target group's full name, for each metric that the simulator moves."""
+    """Yield what an alarm breaches on, and the resource in its ARN, for each metric that the simulator moves."""
     single = [request] if "MetricName" in request else []
     several = [one["MetricStat"]["Metric"] for one in request.get("Metrics", []) if "MetricStat" in one]
     for metric in (*single, *several):
         for dimension in metric.get("Dimensions", []):
-            if dimension["Name"] == "TargetGroup" and metric["MetricName"] in WATCHED:
-                yield WATCHED[metric["MetricName"]], dimension["Value"]
+            what = WATCHED.get(metric["MetricName"])
+            if dimension["Name"] == "LoadBalancer" and what == OF_A_LOAD_BALANCER:
+                yield what, f"loadbalancer/{dimension['Value']}"
+            elif dimension["Name"] == "TargetGroup" and what is not None:
+                yield what, dimension["Value"]
 
 
 class CloudWatch(Service):
@@ -138,8 +144,14 @@ class CloudWatch(Service):
         alarm.state, alarm.reason, alarm.changed_at = state, reason, self.account.now()
 
     def _breaches(self, alarm: Alarm) -> bool:
-        groups = self.account.service(ElbV2).target_groups
-        return any(arn in groups and self._shows(groups[arn], what) for what, arn in alarm.watched)
+        load_balancing = self.account.service(ElbV2)
+        groups = load_balancing.target_groups
+        return any(
+            load_balancing.refuses_users(arn)
+            if what == OF_A_LOAD_BALANCER
+            else arn in groups and self._shows(groups[arn], what)
+            for what, arn in alarm.watched
+        )
 
     def _shows(self, group: TargetGroup, what: str) -> bool:
         """Return whether any registered task breaches; only answers to users count."""

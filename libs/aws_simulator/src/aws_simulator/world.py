@@ -30,6 +30,8 @@ class Behaviour:
         healthy_after_seconds: after the start, until health checks pass.
         health_check: which one fails of `never_healthy`; a task without a load balancer has the container's only.
         health_status: with which it answers the load balancer's check; 0 is no answer at all.
+        health_paths: below its SERVICE_PATH, that answer 200; any other path answers a check with 404.
+        also_answers: paths that its routes answer besides SERVICE_PATH, such as the one of the version before.
         migration_exit_code, migration_log_lines, migration_seconds: when it is run by RunTask, not by a service.
     """
 
@@ -41,6 +43,8 @@ class Behaviour:
     healthy_after_seconds: float = 5
     health_check: Literal["load_balancer", "container"] = "load_balancer"
     health_status: int = 503
+    health_paths: tuple[str, ...] = ("/livez", "/readyz")
+    also_answers: tuple[str, ...] = ()
     migration_exit_code: int = 0
     migration_log_lines: tuple[str, ...] = ()
     migration_seconds: float = 10

@@ -140,7 +140,8 @@ class Services(Tasks):
         behaviour = task.subject.behaviour
         ready_at = self.account.now() + timedelta(seconds=behaviour.healthy_after_seconds)
         for group, port in task.targets:
-            self.account.service(ElbV2).register(group, task.address, port, behaviour, ready_at)
+            listening = task_life.listening_at(task, port)
+            self.account.service(ElbV2).register(group, task.address, port, listening, behaviour, ready_at)
 
     def _deregister(self, task: Task, *, vanished: bool) -> None:
         for group, port in task.targets:

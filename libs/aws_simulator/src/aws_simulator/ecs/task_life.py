@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from aws_simulator.ecs.state import Container, StopCode, Task, TaskSet
-from aws_simulator.elbv2.state import Health
+from aws_simulator.elbv2.state import Health, Listening
 
 Happened = Literal["started", "stopping", "stopped"]
 
@@ -46,6 +46,17 @@ def is_at_rest(task: Task) -> bool:
 
 def has_health_check(container: Container) -> bool:
     return "healthCheck" in container.definition
+
+
+def listening_at(task: Task, port: int) -> Listening:
+    """Return where the container with this port listens, by its variables PORT and SERVICE_PATH."""
+    container = next(
+        one.definition
+        for one in task.containers
+        if any(mapping["containerPort"] == port for mapping in one.definition.get("portMappings", []))
+    )
+    variables = {each["name"]: each["value"] for each in container.get("environment", [])}
+    return Listening(port=int(variables.get("PORT", port)), path=variables.get("SERVICE_PATH", ""))
 
 
 def is_healthy(task: Task, now: datetime) -> bool:

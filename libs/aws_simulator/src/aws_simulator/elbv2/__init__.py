@@ -1,1 +1,1 @@
-"""Elastic Load Balancing v2: state.py what exists, health.py whether a target is healthy, service.py the operations."""
+"""Elastic Load Balancing v2: state.py what exists, its health and answers; service.py the operations."""

@@ -1,6 +1,7 @@
 """Load balancers, their listeners, and the rules by which a request finds a target group."""
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from aws_simulator.account import Account
@@ -31,6 +32,13 @@ class Listeners(Service):
         """Return rules by priority, without the listener's default actions."""
         rules = [rule for rule in self.rules.values() if rule.listener_arn == listener_arn]
         return sorted(rules, key=lambda rule: rule.priority)
+
+    def actions_for(self, listener_arn: str, path: str) -> list[dict[str, Any]]:
+        """Return the actions for a request: those of the first rule whose path patterns match, or the default ones."""
+        for rule in self.rules_of(listener_arn):
+            if any(fnmatchcase(path, pattern) for pattern in paths_of(rule)):
+                return rule.actions
+        return self._listener(listener_arn).default_actions
 
     def actions_of(self, listener: Listener) -> list[list[dict[str, Any]]]:
         """Return the actions by which a listener forwards: its default ones and those of its rules."""
@@ -215,6 +223,12 @@ class Listeners(Service):
 
     def _rule(self, arn: str) -> Rule:
         return find_or_refuse(self.rules, arn, "RuleNotFound", f"One or more rules not found: {arn}")
+
+
+def paths_of(rule: Rule) -> list[str]:
+    """Return the path patterns of a rule. `*` and `?` mean what they mean in `fnmatch`."""
+    described = [condition_description(condition) for condition in rule.conditions]
+    return [value for one in described if one.get("Field") == "path-pattern" for value in one["Values"]]
 
 
 def pairs(values: Mapping[str, str]) -> list[dict[str, str]]:

@@ -6,7 +6,16 @@ from typing import Any, Final
 
 from aws_simulator.account import Account
 from aws_simulator.elbv2.listeners import PAGE_SIZE, PAGES, Listeners, pairs, write_attributes
-from aws_simulator.elbv2.state import NOT_REGISTERED, Health, Target, TargetGroup, health_of
+from aws_simulator.elbv2.state import (
+    NOT_REGISTERED,
+    Health,
+    Listening,
+    Target,
+    TargetGroup,
+    answers_of,
+    health_of,
+    weights_of,
+)
 from aws_simulator.service import Answer, Refused, Request
 from aws_simulator.world import Behaviour
 
@@ -57,10 +66,16 @@ class ElbV2(Listeners):
                 return group
         raise Refused("TargetGroupNotFound", f"One or more target groups not found: {name_or_arn}")
 
-    def register(self, arn: str, address: str, port: int, behaviour: Behaviour, ready_at: datetime) -> None:
-        group = self.target_group(arn)
-        group.targets[address, port] = Target(
-            id=address, port=port, registered_at=self.account.now(), ready_at=ready_at, behaviour=behaviour
+    def register(
+        self, arn: str, address: str, port: int, listening: Listening, behaviour: Behaviour, ready_at: datetime
+    ) -> None:
+        self.target_group(arn).targets[address, port] = Target(
+            id=address,
+            port=port,
+            registered_at=self.account.now(),
+            ready_at=ready_at,
+            behaviour=behaviour,
+            listening=listening,
         )
 
     def deregister(self, arn: str, address: str, port: int) -> None:
@@ -93,6 +108,40 @@ class ElbV2(Listeners):
     def _health(self, group: TargetGroup, target: Target) -> Health:
         return health_of(target, group, in_use=self.is_forwarded_to(group.arn), now=self.account.now())
 
+    def answers(self, listener_arn: str, path: str) -> set[int]:
+        """Return the statuses that requests to a path get: one, or several while they differ by task."""
+        actions = self.actions_for(listener_arn, path)
+        fixed = next((action.get("FixedResponseConfig") for action in actions), None)
+        if fixed:
+            return {int(fixed["StatusCode"])}
+        groups = [self.target_group(arn) for arn, weight in weights_of(actions).items() if weight > 0]
+        now = self.account.now()
+        return {status for group in groups for status in answers_of(self.targets(group), path, now)} or {503}
+
+    def refuses_users(self, load_balancer_arn: str) -> bool:
+        """Return whether a load balancer answers requests of users itself, as no target of a group with traffic does.
+
+        Its metric HTTPCode_ELB_5XX_Count counts them, by load balancer and not by target group.
+        """
+        now = self.account.now()
+        return any(
+            not answers_of(self.targets(group), "/", now).isdisjoint({502, 503})
+            for group in self.target_groups.values()
+            if load_balancer_arn in self.load_balancers_of(group.arn) and self.weight_of(group.arn)
+        )
+
+    # Time: targets that were there before a change of the checks become healthy or unhealthy by it.
+
+    @property
+    def quiet(self) -> bool:
+        now = self.account.now()
+        return all(
+            group.checks_changed_at is None or now > group.checks_settle_at for group in self.target_groups.values()
+        )
+
+    def step(self) -> None:
+        """Do nothing: health follows from the time. Other services look at it as long as this one is not quiet."""
+
     # Operations
 
     def create_target_group(self, request: Request) -> Answer:
@@ -113,7 +162,8 @@ class ElbV2(Listeners):
 
     def modify_target_group(self, request: Request) -> Answer:
         group = self.target_group(request["TargetGroupArn"])
-        group.request |= {key: value for key, value in request.items() if key in DEFAULTS and key not in FIXED}
+        changed = {key: value for key, value in request.items() if key in DEFAULTS and key not in FIXED}
+        group.change_checks(changed, self.account.now())
         return {"TargetGroups": [self._description(group)]}
 
     def modify_target_group_attributes(self, request: Request) -> Answer:

@@ -1,7 +1,7 @@
 """Load balancers, listeners, rules, target groups and targets, as this account has them."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from aws_simulator.service import without_none
@@ -44,6 +44,18 @@ class Rule:
     actions: list[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """Where the app of a task listens: its port, and SERVICE_PATH; an app without one answers every path."""
+
+    port: int
+    path: str = ""
+
+
+def is_at_or_below(path: str, root: str) -> bool:
+    return path == root or path.startswith(f"{root}/")
+
+
 @dataclass(slots=True, kw_only=True)
 class Target:
     """An address at which a task listens.
@@ -57,6 +69,7 @@ class Target:
     registered_at: datetime
     ready_at: datetime
     behaviour: Behaviour
+    listening: Listening
     deregistered_at: datetime | None = None
     gone_at: datetime | None = None
     """When it stops listening: from then on checks fail."""
@@ -71,6 +84,27 @@ class TargetGroup:
     request: dict[str, Any]
     attributes: dict[str, str]
     targets: dict[tuple[str, int], Target] = field(default_factory=dict)
+    former_checks: dict[str, Any] = field(default_factory=dict)
+    checks_changed_at: datetime | None = None
+
+    def change_checks(self, changed: dict[str, Any], now: datetime) -> None:
+        """Change how targets are checked. Those that exist keep their health until enough checks have failed."""
+        if any(self.request.get(key) != value for key, value in changed.items()):
+            self.former_checks, self.checks_changed_at = dict(self.request), now
+            self.request |= changed
+
+    def checks_of(self, target: Target, now: datetime) -> dict[str, Any]:
+        """Return the settings by which a target is judged."""
+        changed = self.checks_changed_at
+        if changed is None or target.registered_at >= changed or now >= self.checks_settle_at:
+            return self.request
+        return self.former_checks
+
+    @property
+    def checks_settle_at(self) -> datetime:
+        """When targets that were there before the last change of the checks have been judged by it."""
+        seconds = self.request["HealthCheckIntervalSeconds"] * self.request["UnhealthyThresholdCount"]
+        return (self.checks_changed_at or datetime.min.replace(tzinfo=UTC)) + timedelta(seconds=seconds)
 
     @property
     def deregistration_delay_seconds(self) -> int:
@@ -136,7 +170,8 @@ REFUSES: Final = Health("unhealthy", "Target.FailedHealthChecks", "Health checks
 
 def health_of(target: Target, group: TargetGroup, *, in_use: bool, now: datetime) -> Health:
     """Return what the load balancer knows of a target; `in_use` says whether a rule forwards to the group."""
-    interval = timedelta(seconds=group.request["HealthCheckIntervalSeconds"])
+    checks = group.checks_of(target, now)
+    interval = timedelta(seconds=checks["HealthCheckIntervalSeconds"])
     if target.deregistered_at is not None:
         drained = now - target.deregistered_at >= timedelta(seconds=group.deregistration_delay_seconds)
         return NOT_REGISTERED if drained else DRAINING
@@ -144,26 +179,71 @@ def health_of(target: Target, group: TargetGroup, *, in_use: bool, now: datetime
         return NOT_IN_USE
     if now - target.registered_at < timedelta(seconds=2):
         return REGISTERING
-    threshold = group.request["UnhealthyThresholdCount"]
+    threshold = checks["UnhealthyThresholdCount"]
     if target.gone_at is not None and now >= target.gone_at + interval * threshold:
         return REFUSES
-    answers = target.ready_at <= now and passes(target)
-    if answers and now >= target.registered_at + interval and now >= target.ready_at:
+    failure = REFUSES if target.ready_at > now else failure_of(target, checks)
+    if failure is None and now >= target.registered_at + interval:
         return HEALTHY
-    if now < target.registered_at + interval * threshold:
+    if failure is None or now < target.registered_at + interval * threshold:
         return FIRST_CHECKS
-    return REFUSES if target.ready_at > now else failure_of(target)
+    return failure
 
 
-def passes(target: Target) -> bool:
-    """Return whether the load balancer's check passes once the app answers."""
-    return target.behaviour.kind != "never_healthy" or target.behaviour.health_check == "container"
+def failure_of(target: Target, checks: dict[str, Any]) -> Health | None:
+    """Return how the check of an app fails that answers; None where it passes.
 
-
-def failure_of(target: Target) -> Health:
-    """Return how the check of an app fails that never becomes healthy."""
-    status = target.behaviour.health_status
+    The port, the protocol, the path and the expected codes are those of
+    docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html.
+    """
+    port = checks["HealthCheckPort"]
+    if (target.port if port == "traffic-port" else int(port)) != target.listening.port:
+        return REFUSES
+    if checks["HealthCheckProtocol"] != "HTTP":
+        return REFUSES
+    status = status_of_check(target, checks["HealthCheckPath"])
     if status == 0:
         return TIMEOUT
-    message = f"Health checks failed with these codes: [{status}]"
-    return Health("unhealthy", "Target.ResponseCodeMismatch", message)
+    if matches(status, checks["Matcher"]["HttpCode"]):
+        return None
+    return Health("unhealthy", "Target.ResponseCodeMismatch", f"Health checks failed with these codes: [{status}]")
+
+
+def status_of_check(target: Target, path: str) -> int:
+    """Return the status that the app answers a health check with; 0 is no answer."""
+    behaviour, root = target.behaviour, target.listening.path
+    if behaviour.kind == "never_healthy" and behaviour.health_check == "load_balancer":
+        return behaviour.health_status
+    answered = not root or path in {f"{root}{below}" for below in behaviour.health_paths}
+    return 200 if answered else 404
+
+
+def matches(status: int, codes: str) -> bool:
+    """Return whether a status is one of a matcher such as `200`, `200,204` or `200-299`."""
+    ranges = (each.partition("-") for each in codes.split(","))
+    return any(int(first) <= status <= int(last or first) for first, _, last in ranges)
+
+
+# What users get, from the targets of one group.
+
+
+def answers_of(targets: list[tuple[Target, Health]], path: str, now: datetime) -> set[int]:
+    """Return the statuses that requests of users to a path get.
+
+    Only healthy targets get requests; where none is healthy, all of them do ("fail open", on the same page). Without a
+    target the load balancer answers 503, and 502 for one that does not answer.
+    """
+    registered = [(target, health) for target, health in targets if target.deregistered_at is None]
+    healthy = [target for target, health in registered if health.state == "healthy"]
+    asked = healthy or [target for target, _ in registered]
+    return {status_of_request(target, path, now) for target in asked} or {503}
+
+
+def status_of_request(target: Target, path: str, now: datetime) -> int:
+    behaviour = target.behaviour
+    if target.ready_at > now or target.gone_at is not None or target.port != target.listening.port:
+        return 502
+    if behaviour.kind == "answers_500":
+        return 500
+    roots = (target.listening.path, *behaviour.also_answers)
+    return 200 if any(not root or is_at_or_below(path, root) for root in roots) else 404
