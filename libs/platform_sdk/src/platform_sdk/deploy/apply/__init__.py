@@ -80,6 +80,7 @@ def untouched(plan: Plan, context: ApplyContext, action: Literal["unchanged", "r
 
 
 def current_plan(spec: ServiceSpec, environment: Environment, context: ApplyContext) -> Plan:
+    """Return the plan of a service from what AWS has now. It writes nothing."""
     return plan_service(spec, environment, observe_service(spec, environment, context.aws))
 
 

@@ -37,6 +37,8 @@ class ResourceMoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
+    """Something that the reader should know, and that does not end the command."""
+
     stack: str
     what: str
     hint: str = ""
@@ -54,6 +56,8 @@ class StackOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
+    """The last event of a stack."""
+
     outcome: StackOutcome
 
 

@@ -121,13 +121,13 @@ def apply_stack(desired: DesiredStack, context: ApplyContext) -> StackOutcome:
         Interrupted: the operation continues on AWS.
         AwsCallFailed
     """
-    refuse_too_large(desired)
+    _refuse_too_large(desired)
     began = context.clock.now()
     found = wait_until_stable(desired.name, context)
     before = recover_stack(found, context, desired.role_arn)
     change_set = ready_change_set(desired, before, context)
     if not change_set.is_empty:
-        execute_change_set(desired, before, change_set, context)
+        _execute_change_set(desired, before, change_set, context)
     elif before is not None and before.is_stuck:
         raise StackFailed(
             f"{desired.name} is {before.status}, and CloudFormation finds nothing in it to repair",
@@ -139,7 +139,7 @@ def apply_stack(desired: DesiredStack, context: ApplyContext) -> StackOutcome:
         context.aws.stacks.protect(desired.name)
     outcome = StackOutcome(
         stack=desired.name,
-        action=action_of(found, before, change_set),
+        action=_action_of(found, before, change_set),
         changes=() if change_set.is_empty else change_set.changes,
         seconds=(context.clock.now() - began).total_seconds(),
     )
@@ -147,7 +147,7 @@ def apply_stack(desired: DesiredStack, context: ApplyContext) -> StackOutcome:
     return outcome
 
 
-def action_of(
+def _action_of(
     found: Stack | None, before: Stack | None, change_set: ChangeSet
 ) -> Literal["created", "updated", "repaired", "unchanged"]:
     if not change_set.is_empty:
@@ -155,7 +155,7 @@ def action_of(
     return "repaired" if found is not None and found.is_stuck else "unchanged"
 
 
-def refuse_too_large(desired: DesiredStack) -> None:
+def _refuse_too_large(desired: DesiredStack) -> None:
     size = len(desired.template.encode())
     if size > MAX_TEMPLATE_BYTES:
         raise TemplateTooLarge(
@@ -179,7 +179,7 @@ def ready_change_set(desired: DesiredStack, before: Stack | None, context: Apply
         )
     except AwsCallFailed as error:
         raise refused(desired, error) from error
-    change_set = await_change_set(desired, name, context)
+    change_set = _await_change_set(desired, name, context)
     if change_set.is_empty:
         context.aws.stacks.delete_change_set(desired.name, name)
     elif change_set.status == "FAILED":
@@ -212,7 +212,7 @@ def refused(desired: DesiredStack, error: AwsCallFailed) -> AwsCallFailed | Stac
     )
 
 
-def await_change_set(desired: DesiredStack, name: str, context: ApplyContext) -> ChangeSet:
+def _await_change_set(desired: DesiredStack, name: str, context: ApplyContext) -> ChangeSet:
     for _ in range(MAX_POLLS):
         found = context.aws.stacks.change_set(desired.name, name)
         if found is not None and found.status in ("CREATE_COMPLETE", "FAILED"):
@@ -225,7 +225,7 @@ def await_change_set(desired: DesiredStack, name: str, context: ApplyContext) ->
     )
 
 
-def execute_change_set(
+def _execute_change_set(
     desired: DesiredStack, before: Stack | None, change_set: ChangeSet, context: ApplyContext
 ) -> None:
     kind: Literal["create", "update"] = "create" if before is None else "update"
@@ -239,7 +239,7 @@ def execute_change_set(
         raise
     after = context.aws.stacks.last_event(desired.name)
     begin(desired, change_set.name, context)
-    refuse_failed(desired, follow(desired.name, context, after=after))
+    _refuse_failed(desired, follow(desired.name, context, after=after))
 
 
 def begin(desired: DesiredStack, change_set: str, context: ApplyContext) -> None:
@@ -251,14 +251,14 @@ def begin(desired: DesiredStack, change_set: str, context: ApplyContext) -> None
             raise
 
 
-def refuse_failed(desired: DesiredStack, events: Sequence[StackEvent]) -> None:
+def _refuse_failed(desired: DesiredStack, events: Sequence[StackEvent]) -> None:
     end = next(event for event in events if is_end(event))
     if end.status in GOOD:
         return
     failure = first_failure(events)
     reason = failure.reason if failure else end.reason
     raise StackFailed(
-        f"{desired.name} is {end.status}: {failed_words(failure)}",
+        f"{desired.name} is {end.status}: {_failed_words(failure)}",
         stack=desired.name,
         status=end.status,
         resource=failure,
@@ -267,5 +267,5 @@ def refuse_failed(desired: DesiredStack, events: Sequence[StackEvent]) -> None:
     )
 
 
-def failed_words(failure: FailedResource | None) -> str:
+def _failed_words(failure: FailedResource | None) -> str:
     return "its change failed" if failure is None else f"{failure.logical_id} ({failure.type}) failed first"

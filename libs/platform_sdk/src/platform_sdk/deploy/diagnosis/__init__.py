@@ -36,6 +36,7 @@ class Exhibit:
 
 
 def explain(evidence: Evidence) -> Explanation:
+    """Return the most likely cause with its remedy, and all evidence as lines for the reader."""
     found = cause_of(evidence)
     shown = tuple(line for exhibit in exhibits(evidence) for line in (f"{exhibit.title}:", *indented(exhibit)))
     return Explanation(what=what_failed(evidence), cause=found.cause, remedy=found.remedy, evidence=shown)
@@ -136,6 +137,7 @@ class AwsEvidence:
         return self.dead.setdefault((watched.stage, watched.revision), {})
 
     def read_stopped_tasks(self, watched: Watched) -> None:
+        """Remember tasks that have stopped since the last call, because ECS soon forgets them."""
         known = self.dead_of(watched)
         no_tasks: tuple[Task, ...] = ()
         stopped = best_effort(
@@ -147,6 +149,7 @@ class AwsEvidence:
                 known[task.arn] = DeadTask(task=task, logs=self.logs_of(task, watched))
 
     def of_migration(self, watched: Watched) -> Evidence | None:
+        """Return the evidence of a migration; None if ECS no longer knows its task."""
         task = best_effort(lambda: self.aws.ecs.task(watched.cluster, watched.task), None)
         if task is None:
             return None
@@ -154,6 +157,7 @@ class AwsEvidence:
         return Evidence(expected=self.expected(watched), migration=migration)
 
     def of_service(self, watched: Watched) -> Evidence:
+        """Return the evidence of a deployment. What AWS refuses to show is left out."""
         failed = self.observe(watched)
         service = best_effort(lambda: self.aws.ecs.service(watched.cluster, watched.service), None)
         events = tuple(event for event in (service.events if service else ()) if event.at >= watched.since)
@@ -185,11 +189,13 @@ class AwsEvidence:
         return next(filter(None, (self.logs_of(task, watched) for task in [*new, *ended][:TASKS_READ])), ())
 
     def target(self, watched: Watched) -> DeploymentTarget | None:
+        """Return the deployment's target with its lifecycle events; None if AWS does not answer."""
         nothing: DeploymentTarget | None = None
         read = self.aws.codedeploy.target
         return best_effort(lambda: read(watched.deployment_id, watched.cluster, watched.service), nothing)
 
     def logs_of(self, task: Task, watched: Watched) -> tuple[str, ...]:
+        """Return the last lines that the app wrote in a task. Empty after the first few tasks."""
         if sum(1 for dead in self.dead_of(watched).values() if dead.logs) >= TASKS_READ:
             return ()
         group = log_group(self.spec, self.environment)
@@ -200,6 +206,7 @@ class AwsEvidence:
         return tuple(line.text for line in lines)
 
     def unhealthy(self, watched: Watched) -> tuple[TargetHealth, ...]:
+        """Return the targets that the load balancer calls unhealthy, with its reasons."""
         unknown: tuple[TargetHealth, ...] = ()
         if not watched.target_group:
             return unknown
@@ -216,6 +223,7 @@ class AwsEvidence:
         return tuple(found[name] for name in names if name in found and found[name].state == "ALARM")
 
     def expected(self, watched: Watched) -> Expected:
+        """Return what the evidence is compared with: sizes, paths and names from platform.toml."""
         spec, environment = self.spec, self.environment
         return Expected(
             service=spec.name,

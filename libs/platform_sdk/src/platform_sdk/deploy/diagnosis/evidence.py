@@ -21,6 +21,7 @@ class DeadTask:
 
     @property
     def has_failed(self) -> bool:
+        """Whether the task ended by a failure of its own, not by scaling or a stop from outside."""
         if any(container.exit_code not in (None, 0) for container in self.task.containers):
             return not self.task.stopped_reason.startswith(NORMAL_ENDS)
         return not self.task.stopped_reason.startswith(NORMAL_ENDS) and self.task.stop_code != "UserInitiated"

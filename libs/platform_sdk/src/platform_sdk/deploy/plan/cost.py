@@ -48,8 +48,8 @@ def plan_cost(spec: ServiceSpec, rendered: Json, state: ServiceState, basis: Cos
     sides: list[tuple[ServiceSpec, Json]] = [(spec, rendered)]
     if state.template is not None:
         sides.insert(0, (deployed_spec(spec, state, Deployed(state.template)), state.template))
-    average = [estimate_of(each, template, basis) for each, template in sides]
-    most = [estimate_of(each, template, at_most(basis, each)) for each, template in sides]
+    average = [_estimate_of(each, template, basis) for each, template in sides]
+    most = [_estimate_of(each, template, at_most(basis, each)) for each, template in sides]
     after = average[-1]
     return CostPlan(
         difference=difference(average),
@@ -66,7 +66,7 @@ def difference(estimates: list[Estimate]) -> CostDifference:
     return cost_difference(before[0] if before else replace(after, lines=()), after)
 
 
-def estimate_of(spec: ServiceSpec, template: Mapping[str, Any], basis: CostBasis) -> Estimate:
+def _estimate_of(spec: ServiceSpec, template: Mapping[str, Any], basis: CostBasis) -> Estimate:
     lines: tuple[Line, ...] = tuple(service_lines(spec, numbers_of(template), basis.assumptions, basis.prices))
     return Estimate(
         environment="",
@@ -92,15 +92,15 @@ def deployed_spec(spec: ServiceSpec, state: ServiceState, deployed: Deployed) ->
     task, scaling = spec.task, spec.scaling
     if api is not None:
         cpu, memory_mib = size_of(api)
-        task = replace(task, cpu=cpu, memory_mib=memory_mib, architecture=architecture_of(api, task.architecture))
+        task = replace(task, cpu=cpu, memory_mib=memory_mib, architecture=_architecture_of(api, task.architecture))
     return replace(
         spec,
         task=task,
         scaling=replace(scaling, min_tasks=low, max_tasks=high, scheduled=scheduled(deployed, "ScalableTarget")),
-        worker=deployed_worker(spec, state, deployed),
-        tasks=tuple(deployed_tasks(state)),
-        traffic_shift=deployed_shift(deployed),
-        log_retention_days=deployed_retention(spec, deployed),
+        worker=_deployed_worker(spec, state, deployed),
+        tasks=tuple(_deployed_tasks(state)),
+        traffic_shift=_deployed_shift(deployed),
+        log_retention_days=_deployed_retention(spec, deployed),
         secrets=deployed_secrets(spec, api),
     )
 
@@ -110,7 +110,7 @@ def size_of(revision: TaskDefinition) -> tuple[int, int]:
     return int(str(revision.document["cpu"])), int(str(revision.document["memory"]))
 
 
-def architecture_of(revision: TaskDefinition, default: Architecture) -> Architecture:
+def _architecture_of(revision: TaskDefinition, default: Architecture) -> Architecture:
     platform = revision.document.get("runtimePlatform")
     named = str(platform.get("cpuArchitecture", "")).lower() if isinstance(platform, Mapping) else ""
     return next((each for each in ARCHITECTURES if each == named), default)
@@ -124,7 +124,7 @@ def scheduled(deployed: Deployed, scalable_target: str) -> tuple[ScheduledScalin
     )
 
 
-def deployed_worker(spec: ServiceSpec, state: ServiceState, deployed: Deployed) -> Worker | None:
+def _deployed_worker(spec: ServiceSpec, state: ServiceState, deployed: Deployed) -> Worker | None:
     bounds = deployed.bounds("WorkerScalableTarget")
     if not bounds or state.worker_revision is None:
         return None
@@ -146,13 +146,13 @@ def deployed_worker(spec: ServiceSpec, state: ServiceState, deployed: Deployed) 
     )
 
 
-def deployed_tasks(state: ServiceState) -> Iterator[StandaloneTask]:
+def _deployed_tasks(state: ServiceState) -> Iterator[StandaloneTask]:
     for name, revision in state.standalone_revisions.items():
         cpu, memory_mib = size_of(revision)
         yield StandaloneTask(name=name, command=(), schedule=None, timezone="", cpu=cpu, memory_mib=memory_mib)
 
 
-def deployed_shift(deployed: Deployed) -> TrafficShift:
+def _deployed_shift(deployed: Deployed) -> TrafficShift:
     bake = deployed.bake_minutes()
     own = deployed.properties("DeploymentConfiguration")
     if own is not None:
@@ -167,7 +167,7 @@ def deployed_shift(deployed: Deployed) -> TrafficShift:
     return TrafficShift(type=type_, percent=percent, interval_minutes=minutes, bake_minutes=bake)
 
 
-def deployed_retention(spec: ServiceSpec, deployed: Deployed) -> int:
+def _deployed_retention(spec: ServiceSpec, deployed: Deployed) -> int:
     days = (group["RetentionInDays"] for group in deployed.of_type("AWS::Logs::LogGroup"))
     return next(days, spec.log_retention_days)
 

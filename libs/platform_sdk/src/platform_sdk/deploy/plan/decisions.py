@@ -231,6 +231,8 @@ class SharedStackPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedPlan:
+    """The plan of the stacks that all services of an environment share."""
+
     environment: str
     stacks: tuple[SharedStackPlan, ...]
     format_version: int = FORMAT_VERSION

@@ -79,14 +79,14 @@ def canonical_task_definition(document: Mapping[str, object]) -> Json:
             written[key] = str(written[key])
     found = written.get("containerDefinitions", [])
     assert isinstance(found, Sequence), "containers are a list"
-    containers = [canonical_container(container) for container in found]
+    containers = [_canonical_container(container) for container in found]
     meant = without(TASK_DEFAULTS, {**written, "containerDefinitions": containers})
     ordered = in_order(meant)
     assert isinstance(ordered, dict), "a mapping stays one"
     return ordered
 
 
-def canonical_container(container: Mapping[str, Any]) -> Json:
+def _canonical_container(container: Mapping[str, Any]) -> Json:
     written = without(CONTAINER_DEFAULTS, container)
     if "portMappings" in written:
         written["portMappings"] = [canonical_port(port) for port in container["portMappings"]]
@@ -118,11 +118,11 @@ def in_order(value: object, key: str = "") -> object:
     elements = [in_order(one) for one in value]
     if key in SORTED_BY:
         # ECS answers sets in its own order: without sorting, every plan would show a change.
-        return sorted(elements, key=lambda one: [str(field_of(one, name)) for name in SORTED_BY[key]])
+        return sorted(elements, key=lambda one: [str(_field_of(one, name)) for name in SORTED_BY[key]])
     return sorted(elements, key=str) if key in SETS else elements
 
 
-def field_of(element: object, name: str) -> object:
+def _field_of(element: object, name: str) -> object:
     return element.get(name, "") if isinstance(element, Mapping) else element
 
 
@@ -150,11 +150,11 @@ def canonical_template(template: Mapping[str, Any]) -> Json:
         for name, body in template.get("Parameters", {}).items()
         if name not in GIVEN
     }
-    resources = {name: canonical_resource(body) for name, body in template["Resources"].items()}
+    resources = {name: _canonical_resource(body) for name, body in template["Resources"].items()}
     return {"Parameters": parameters, "Conditions": template.get("Conditions", {}), "Resources": resources}
 
 
-def canonical_resource(body: Mapping[str, Any]) -> Json:
+def _canonical_resource(body: Mapping[str, Any]) -> Json:
     kept = {key: body[key] for key in ("Type", "Condition", "DeletionPolicy", "UpdateReplacePolicy") if key in body}
     properties = body.get("Properties", {})
     by_key = {"Tags": "Key", "Dimensions": "Name"}
@@ -192,7 +192,7 @@ class Change:
 
 def diff(before: object, after: object, heading: str = "") -> tuple[Change, ...]:
     """Return the changes from one canonical document to the other, in the order of their paths, below a heading."""
-    return tuple(changes(named(before), named(after), heading))
+    return tuple(_changes(named(before), named(after), heading))
 
 
 def diff_task_definitions(
@@ -201,8 +201,8 @@ def diff_task_definitions(
     """Return the changes between task definitions in any form, without tags, which only say who registered them."""
     old, new = containers_first(before), containers_first(after)
     found: list[Change] = []
-    for name in ordered_keys(old, new):
-        found += changes(old.get(name), new.get(name), f"{role}{SEPARATOR}{name}" if name else role)
+    for name in _ordered_keys(old, new):
+        found += _changes(old.get(name), new.get(name), f"{role}{SEPARATOR}{name}" if name else role)
     return tuple(found)
 
 
@@ -222,13 +222,13 @@ def named(value: object) -> object:
         return {str(key): named(inner) for key, inner in value.items()}
     if not isinstance(value, list | tuple):
         return value
-    name = naming_key(value)
+    name = _naming_key(value)
     if name is None:
         return [named(inner) for inner in value]
-    return {str(element[name]): body_of(element, name) for element in value}
+    return {str(element[name]): _body_of(element, name) for element in value}
 
 
-def naming_key(elements: Sequence[object]) -> str | None:
+def _naming_key(elements: Sequence[object]) -> str | None:
     for name in NAMES:
         found = [each[name] for each in elements if isinstance(each, Mapping) and isinstance(each.get(name), str | int)]
         if elements and len(found) == len(elements) and len(set(found)) == len(found):
@@ -236,28 +236,28 @@ def naming_key(elements: Sequence[object]) -> str | None:
     return None
 
 
-def body_of(element: Mapping[str, object], name: str) -> object:
+def _body_of(element: Mapping[str, object], name: str) -> object:
     rest = {key: inner for key, inner in element.items() if key != name}
     if len(rest) == 1 and next(iter(rest)) in VALUES:
         return named(next(iter(rest.values())))
     return named(rest)
 
 
-def changes(before: object, after: object, heading: str, keys: tuple[str, ...] = ()) -> Iterator[Change]:
+def _changes(before: object, after: object, heading: str, keys: tuple[str, ...] = ()) -> Iterator[Change]:
     if before == after:
         return
     if keys and keys[-1] in ALWAYS_ITEMISED:
         before, after = before or {}, after or {}
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in ordered_keys(before, after):
-            yield from changes(before.get(key), after.get(key), heading, (*keys, key))
+        for key in _ordered_keys(before, after):
+            yield from _changes(before.get(key), after.get(key), heading, (*keys, key))
         return
-    if isinstance(before, list) and isinstance(after, list) and are_objects([*before, *after]):
+    if isinstance(before, list) and isinstance(after, list) and _are_objects([*before, *after]):
         # Objects without a name, such as statements of a policy, are removed and added whole.
         for gone in (one for one in before if one not in after):
-            yield from changes(gone, None, heading, keys)
+            yield from _changes(gone, None, heading, keys)
         for new in (one for one in after if one not in before):
-            yield from changes(None, new, heading, keys)
+            yield from _changes(None, new, heading, keys)
         return
     path = SEPARATOR.join(part for part in (heading, ".".join(keys)) if part)
     if before is None:
@@ -268,9 +268,9 @@ def changes(before: object, after: object, heading: str, keys: tuple[str, ...] =
         yield Change(path=path, kind="change", before=before, after=after)
 
 
-def are_objects(elements: Sequence[object]) -> bool:
+def _are_objects(elements: Sequence[object]) -> bool:
     return bool(elements) and all(isinstance(each, Mapping) for each in elements)
 
 
-def ordered_keys(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+def _ordered_keys(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
     return sorted({*before, *after})

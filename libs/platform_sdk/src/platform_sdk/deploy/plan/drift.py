@@ -94,6 +94,7 @@ def suspension_drift(table: str, live: ScalableTarget) -> Iterator[Drift]:
 
 
 def register(target: ScalableTarget) -> str:
+    """Return the command of the AWS CLI that sets a scalable target. The caller appends what to set."""
     return (
         "aws application-autoscaling register-scalable-target --service-namespace ecs "
         f"--scalable-dimension ecs:service:DesiredCount --resource-id {target.resource}"

@@ -125,6 +125,7 @@ def live_of(state: ServiceState) -> Live:
 
 
 def is_placeholder(family: str) -> bool:
+    """Return whether the family is of the task definition that serves until the first release."""
     return family.endswith("-placeholder")
 
 
@@ -142,6 +143,7 @@ def planned_resources(before: Any, after: Any) -> Iterator[ResourcePlan]:
 
 
 def planned(name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> ResourcePlan:
+    """Return what CloudFormation would do with one resource. None is a side that does not have it."""
     if after is None:
         assert before is not None, "a resource that differs is on one side at least"
         return resource_plan("keep" if before.get("DeletionPolicy") in KEPT else "remove", name, before)
@@ -293,19 +295,23 @@ class Deployed:
         return frozenset(self.name_of(alarm["Name"], "AlarmName") for alarm in watched)
 
     def deployment_configuration(self) -> str:
+        """Return the name of the deployment configuration; empty for CodeDeploy's default."""
         group = self.properties("DeploymentGroup") or {}
         return self.name_of(group.get("DeploymentConfigName", ""), "DeploymentConfigName")
 
     def rollback_events(self) -> frozenset[str]:
+        """Return the events that make CodeDeploy roll back, such as DEPLOYMENT_FAILURE."""
         group = self.properties("DeploymentGroup") or {}
         return frozenset(group.get("AutoRollbackConfiguration", {}).get("Events", []))
 
     def bake_minutes(self) -> int:
+        """Return the minutes for which the original tasks stay after all traffic has shifted."""
         group = self.properties("DeploymentGroup") or {}
         ended = group.get("BlueGreenDeploymentConfiguration", {}).get("TerminateBlueInstancesOnDeploymentSuccess", {})
         return int(ended.get("TerminationWaitTimeInMinutes", 0))
 
     def paths(self, rule: str) -> frozenset[str]:
+        """Return the path patterns of a listener rule, by its logical name."""
         found = self.properties(rule) or {}
         conditions = found.get("Conditions", [])
         return frozenset(path for each in conditions for path in each.get("PathPatternConfig", {}).get("Values", []))

@@ -66,6 +66,7 @@ class Interrupts:
         self.leave = leave
 
     def arrive(self, signal_number: int) -> None:
+        """Remember a signal, for the next `check`. A second one ends the process at once, as 128 plus its number."""
         if self.signal_number is not None:
             self.leave(128 + signal_number)
         self.signal_number = signal_number
@@ -275,6 +276,7 @@ class ReleaseContext(Context):
 
     @contextmanager
     def stage(self, name: StageName) -> Iterator[None]:
+        """Time a stage and report how it ended, also when it raises."""
         began = self.now()
         try:
             yield
@@ -291,6 +293,7 @@ class ReleaseContext(Context):
         self.end_stage(name, "skipped", self.now(), reason)
 
     def end_stage(self, name: StageName, status: StageStatus, began: datetime, reason: str = "") -> None:
+        """Record a stage in the journal and emit its end."""
         stage = Stage(name=name, status=status, seconds=(self.now() - began).total_seconds(), reason=reason)
         self.journal.stages.append(stage)
         self.emit(StageEnded(stage=stage))

@@ -61,6 +61,8 @@ class Following:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
+    """A deployment as one poll saw it. `target` is None before it has one, or if AWS did not answer."""
+
     deployment: Deployment
     target: DeploymentTarget | None
 
@@ -82,6 +84,7 @@ def minutes_of(group: DeploymentGroup, configuration: DeploymentConfiguration, h
 
 
 def fails_alike(signatures: Iterable[str]) -> bool:
+    """Return whether some signature occurs often enough to stop waiting."""
     return any(count >= ENOUGH_FAILURES for count in Counter(signatures).values())
 
 
@@ -224,6 +227,7 @@ class Serving:
 
 
 def who_serves(context: ReleaseContext, following: Following) -> Serving:
+    """Read who has production traffic now."""
     service = context.aws.ecs.service(context.cluster, context.api)
     rules = context.aws.load_balancing.rules(following.group.production_listener)
     return serving_of(service, rules, following.target_groups)
@@ -238,6 +242,7 @@ def serving_in(state: ServiceState) -> Serving:
 def serving_of(
     service: EcsService | None, rules: tuple[ListenerRule, ...], target_groups: tuple[TargetGroup, ...]
 ) -> Serving:
+    """Return the primary task set's revision, with the percentage that the production rule sends to it."""
     primary = service.primary if service else None
     if service is None or primary is None:
         return Serving(revision="", percent=0, task_sets=0)

@@ -10,6 +10,8 @@ from platform_sdk.deploy.state import Alarm, Deployment, DeploymentTarget, LogLi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
+    """The first event of a release."""
+
     release: Release
 
 
@@ -23,6 +25,8 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
+    """The result of one check before the first write."""
+
     check: Check
 
 
@@ -58,12 +62,16 @@ class WorkerProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalingSuspended:
+    """Autoscaling stopped for the deployment; `before` is the state to restore."""
+
     resource: str
     before: Suspended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalingRestored:
+    """Autoscaling is as it was before the release."""
+
     resource: str
     now: Suspended
 
@@ -113,18 +121,24 @@ class RollingBack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
+    """Something that the reader should know, and that does not end the release."""
+
     what: str
     hint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterruptedBySignal:
+    """A signal came. `rolls_back` is false where nothing has been written yet, or AWS continues by itself."""
+
     signal_number: int
     rolls_back: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageEnded:
+    """A stage that succeeded, failed or was skipped."""
+
     stage: Stage
 
 

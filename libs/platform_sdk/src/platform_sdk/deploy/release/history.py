@@ -55,6 +55,7 @@ class Description:
         return f"{head}{self.by[: MAX_LENGTH - len(head) - len(tail)]}{tail}"
 
     def worker_text(self) -> str:
+        """Return the worker's part of the text; empty without a worker."""
         if self.worker is None:
             return ""
         return f" with worker {self.worker}" + (f" after {self.worker_before}" if self.worker_before else "")
@@ -78,6 +79,7 @@ def parse_description(text: str) -> Description | None:
 
 
 def number(digits: str | None) -> int | None:
+    """Return the digits of a matched group as a number; None if the group did not match."""
     return None if digits is None else int(digits)
 
 
@@ -105,6 +107,7 @@ class Entry:
     is_live: bool
 
     def as_json(self) -> dict[str, object]:
+        """Return the entry for `platform history --json`: UTC times in ISO 8601, durations in whole seconds."""
         return {
             "at": self.at.isoformat(),
             "deployment_id": self.deployment_id,
@@ -170,6 +173,7 @@ def number_of(rolled: ServiceDeployment) -> int:
 
 
 def entry_of_worker(rolled: ServiceDeployment, revision: TaskDefinition | None) -> Entry:
+    """Return the entry for a rolling update of a worker. Its version comes from the tags of the revision."""
     assert rolled.started_at is not None, "worker_updates returns started ones only"
     tags = revision.tags if revision else {}
     return Entry(
@@ -350,10 +354,12 @@ def rolled_out(context: ReleaseContext, most: int) -> list[str]:
 
 
 def worker_revision(number: int, spec: ServiceSpec, environment: Environment) -> str:
+    """Return the ARN of a revision of the worker's task definition."""
     return arn(environment, "ecs", f"task-definition/{worker_service_name(spec, environment)}:{number}")
 
 
 def version_of(revision: TaskDefinition | None) -> str:
+    """Return the version in a revision's tags; empty for one that no release registered."""
     return revision.tags.get(VERSION_TAG, "") if revision else ""
 
 

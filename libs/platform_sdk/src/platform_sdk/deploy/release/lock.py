@@ -136,6 +136,7 @@ class ReleaseLock:
         return self.locks.take(self.table, replace(self.item, since=now, expires_at=now + LIFETIME), now=now)
 
     def give_back(self) -> None:
+        """Delete the lock, or let it expire now so that the next holder finds what it must finish."""
         if self.item.scaling is None and not self.kept:
             self.locks.release(self.table, self.item.name, token=self.item.token)
         else:
@@ -194,6 +195,7 @@ class ReleaseLock:
         self.next_renewal = now + RENEWAL
 
     def lost(self) -> LockLost:
+        """Return the error for a lock that someone else took, with their name if AWS answers."""
         try:
             holder = self.locks.read(self.table, self.item.name)
         except AwsCallFailed:
@@ -233,10 +235,12 @@ class NoLock:
 
 
 def lock_table(environment: Environment) -> str:
+    """Return the name of the DynamoDB table that the environment's shared stack creates."""
     return f"platform-{environment.name}-locks"
 
 
 def lock_name(service: str) -> str:
+    """Return the key of a service's lock in the table."""
     return f"release/{service}"
 
 

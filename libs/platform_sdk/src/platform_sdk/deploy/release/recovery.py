@@ -85,6 +85,7 @@ def restore(context: ReleaseContext, resource: str, before: Suspended) -> None:
 
 
 def restore_command(resource: str, wanted: Suspended) -> str:
+    """Return the command of the AWS CLI that restores autoscaling manually."""
     state = ",".join(
         f"{name}={str(value).lower()}"
         for name, value in (

@@ -95,6 +95,7 @@ def begin(context: ReleaseContext, revision: str, baseline: TrafficBaseline) -> 
 
 
 def following_of(context: ReleaseContext, id: str, revision: str, baseline: TrafficBaseline) -> Following:
+    """Return what to watch, with a deadline from the deployment group's own waits."""
     group, now = baseline.group, context.now()
     name = AT_ONCE if shifts_at_once(context) else group.configuration
     configuration = context.aws.codedeploy.configuration(name)

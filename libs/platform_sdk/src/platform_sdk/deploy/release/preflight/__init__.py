@@ -48,14 +48,14 @@ CHECKS: Final[tuple[tuple[str, Callable[[PreflightContext], Answer]], ...]] = (
 def refuse_unless_ready(release_context: ReleaseContext, state: ServiceState) -> None:
     """Raise ReleaseEnded if a check fails. Nothing was written then."""
     context = PreflightContext(release_context=release_context, state=state)
-    checks = [run(name, check, context) for name, check in CHECKS]
+    checks = [_run(name, check, context) for name, check in CHECKS]
     release_context.journal.checks.extend(checks)
     failed = [check.name for check in checks if check.status == "FAIL"]
     if failed:
         raise ReleaseEnded("refused", f"refused before anything was changed: {', '.join(failed)}")
 
 
-def run(name: str, check: Callable[[PreflightContext], Answer], context: PreflightContext) -> Check:
+def _run(name: str, check: Callable[[PreflightContext], Answer], context: PreflightContext) -> Check:
     try:
         answer = check(context)
     except AccessDenied as error:

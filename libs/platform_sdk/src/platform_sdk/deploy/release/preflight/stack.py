@@ -52,20 +52,25 @@ class PreflightContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
+    """The result of a check. `remedy` is a command or an action, and empty unless it failed."""
+
     status: CheckStatus
     reason: str
     remedy: str = ""
 
 
 def ok(reason: str) -> Answer:
+    """Return a passed check; `reason` says what was found."""
     return Answer(status="OK", reason=reason)
 
 
 def skip(reason: str) -> Answer:
+    """Return a check that does not apply or cannot be made."""
     return Answer(status="SKIP", reason=reason)
 
 
 def fail(reason: str, remedy: str) -> Answer:
+    """Return a failed check, which stops the release before its first write."""
     return Answer(status="FAIL", reason=reason, remedy=remedy)
 
 
@@ -73,6 +78,7 @@ def fail(reason: str, remedy: str) -> Answer:
 
 
 def no_deployment(context: PreflightContext) -> Answer:
+    """Check that CodeDeploy has no other deployment of the service in progress: a group takes one at a time."""
     running = context.state.running_deployment
     if running is None:
         return ok("none is in progress")
@@ -89,6 +95,7 @@ def no_deployment(context: PreflightContext) -> Answer:
 
 
 def is_of_this_version(release: Release, deployment: Deployment) -> bool:
+    """Return whether the deployment has this release's version and kind, so that it can be followed."""
     description = parse_description(deployment.description)
     return description is not None and (description.version, description.kind) == (release.version, release.kind)
 
@@ -115,6 +122,7 @@ NO_STACK = "there is no stack of the service yet"
 
 
 def stack(context: PreflightContext) -> Answer:
+    """Check that the service's stack is as platform.toml says. For a rollback, a difference does not count."""
     state, name = context.state, stack_name(context.spec, context.environment)
     if state.stack is None or state.template is None or state.api is None:
         return fail(f"the stack {name} does not exist", f"{context.apply_command} creates it")
@@ -134,6 +142,7 @@ def stack(context: PreflightContext) -> Answer:
 
 
 def log_groups(context: PreflightContext) -> Answer:
+    """Check that the log groups exist, because tasks do not create them."""
     names = [log_group(context.spec, context.environment, suffix) for suffix in ("", "/sidecars")]
     missing = sorted(set(names) - context.aws.logs.groups(names))
     if missing:
@@ -144,6 +153,7 @@ def log_groups(context: PreflightContext) -> Answer:
 
 
 def target_groups(context: PreflightContext) -> Answer:
+    """Check that both target groups exist."""
     if context.state.api is None:
         return skip(NO_STACK)
     names = [target_group_name(context.environment.name, context.spec.name, colour) for colour in COLOURS]
@@ -235,6 +245,7 @@ def alarms(context: PreflightContext) -> Answer:
 
 
 def hooks(context: PreflightContext) -> Answer:
+    """Check that the Lambda functions of `[hooks]` exist, which CodeDeploy would report only in mid-deployment."""
     names = sorted(set(context.release_context.appspec.hooks.values()))
     if not names:
         return ok("no hooks")

@@ -19,6 +19,7 @@ IN_REGISTRIES = {"x86_64": "amd64", "arm64": "arm64"}
 
 
 def image(context: PreflightContext) -> Answer:
+    """Check that ECR has the image, for the architecture of the tasks."""
     uri, needed = image_of(context)
     if uri is None:
         return fail("the revision to roll back to does not exist", "`platform history` lists those that do")
@@ -139,6 +140,7 @@ def roles(context: PreflightContext) -> Answer:
 
 
 def limits(context: PreflightContext) -> Answer:
+    """Check that ECS would register the documents: their sizes, and the number of variables of each container."""
     match context.release.target:
         case ExistingRevisions():
             return skip("the revision is registered already")
