@@ -29,7 +29,7 @@ def limit_size(folder: Path, max_bytes: int = MAX_BYTES) -> None:
 
 
 class UnknownLog(PlatformError):
-    """No log has that name."""
+    """A name that no log has."""
 
 
 @dataclass(frozen=True, slots=True)

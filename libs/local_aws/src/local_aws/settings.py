@@ -61,7 +61,7 @@ def load_local_settings(variables: Mapping[str, str] = os.environ) -> LocalSetti
 
 
 def local_environment(settings: LocalSettings) -> Environment:
-    """deploy/environments/local.toml, with the ports and servers of this run in place of its defaults."""
+    """Return deploy/environments/local.toml, with the ports and servers of this run in place of its defaults."""
     environment = load_environment(settings.root, ENVIRONMENT)
     redis = settings.outside_redis_url
     return dataclasses.replace(

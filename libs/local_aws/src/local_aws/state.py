@@ -116,7 +116,7 @@ class StateFolder:
 
 
 def record_processes(pids: Iterable[int]) -> list[dict[str, Any]]:
-    """For the state document: what a later run must recognise if this one is killed."""
+    """Return what the state document must hold, so that a later run recognises these if this one is killed."""
     return [asdict(record) for record in map(ProcessRecord.of, pids) if record is not None]
 
 

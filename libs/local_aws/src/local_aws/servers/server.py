@@ -137,7 +137,7 @@ class ServerWatch:
     report: Callable[[str], None]
 
     async def run(self) -> None:
-        """Act until cancelled."""
+        """Start servers again that ended, until cancelled."""
         while True:
             for watched in self.servers:
                 await self._check(watched)

@@ -102,7 +102,7 @@ class Cluster:
         self.desired = {**kept, **slots}
 
     async def run(self) -> None:
-        """Act until cancelled."""
+        """Start, replace and stop tasks until cancelled."""
         while True:
             await self.act()
             await asyncio.sleep(LOOP_SECONDS)

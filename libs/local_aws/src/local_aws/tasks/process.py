@@ -69,7 +69,7 @@ class ProcessTask:
         return code if code is None or code >= 0 else 128 - code
 
     def request_stop(self) -> None:
-        """SIGTERM to the whole group; `kill_if_overdue` does the rest."""
+        """Send SIGTERM to the whole group; `kill_if_overdue` does the rest."""
         if self.kill_at is None:
             self.kill_at = time.monotonic() + self.stop_timeout_seconds
             processes.signal_group(self.pid, signal.SIGTERM)
@@ -80,7 +80,7 @@ class ProcessTask:
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to whatever is left of the group."""
+        """Send SIGKILL to what is left of the group."""
         processes.signal_group(self.pid, signal.SIGKILL)
 
 
@@ -137,7 +137,7 @@ def base_environment() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretsManagerReference:
-    """`arn:aws:secretsmanager:region:account:secret:name[:json-key:version-stage:version-id]`."""
+    """A `valueFrom`: `arn:aws:secretsmanager:region:account:secret:name[:json-key:version-stage:version-id]`."""
 
     arn: str
     json_key: str | None = None
@@ -170,7 +170,7 @@ def parse_reference(value_from: str) -> SecretsManagerReference | ParameterRefer
 
 
 def resolve_secrets(references: Mapping[str, str], aws: AwsClients) -> dict[str, str]:
-    """Variable name to value, for variable name to `valueFrom`. Raises SecretNotResolved, naming the variable."""
+    """Return values by variable, from `valueFrom` by variable. Raises SecretNotResolved, naming the variable."""
     return {variable: _resolve(variable, parse_reference(text), aws) for variable, text in references.items()}
 
 

@@ -35,7 +35,7 @@ UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Ago(click.ParamType[timedelta]):
-    """`30m`, `2h`: a length of time, in seconds, minutes, hours or days."""
+    """A length of time such as `30m` or `2h`: in seconds, minutes, hours or days."""
 
     name = "ago"
 

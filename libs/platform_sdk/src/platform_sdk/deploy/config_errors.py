@@ -67,7 +67,7 @@ def error_document(error: PlatformError) -> dict[str, object]:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 mistake`, `2 mistakes`."""
+    """Return a count in words: `1 mistake`, `2 mistakes`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

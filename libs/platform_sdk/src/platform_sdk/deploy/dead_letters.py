@@ -32,7 +32,7 @@ class NoSuchQueue(PlatformError):
 
 
 class NoSuchMessage(PlatformError):
-    """No message of the dead-letter queue has the id."""
+    """An id that no message of the dead-letter queue has."""
 
 
 class SqsGateway(Protocol):

@@ -21,7 +21,7 @@ class NotInRepository(PlatformError):
 
 
 class UnknownName(PlatformError):
-    """No service, or no queue, has the name."""
+    """A name that no service, or no queue, has."""
 
 
 def find_root(start: Path) -> Path:
@@ -84,7 +84,7 @@ SECRET_PATH: Final = Form(re.compile(r"[a-z][a-z0-9-]*(/[A-Za-z0-9_]+)+"), '"<se
 
 
 class UnknownEnvironment(PlatformError):
-    """No file in deploy/environments has the name."""
+    """A name that no file in deploy/environments has."""
 
 
 class InvalidEnvironment(InvalidConfiguration):
@@ -103,7 +103,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """`url` has no password; if `authenticated`, it is in the secret `<service>/cache`, key `password`."""
+    """The shared Redis. `url` has no password; if `authenticated`, it is the key `password` of `<service>/cache`."""
 
     url: str
     authenticated: bool
@@ -119,7 +119,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskDefaults:
-    """`host` is the address that the app binds; delay and wait are in seconds."""
+    """What all tasks of an environment use. `host` is the address that the app binds; times are in seconds."""
 
     host: str
     drain_delay_seconds: int

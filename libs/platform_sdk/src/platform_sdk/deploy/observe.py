@@ -129,7 +129,7 @@ def stack_of(spec: ServiceSpec, environment: Environment, gateway: "Stacks") -> 
 
 
 def template_of(stack: Stack, gateway: "Stacks") -> Json:
-    """JSON from `platform apply`, or YAML from somebody who used the output of `platform render`."""
+    """Parse a template: JSON from `platform apply`, or YAML from somebody who used `platform render`."""
     template = gateway.template(stack.name)
     if not isinstance(template, str):
         return template

@@ -39,7 +39,7 @@ class LockOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """`stacks` holds one outcome for each update of the stack; `grace_period_seconds` is None where it is unchanged."""
+    """What was done. `stacks` has an outcome for each update; `grace_period_seconds` is None where it is unchanged."""
 
     plan: Plan
     stacks: tuple[StackOutcome, ...]

@@ -34,7 +34,7 @@ def manual_steps(
 
 
 def addresses(environment: Environment, context: ApplyContext) -> Iterator[str]:
-    """AWS chooses the host names of database and cache. The environment's file must name them."""
+    """Yield edits of the environment's file, which must name the hosts that AWS chose for database and cache."""
     database = shared_parameter(environment, SharedParameter.DATABASE_HOST)
     cache = shared_parameter(environment, SharedParameter.CACHE_HOST)
     given = context.aws.parameters.values([database, cache])

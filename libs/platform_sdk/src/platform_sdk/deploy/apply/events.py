@@ -12,7 +12,7 @@ from platform_sdk.errors import PlatformError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """For something that takes a while: `subject` completes "waiting for"."""
+    """A wait for something that takes a while: `subject` completes "waiting for"."""
 
     stack: str
     subject: str
@@ -46,7 +46,7 @@ class Warned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackOutcome:
-    """`changes` are those that were made. `repaired` only ended an operation that had stopped halfway."""
+    """What happened to a stack. `repaired` only ended an operation that had stopped halfway."""
 
     stack: str
     action: Literal["created", "updated", "repaired", "unchanged"]
@@ -96,7 +96,8 @@ Agree = Callable[[Question], bool]
 
 @dataclass(slots=True, kw_only=True)
 class ApplyContext(Context):
-    """
+    """The world of one run of `platform apply`.
+
     Args:
         agree: asked before anything is changed.
         replaceable: logical ids of resources that may be replaced or deleted although they hold data.

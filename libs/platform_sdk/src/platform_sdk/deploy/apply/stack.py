@@ -97,7 +97,7 @@ BEGUN_ALREADY: Final = frozenset({"InvalidChangeSetStatus", "ChangeSetNotFound"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredStack:
-    """`parameters` are as CloudFormation takes them. `tags` are set when it is created: an update with others would
+    """A stack as it must become. `tags` are set when it is created: an update with others would
     touch every resource. CloudFormation uses the role `role_arn`, or the caller's permissions if it is None. Without
     `rolls_back`, the changes of a failed update stay.
     """

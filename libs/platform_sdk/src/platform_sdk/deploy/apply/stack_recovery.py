@@ -62,7 +62,7 @@ def new_events(stack: str, context: ApplyContext, *, after: str | None) -> tuple
 
 
 def is_end(event: StackEvent) -> bool:
-    """Whether the operation ended. Assumes that no stacks are nested."""
+    """Return whether the operation ended. No stack of ours is nested."""
     return event.type == STACK and event.status.endswith(("_COMPLETE", "_FAILED"))
 
 

@@ -50,7 +50,7 @@ class AwsCallFailed(PlatformError):
 
 
 class AccessDenied(AwsCallFailed):
-    """`action` is as in a policy, `resource` and `who` are ARNs, empty where AWS does not name them."""
+    """A denied call. `action` is as in a policy, `resource` and `who` are ARNs, empty where AWS names none."""
 
     action = ""
     resource = ""
@@ -124,7 +124,7 @@ class Retry:
 
 
 def never(_error: AwsCallFailed, _pause: int) -> None:
-    """For a policy without pauses."""
+    """Do nothing, for a policy without pauses."""
 
 
 NO_RETRY: Final = Retry(never, pauses=())

@@ -12,7 +12,7 @@ WHAT: Final = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:Desi
 
 
 class Scaling:
-    """`resource` is `service/<cluster>/<service>`. Every method raises AwsCallFailed."""
+    """The calls of Application Auto Scaling. `resource` is `service/<cluster>/<service>`. All raise AwsCallFailed."""
 
     def __init__(self, client: Client) -> None:
         self.client = client

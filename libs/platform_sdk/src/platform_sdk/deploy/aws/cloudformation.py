@@ -8,7 +8,7 @@ from platform_sdk.deploy.state import ChangeSet, Json, ResourceChange, Stack, St
 
 
 class Stacks:
-    """`name` is a stack's name, or its id, by which a deleted stack is found. Every method raises AwsCallFailed."""
+    """The calls of CloudFormation, by a stack's name, or its id if it is deleted. All raise AwsCallFailed."""
 
     def __init__(self, client: Client) -> None:
         self.client = client

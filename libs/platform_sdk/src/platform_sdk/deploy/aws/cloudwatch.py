@@ -14,7 +14,7 @@ ALARMS: Final = 100
 
 
 class Alarms:
-    """Every method raises AwsCallFailed."""
+    """The calls about CloudWatch alarms. All raise AwsCallFailed."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -56,7 +56,7 @@ LINES: Final = 10_000
 
 
 class Logs:
-    """`group` is the name of a log group. Every method raises AwsCallFailed."""
+    """The calls of CloudWatch Logs. `group` is the name of a log group. All raise AwsCallFailed."""
 
     def __init__(self, client: Client) -> None:
         self.client = client

@@ -113,7 +113,7 @@ def _event_of(found: Any) -> LifecycleEvent:
 
 
 def progresses_of(found: Any) -> Iterator[TaskSetProgress]:
-    """`identifer` is AWS's spelling. AWS's documents write the labels in capitals, its model does not."""
+    """Yield task sets. `identifer` is AWS's spelling. Its documents write labels in capitals, its model does not."""
     for each in found:
         yield TaskSetProgress(
             label=each["taskSetLabel"].capitalize(),
@@ -137,7 +137,7 @@ DEPLOYMENT_ID: Final = re.compile(r"\bd-[A-Z0-9]{9,}\b")
 
 
 class CodeDeploy:
-    """Every method raises AwsCallFailed."""
+    """The calls of CodeDeploy. All raise AwsCallFailed."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -294,7 +294,7 @@ class CodeDeploy:
 
 
 def running(error: AwsCallFailed) -> DeploymentRunning:
-    """AWS names the running deployment only in its message, and has changed that before."""
+    """Return the error with the running deployment, which AWS names only in a message whose form has changed before."""
     refusal = DeploymentRunning(
         error.what,
         because=error.because,

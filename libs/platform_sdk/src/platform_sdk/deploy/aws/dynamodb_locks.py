@@ -20,7 +20,7 @@ class NoLockTable(NotFound):
 
 
 class Locks:
-    """Every method raises AwsCallFailed; without a table, NoLockTable."""
+    """The calls on a table of locks. All raise AwsCallFailed; without the table, NoLockTable."""
 
     def __init__(self, client: Client) -> None:
         self.client = client

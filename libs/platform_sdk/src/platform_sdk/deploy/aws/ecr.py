@@ -21,7 +21,7 @@ MANIFESTS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryLogin:
-    """For `docker login`; valid for twelve hours. `registry` is a host without scheme."""
+    """Credentials for `docker login`, valid for twelve hours. `registry` is a host without scheme."""
 
     user: str
     password: str = field(repr=False)
@@ -29,7 +29,7 @@ class RegistryLogin:
 
 
 class Ecr:
-    """`repository` is a name, not a URI. Every method raises AwsCallFailed."""
+    """The calls of ECR. `repository` is a name, not a URI. All raise AwsCallFailed."""
 
     def __init__(self, client: Client, account_id: str) -> None:
         self.client = client
@@ -92,7 +92,7 @@ class Ecr:
         return RegistryLogin(user=user, password=password, registry=answer["proxyEndpoint"].removeprefix("https://"))
 
     def about(self, repository: str) -> dict[str, Any]:
-        """With credentials of another account AWS refuses the call, instead of finding that account's repository."""
+        """Name the account, so that AWS refuses another's credentials instead of finding a repository there."""
         return {"registryId": self.account_id, "repositoryName": repository}
 
 

@@ -35,7 +35,7 @@ READ_ONLY: Final = frozenset(
 
 
 def task_definition_of(answer: Any) -> TaskDefinition:
-    """`answer` is that of DescribeTaskDefinition or RegisterTaskDefinition."""
+    """Convert the answer of DescribeTaskDefinition or RegisterTaskDefinition."""
     found = answer["taskDefinition"]
     return TaskDefinition(
         arn=found["taskDefinitionArn"],
@@ -48,8 +48,8 @@ def task_definition_of(answer: Any) -> TaskDefinition:
 
 
 def service_of(found: Any) -> EcsService:
-    """Under CodeDeploy the revision, network and platform version are those of the primary task set; what the service
-    itself has is how it was created.
+    """Convert an ECS service. Under CodeDeploy the revision, network and platform version are the primary task set's;
+    what the service itself has is how it was created.
     """
     primary: Any = next((each for each in found.get("taskSets", []) if each["status"] == "PRIMARY"), {})
     network = (primary.get("networkConfiguration") or found.get("networkConfiguration") or {}).get(
@@ -155,7 +155,7 @@ GONE: Final = ("MISSING", "INACTIVE")
 
 
 class Ecs:
-    """`cluster` is a name or ARN, and so is `service`. Every method raises AwsCallFailed."""
+    """The calls of ECS. `cluster` is a name or ARN, and so is `service`. All raise AwsCallFailed."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -341,7 +341,7 @@ class Ecs:
         self.client.call("stop_service_deployment", purpose, serviceDeploymentArn=arn, stopType=kind)
 
     def refuse_failures(self, answer: Any, purpose: str, operation: str) -> None:
-        """ECS answers 200 with a list of failures. A missing resource is no failure here."""
+        """Raise for failures that ECS lists in an answer with status 200. A missing resource is no failure here."""
         failures = [each for each in answer.get("failures", []) if each.get("reason") != "MISSING"]
         if failures:
             because = "; ".join(f"{each.get('reason')}: {each.get('arn') or each.get('detail')}" for each in failures)

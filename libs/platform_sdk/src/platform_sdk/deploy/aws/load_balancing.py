@@ -10,7 +10,7 @@ TARGET_GROUPS: Final = 20
 
 
 class LoadBalancing:
-    """Every method raises AwsCallFailed."""
+    """The calls of Elastic Load Balancing. All raise AwsCallFailed."""
 
     def __init__(self, client: Client) -> None:
         self.client = client

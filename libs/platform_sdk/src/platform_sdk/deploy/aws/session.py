@@ -56,13 +56,13 @@ class Parameters:
 
 
 class Secrets:
-    """`name` is a secret's name or ARN. Every method raises AwsCallFailed, and no error contains a value."""
+    """The calls of Secrets Manager, by name or ARN. All raise AwsCallFailed, and no error contains a value."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
 
     def exists(self, name: str) -> bool:
-        """Whether a secret exists. One that is marked for deletion cannot be read, so it does not count."""
+        """Return whether a secret exists. One that is marked for deletion cannot be read, so it does not count."""
         try:
             answer = self.client.call("describe_secret", f"look for the secret {name}", SecretId=name)
         except NotFound:
@@ -118,14 +118,14 @@ ASSUMED_ROLE: Final = re.compile(r"arn:(?P<partition>[\w-]+):sts::(?P<account>\d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """`arn` is that of a user, or of a role's session: `arn:aws:sts::111122223333:assumed-role/<role>/<session>`."""
+    """A user, or a role's session: `arn:aws:sts::111122223333:assumed-role/<role>/<session>`."""
 
     arn: str
     account_id: str
 
 
 class Identity:
-    """Every method raises AwsCallFailed."""
+    """The calls of STS and IAM about the caller. All raise AwsCallFailed."""
 
     def __init__(self, client: Client, iam_client: Client) -> None:
         self.client = client
@@ -137,7 +137,7 @@ class Identity:
         return Caller(arn=answer["Arn"], account_id=answer["Account"])
 
     def may_pass(self, role_arn: str, *, by: str, to: str) -> bool | None:
-        """Whether `by`, an ARN of a user, role or session, may pass a role to a service such as
+        """Return whether `by`, an ARN of a user, role or session, may pass a role to a service such as
         `ecs-tasks.amazonaws.com`. None if the caller may not check that, or IAM does not find `by`.
         """
         try:
@@ -217,7 +217,7 @@ class Lambdas:
         self.client = client
 
     def exists(self, function: str) -> bool:
-        """Whether a function exists, by name or ARN."""
+        """Return whether a function exists, by name or ARN."""
         try:
             self.client.call("get_function", f"look for the function {function}", FunctionName=function)
         except NotFound:
@@ -234,7 +234,8 @@ ATTEMPTS: Final = 5
 
 
 class Aws:
-    """
+    """One gateway for each service of AWS that the deploy half calls.
+
     Args:
         client_of: makes a boto3 client of the service that it is given: `boto3.Session().client`, or one that stands
             for it. Called once for each service.

@@ -38,7 +38,7 @@ class Depth:
 
 
 class Sqs:
-    """Every method raises AwsCallFailed."""
+    """The calls of SQS. All raise AwsCallFailed."""
 
     def __init__(self, client: Client, account_id: str) -> None:
         self.client = client

@@ -35,7 +35,7 @@ class Login(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """`platform` is a name of Docker, such as linux/arm64; `files` are the whole build context."""
+    """An image to build. `platform` is such as linux/arm64; `files` are the whole build context."""
 
     dockerfile: str
     files: tuple[SourceFile, ...]

@@ -21,7 +21,7 @@ class InvalidDockerfile(PlatformError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dockerfile:
-    """`sources` are paths or patterns below the build context, from COPY and ADD."""
+    """What a Dockerfile copies. `sources` are paths or patterns below the build context, from COPY and ADD."""
 
     sources: tuple[str, ...]
     base_image: str
@@ -83,7 +83,7 @@ def _sources_of(rest: str, file: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """`keeps` is true for a line that starts with an exclamation mark."""
+    """A line of a .dockerignore. `keeps` is true for one that starts with an exclamation mark."""
 
     pattern: re.Pattern[str]
     keeps: bool
@@ -132,7 +132,7 @@ class NoDockerfile(PlatformError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInputs:
-    """`path` is the Dockerfile's, below the root of the repository, which is the build context."""
+    """What an image is built from. `path` is its Dockerfile, below the repository's root (the build context)."""
 
     path: str
     dockerfile: Dockerfile
@@ -178,7 +178,7 @@ Mode = Literal["100644", "100755", "120000"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """`path` is below the root of the repository, with forward slashes."""
+    """A file of the build context. `path` is below the repository's root, with forward slashes."""
 
     path: str
     mode: Mode

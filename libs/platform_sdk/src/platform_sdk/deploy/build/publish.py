@@ -75,7 +75,7 @@ class NoRegistry(PlatformError):
 
 
 class Builder(Protocol):
-    """`docker.Docker`, or a fake."""
+    """What builds and pushes images: `docker.Docker`, or a fake."""
 
     def build(self, request: BuildRequest) -> None: ...
     def login(self, login: Login) -> None: ...
@@ -83,7 +83,7 @@ class Builder(Protocol):
 
 
 class Registry(Protocol):
-    """`aws.ecr.Ecr`, or a fake. The name of a repository is that of its service."""
+    """Where images are: `aws.ecr.Ecr`, or a fake. A repository has the name of its service."""
 
     def image(self, repository: str, tag: str) -> Image | None: ...
     def scan(self, repository: str, digest: str) -> Scan: ...
@@ -252,7 +252,7 @@ def _pushed(source: Source, registry: Registry, clock: Clock) -> Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """`everything` says why all services are listed, without reasons: there was nothing to compare with."""
+    """Services that a change affects. `everything` says why all are listed: there was nothing to compare with."""
 
     since: str | None
     services: tuple[AffectedService, ...]

@@ -43,7 +43,7 @@ class Scanner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """`deadline_seconds` is how long to wait for a result."""
+    """Which findings stop a release. `deadline_seconds` is how long to wait for a result."""
 
     fail_on: FailOn = "critical"
     deadline_seconds: int = DEADLINE_SECONDS

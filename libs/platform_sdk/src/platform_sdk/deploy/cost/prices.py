@@ -58,7 +58,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """`quantity` units of the price in a month."""
+    """A price for `quantity` units in a month."""
 
     price: Price
     quantity: Decimal

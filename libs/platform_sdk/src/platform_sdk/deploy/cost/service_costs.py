@@ -168,7 +168,7 @@ def builds(spec: ServiceSpec, assumptions: Assumptions, prices: PriceTable) -> L
 def logs(
     name: str, service: str | None, gb: Decimal, retention_days: int, assumptions: Assumptions, prices: PriceTable
 ) -> Line:
-    """In the long run, CloudWatch stores what came in during the retention."""
+    """Return the line for logs. In the long run, CloudWatch stores what came in during the retention."""
     kept = gb * retention_days * 12 / 365 * assumptions.log_stored_percent / 100
     return line(
         MONITORING,

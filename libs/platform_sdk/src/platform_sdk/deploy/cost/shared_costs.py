@@ -156,7 +156,7 @@ def _cache(shared: SharedResources, prices: PriceTable) -> Line:
 
 
 def queues(services: Sequence[ServiceSpec], assumptions: Assumptions, prices: PriceTable) -> Line:
-    """Each message is sent, received and deleted; an idle worker receives again whenever its wait has ended."""
+    """Return the line for SQS: send, receive and delete each message, and the receives of idle workers."""
     idle = sum((_idle_receives(spec, assumptions) for spec in services), Decimal(0))
     requests = (3 * assumptions.messages_per_month + idle) / 1_000_000
     basis = f"{plain(requests)} million: three for a message, and the receives of idle workers"
@@ -212,7 +212,7 @@ def containers(spec: ServiceSpec) -> int:
 
 
 def network(shared: SharedResources, assumptions: Assumptions, prices: PriceTable) -> Iterator[Line]:
-    """Traffic to the services of AWS uses the interface endpoints if there are any, else the NAT gateways."""
+    """Yield the lines for traffic to AWS: by interface endpoints if there are any, else by NAT gateways."""
     endpoints, gateways = shared.interface_endpoints, shared.nat_gateways
     by_nat = (assumptions.internet_gb + (0 if endpoints else assumptions.aws_gb)) if gateways else Decimal(0)
     by_endpoint = assumptions.aws_gb if endpoints else Decimal(0)

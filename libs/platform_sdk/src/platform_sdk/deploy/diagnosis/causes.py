@@ -18,7 +18,7 @@ from platform_sdk.deploy.state import ContainerState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """`cause` says why, `remedy` what to do. Neither ends with a full stop."""
+    """Why it failed, and what to do. Neither text ends with a full stop."""
 
     cause: str
     remedy: str
@@ -206,7 +206,7 @@ def start_failure(reasons: Sequence[str], evidence: Evidence) -> Cause | None:
 
 
 def tasks_not_placed(evidence: Evidence) -> Cause | None:
-    """Without capacity or addresses there is no task to look at: only the service's events say so."""
+    """Return the cause from the service's events. Without capacity or addresses there is no task to look at."""
     messages = [event.message for event in evidence.events if "unable to place a task" in event.message]
     if not messages:
         return None

@@ -59,8 +59,8 @@ class Migration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """`repeated` counts how often new tasks failed in the same way; `alarms` are those in ALARM; `last_lines` are a new
-    task's if none has failed by itself.
+    """What AWS shows of a failure. `repeated` counts new tasks that failed alike; `last_lines` are
+    a new task's if none has failed by itself.
     """
 
     expected: Expected

@@ -275,7 +275,8 @@ def schema_text() -> str:
 
 
 def property_of(name: str, member: Key | Group, *, needs: bool) -> Json:
-    """Args:
+    """Return the schema of a key or table.
+
     needs: whether keys may be required; not below `[environments]`.
     """
     if isinstance(member, Key):

@@ -110,7 +110,7 @@ def revision_words(revision: RevisionPlan) -> str:
 
 
 def short_arn(arn: str) -> str:
-    """`production-orders:7`."""
+    """Return the last part of an ARN, such as `production-orders:7`."""
     return arn.rsplit("/", 1)[-1]
 
 

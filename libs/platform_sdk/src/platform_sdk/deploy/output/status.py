@@ -10,7 +10,7 @@ from platform_sdk.deploy.state import EcsService, ScalableTarget, ServiceState, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """`is_well` is False if an operator should look at it."""
+    """One line of a status. `is_well` is False if an operator should look at it."""
 
     subject: str
     text: str

@@ -78,7 +78,7 @@ def _estimate_of(spec: ServiceSpec, template: Mapping[str, Any], basis: CostBasi
 
 
 def at_most(basis: CostBasis, spec: ServiceSpec) -> CostBasis:
-    """Assume the maximum number of tasks all month. Standalone tasks have no maximum."""
+    """Return the basis with the maximum number of tasks all month. Standalone tasks have no maximum."""
     standalone = {f"{spec.name}-{task.name}" for task in spec.tasks}
     most = {group.name: Decimal(group.max_tasks) for group in task_groups(spec) if group.name not in standalone}
     average = {**basis.assumptions.average_tasks, **most}

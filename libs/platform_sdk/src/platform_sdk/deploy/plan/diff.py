@@ -182,7 +182,7 @@ SEPARATOR: Final = " · "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """`before` is None for an addition, `after` for a removal. Both are JSON values; a secret is only a reference."""
+    """A difference. `before` is None for an addition, `after` for a removal; a secret is only a reference."""
 
     path: str
     kind: Literal["add", "remove", "change"]

@@ -55,7 +55,8 @@ class Interrupted(Exception):
 
 
 class Interrupts:
-    """
+    """The signals that this process received.
+
     Args:
         leave: what a second signal does; it does not return.
     """
@@ -197,7 +198,7 @@ class Journal:
 
 @dataclass(slots=True, kw_only=True)
 class ReleaseContext(Context):
-    """`appspec_template` is the repository's. `release` and `outcome` are set by `start` and `finish`."""
+    """What every step of a release shares. `release` and `outcome` are set by `start` and `finish`."""
 
     emit: Emit
     spec: ServiceSpec

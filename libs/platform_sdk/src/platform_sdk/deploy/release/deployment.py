@@ -211,7 +211,7 @@ def of_rollback(following: Following, deployment_id: str, now: datetime) -> Foll
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """`revision` is the primary task set's (ARN), empty where there is none; `percent` is its share of the traffic."""
+    """Who serves: the primary task set's revision (ARN, empty without one) and its percentage of the traffic."""
 
     revision: str
     percent: int

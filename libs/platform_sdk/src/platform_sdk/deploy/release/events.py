@@ -17,7 +17,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """For another release or deployment; emitted on every poll. `subject` is such as `the release of 4f2a9c1 by ci`."""
+    """A wait for another release or deployment, such as `the release of 4f2a9c1 by ci`; emitted on every poll."""
 
     subject: str
     until: datetime
@@ -32,7 +32,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """`role` is api, worker, or the name of one of `[[tasks]]`; `reused`: the document was registered already."""
+    """A revision of api, worker, or one of `[[tasks]]`; `reused`: the document was registered already."""
 
     role: str
     revision: str
@@ -78,7 +78,7 @@ class ScalingRestored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentCreated:
-    """`adopted`: it existed already, created for this version by a release that did not end."""
+    """A deployment to follow. `adopted`: a release of this version that did not end had created it."""
 
     deployment_id: str
     revision: str
@@ -113,7 +113,7 @@ class TrafficShifted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollingBack:
-    """`deployment_id` is the one that is rolled back, empty for a worker's."""
+    """The start of a rollback. `deployment_id` is the one that is rolled back, empty for a worker's."""
 
     deployment_id: str
     because: str

@@ -32,7 +32,7 @@ UNKNOWN: Final = "-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """`version` is the image's tag, `revision` is `family:number`, `id` is the release's.
+    """The text of a deployment, parsed: `version` is the image's tag, `revision` `family:number`, `id` the release's.
 
     `worker` is the number of the worker's revision, `worker_before` the one that it returns to with the API.
     """
@@ -323,7 +323,7 @@ def paired_worker_revision(context: ReleaseContext, state: ServiceState, new: st
 
 
 def is_placeholder(context: ReleaseContext, revision: str) -> bool:
-    """Whether this is what a service is created with, for API and worker: it answers 503."""
+    """Return whether this is what a service is created with, for API and worker: it answers 503."""
     return revision.rsplit("/", 1)[-1].partition(":")[0] == f"{context.api}-placeholder"
 
 

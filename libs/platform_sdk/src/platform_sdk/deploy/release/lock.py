@@ -51,7 +51,7 @@ OnWait = Callable[[LockItem, datetime], None]
 
 
 def ignore(_holder: LockItem, _until: datetime) -> None:
-    """For callers that do not report the wait."""
+    """Do nothing, for callers that do not report the wait."""
 
 
 class ReleaseLock:
@@ -223,15 +223,15 @@ class NoLock:
         self.scaling = scaling
 
     def renew_when_due(self) -> None:
-        """There is nothing to renew."""
+        """Do nothing: there is nothing to renew."""
 
     def renew(
         self, *, deployment_id: str | None = None, scaling: Suspended | None = None, forget_scaling: bool = False
     ) -> None:
-        """There is nothing to renew, and nobody to store anything for."""
+        """Do nothing: there is nothing to renew, and nobody to store anything for."""
 
     def keep(self) -> None:
-        """There is nothing to keep."""
+        """Do nothing: there is nothing to keep."""
 
 
 def lock_table(environment: Environment) -> str:

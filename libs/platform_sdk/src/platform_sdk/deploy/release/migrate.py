@@ -23,7 +23,8 @@ LINES: Final = 20
 
 
 def migrate(context: ReleaseContext, revision: str, state: ServiceState) -> None:
-    """
+    """Run the migrations in a task of the new revision, and wait for its end.
+
     Args:
         revision: the ARN of the API's new one.
         state: of the service whose network the task uses.

@@ -25,8 +25,8 @@ IsAncestor = Callable[[str, str], bool | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseOptions:
-    """`detach` returns as soon as the deployment is created; nothing suspends scaling then. `ignore_alarms` releases a
-    fix while its alarm is firing.
+    """How to release. `detach` returns once the deployment is created, and does not suspend scaling. `ignore_alarms`
+    releases a fix while its alarm is firing.
     """
 
     until: Until = "done"
@@ -192,7 +192,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """`what` is one sentence that says what runs now. Revisions are ARNs, empty where there is none.
+    """How a release ended. `what` says what runs now. Revisions are ARNs, empty where there is none.
 
     `resume` is the command to run next, `signal_number` the signal of an interruption.
     """

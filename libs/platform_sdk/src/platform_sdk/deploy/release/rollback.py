@@ -80,7 +80,7 @@ def target_of_rollback(running: Deployment) -> str | None:
 
 
 def stopping_leads_to(context: ReleaseContext, state: ServiceState, running: Deployment | None, to: str | None) -> bool:
-    """Whether stopping what runs brings users to the wanted version."""
+    """Return whether stopping what runs brings users to the wanted version."""
     if to is None:
         return True
     live = state.api.task_definition if state.api else ""
@@ -92,7 +92,7 @@ def stopping_leads_to(context: ReleaseContext, state: ServiceState, running: Dep
 
 
 def has_begun(context: ReleaseContext, state: ServiceState) -> bool:
-    """Whether a release is running that has created no deployment yet, or was killed after it had moved the worker."""
+    """Return whether a release is running that has no deployment yet, or was killed after it moved the worker."""
     item = lock_item(context)
     if item is None or not item.purpose.startswith("release of "):
         return False

@@ -23,7 +23,8 @@ ROLLBACK_APPEARS: Final = timedelta(minutes=3)
 
 
 def roll_worker(context: ReleaseContext, revision: str | None, service: EcsService | None) -> None:
-    """
+    """Update the worker's ECS service to a revision and follow the rolling update.
+
     Args:
         revision: the ARN of the one to run; None where the version has no worker.
         service: as observed.

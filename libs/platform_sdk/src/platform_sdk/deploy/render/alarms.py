@@ -229,7 +229,8 @@ def alarm_resource(
     comparison: str = "GreaterThanOrEqualToThreshold",
     missing: str = "notBreaching",
 ) -> Json:
-    """Args:
+    """Return a CloudWatch alarm.
+
     watched: the properties of one metric, or `Metrics`.
     missing: what CloudWatch assumes for a minute without data.
     """

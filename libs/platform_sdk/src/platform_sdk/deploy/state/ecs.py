@@ -62,7 +62,7 @@ class ServiceEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EcsService:
-    """`task_definition` is the running revision's ARN: of the primary task set under CodeDeploy."""
+    """An ECS service. Under CodeDeploy, `task_definition` is the primary task set's (ARN)."""
 
     name: str
     arn: str
@@ -100,7 +100,7 @@ class ContainerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """`stop_code` and `stopped_reason` are empty while it runs; AWS forgets a stopped task after about an hour."""
+    """An ECS task. `stop_code` and `stopped_reason` are empty while it runs; ECS forgets it after about an hour."""
 
     arn: str
     task_definition: str
@@ -165,7 +165,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """`status` is COMPLETE, IN_PROGRESS, PENDING, ACTIVE (of a continuous scan), FAILED, or NONE."""
+    """An image scan. `status` is COMPLETE, IN_PROGRESS, PENDING, ACTIVE (of a continuous scan), FAILED, or NONE."""
 
     status: str
     description: str

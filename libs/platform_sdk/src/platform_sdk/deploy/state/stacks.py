@@ -43,7 +43,7 @@ class StackEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """`parameters` are as given, `template` as the stack has it now, parsed where it is JSON or YAML."""
+    """A stack. `parameters` are as given, `template` as the stack has it now, parsed where it is JSON or YAML."""
 
     name: str
     id: str

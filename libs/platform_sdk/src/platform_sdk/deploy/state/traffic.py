@@ -84,7 +84,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentGroup:
-    """`configuration` names the deployment configuration; the rest by name or ARN, as AWS does."""
+    """A deployment group. `configuration` names the deployment configuration; the rest by name or ARN, as AWS does."""
 
     name: str
     application: str
@@ -117,7 +117,7 @@ class DeploymentConfiguration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerRule:
-    """`weights` maps ARNs of target groups to weights; CodeDeploy leaves both of a pair in the rule."""
+    """A listener rule. `weights` is by target group (ARN); CodeDeploy leaves both of a pair in the rule."""
 
     arn: str
     listener: str
@@ -171,7 +171,7 @@ class Suspended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalableTarget:
-    """`resource` is `service/<cluster>/<service>`; bounds are tasks."""
+    """A scalable target. `resource` is `service/<cluster>/<service>`; bounds are tasks."""
 
     resource: str
     min_tasks: int

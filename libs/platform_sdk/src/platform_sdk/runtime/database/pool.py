@@ -44,7 +44,7 @@ _FIRST_CONNECTION_SECONDS: Final = 2.0
 
 
 class CertificatesNotRead(PlatformError):
-    """`sslrootcert` of a database's URL names no file of certificates."""
+    """A database URL whose `sslrootcert` names no file of certificates."""
 
 
 def ssl_context(database_url: str) -> ssl.SSLContext | None:
@@ -150,7 +150,7 @@ class Database:
             pool.terminate()
 
     async def ping(self) -> None:
-        """One round trip, for readiness. Raises DatabaseUnavailable."""
+        """Make one round trip, for readiness. Raises DatabaseUnavailable."""
         await Reader(self._opened()).fetch_value("SELECT 1")
 
     @asynccontextmanager
@@ -179,7 +179,7 @@ class Database:
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[Reader]:
-        """Statements outside a transaction, for reading; holds no connection between them."""
+        """Open a reader outside a transaction, which holds no connection between its statements."""
         yield Reader(self._opened())
 
     def _opened(self) -> "PoolOfConnections":

@@ -257,7 +257,7 @@ class TokenVerifier:
 
     @classmethod
     def from_public_keys(cls, keys: "Mapping[str, Ed25519PublicKey]", *, issuer: str, audience: str) -> Self:
-        """For the service that signs: verifies with its own keys (key id to key), without HTTP."""
+        """Return a verifier for the service that signs: with its own keys (key id to key), without HTTP."""
         return cls(OwnKeys(keys), issuer=issuer, audience=audience)
 
     async def verify(self, token: str) -> Principal:

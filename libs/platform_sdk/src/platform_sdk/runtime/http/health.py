@@ -32,7 +32,7 @@ class Pingable(Protocol):
     """What readiness asks the database for."""
 
     async def ping(self) -> None:
-        """One round trip; raises DatabaseUnavailable."""
+        """Make one round trip. Raises DatabaseUnavailable."""
 
 
 class Health:

@@ -82,7 +82,7 @@ def bad_request(detail: str, slug: str = "malformed-request") -> Problem:
 
 
 def unauthenticated(detail: str | None = None, *, error: str | None = None) -> Problem:
-    """401 with the challenge of RFC 6750, section 3: no `error` when the request carried no credentials at all."""
+    """Return 401 with the challenge of RFC 6750, section 3: without credentials in the request, no `error`."""
     challenge = "Bearer" if error is None else f'Bearer error="{error}"'
     if error is not None and detail is not None:
         challenge += f', error_description="{detail}"'
@@ -190,7 +190,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For `responses=` of a route: documents each status as problem+json (the schema `Problem` is put in by app)."""
+    """Return `responses=` of a route: each status as problem+json (app.py adds the schema `Problem`)."""
     return {
         status: {
             "description": Problem(status, "about:blank").title,

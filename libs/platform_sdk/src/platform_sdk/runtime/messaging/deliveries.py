@@ -142,7 +142,7 @@ class Leases:
         self._held.discard(delivery)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Renew the visibility of what is held, until cancelled."""
         while True:
             await asyncio.sleep(min(_RETRY_SECONDS, self._visibility_seconds / 10))
             try:

@@ -53,7 +53,7 @@ class PermanentFailure(Exception):
 
 
 class UnknownMessage(PermanentFailure):
-    """No handler for the message's type and version."""
+    """A message whose type and version no handler takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class Claim(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """`depth` counts at most 10,000 rows; `lag_seconds` is the age of the oldest."""
+    """Rows that wait to be sent. `depth` counts at most 10,000; `lag_seconds` is the age of the oldest."""
 
     depth: int
     lag_seconds: float

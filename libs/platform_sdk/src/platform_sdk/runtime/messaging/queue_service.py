@@ -26,7 +26,7 @@ class SqsError(Exception):
 
 
 class QueueDoesNotExist(SqsError):
-    """No queue has that name or URL (yet)."""
+    """A name or URL that no queue has, or not yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

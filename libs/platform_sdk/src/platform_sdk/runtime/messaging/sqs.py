@@ -118,7 +118,7 @@ class Sqs:
     async def receive_messages(
         self, queue_url: str, *, max_messages: int = MAX_BATCH_ENTRIES, wait_seconds: int = LONGEST_POLL_SECONDS
     ) -> list[ReceivedMessage]:
-        """Long poll for 1 to 10 messages; empty after `wait_seconds`. Raises QueueDoesNotExist, SqsError."""
+        """Receive 1 to 10 messages by long polling; none after `wait_seconds`. Raises QueueDoesNotExist, SqsError."""
         answer = await self._call(
             lambda sqs: sqs.receive_message(
                 QueueUrl=queue_url,
@@ -150,7 +150,7 @@ class Sqs:
     async def change_message_visibility_batch(
         self, queue_url: str, receipt_handles: Sequence[str], visibility_seconds: Sequence[int]
     ) -> list[Failed]:
-        """Each message reappears so many seconds from now, unless it is deleted before (0 to 43,200)."""
+        """Let each message reappear so many seconds from now (0 to 43,200), unless it is deleted before."""
         pairs = zip(receipt_handles, visibility_seconds, strict=True)
         return await self._batch(
             lambda chunk, sqs: sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=chunk),

@@ -20,7 +20,7 @@ from platform_sdk.deploy.state import Deployment, ServiceState, Suspended
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreflightContext:
-    """`state` is what was observed. A check calls AWS only for what it does not hold."""
+    """What checks read. `state` is what was observed; a check calls AWS only for the rest."""
 
     release_context: ReleaseContext
     state: ServiceState
@@ -164,7 +164,7 @@ def target_groups(context: PreflightContext) -> Answer:
 
 
 def deployment_group(context: PreflightContext) -> Answer:
-    """CodeDeploy finds what it shifts by the deployment group."""
+    """Check the deployment group, by which CodeDeploy finds what it shifts."""
     group, release_context = context.state.deployment_group, context.release_context
     if context.state.api is None:
         return skip(NO_STACK)
@@ -193,8 +193,8 @@ def pair(context: PreflightContext) -> list[str]:
 
 
 def traffic(context: PreflightContext) -> Answer:
-    """CodeDeploy refuses a service whose primary task set is not behind the listener. A rule that sends users to the
-    other target group is an outage already.
+    """Check that the primary task set is behind the listener, or CodeDeploy refuses the service. A rule that sends
+    users to the other target group is an outage already.
     """
     rule, service = context.state.production_rule, context.state.api
     if service is None:

@@ -80,7 +80,7 @@ def port_in(document: Json) -> int:
 
 
 def secrets(context: PreflightContext) -> Answer:
-    """ECS starts no task unless all of them exist. Values are never shown or stored."""
+    """Check that all secrets exist, or ECS starts no task. Values are never shown or stored."""
     if context.release.kind == "rollback":
         return skip("the revision has its own, and has served with them")
     wanted = list(secrets_of(context.spec, context.environment))
@@ -118,7 +118,7 @@ def full_name(context: PreflightContext, secret: SecretReference) -> str:
 
 
 def roles(context: PreflightContext) -> Answer:
-    """Both the caller who registers a task definition and CodeDeploy, for a task set, pass the roles to ECS."""
+    """Check that the caller, who registers, and CodeDeploy, which creates task sets, may pass the roles to ECS."""
     identity, group = context.aws.identity, context.state.deployment_group
     principals = [identity.caller().arn, *([group.role_arn] if group is not None else [])]
     roles = [
