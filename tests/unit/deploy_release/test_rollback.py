@@ -10,7 +10,7 @@ from aws_simulator.ecr import Ecr
 from platform_sdk.deploy.release.events import Checked, Registered, Shifting, TrafficShifted
 from platform_sdk.deploy.release.outcome import Outcome, ReleaseOptions
 from platform_sdk.deploy.release.rollback_target import NoRollbackTarget
-from platform_sdk.deploy.state import Suspended
+from platform_sdk.deploy.state import RUNNING, Suspended
 from tests.support.releases import ConcurrentReleases, Process, World, world
 
 
@@ -266,3 +266,36 @@ def test_an_old_version_is_a_target_when_it_is_named() -> None:
     assert "production-orders:23 (v22) and 19 more" in str(refused.value)
     outcome = case.roll_back("v0", options=ReleaseOptions(until="traffic"))
     assert (outcome.exit_code, served(case)) == (0, ("v0", "v0")), outcome.what
+
+
+def deploy_in_console(case: World) -> None:
+    """Create a deployment of the first version, outside this tool."""
+    first = next(iter(case.simulator.codedeploy.deployments.values()))
+    name = f"{case.environment.name}-{case.spec.name}"
+    revision = {"revisionType": "AppSpecContent", "appSpecContent": {"content": first.content}}
+    case.simulator.client("codedeploy").create_deployment(
+        applicationName=name, deploymentGroupName=name, revision=revision
+    )
+
+
+@pytest.mark.parametrize("minutes", [1, 10], ids=["shift", "bake time"])
+def test_a_deployment_that_was_created_in_the_console_is_rolled_back(minutes: int) -> None:
+    case = world("users", "production")
+    deploy_in_console(case)
+    case.simulator.clock.sleep(minutes * 60)
+    outcome = case.roll_back()
+    assert (outcome.kind, outcome.what) == ("released", "v1 serves all users again")
+    assert outcome.revision == case.serving().revision
+    assert case.version_serving() == "v1"
+
+
+def test_a_rollback_during_an_automatic_rollback_follows_it() -> None:
+    case = world()
+    case.deploy("v2", options=ReleaseOptions(detach=True))
+    case.simulator.clock.sleep(240)
+    (running,) = case.aws.codedeploy.deployments("production-orders", "production-orders", statuses=RUNNING)
+    case.simulator.codedeploy.stop_manually(running.id)
+    case.simulator.clock.sleep(1)
+    outcome = case.roll_back()
+    assert (outcome.kind, outcome.what) == ("released", "v1 serves all users again")
+    assert served(case) == ("v1", "v1")

@@ -152,7 +152,7 @@ def subject_of(deployment: Deployment) -> str:
 
 def supersede_deployment(context: ReleaseContext, state: ServiceState) -> ServiceState:
     """End what is in progress and return the state after that. One that has all the traffic only loses the rest of its
-    bake time; any other is rolled back.
+    bake time; any other is rolled back. A rollback by CodeDeploy itself is not stopped: it ends soon.
     """
     running = state.running_deployment
     if running is None or is_of_this_version(context.release, running):
@@ -161,7 +161,7 @@ def supersede_deployment(context: ReleaseContext, state: ServiceState) -> Servic
     target = context.aws.codedeploy.target(id, context.cluster, context.api)
     if Seen(deployment=running, target=target).has_all_traffic:
         context.aws.codedeploy.end_bake(id)
-    else:
+    elif not running.rolls_back:
         context.emit(RollingBack(deployment_id=id, because=f"superseded by {context.release.version}"))
         context.aws.codedeploy.stop(id, roll_back=True)
     ended = await_end(context, id)

@@ -10,7 +10,13 @@ from platform_sdk.deploy.release.context import ReleaseContext
 from platform_sdk.deploy.release.deployment import DeploymentFailed, await_rollback, follow, traffic_baseline
 from platform_sdk.deploy.release.events import DeploymentCreated
 from platform_sdk.deploy.release.execute import conclude, rescue
-from platform_sdk.deploy.release.history import Description, is_placeholder, parse_description, worker_revision
+from platform_sdk.deploy.release.history import (
+    Description,
+    is_placeholder,
+    parse_description,
+    revision_in_appspec,
+    worker_revision,
+)
 from platform_sdk.deploy.release.outcome import ExistingRevisions, NewImage, Outcome, Release
 from platform_sdk.deploy.release.preflight.version import image_in
 from platform_sdk.deploy.release.recovery import recover_interrupted_release
@@ -90,15 +96,17 @@ def follow_to_end(context: ReleaseContext, deployment: Deployment, state: Servic
 
 
 def restore_journal(
-    context: ReleaseContext, deployment: Deployment, description: Description, state: ServiceState
+    context: ReleaseContext, deployment: Deployment, description: Description | None, state: ServiceState
 ) -> None:
-    """Fill in what the release knew, from its description and from what runs."""
+    """Fill in what the release knew, from its description and from what runs. Without a description the deployment was
+    made outside this tool, and has no worker.
+    """
     journal, spec, environment = context.journal, context.spec, context.environment
     journal.deployment_id = deployment.id
-    journal.revision = arn(environment, "ecs", f"task-definition/{description.revision}")
-    live = state.api.task_definition if state.api else ""
-    # Once all traffic has shifted, the primary task set is the replacement.
-    journal.previous_revision = live if live != journal.revision else original_revision(state, journal.revision)
+    journal.revision = replacement_revision(context, deployment)
+    journal.previous_revision = original_revision(state, journal.revision)
+    if description is None:
+        return
     if description.worker is not None:
         journal.worker_revision = worker_revision(description.worker, spec, environment)
         journal.worker_rolled = state.worker is not None and state.worker.task_definition == journal.worker_revision
@@ -108,7 +116,20 @@ def restore_journal(
         journal.worker_before = journal.previous_revision
 
 
+def replacement_revision(context: ReleaseContext, deployment: Deployment) -> str:
+    """Return the revision (ARN) that a deployment leads to; empty where AWS does not keep it."""
+    description = parse_description(deployment.description)
+    if description is None:
+        return revision_in_appspec(context, deployment)
+    return arn(context.environment, "ecs", f"task-definition/{description.revision}")
+
+
 def original_revision(state: ServiceState, replacement: str) -> str:
-    """Return the revision of the task set beside the replacement; empty where there is none."""
+    """Return the revision that serves beside the replacement; empty where there is none. Once all traffic has shifted,
+    the primary task set is the replacement.
+    """
+    live = state.api.task_definition if state.api else ""
+    if live != replacement:
+        return live
     sets = state.api.task_sets if state.api else ()
     return next((each.task_definition for each in sets if each.task_definition != replacement), "")

@@ -20,10 +20,9 @@ from platform_sdk.deploy.release.history import (
 )
 from platform_sdk.deploy.release.outcome import ExistingRevisions, Outcome, Release
 from platform_sdk.deploy.release.recovery import recover_interrupted_release
-from platform_sdk.deploy.release.resume import original_revision, restore_journal
+from platform_sdk.deploy.release.resume import original_revision, replacement_revision, restore_journal
 from platform_sdk.deploy.release.rollback_target import NoRollbackTarget, revision_named, rollback_target
 from platform_sdk.deploy.release.worker import return_worker
-from platform_sdk.deploy.render.names import arn
 from platform_sdk.deploy.state import Deployment, ServiceState
 
 
@@ -43,7 +42,7 @@ def roll_back(context: ReleaseContext, *, to: str | None, by: str, id: str) -> O
     state = context.observe()
     if state.api is None:
         raise NoRollbackTarget(f"{context.spec.name} does not run in {context.environment.name}")
-    running = state.running_deployment
+    running = deployment_to_roll_back(context, state)
     if running is not None and to is None:
         # A second rollback means what the first one meant.
         to = target_of_rollback(running)
@@ -73,6 +72,16 @@ def release_without_target(context: ReleaseContext, by: str, id: str) -> Release
     )
 
 
+def deployment_to_roll_back(context: ReleaseContext, state: ServiceState) -> Deployment | None:
+    """Return the deployment in progress. If CodeDeploy is rolling another one back, return that one: its rollback must
+    not be stopped.
+    """
+    running = state.running_deployment
+    if running is None or not running.rolls_back:
+        return running
+    return context.aws.codedeploy.deployment(running.rolls_back) or running
+
+
 def target_of_rollback(running: Deployment) -> str | None:
     """Return the revision (`family:number`) that a rollback of ours leads to; None for any other deployment."""
     description = parse_description(running.description)
@@ -83,10 +92,8 @@ def stopping_leads_to(context: ReleaseContext, state: ServiceState, running: Dep
     """Return whether stopping what runs brings users to the wanted version."""
     if to is None:
         return True
-    live = state.api.task_definition if state.api else ""
-    description = parse_description(running.description) if running else None
-    replacement = arn(context.environment, "ecs", f"task-definition/{description.revision}") if description else ""
-    original = live if live != replacement else original_revision(state, replacement)
+    replacement = replacement_revision(context, running) if running else ""
+    original = original_revision(state, replacement)
     wanted = revision_named(context, to, served(context)).rsplit("/", 1)[-1]
     return wanted == original.rsplit("/", 1)[-1]
 
@@ -130,11 +137,9 @@ def stop_release(context: ReleaseContext, state: ServiceState) -> Outcome:
 def end_stopped_release(context: ReleaseContext, stopped: str) -> None:
     recover_interrupted_release(context)
     state, journal = context.observe(), context.journal
-    running = state.running_deployment
+    running = deployment_to_roll_back(context, state)
     if running is not None:
-        description = parse_description(running.description)
-        if description is not None:
-            restore_journal(context, running, description, state)
+        restore_journal(context, running, parse_description(running.description), state)
         roll_back_deployment(context, state, running.id)
     assert state.api is not None, "it ran a moment ago"
     journal.revision, journal.previous_revision = state.api.task_definition, ""
@@ -150,11 +155,9 @@ def end_stopped_release(context: ReleaseContext, stopped: str) -> None:
 
 def stop_running_deployment(context: ReleaseContext, state: ServiceState, running: Deployment) -> Outcome:
     """Stop a deployment without waiting for the lock: its release sees the deployment stop, and reports that."""
-    description = parse_description(running.description)
     context.options = replace(context.options, on_interrupt="leave")
-    if description is not None:
-        restore_journal(context, running, description, state)
-        target_original(context)
+    restore_journal(context, running, parse_description(running.description), state)
+    target_original(context)
     context.report_start()
     with conclude(context), acquire_lock_if_free(context), rescue(context):
         roll_back_deployment(context, state, running.id)

@@ -49,7 +49,8 @@ def rollback_target(context: ReleaseContext, live: str, to: str | None) -> tuple
         raise NoRollbackTarget(
             f"{context.spec.name} cannot be rolled back to {to}",
             because=because,
-            hint=f"choose one that served well: {candidates(before)}; or release an image by `platform deploy --image`",
+            hint=f"choose one that served well: {candidates(before)}; or release an image: "
+            f"`platform deploy {context.spec.name} --env {context.environment.name} --image TAG`",
         )
     return target_of(context, found, version_of(found), known)
 
