@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import yaml
@@ -103,6 +104,10 @@ def from_yaml(text: str) -> Any:
     Raises:
         ValueError: not YAML, or with tags such as CloudFormation's `!Ref`.
     """
+    if text.startswith("{"):
+        # JSON is YAML, and a template from `platform apply` is JSON, which is read many times faster as such.
+        with suppress(json.JSONDecodeError):
+            return json.loads(text)
     try:
         return yaml.load(text, Loader=Loader)
     except yaml.YAMLError as error:
