@@ -39,13 +39,27 @@ class SteppedClock:
         """Let time pass. Listeners step once per second; seconds in which all of them are quiet are skipped."""
         end = self._now + timedelta(seconds=seconds)
         while self._stepped_to + STEP <= end:
-            quiet = [listener.quiet_until for listener in self._listeners]
-            moment = min([NEVER, *quiet, *(planned for planned, _ in self._planned)])
+            moment = self.quiet_until
             self._stepped_to += max(STEP, (min(moment, end) - self._stepped_to) // STEP * STEP)
             self._now = max(self._now, self._stepped_to)
             if moment <= self._now:
                 self._step()
         self._now = max(self._now, end)
+
+    @property
+    def quiet_until(self) -> datetime:
+        """The time before which nothing happens unless somebody calls."""
+        quiet = [listener.quiet_until for listener in self._listeners]
+        return min([NEVER, *quiet, *(planned for planned, _ in self._planned)])
+
+    def skip(self, seconds: float, quiet_until: datetime) -> bool:
+        """Let time pass without asking the listeners, if it ends before `quiet_until`. Return whether it did."""
+        end = self._now + timedelta(seconds=seconds)
+        if end >= quiet_until:
+            return False
+        self._stepped_to += max(timedelta(), (end - self._stepped_to) // STEP * STEP)
+        self._now = end
+        return True
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
