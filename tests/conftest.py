@@ -3,10 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
 
-import asyncpg
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -15,6 +12,7 @@ from local_aws.processes import free_port
 from local_aws.servers.ministack import AwsServer
 from local_aws.servers.postgres import PostgresServer
 from local_aws.servers.valkey import RedisServer
+from tests.support.databases import Databases
 
 pytest_plugins = ["tests.support.fixtures"]
 
@@ -87,21 +85,16 @@ def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def databases(postgres_server: PostgresServer) -> Databases:
+    return Databases(postgres_server.url)
+
+
 @pytest.fixture
-async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+async def database_url(databases: Databases) -> AsyncIterator[str]:
     """A fresh, empty database, dropped after the test: `postgresql://postgres:…@127.0.0.1:…/test_…`."""
-    name = f"test_{uuid4().hex[:12]}"
-    await _execute(postgres_server.url, f"CREATE DATABASE {name} STRATEGY file_copy")
-    yield urlunsplit(urlsplit(postgres_server.url)._replace(path=f"/{name}"))
-    await _execute(postgres_server.url, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url, ssl=False)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+    async with databases.empty() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -57,8 +57,8 @@ class LocalStack:
     def aws_endpoint_url(self) -> str:
         return f"http://127.0.0.1:{self.variables['PLATFORM_AWS_PORT']}"
 
-    def up(self) -> None:
-        done = self.platform("up", "--detach", "--no-watch", timeout_seconds=180)
+    def up(self, *, watch: bool = False) -> None:
+        done = self.platform("up", "--detach", *([] if watch else ["--no-watch"]), timeout_seconds=180)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def down(self) -> None:

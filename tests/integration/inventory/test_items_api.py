@@ -7,9 +7,8 @@ from inventory.item_cache import ItemCache
 from local_aws.processes import free_port
 from local_aws.servers.valkey import RedisServer
 from platform_sdk.runtime.cache import Cache
-from platform_sdk.runtime.database.migrate import migrate
 from tests.integration.inventory.serving import Api, serve, settings
-from tests.integration.inventory.warehouse import MIGRATIONS, Warehouse, placed
+from tests.integration.inventory.warehouse import Warehouse, placed
 
 CUP = {"sku": "CUP", "name": "A cup", "price": 1290, "currency": "EUR"}
 
@@ -203,7 +202,6 @@ async def test_reader_that_read_before_a_change_cannot_put_its_old_answer_back(r
 
 
 async def test_every_request_answers_without_redis(database_url: str) -> None:
-    await migrate(database_url, None, MIGRATIONS)
     async with serve(settings(database_url, redis_url=f"redis://127.0.0.1:{free_port()}/0")) as api:
         await api.admin.stock_item("CUP", 3)
         await api.admin.post("/items/CUP/adjustments", {"delta": -1, "reason": "breakage"})

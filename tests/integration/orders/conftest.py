@@ -14,6 +14,7 @@ from platform_sdk.runtime.database.migrate import migrate
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.messaging.messages import Event, Message, new_id
 from tests.integration.orders.serving import Api, serve, settings
+from tests.support.databases import Databases
 
 MIGRATIONS = Path(__file__).parents[3] / "services" / "orders" / "migrations"
 
@@ -73,8 +74,13 @@ def message_of(event: Event, *, aggregate_id: UUID | None = None, aggregate_vers
 
 
 @pytest.fixture
+async def database_url(databases: Databases) -> AsyncIterator[str]:
+    async with databases.copy_of("orders", lambda url: migrate(url, None, MIGRATIONS)) as url:
+        yield url
+
+
+@pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    await migrate(database_url, None, MIGRATIONS)
     database = Database(database_url, service_name="orders")
     await database.open()
     yield database

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from uuid import uuid4
 
+import asyncpg
 import boto3
 import pytest
 from mypy_boto3_sqs import SQSClient
@@ -13,6 +14,7 @@ from local_aws.servers.ministack import AwsServer
 from platform_sdk.runtime.database import tables
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.messaging.sqs import Sqs
+from tests.support.databases import Databases
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,24 @@ class QueuePair:
     dead_letter_url: str
 
 
+async def create_tables(database_url: str) -> None:
+    """Create the SDK's tables in the schema of the role."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(";".join(("CREATE SCHEMA postgres", *tables.VERSION_1)))
+    await connection.close()
+
+
+@pytest.fixture
+async def database_url(databases: Databases) -> AsyncIterator[str]:
+    """A database with the SDK's tables."""
+    async with databases.copy_of("sdk", create_tables) as url:
+        yield url
+
+
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url, service_name="orders", max_connections=10)
     await database.open()
-    async with database.unit_of_work() as uow:
-        await uow.execute("CREATE SCHEMA postgres")
-        for statement in tables.VERSION_1:
-            await uow.execute(statement)
     yield database
     await database.close()
 

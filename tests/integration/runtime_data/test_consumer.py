@@ -324,7 +324,7 @@ async def test_a_handler_that_takes_too_long_is_cancelled_and_rolled_back(
     await send(sqs, queue, message_of(Counted(name="x")))
     async with consuming(database, sqs, queue, handler, max_processing_seconds=1.0):
         await wait_until_handled(database, 1)
-    assert len(started) == 2
+    assert len(started) >= 2
     assert await effects(database) == ["x"]
 
 

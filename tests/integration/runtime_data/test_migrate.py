@@ -4,12 +4,14 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from platform_sdk.runtime.database.migrate import MigrationFailed, migrate
+from tests.support.databases import Databases
 
 FIRST = """
 from alembic import op
@@ -33,6 +35,13 @@ down_revision = "0001"
 def upgrade() -> None:
     op.execute("CREATE TABLE things (id integer)")
 """
+
+
+@pytest.fixture
+async def database_url(databases: Databases) -> AsyncIterator[str]:
+    """An empty database."""
+    async with databases.empty() as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -38,6 +39,7 @@ from platform_sdk.runtime.database.statements import Statement
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.http import idempotency
 from platform_sdk.runtime.messaging import inbox, outbox
+from tests.support.databases import Databases
 
 METADATA: dict[str, MetaData] = {
     "orders": orders.tables.metadata,
@@ -72,6 +74,13 @@ CATALOGUE = {
         WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
     """,
 }
+
+
+@pytest.fixture
+async def database_url(databases: Databases) -> AsyncIterator[str]:
+    """An empty database."""
+    async with databases.empty() as url:
+        yield url
 
 
 async def catalogue(database_url: str, schema: str, *statements: str) -> dict[str, set[tuple[object, ...]]]:
