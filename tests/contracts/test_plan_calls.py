@@ -21,6 +21,7 @@ from tests.support.repository import FIXTURES
 PRODUCTION, SPECS = everything("production")
 ORDERS: Final = SPECS["orders"]
 ROLE: Final = "platform-production-plan"
+CONTEXT: Final = {"ecs:cluster": "arn:aws:ecs:us-east-1:111122223333:cluster/platform-production"}
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_the_role_of_pull_requests_may_do_all_that_a_plan_does(account: Applying
     documents = account.simulator.service(Iam).documents(ROLE)
     asked = {(call.action, resource) for call in plan_everything(account) for resource in call.resources}
     assert len(asked) > 30
-    assert [about for about in sorted(asked) if not is_allowed(documents, *about).allowed] == []
+    assert [about for about in sorted(asked) if not is_allowed(documents, *about, CONTEXT).allowed] == []
 
 
 def test_and_nothing_else(account: Applying) -> None:

@@ -1,4 +1,4 @@
-"""What releases, rollbacks and those who wait for them ask of AWS, beside what the role that they run with may do."""
+"""What releases, rollbacks, restarts and those who wait ask of AWS, beside what the role that they run with may do."""
 
 from collections.abc import Callable
 from typing import Final
@@ -59,6 +59,7 @@ PATHS: Final[dict[str, Callable[[World], object]]] = {
     "superseding a bake": superseding_a_bake,
     "going back at once": going_back_at_once,
     "going back later": going_back_later,
+    "a restart": lambda case: case.restart(),
 }
 
 

@@ -23,6 +23,7 @@ from platform_sdk.deploy.release.context import Interrupts
 from platform_sdk.deploy.release.events import (
     Checked,
     DeploymentCreated,
+    Emit,
     Migrating,
     Registered,
     ReleaseEvent,
@@ -127,14 +128,16 @@ def cases() -> list[Case]:
     """In staging, where a release takes few polls."""
     return [
         simulated(name, service, operation, place, how)
-        for (name, service, operation), place in calls_of_a_release().items()
+        for (name, service, operation), place in calls_of(
+            world("orders", "staging"), lambda case, on_event: case.deploy("v2", on_event=on_event)
+        ).items()
         for how in HOWS
     ]
 
 
-def calls_of_a_release() -> dict[tuple[str, str, str], int]:
-    """The first of each kind in each part of a good release, with how many of the kind came before."""
-    case, ends = world("orders", "staging"), list[tuple[int, str]]()
+def calls_of(case: World, verb: Callable[[World, Emit], Outcome]) -> dict[tuple[str, str, str], int]:
+    """The first of each kind in each part of a good one, with how many of the kind came before."""
+    ends, begin = list[tuple[int, str]](), len(case.simulator.calls)
 
     def note_end(event: ReleaseEvent) -> None:
         match event:
@@ -143,11 +146,11 @@ def calls_of_a_release() -> dict[tuple[str, str, str], int]:
             case StageEnded(stage=ended):
                 ends.append((len(case.simulator.calls), ended.name))
 
-    assert case.deploy("v2", on_event=note_end).exit_code == 0
+    assert verb(case, note_end).exit_code == 0
     ends.append((len(case.simulator.calls), "end"))
     found: dict[tuple[str, str, str], int] = {}
     seen = Counter[str]()
-    for index, call in enumerate(case.simulator.calls):
+    for index, call in enumerate(case.simulator.calls[begin:], begin):
         part = next(name for end, name in ends if index < end)
         found.setdefault((part, call.service, call.operation), seen[f"{call.service} {call.operation}"])
         seen[f"{call.service} {call.operation}"] += 1

@@ -23,7 +23,7 @@ from platform_sdk.deploy.release.events import ReleaseEvent
 from platform_sdk.deploy.release.execute import execute
 from platform_sdk.deploy.release.outcome import IsAncestor, NewImage, Outcome, Release, ReleaseOptions
 from platform_sdk.deploy.release.resume import wait
-from platform_sdk.deploy.release.rollback import roll_back
+from platform_sdk.deploy.release.rollback import restart, roll_back
 from platform_sdk.deploy.render.codedeploy import load_appspec_template
 from platform_sdk.deploy.render.names import cluster_name, service_name, worker_service_name
 from platform_sdk.deploy.state import ScalableTarget
@@ -134,6 +134,10 @@ class World:
     def roll_back(self, to: str | None = None, *, options: ReleaseOptions | None = None, **given: Any) -> Outcome:
         self.count += 1
         return roll_back(self.context(options, **given), to=to, by="oncall", id=f"r{self.count}")
+
+    def restart(self, *, options: ReleaseOptions | None = None, **given: Any) -> Outcome:
+        self.count += 1
+        return restart(self.context(options, **given), by="oncall", id=f"r{self.count}")
 
     # The result, read from the simulator and not from the release.
 

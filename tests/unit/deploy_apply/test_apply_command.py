@@ -83,7 +83,7 @@ def test_manual_steps_are_listed_until_they_are_done() -> None:
 
     assert "still to do: deploy/environments/staging.toml: set host = " in created
     assert "still to do: deploy/environments/staging.toml: set url = " in created
-    assert f"`aws secretsmanager create-secret --name {secret} --secret-string …`" in created
+    assert "`platform secret set users token_signing_key --env staging`" in created
     assert "confirm the connection" in created
     assert "orders has its role and schema in the database now" in created
 

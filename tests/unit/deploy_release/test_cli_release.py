@@ -74,7 +74,18 @@ def test_a_rollback_returns_when_users_are_back() -> None:
     assert json.loads(detached.stdout)["outcome"] == "detached"
 
 
-@pytest.mark.parametrize("words", [("deploy", "orders"), ("wait", "d-ABCDEFGHI"), ("rollback", "orders")])
+def test_a_restart_prints_its_record_and_deploy_with_force_repeats_a_version() -> None:
+    case = world()
+    record = json.loads(run(case, "restart", "orders", "--json").stdout)
+    assert (record["outcome"], record["kind"], record["version"]) == ("released", "restart", "v1")
+    refused = run(case, "deploy", "orders", "--image", "v1")
+    assert (refused.exit_code, "platform restart orders --env production" in refused.stderr) == (10, True)
+    assert run(case, "deploy", "orders", "--image", "v1", "--force", "--detach").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("deploy", "orders"), ("wait", "d-ABCDEFGHI"), ("rollback", "orders"), ("restart", "orders")]
+)
 def test_nothing_is_released_to_this_machine(words: tuple[str, ...]) -> None:
     result = CliRunner().invoke(platform, [*words, "--env", "local"])
     assert result.exit_code != 0

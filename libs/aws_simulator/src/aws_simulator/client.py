@@ -35,7 +35,7 @@ from aws_simulator.logs import Logs
 from aws_simulator.secrets_and_parameters import SecretsManager, Ssm
 from aws_simulator.service import Refused, Service, UnsupportedOperation
 from aws_simulator.shapes import check_pickled_answer, operation_model, session, violations_in_request
-from aws_simulator.small_services import Functions, RdsData, Sqs, Sts
+from aws_simulator.small_services import CacheUsers, Functions, RdsData, Sqs, Sts
 
 # Failure injection: calls fail as boto3's caller sees it after botocore's own retries.
 
@@ -119,6 +119,7 @@ SERVICES: Final[Mapping[str, Callable[[Account], Service]]] = {
     "lambda": Functions,
     "dynamodb": DynamoDb,
     "rds-data": RdsData,
+    "elasticache": CacheUsers,
     "sqs": Sqs,
     "iam": Iam,
     "sts": Sts,

@@ -16,6 +16,22 @@ PAGES: Final = Paging(
 )
 
 
+CURRENT: Final = "AWSCURRENT"
+PREVIOUS: Final = "AWSPREVIOUS"
+MAX_BYTES: Final = 65_536
+"""Of a secret's value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One value of a secret, with its staging labels."""
+
+    id: str
+    value: str
+    created: datetime
+    stages: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
     """`value` is None where a secret was created without one; `deleted` is when it is deleted permanently."""
@@ -27,6 +43,7 @@ class Secret:
     created: datetime
     changed: datetime
     deleted: datetime | None = None
+    versions: tuple[Version, ...] = ()
 
 
 class SecretsManager(Service):
@@ -46,8 +63,22 @@ class SecretsManager(Service):
         if known is None:
             arn = self.account.arn("secretsmanager", f"secret:{name}-{suffix(name)}")
             known = Secret(name=name, arn=arn, value=value, description=description, created=now, changed=now)
-        self.secrets[name] = replace(known, value=value, description=description, changed=now)
+        versions = known.versions if value is None else self._with_version(known, self._token(), value, {CURRENT})
+        self.secrets[name] = replace(known, value=value, description=description, changed=now, versions=versions)
         return self.secrets[name]
+
+    def _token(self) -> str:
+        return self.account.hexadecimal_id("secret version")
+
+    def _with_version(self, secret: Secret, token: str, value: str, stages: set[str]) -> tuple[Version, ...]:
+        """Return the versions with another one. A label moves to it, and AWSPREVIOUS to what was AWSCURRENT."""
+        kept: list[Version] = []
+        for one in secret.versions:
+            left = one.stages - stages - ({PREVIOUS} if CURRENT in stages else set())
+            before = {PREVIOUS} if CURRENT in one.stages & stages else set()
+            kept.append(replace(one, stages=left | before))
+        made = Version(id=token, value=value, created=self.account.now(), stages=frozenset(stages))
+        return (*kept, made)
 
     def generate(self, name: str, wanted: Mapping[str, Any], description: str = "") -> Secret:
         """Return a generated value (CloudFormation's GenerateSecretString) that is the same in every run."""
@@ -66,8 +97,53 @@ class SecretsManager(Service):
         return {"ARN": secret.arn, "Name": secret.name}
 
     def put_secret_value(self, request: Request) -> Answer:
+        """Add a version with labels. The same token with the same value adds none.
+
+        https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+        """
+        secret, value = self.find(request["SecretId"]), request["SecretString"]
+        token, stages = request.get("ClientRequestToken") or self._token(), set(request.get("VersionStages", [CURRENT]))
+        if len(value.encode()) > MAX_BYTES:
+            raise Refused("InvalidParameterException", f"The secret value must be at most {MAX_BYTES} bytes.")
+        known = next((one for one in secret.versions if one.id == token), None)
+        if known is not None and known.value != value:
+            message = "You can't use ClientRequestToken again with a different value: the version already exists."
+            raise Refused("ResourceExistsException", message)
+        if known is None:
+            versions = self._with_version(secret, token, value, stages)
+            current = value if CURRENT in stages else secret.value
+            changed = replace(secret, value=current, changed=self.account.now(), versions=versions)
+            self.secrets[secret.name] = changed
+        return {"ARN": secret.arn, "Name": secret.name, "VersionId": token, "VersionStages": sorted(stages)}
+
+    def list_secret_version_ids(self, request: Request) -> Answer:
+        """List the versions that have labels, in no order: https://docs.aws.amazon.com/secretsmanager/latest/
+        apireference/API_ListSecretVersionIds.html
+        """
         secret = self.find(request["SecretId"])
-        self.put(secret.name, request["SecretString"], secret.description)
+        shown = [one for one in secret.versions if one.stages or request.get("IncludeDeprecated")]
+        answer = PAGES.answer(
+            "Versions", sorted(shown, key=lambda one: one.id), request, SECRETS_PER_PAGE, shown_version
+        )
+        return answer | {"ARN": secret.arn, "Name": secret.name}
+
+    def update_secret_version_stage(self, request: Request) -> Answer:
+        """Move or remove a label. AWSCURRENT can only be moved."""
+        secret, label = self.find(request["SecretId"]), request["VersionStage"]
+        source, target = request.get("RemoveFromVersionId"), request.get("MoveToVersionId")
+        holder = next((one.id for one in secret.versions if label in one.stages), None)
+        if holder != source:
+            message = f"The staging label {label} is not attached to the version {source}: it is attached to {holder}."
+            raise Refused("InvalidParameterException", message)
+        if label == CURRENT and target is None:
+            raise Refused("InvalidParameterException", "You can't remove the label AWSCURRENT; move it to a version.")
+        versions = tuple(
+            replace(one, stages=one.stages - {label} | ({label} if one.id == target else set()))
+            for one in secret.versions
+        )
+        value = next((one.value for one in versions if CURRENT in one.stages), secret.value)
+        changed = replace(secret, value=value, versions=versions, changed=self.account.now())
+        self.secrets[secret.name] = changed
         return {"ARN": secret.arn, "Name": secret.name}
 
     def describe_secret(self, request: Request) -> Answer:
@@ -82,7 +158,7 @@ class SecretsManager(Service):
             "ARN": secret.arn,
             "Name": secret.name,
             "SecretString": secret.value,
-            "VersionStages": ["AWSCURRENT"],
+            "VersionStages": [CURRENT],
             "CreatedDate": secret.changed,
         }
 
@@ -136,8 +212,15 @@ def description_of(secret: Secret) -> dict[str, Any]:
         "CreatedDate": secret.created,
         "LastChangedDate": secret.changed,
         "DeletedDate": secret.deleted,
+        "VersionIdsToStages": {one.id: sorted(one.stages) for one in secret.versions if one.stages} or None,
     }
     return without_none(members)
+
+
+def shown_version(version: Version) -> dict[str, Any]:
+    """Return a version as ListSecretVersionIds does."""
+    members = {"VersionId": version.id, "VersionStages": sorted(version.stages), "CreatedDate": version.created}
+    return {key: value for key, value in members.items() if value}
 
 
 # Systems Manager's Parameter Store.

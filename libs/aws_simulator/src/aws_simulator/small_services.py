@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from aws_simulator.account import Account
@@ -95,15 +97,19 @@ class Functions(Service):
 MADE: Final = re.compile(r'CREATE (?P<kind>ROLE|SCHEMA) (?P<unless>IF NOT EXISTS )?"(?P<name>[^"]+)"')
 ASKED: Final = {"pg_roles": "ROLE", "pg_namespace": "SCHEMA"}
 SILENT: Final = ("ALTER ROLE ", "GRANT ", "REVOKE ")
+PASSWORD: Final = re.compile(r"(?:CREATE|ALTER) ROLE \"(?P<role>[^\"]+)\" (?:LOGIN )?PASSWORD '(?P<password>[^']*)'")
 
 
 class RdsData(Service):
-    """`statements` are those that were executed; `paused` counts the calls that find the database asleep."""
+    """`statements` are those that were executed; `paused` counts the calls that find the database asleep; `passwords`
+    are those of roles, each of which has one.
+    """
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.made: dict[str, list[str]] = {"ROLE": [], "SCHEMA": []}
         self.statements: list[str] = []
+        self.passwords: dict[str, str] = {}
         self.paused = 0
 
     def execute_statement(self, request: Request) -> Answer:
@@ -114,6 +120,8 @@ class RdsData(Service):
         self.statements.append(sql)
         if sql.startswith("SELECT"):
             return {"records": [[{"longValue": 1}]] if self._is_there(request) else []}
+        if (given := PASSWORD.match(sql)) is not None:
+            self.passwords[given["role"]] = given["password"]
         if (made := MADE.match(sql)) is not None:
             self._make(made)
         elif not sql.startswith(SILENT):
@@ -134,6 +142,92 @@ class RdsData(Service):
             names.append(made["name"])
         elif not made["unless"]:
             raise Refused("DatabaseErrorException", f'ERROR: {made["kind"].lower()} "{made["name"]}" already exists')
+
+
+# ElastiCache: the users of a cache, with one or two passwords.
+
+PASSWORD_LENGTHS: Final = range(16, 129)
+MODIFYING_SECONDS: Final = 20
+
+
+@dataclass(slots=True, kw_only=True)
+class CacheUser:
+    name: str
+    engine: str
+    access: str
+    passwords: list[str]
+    active_at: datetime
+
+
+class CacheUsers(Service):
+    """Users by id. While one is modified, another change of it is refused.
+
+    https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ModifyUser.html
+    """
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.users: dict[str, CacheUser] = {}
+
+    def create_user(self, request: Request) -> Answer:
+        if request["UserId"] in self.users:
+            raise Refused("UserAlreadyExists", f"User {request['UserId']} already exists.")
+        self.users[request["UserId"]] = CacheUser(
+            name=request["UserName"],
+            engine=request["Engine"],
+            access=request["AccessString"],
+            passwords=self._passwords(request) or [],
+            active_at=self.account.now(),
+        )
+        return self._shown(request["UserId"])
+
+    def modify_user(self, request: Request) -> Answer:
+        user = self._find(request["UserId"])
+        if user.active_at > self.account.now():
+            raise Refused("InvalidUserState", f"User {request['UserId']} is not in an active state.")
+        passwords = self._passwords(request)
+        if passwords is not None:
+            user.passwords = passwords
+        user.access = request.get("AccessString", user.access)
+        user.active_at = self.account.now() + timedelta(seconds=MODIFYING_SECONDS)
+        return self._shown(request["UserId"])
+
+    def describe_users(self, request: Request) -> Answer:
+        if "UserId" in request:
+            self._find(request["UserId"])
+        return {"Users": [self._shown(id) for id in sorted(self.users) if request.get("UserId", id) == id]}
+
+    def iam_resources(self, operation: str, request: Request) -> tuple[str, ...]:
+        return (self._arn(request.get("UserId", "*")),)
+
+    def _passwords(self, request: Request) -> list[str] | None:
+        """Return the passwords to set, None where none are given."""
+        passwords = request.get("Passwords", request.get("AuthenticationMode", {}).get("Passwords"))
+        if passwords is None:
+            return None
+        if not 1 <= len(set(passwords)) == len(passwords) <= 2:
+            raise Refused("InvalidParameterValue", "A user has one or two different passwords.")
+        if any(len(one) not in PASSWORD_LENGTHS for one in passwords):
+            raise Refused("InvalidParameterValue", "Passwords length must be between 16-128 characters.")
+        return list(passwords)
+
+    def _find(self, user_id: str) -> CacheUser:
+        return find_or_refuse(self.users, user_id, "UserNotFound", f"User {user_id} not found.", status=404)
+
+    def _arn(self, user_id: str) -> str:
+        return self.account.arn("elasticache", f"user:{user_id}")
+
+    def _shown(self, user_id: str) -> Answer:
+        user = self.users[user_id]
+        return {
+            "UserId": user_id,
+            "UserName": user.name,
+            "Status": "modifying" if user.active_at > self.account.now() else "active",
+            "Engine": user.engine,
+            "AccessString": user.access,
+            "Authentication": {"Type": "password", "PasswordCount": len(user.passwords)},
+            "ARN": self._arn(user_id),
+        }
 
 
 # STS: the caller's identity.

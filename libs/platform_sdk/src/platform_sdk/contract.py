@@ -39,6 +39,8 @@ class Variable:
     LOG_LEVEL: Final = "LOG_LEVEL"
     DATABASE_URL: Final = "DATABASE_URL"
     """`postgresql://<role>@<host>:<port>/<database>?sslmode=…`, without the password."""
+    DATABASE_USER: Final = "DATABASE_USER"
+    """The role to log in as, which acts as the URL's role; injected as a secret. Without it, the URL's role logs in."""
     DATABASE_PASSWORD: Final = "DATABASE_PASSWORD"  # noqa: S105 - a name, injected as a secret
     DATABASE_MAX_CONNECTIONS: Final = "DATABASE_MAX_CONNECTIONS"
     """Per process."""

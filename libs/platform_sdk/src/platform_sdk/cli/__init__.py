@@ -15,7 +15,8 @@ from platform_sdk.cli.dead_letters import dlq
 from platform_sdk.cli.operate import history, logs, status, unlock
 from platform_sdk.cli.options import complete_keys, complete_services, root
 from platform_sdk.cli.plan import cost, plan, render
-from platform_sdk.cli.release import deploy, rollback, wait
+from platform_sdk.cli.release import deploy, restart, rollback, wait
+from platform_sdk.cli.secret import secret
 from platform_sdk.errors import PlatformError
 
 PLUGINS: Final = "platform.commands"
@@ -25,8 +26,8 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "This machine": ("up", "down", "reset"),
     "Configuration": ("check", "explain", "reference", "schema", "render"),
     "Stacks": ("plan", "cost", "apply", "scale"),
-    "Releases": ("changed", "build", "deploy", "wait", "rollback", "history", "unlock"),
-    "Operation": ("status", "logs", "dlq"),
+    "Releases": ("changed", "build", "deploy", "wait", "rollback", "restart", "history", "unlock"),
+    "Operation": ("status", "logs", "secret", "dlq"),
     "Shell": ("completion",),
 }
 """The sections of `platform --help`. Commands without a section are listed last."""
@@ -208,8 +209,10 @@ for command in (
     logs,
     plan,
     render,
+    restart,
     rollback,
     scale,
+    secret,
     status,
     unlock,
     wait,

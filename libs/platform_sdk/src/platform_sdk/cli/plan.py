@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from platform_sdk.deploy.plan.cost import CostBasis
     from platform_sdk.deploy.plan.decisions import Plan, SharedPlan
     from platform_sdk.deploy.render.names import Role
+    from platform_sdk.deploy.state import ServiceState, UsedSecret
 
 Document = Literal["task-definition", "appspec", "stack"]
 DOCUMENTS: Final[tuple[Document, ...]] = ("task-definition", "appspec", "stack")
@@ -104,13 +105,34 @@ def service_plans(
     click.echo(f"reading {counted(len(chosen), 'service')} of {environment.name} on AWS", err=True)
     image = observe_image(chosen[0].name, tag, environment, aws) if tag is not None else None
     states = observe_services(chosen, environment, aws)
+    secrets = secrets_of_services(chosen, environment, aws)
+
+    def plan_of(spec: "ServiceSpec", state: "ServiceState") -> "Plan":
+        return plan_service(spec, environment, state, image=image, cost=cost, secrets=secrets[spec.name])
+
     plans = []
     for spec in chosen:
         try:
-            plans.append(plan_service(spec, environment, states[spec.name], image=image, cost=cost))
+            plans.append(plan_of(spec, states[spec.name]))
         except PlatformError as error:
             failures[spec.name] = error
     return tuple(plans), failures
+
+
+def secrets_of_services(
+    specs: "Sequence[ServiceSpec]", environment: "Environment", aws: "Aws"
+) -> "Mapping[str, Sequence[UsedSecret]]":
+    """Return the secrets by service. None where the caller may not look: a plan needs no secret."""
+    from platform_sdk.deploy.aws import AccessDenied
+    from platform_sdk.deploy.observe import in_parallel, observe_secrets
+
+    def read(spec: "ServiceSpec") -> "Sequence[UsedSecret]":
+        try:
+            return observe_secrets(spec, environment, aws)
+        except AccessDenied:
+            return ()
+
+    return dict(zip((spec.name for spec in specs), in_parallel(read, specs), strict=True))
 
 
 def cost_basis(environment: "Environment", services: "Sequence[ServiceSpec]") -> "CostBasis | None":

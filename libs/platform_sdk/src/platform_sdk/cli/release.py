@@ -1,4 +1,4 @@
-"""`platform deploy`, `platform wait` and `platform rollback`: run or follow a release.
+"""`platform deploy`, `wait`, `rollback` and `restart`: run or follow a release.
 
 Progress goes to stderr. Stdout has the deployment's id, or with --json the record of what happened."""
 
@@ -73,6 +73,7 @@ def policies(command: Command) -> Command:
 @click.option("--detach", is_flag=True, help="Return when the deployment is created; `platform wait` follows it.")
 @click.option("--allow-older", is_flag=True, help="Release a commit older than the running one.")
 @click.option("--ignore-alarms", is_flag=True, help="Release a fix while its alarm is firing.")
+@click.option("--force", is_flag=True, help="Release the version also if it serves already.")
 @policies
 @reports
 def deploy(
@@ -82,6 +83,7 @@ def deploy(
     detach: bool,
     allow_older: bool,
     ignore_alarms: bool,
+    force: bool,
     if_busy: "IfBusy",
     lock_wait_minutes: int,
     on_interrupt: "OnInterrupt",
@@ -93,7 +95,7 @@ def deploy(
     Runs all checks first, and changes nothing if one fails. Then registers task definitions, runs migrations with the
     new image, updates the worker, and shifts the traffic as [traffic_shift] says. Scaling is suspended while traffic
     shifts. A version that fails is rolled back, with the likely cause. To resume after any failure, run the same
-    command again.
+    command again. A version that serves already is not released again: use `platform restart`, or --force.
 
     \b
     exit  0  released                 12  failed, rolled back                  15  superseded
@@ -109,7 +111,7 @@ def deploy(
         spec = spec_named(service, environment_name)
         options = ReleaseOptions(
             until=until, detach=detach, if_busy=if_busy, lock_wait_minutes=lock_wait_minutes, on_interrupt=on_interrupt,
-            allow_older=allow_older, ignore_alarms=ignore_alarms,
+            allow_older=allow_older, ignore_alarms=ignore_alarms, force=force,
         )  # fmt: skip
         aws = outside().connect(environment)
         release = release_of(spec, environment, aws, tag)
@@ -189,6 +191,50 @@ def rollback(
         aws = outside().connect(environment)
         with release_context(spec, environment, aws, options) as context:
             outcome = roll_back(context, to=to, by=owner_of(), id=new_id())
+        write_outcome(outcome, **written)
+
+
+@click.command()
+@click.argument("service", shell_complete=complete_services)
+@click.option("--wait-until", "until", type=click.Choice(["traffic", "done"]), default="done", show_default=True,
+              help="Return when all users are on the new tasks, or after the bake time.")  # fmt: skip
+@click.option("--detach", is_flag=True, help="Return when the deployment is created; `platform wait` follows it.")
+@click.option("--ignore-alarms", is_flag=True, help="Restart although an alarm is firing.")
+@policies
+@reports
+def restart(
+    service: str,
+    until: "Until",
+    detach: bool,
+    ignore_alarms: bool,
+    if_busy: "IfBusy",
+    lock_wait_minutes: int,
+    on_interrupt: "OnInterrupt",
+    environment_name: str,
+    **written: Any,
+) -> None:
+    """Replace the tasks of SERVICE by new ones of the same version.
+
+    New tasks read their secrets again. Nothing is built, registered or migrated, and platform.toml is not used: the
+    revision that serves starts again, with the port and the hooks that it was released with. First the worker's tasks
+    are replaced, then the API's, and the traffic shifts as in a release. If the new tasks fail, the original ones
+    serve on. Exit codes are those of `platform deploy`. Running it twice restarts twice, unless the first deployment
+    is still running: then it is followed.
+    """
+    from platform_sdk.deploy.release.lock import owner_of
+    from platform_sdk.deploy.release.outcome import ReleaseOptions
+    from platform_sdk.deploy.release.rollback import restart as restart_tasks
+
+    with errors_written(**written):
+        environment = on_aws(environment_name)
+        spec = spec_named(service, environment_name)
+        options = ReleaseOptions(
+            until=until, detach=detach, if_busy=if_busy, lock_wait_minutes=lock_wait_minutes, on_interrupt=on_interrupt,
+            ignore_alarms=ignore_alarms,
+        )  # fmt: skip
+        aws = outside().connect(environment)
+        with release_context(spec, environment, aws, options) as context:
+            outcome = restart_tasks(context, by=owner_of(), id=new_id())
         write_outcome(outcome, **written)
 
 

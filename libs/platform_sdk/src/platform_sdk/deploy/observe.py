@@ -9,9 +9,12 @@ would need more than a thousand calls.
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from platform_sdk.deploy.aws import AccessDenied
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.manifest.resources import SecretReference, SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.stack import Deployed
 from platform_sdk.deploy.render.names import (
@@ -24,6 +27,7 @@ from platform_sdk.deploy.render.names import (
     target_group_name,
     worker_service_name,
 )
+from platform_sdk.deploy.render.variables import secrets_of
 from platform_sdk.deploy.shared import SharedParameter, SharedStack, shared_parameter
 from platform_sdk.deploy.state import (
     RUNNING,
@@ -37,7 +41,9 @@ from platform_sdk.deploy.state import (
     ServiceState,
     Stack,
     TargetGroup,
+    Task,
     TaskDefinition,
+    UsedSecret,
 )
 from platform_sdk.errors import PlatformError
 
@@ -259,3 +265,69 @@ def observe_shared(stacks: Sequence[SharedStack], aws: "Aws") -> Mapping[str, De
         for name, stack in found.items()
         if stack is not None and stack.is_created
     }
+
+
+# Secrets, and whether tasks run that have read an earlier value.
+
+ROTATING: Final = "platform-rotating"
+"""The staging label of a value whose rotation has not ended: the value before is still accepted."""
+
+
+def observe_secrets(spec: ServiceSpec, environment: Environment, aws: "Aws") -> tuple[UsedSecret, ...]:
+    """Return the secrets of a service, by name. No value is read. What the caller may not look at has no time.
+
+    Raises:
+        AwsCallFailed
+    """
+    named: dict[SecretReference, list[str]] = {}
+    for variable, secret in secrets_of(spec, environment):
+        named.setdefault(SecretReference(store=secret.store, name=secret.name), []).append(variable)
+    if not named:
+        return ()
+    tasks = tasks_with_secrets(spec, environment, aws)
+    found = (used_secret(spec, environment, secret, tuple(named[secret]), tasks, aws) for secret in named)
+    return tuple(sorted(found, key=lambda each: each.name))
+
+
+def tasks_with_secrets(spec: ServiceSpec, environment: Environment, aws: "Aws") -> tuple[Task, ...]:
+    """Return all tasks that run: of the API, the worker and `[[tasks]]`."""
+    cluster = cluster_name(environment)
+    names = [service_name(spec, environment)] + ([worker_service_name(spec, environment)] if spec.worker else [])
+    served = [task for name in names for task in aws.ecs.tasks(cluster, service=name, stopped=False)]
+    families = [schedule_name(environment.name, spec.name, task.name) for task in spec.tasks]
+    return (*served, *(task for family in families for task in aws.ecs.tasks_of_family(cluster, family)))
+
+
+def used_secret(
+    spec: ServiceSpec,
+    environment: Environment,
+    secret: SecretReference,
+    variables: tuple[str, ...],
+    tasks: Sequence[Task],
+    aws: "Aws",
+) -> UsedSecret:
+    slash = "/" if secret.store is SecretStore.PARAMETER_STORE else ""
+    name = f"{slash}platform/{environment.name}/{spec.name}/{secret.name}"
+    try:
+        changed_at, is_rotating = changed(name, aws)
+    except AccessDenied:
+        changed_at, is_rotating = None, False
+    # A task reads its secrets after it was created. One that was created before may have read the new value already.
+    older = [task for task in tasks if changed_at and (task.created_at is None or task.created_at < changed_at)]
+    return UsedSecret(
+        service=spec.name,
+        name=name,
+        variables=variables,
+        changed_at=changed_at,
+        is_rotating=is_rotating,
+        tasks=len(tasks),
+        older=len(older),
+    )
+
+
+def changed(name: str, aws: "Aws") -> tuple[datetime | None, bool]:
+    """Return when a secret or parameter got its value, and whether a rotation of it has begun."""
+    if name.startswith("/"):
+        return aws.parameters.changed_at([name]).get(name), False
+    version = aws.secrets.current(name)
+    return (None, False) if version is None else (version.created_at, ROTATING in version.labels)

@@ -11,7 +11,7 @@ from aws_simulator.cloudformation.resources.handler import ApiResource, Handler,
 from aws_simulator.iam import Iam
 from aws_simulator.secrets_and_parameters import SecretsManager, Ssm
 from aws_simulator.service import Refused
-from aws_simulator.small_services import Sqs
+from aws_simulator.small_services import CacheUsers, Sqs
 
 DYNAMIC_REFERENCE: Final = re.compile(r"\{\{resolve:secretsmanager:(.+?):SecretString:([\w-]+)\}\}")
 NOT_ATTRIBUTES: Final = ("QueueName", "Tags", "FifoQueue")
@@ -72,6 +72,28 @@ def with_secrets(account: Account, text: str) -> str:
         return str(json.loads(found or "{}")[reference[2]])
 
     return DYNAMIC_REFERENCE.sub(value, text)
+
+
+class CacheUser(Handler):
+    """A user of ElastiCache. Like every dynamic reference, that of its password is read when the text changes."""
+
+    def create(self, wanted: Wanted) -> Made:
+        wanted.account.service(CacheUsers).create_user(self._values(wanted))
+        return Made(physical_id=wanted.properties["UserId"], attributes={})
+
+    def update(self, wanted: Wanted, made: Made, before: Json) -> Made:
+        values = self._values(wanted)
+        given = {key: values[key] for key in ("UserId", "AccessString", "AuthenticationMode")}
+        wanted.account.service(CacheUsers).modify_user(given)
+        return made
+
+    def delete(self, account: Account, made: Made, properties: Json) -> None:
+        account.service(CacheUsers).users.pop(made.physical_id, None)
+
+    def _values(self, wanted: Wanted) -> dict[str, Any]:
+        mode = wanted.properties["AuthenticationMode"]
+        passwords = [with_secrets(wanted.account, one) for one in mode["Passwords"]]
+        return {**wanted.properties, "AuthenticationMode": {"Type": mode["Type"], "Passwords": passwords}}
 
 
 class Repository(ApiResource):
@@ -248,6 +270,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     ),
     "AWS::Lambda::Function": Function(),
     "AWS::Logs::LogGroup": LogGroup(),
+    "AWS::ElastiCache::User": CacheUser(),
     "AWS::SQS::Queue": Queue(),
     "AWS::SQS::QueuePolicy": QueuePolicy(),
     "AWS::SSM::Parameter": Parameter(),

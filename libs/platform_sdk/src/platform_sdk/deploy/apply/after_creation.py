@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from platform_sdk.deploy.apply.events import ApplyContext, StackOutcome, Waiting
 from platform_sdk.deploy.aws import AccessDenied, AwsUnavailable, Throttled
+from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import FOLDER, Environment
 from platform_sdk.deploy.manifest.resources import SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec
@@ -54,9 +55,8 @@ def secrets(services: Sequence[ServiceSpec], environment: Environment, context: 
             secret.name for _, secret in secrets_of(spec, environment) if secret.store is SecretStore.SECRETS_MANAGER
         }
         for name in sorted(names):
-            full = f"platform/{environment.name}/{spec.name}/{name}"
-            if not exists(full, context):
-                yield f"{spec.name} needs a secret: `aws secretsmanager create-secret --name {full} --secret-string …`"
+            if not exists(f"platform/{environment.name}/{spec.name}/{name}", context):
+                yield f"{spec.name} needs a secret: `platform secret set {spec.name} {name} --env {environment.name}`"
 
 
 def exists(secret: str, context: ApplyContext) -> bool:
@@ -108,7 +108,7 @@ def make_database_roles(
         UnusablePassword
         AwsCallFailed: AccessDenied, if the caller may not use the database or read the services' passwords.
     """
-    owner = owner_of(environment, context)
+    owner = owner_of(environment, context.aws)
     if owner is None:
         return ()
     return tuple(
@@ -116,10 +116,10 @@ def make_database_roles(
     )
 
 
-def owner_of(environment: Environment, context: ApplyContext) -> Owner | None:
+def owner_of(environment: Environment, aws: Aws) -> Owner | None:
     """Return the database's own user; None if there is no database yet."""
     name = shared_parameter(environment, SharedParameter.DATABASE_SECRET_ARN)
-    secret_arn = context.aws.parameters.values([name]).get(name)
+    secret_arn = aws.parameters.values([name]).get(name)
     if secret_arn is None:
         return None
     cluster_arn = arn(environment, "rds", f"cluster:platform-{environment.name}")

@@ -307,3 +307,21 @@ def running(error: AwsCallFailed) -> DeploymentRunning:
     found = DEPLOYMENT_ID.search(error.because or "")
     refusal.deployment_id = found.group() if found else ""
     return refusal
+
+
+# Lambda, for the hooks of a deployment.
+
+
+class Lambdas:
+    """Raises AwsCallFailed."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def exists(self, function: str) -> bool:
+        """Return whether a function exists, by name or ARN."""
+        try:
+            self.client.call("get_function", f"look for the function {function}", FunctionName=function)
+        except NotFound:
+            return False
+        return True

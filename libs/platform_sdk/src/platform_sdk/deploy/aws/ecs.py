@@ -201,14 +201,20 @@ class Ecs:
         )
         return task_definition_of(answer)
 
-    def roll(self, cluster: str, service: str, *, task_definition: str) -> RollingDeployment:
-        """Start a rolling update and return its deployment. Never retried."""
+    def roll(self, cluster: str, service: str, *, task_definition: str, anew: bool = False) -> RollingDeployment:
+        """Start a rolling update and return its deployment. Never retried.
+
+        Args:
+            anew: replace the tasks also if they run this revision.
+        """
+        force = {"forceNewDeployment": True} if anew else {}
         answer = self.client.call_once(
             "update_service",
             f"update the service {service}",
             cluster=cluster,
             service=service,
             taskDefinition=task_definition,
+            **force,
         )
         deployments = answer["service"]["deployments"]
         return _rolling_of(next(each for each in deployments if each["status"] == "PRIMARY"))
@@ -266,6 +272,15 @@ class Ecs:
     def task(self, cluster: str, arn: str) -> Task | None:
         """Return None about an hour after the task stopped: ECS has forgotten it."""
         return next(self.described(cluster, [arn]), None)
+
+    def tasks_of_family(self, cluster: str, family: str) -> tuple[Task, ...]:
+        """Return the tasks of a family that run or start, whoever started them."""
+        purpose = f"list the tasks of the family {family}"
+        try:
+            pages = [*self.client.pages("list_tasks", purpose, cluster=cluster, family=family)]
+        except NotFound:
+            return ()
+        return tuple(self.described(cluster, [arn for page in pages for arn in page["taskArns"]]))
 
     def tasks(self, cluster: str, *, service: str, stopped: bool) -> tuple[Task, ...]:
         """Return a service's tasks that run or start, or those that stopped within about the last hour."""

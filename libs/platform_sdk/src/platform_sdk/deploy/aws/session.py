@@ -4,18 +4,18 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from platform_sdk.deploy.aws import NO_RETRY, AccessDenied, AwsCallFailed, Client, NotFound, Retry, in_batches
-from platform_sdk.deploy.aws.autoscaling import Scaling
+from platform_sdk.deploy.aws import NO_RETRY, AccessDenied, AwsCallFailed, Client, NotFound, Retry, in_batches, utc
 from platform_sdk.deploy.aws.cloudformation import Stacks
 from platform_sdk.deploy.aws.cloudwatch import Alarms, Logs
-from platform_sdk.deploy.aws.codedeploy import CodeDeploy
+from platform_sdk.deploy.aws.codedeploy import CodeDeploy, Lambdas
 from platform_sdk.deploy.aws.dynamodb_locks import Locks
 from platform_sdk.deploy.aws.ecr import Ecr
 from platform_sdk.deploy.aws.ecs import Ecs
-from platform_sdk.deploy.aws.load_balancing import LoadBalancing
+from platform_sdk.deploy.aws.load_balancing import LoadBalancing, Scaling
 from platform_sdk.deploy.aws.sqs import Sqs
 
 # Parameter Store, where stacks store values for each other, and Secrets Manager.
@@ -42,6 +42,21 @@ class Parameters:
             ]
         }
 
+    def changed_at(self, names: Sequence[str]) -> dict[str, datetime]:
+        """Return when parameters got their values, by name, without those that do not exist. No value is decrypted."""
+        return {
+            each["Name"]: utc(each["LastModifiedDate"])
+            for batch in in_batches(names, PARAMETERS)
+            for each in self.client.call("get_parameters", f"look for the parameters {', '.join(batch)}", Names=batch)[
+                "Parameters"
+            ]
+        }
+
+    def put_secret(self, name: str, value: str) -> None:
+        """Create a SecureString, or give it another value."""
+        purpose = f"write the parameter {name}"
+        self.client.call("put_parameter", purpose, Name=name, Value=value, Type="SecureString", Overwrite=True)
+
     def under(self, path: str) -> dict[str, str]:
         """Return all parameters below a path such as `/platform/staging`, by name."""
         purpose = f"read the parameters below {path}"
@@ -52,7 +67,18 @@ class Parameters:
         }
 
 
-# Secrets Manager: whether secrets exist, and their keys.
+# Secrets Manager: secrets, their values and versions.
+
+CURRENT: Final = "AWSCURRENT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretVersion:
+    """The value that tasks read now: since when, and its staging labels."""
+
+    id: str
+    created_at: datetime
+    labels: frozenset[str]
 
 
 class Secrets:
@@ -68,6 +94,52 @@ class Secrets:
         except NotFound:
             return False
         return "DeletedDate" not in answer
+
+    def current(self, name: str) -> SecretVersion | None:
+        """Return None where there is no such secret, it is marked for deletion, or it has no value."""
+        purpose = f"read the versions of the secret {name}"
+        try:
+            # Those with labels, of which a secret has at most twenty; botocore cannot page this operation.
+            answer = self.client.call("list_secret_version_ids", purpose, SecretId=name, MaxResults=100)
+        except NotFound:
+            return None
+        except AwsCallFailed as error:
+            # A secret that is marked for deletion.
+            if error.code == "InvalidRequestException":
+                return None
+            raise
+        versions = answer["Versions"]
+        return next((version_of(each) for each in versions if CURRENT in each.get("VersionStages", ())), None)
+
+    def create(self, name: str, value: str, *, token: str) -> None:
+        self.client.call(
+            "create_secret", f"create the secret {name}", Name=name, SecretString=value, ClientRequestToken=token
+        )
+
+    def put(self, name: str, value: str, *, token: str, label: str = "") -> None:
+        """Give a secret another value, which tasks that start from now on read.
+
+        Args:
+            token: of 32 to 64 characters. With the same one the value is written once, however often this is called.
+            label: marks this version, and no other.
+        """
+        self.client.call(
+            "put_secret_value",
+            f"write the secret {name}",
+            SecretId=name,
+            SecretString=value,
+            ClientRequestToken=token,
+            VersionStages=[CURRENT, *([label] if label else [])],
+        )
+
+    def remove_label(self, name: str, label: str, *, version: str) -> None:
+        self.client.call(
+            "update_secret_version_stage",
+            f"remove the label {label} of the secret {name}",
+            SecretId=name,
+            VersionStage=label,
+            RemoveFromVersionId=version,
+        )
 
     def keys(self, name: str) -> set[str] | None:
         """Return the keys of a secret with a JSON object, none of another; None where the caller may not read it.
@@ -109,6 +181,45 @@ class Secrets:
         except ValueError:
             return {}
         return {key: str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def version_of(found: Any) -> SecretVersion:
+    return SecretVersion(
+        id=found["VersionId"], created_at=utc(found["CreatedDate"]), labels=frozenset(found["VersionStages"])
+    )
+
+
+# The users of the cache.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheUser:
+    """`is_active`: its last change has reached the cache."""
+
+    is_active: bool
+    passwords: int
+
+
+class CacheUsers:
+    """ElastiCache's users of a cache, by id. Raises AwsCallFailed, and no error contains a password."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def user(self, id: str) -> CacheUser:
+        """Raise AwsCallFailed with the code UserNotFound where there is none."""
+        answer = self.client.call("describe_users", f"read the cache's user {id}", UserId=id)
+        found = answer["Users"][0]
+        return CacheUser(is_active=found["Status"] == "active", passwords=found["Authentication"]["PasswordCount"])
+
+    def set_passwords(self, id: str, passwords: Sequence[str]) -> None:
+        """Let the cache accept these passwords, one or two, and no other.
+
+        docs.aws.amazon.com/AmazonElastiCache/latest/APIReference, "ModifyUser".
+        """
+        self.client.call(
+            "modify_user", f"change the passwords of the cache's user {id}", UserId=id, Passwords=list(passwords)
+        )
 
 
 # The caller, and its permissions.
@@ -207,24 +318,6 @@ class Database:
         return [[next(iter(field.values())) for field in row] for row in answer.get("records", [])]
 
 
-# Lambda, for the hooks of a deployment.
-
-
-class Lambdas:
-    """Raises AwsCallFailed."""
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-
-    def exists(self, function: str) -> bool:
-        """Return whether a function exists, by name or ARN."""
-        try:
-            self.client.call("get_function", f"look for the function {function}", FunctionName=function)
-        except NotFound:
-            return False
-        return True
-
-
 if TYPE_CHECKING:
     from platform_sdk.deploy.environment import Environment
 
@@ -271,6 +364,7 @@ class Aws:
         self.database = Database(self.client("rds-data"))
         self.sqs = Sqs(self.client("sqs"), account_id)
         self.lambdas = Lambdas(self.client("lambda"))
+        self.cache_users = CacheUsers(self.client("elasticache"))
 
     def with_retries(self, retry: Retry) -> "Aws":
         """Return gateways over the same clients, with another retry policy."""

@@ -7,15 +7,16 @@ from platform_sdk.deploy.manifest.keys import (
     ARGUMENT,
     SCHEDULE,
     SHORT_NAME,
+    TIMEZONE,
     Integer,
     Key,
     Text,
     Texts,
+    check_schedule,
     declared,
     key,
     table,
 )
-from platform_sdk.deploy.manifest.schedules import TIMEZONE, check_schedule
 from platform_sdk.deploy.manifest.tasks import OWN_CPU, OWN_MEMORY, check_own_size
 from platform_sdk.deploy.toml_document import Table
 

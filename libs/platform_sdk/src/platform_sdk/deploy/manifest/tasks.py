@@ -13,17 +13,18 @@ from platform_sdk.deploy.manifest.keys import (
     SCHEDULE,
     SERVICE_NAME,
     SHORT_NAME,
+    TIMEZONE,
     Boolean,
     Choice,
     Integer,
     Key,
     Text,
     Texts,
+    check_schedule,
     declared,
     key,
     table,
 )
-from platform_sdk.deploy.manifest.schedules import TIMEZONE, check_schedule
 from platform_sdk.deploy.toml_document import Table
 
 Architecture = Literal["x86_64", "arm64"]

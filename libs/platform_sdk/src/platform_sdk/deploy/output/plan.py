@@ -23,6 +23,8 @@ from platform_sdk.deploy.output.plan_words import (
     shown,
     signed,
     stack_words,
+    stale_secret_command,
+    stale_secret_words,
     synchronised_words,
     total_words,
     traffic_words,
@@ -94,6 +96,7 @@ def _body(plan: Plan) -> Iterator[str]:
         yield f"{STEP}applied to the ECS service without a release"
     yield from _stack_lines(plan)
     yield from _drift_lines(plan)
+    yield from _stale_secret_lines(plan)
     yield from _cost_lines(plan)
 
 
@@ -157,6 +160,12 @@ def _drift_lines(plan: Plan) -> Iterator[str]:
     for drift in plan.drift:
         yield f"{STEP}! {drift_words(drift)}"
         yield f"{STEP}{STEP}hint: {drift.remedy}"
+
+
+def _stale_secret_lines(plan: Plan) -> Iterator[str]:
+    for secret in plan.stale_secrets:
+        yield f"! {stale_secret_words(secret)}"
+        yield f"{STEP}hint: {stale_secret_command(secret, plan.environment)}"
 
 
 def _cost_lines(plan: Plan) -> Iterator[str]:
@@ -224,6 +233,8 @@ def _service_blocks(plan: Plan, tag: str | None) -> Iterator[str]:
     if plan.drift:
         found = [f"- {drift_words(drift)}" for drift in plan.drift]
         yield _callout("WARNING", ["Changed outside this tool, for example in the console:", *found])
+    if plan.stale_secrets:
+        yield _callout("WARNING", [f"- {stale_secret_words(secret)}" for secret in plan.stale_secrets])
     if changes := list(_body(plan)):
         yield folded("changes", changes)
     if commands := list(next_commands(plan, tag)):

@@ -23,6 +23,7 @@ from platform_sdk.deploy.plan.decisions import (
     is_of_scaling,
 )
 from platform_sdk.deploy.plan.diff import Change
+from platform_sdk.deploy.state import UsedSecret
 from platform_sdk.deploy.state.stacks import FAILED, NOT_CREATED, REVIEW, ROLLBACK_FAILED
 from platform_sdk.errors import PlatformError
 
@@ -84,6 +85,23 @@ def change_words(change: Change) -> str:
             return shown(change.before)
         case "change":
             return f"{shown(change.before)} → {shown(change.after)}"
+
+
+def stale_secret_words(secret: UsedSecret) -> str:
+    """Say which tasks have an earlier value of a secret, or that its rotation is not at its end."""
+    if secret.is_rotating:
+        return f"secret {secret.name}: its rotation has not ended, and the old value is still accepted"
+    at = f" at {secret.changed_at:%Y-%m-%d %H:%M} UTC" if secret.changed_at else ""
+    return f"secret {secret.name} was changed{at}: {secret.older} of {secret.tasks} running tasks have the old value"
+
+
+def stale_secret_command(secret: UsedSecret, environment: str) -> str:
+    """Return what brings all tasks to the newest value."""
+    last = secret.name.rpartition("/")[2]
+    if not secret.is_rotating:
+        return f"platform restart {secret.service} --env {environment}"
+    what = "--shared cache" if last == "cache" else f"{secret.service} {last}"
+    return f"platform secret rotate {what} --env {environment}"
 
 
 def running_words(deployment: str) -> str:

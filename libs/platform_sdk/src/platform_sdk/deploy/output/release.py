@@ -62,7 +62,7 @@ def duration(time: timedelta) -> str:
 
 
 def title(release: Release) -> str:
-    what = "roll back to" if release.kind == "rollback" else "release"
+    what = "roll back to" if release.kind == "rollback" else release.kind
     commit = f", commit {release.commit[:12]}" if release.commit else ""
     return f"{release.service} in {release.environment}: {what} {release.version}{commit}, by {release.by}"
 

@@ -35,7 +35,7 @@ from platform_sdk.deploy.render.names import Role, family_of, schedule_name
 from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.task_definition import APP, render_standalone_task, render_task_definition
 from platform_sdk.deploy.shared import SharedStack
-from platform_sdk.deploy.state import DeployedStack, ServiceState, TaskDefinition
+from platform_sdk.deploy.state import DeployedStack, ServiceState, TaskDefinition, UsedSecret
 
 Json = dict[str, object]
 
@@ -49,12 +49,14 @@ def plan_service(
     *,
     image: str | None = None,
     cost: CostBasis | None = None,
+    secrets: Sequence[UsedSecret] = (),
 ) -> Plan:
     """Return the plan of one service: what platform.toml says, compared with what is on AWS.
 
     Args:
         image: the image of the new version, best with its digest; without one, every role keeps its image.
         cost: what to estimate costs with; without it, the plan has no costs.
+        secrets: those that the service's tasks read.
 
     Raises:
         FrozenService: the ECS service under CodeDeploy would change, which ECS refuses.
@@ -76,6 +78,7 @@ def plan_service(
         drift=drift_of(state),
         cost=plan_cost(spec, rendered, state, cost) if cost is not None else None,
         running_deployment=state.running_deployment.id if state.running_deployment is not None else None,
+        stale_secrets=tuple(secret for secret in secrets if secret.older or secret.is_rotating),
     )
 
 

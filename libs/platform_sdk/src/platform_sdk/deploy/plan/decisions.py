@@ -8,6 +8,7 @@ from platform_sdk.deploy.cost.lines import CostDifference
 from platform_sdk.deploy.manifest.releases import TrafficShift
 from platform_sdk.deploy.plan.diff import Change
 from platform_sdk.deploy.render.service_stack import StackUpdate
+from platform_sdk.deploy.state import UsedSecret
 from platform_sdk.deploy.state.stacks import FAILED, ROLLBACK_FAILED
 
 FORMAT_VERSION: Final = 1
@@ -162,7 +163,9 @@ class CostPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The plan of one service in one environment. `running_deployment` is the id of a deployment in progress."""
+    """The plan of one service in one environment. `running_deployment` is the id of a deployment in progress,
+    `stale_secrets` are those of which running tasks have an earlier value.
+    """
 
     service: str
     environment: str
@@ -176,6 +179,7 @@ class Plan:
     drift: tuple[Drift, ...]
     cost: CostPlan | None
     running_deployment: str | None
+    stale_secrets: tuple[UsedSecret, ...] = ()
     format_version: int = FORMAT_VERSION
 
     @property

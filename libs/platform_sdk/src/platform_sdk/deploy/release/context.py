@@ -236,6 +236,23 @@ class ReleaseContext(Context):
         return worker_service_name(self.spec, self.environment)
 
     @property
+    def starts_anew(self) -> bool:
+        """Whether tasks are replaced although their revision stays."""
+        return self.release.kind == "restart" or self.options.force
+
+    @property
+    def keeps_revision(self) -> bool:
+        """Whether the original and the replacement tasks run one revision: only their task sets distinguish them."""
+        return bool(self.journal.revision) and self.journal.revision == self.journal.previous_revision
+
+    @property
+    def original_serves(self) -> str:
+        """Say that the release has changed nothing for users."""
+        if self.release.kind == "restart":
+            return f"the original tasks of {self.release.version} serve all users"
+        return "the original version serves all users"
+
+    @property
     def appspec(self) -> AppSpec:
         """What the revision is deployed with."""
         target = self.release.target
@@ -262,10 +279,17 @@ class ReleaseContext(Context):
     def repeat_command(self) -> str:
         """Resumes where this release ends: every stage may be repeated."""
         service, environment = self.spec.name, self.environment.name
+        if self.release.kind == "restart":
+            return self.restart_command
         if self.release.kind == "rollback":
             revision = self.journal.revision.rsplit(":", 1)[-1]
             return f"platform rollback {service} --env {environment} --to {revision or self.release.version}"
-        return f"platform deploy {service} --env {environment} --image {self.release.version}"
+        force = " --force" if self.options.force else ""
+        return f"platform deploy {service} --env {environment} --image {self.release.version}{force}"
+
+    @property
+    def restart_command(self) -> str:
+        return f"platform restart {self.spec.name} --env {self.environment.name}"
 
     @property
     def look_command(self) -> str:

@@ -49,7 +49,9 @@ MAX_SILENCE: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
-    """A deployment to follow. `watched` is None where no evidence about tasks is collected, as in a rollback."""
+    """A deployment to follow. `watched` is None where no evidence about tasks is collected, as in a rollback.
+    `keeps_revision`: original and replacement tasks run the same one.
+    """
 
     deployment_id: str
     started_at: datetime
@@ -57,6 +59,7 @@ class Following:
     group: DeploymentGroup
     target_groups: tuple[TargetGroup, ...]
     watched: Watched | None = None
+    keeps_revision: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,12 @@ class Seen:
 
     deployment: Deployment
     target: DeploymentTarget | None
+
+    @property
+    def replacement_id(self) -> str:
+        """The id of the replacement task set; empty until it is known."""
+        replacement = self.target.task_set("Green") if self.target else None
+        return replacement.id if replacement else ""
 
     @property
     def has_all_traffic(self) -> bool:
@@ -114,7 +123,8 @@ def watched_in(following: Following, seen: Seen) -> Watched | None:
     if following.watched is None:
         return None
     group = replacement_group(following, seen)
-    return replace(following.watched, since=seen.deployment.created_at, target_group=group)
+    watched = replace(following.watched, since=seen.deployment.created_at, target_group=group)
+    return replace(watched, started_by=seen.replacement_id) if following.keeps_revision else watched
 
 
 def stop_if_hopeless(context: ReleaseContext, watched: Watched) -> bool:
@@ -211,11 +221,14 @@ def of_rollback(following: Following, deployment_id: str, now: datetime) -> Foll
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """Who serves: the primary task set's revision (ARN, empty without one) and its percentage of the traffic."""
+    """Who serves: the primary task set's revision (ARN, empty without one) and its percentage of the traffic.
+    `task_set` is its id.
+    """
 
     revision: str
     percent: int
     task_sets: int
+    task_set: str = ""
 
     def is_all(self, revision: str) -> bool:
         return self.revision == revision and self.percent == 100
@@ -250,7 +263,9 @@ def serving_of(
     weights = next((rule.weights for rule in rules if pair & set(rule.weights)), {})
     whole = sum(weights.values())
     percent = round(100 * weights.get(primary.target_group, 0) / whole) if whole else 0
-    return Serving(revision=primary.task_definition, percent=percent, task_sets=len(service.task_sets))
+    return Serving(
+        revision=primary.task_definition, percent=percent, task_sets=len(service.task_sets), task_set=primary.id
+    )
 
 
 ROLLBACK_APPEARS: Final = timedelta(seconds=60)
@@ -299,8 +314,14 @@ def await_rollback(context: ReleaseContext, failed: DeploymentFailed, baseline: 
     if other is not None:
         what = f"the deployment {id} {status}, and another one, {other.id}, replaced it"
         raise ReleaseEnded("superseded", what, explanation=explanation) from failed
-    if serving.is_all(baseline.previous):
-        what = f"the deployment {id} {status}; {baseline.previous.rsplit('/', 1)[-1]} serves all users"
+    # With one revision on both sides, only the task set tells who serves.
+    still_replaced = failed.following.keeps_revision and serving.task_set == failed.seen.replacement_id
+    if serving.is_all(baseline.previous) and not still_replaced:
+        name = baseline.previous.rsplit("/", 1)[-1]
+        what = f"the deployment {id} {status}; {name} serves all users"
+        if failed.following.keeps_revision:
+            version = context.release.version
+            what = f"the original tasks serve all users, with {version} as {name}; the deployment {id} {status}"
         raise ReleaseEnded("failed_rolled_back", what, explanation=explanation) from failed
     raise ReleaseEnded(
         "rollback_failed",

@@ -6,6 +6,7 @@ the same command again.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final, NoReturn
 
 from platform_sdk.deploy.aws import AwsCallFailed
@@ -27,6 +28,7 @@ from platform_sdk.deploy.release.outcome import ExistingRevisions, NewImage, Out
 from platform_sdk.deploy.release.preflight import refuse_unless_ready
 from platform_sdk.deploy.release.recovery import recover_interrupted_release
 from platform_sdk.deploy.release.register import register, register_tasks
+from platform_sdk.deploy.release.rollback_target import restart_target, worker_to_restart
 from platform_sdk.deploy.release.traffic_shift import created_by_us, following_of, shift_traffic
 from platform_sdk.deploy.release.worker import return_worker, return_worker_on_failure, roll_worker
 from platform_sdk.deploy.state import ServiceState
@@ -45,13 +47,18 @@ def execute(release: Release, context: ReleaseContext) -> Outcome:
             await_running_deployment(context)
             recover_interrupted_release(context)
         state = context.observe()
+        keep_serving_revision(context, state)
         refuse_unless_ready(context, state)
         if context.options.if_busy == "supersede":
             state = supersede_deployment(context, state)
+            keep_serving_revision(context, state)
         revisions = register_revisions(context, state)
-        end_if_live(context, state, revisions)
+        if not context.starts_anew:
+            end_if_live(context, state, revisions)
         migrate(context, revisions.api, state)
-        roll_worker(context, revisions.worker, state.worker)
+        # A deployment of this release that runs already came after its worker.
+        anew = context.starts_anew and state.running_deployment is None
+        roll_worker(context, revisions.worker, state.worker, anew=anew)
         with return_worker_on_failure(context):
             set_grace_period(context, state)
             shift_traffic(context, revisions.api, state)
@@ -99,6 +106,19 @@ def rescue(context: ReleaseContext) -> Iterator[None]:
         abort_on_aws_error(context, error)
 
 
+def keep_serving_revision(context: ReleaseContext, state: ServiceState) -> None:
+    """Let a restart keep what serves now: it may have waited for another release."""
+    release, target = context.release, context.release.target
+    if release.kind != "restart" or not isinstance(target, ExistingRevisions):
+        return
+    if state.api is None or state.api.task_definition != target.api:
+        version, target = restart_target(context, state)
+        context.release = replace(release, version=version, target=target)
+    else:
+        worker = worker_to_restart(context, state, release.version)
+        context.release = replace(release, target=replace(target, worker=worker))
+
+
 def register_revisions(context: ReleaseContext, state: ServiceState) -> ExistingRevisions:
     journal = context.journal
     context.checkpoint()
@@ -117,11 +137,16 @@ def end_if_live(context: ReleaseContext, state: ServiceState, revisions: Existin
     serves = serving_in(state).is_all(revisions.api)
     if serves and revisions.worker in (None, worker) and state.running_deployment is None:
         register_tasks(context, state)
-        raise ReleaseEnded("nothing_to_do", f"{context.release.version} serves all users already")
+        what = f"{context.release.version} serves all users already; `{context.restart_command}` starts its tasks anew"
+        raise ReleaseEnded("nothing_to_do", what)
 
 
 def set_grace_period(context: ReleaseContext, state: ServiceState) -> None:
-    """Set that of the ECS service: its text in the stack stays as it was created (decision 0014)."""
+    """Set that of the ECS service: its text in the stack stays as it was created (decision 0014). A restart changes
+    nothing of the service.
+    """
+    if context.release.kind == "restart":
+        return
     seconds = context.spec.health_check.grace_period_seconds
     if state.api is not None and state.api.grace_period_seconds != seconds:
         context.confirm_lock()
@@ -142,7 +167,7 @@ def leave_running(context: ReleaseContext, interrupted: Interrupted) -> NoReturn
 
 def roll_back_interrupted(context: ReleaseContext, interrupted: Interrupted) -> NoReturn:
     """Bring users back to the original version and end the release, or say that they are not."""
-    id, what = deployment_of(context), "the original version serves all users"
+    id, what = deployment_of(context), context.original_serves
     if id:
         try:
             stop_deployment(context, id, traffic_baseline(context.observe(), context.journal.previous_revision))
@@ -186,7 +211,7 @@ def abort_on_aws_error(context: ReleaseContext, error: AwsCallFailed) -> NoRetur
         what = f"{unchanged}: {sentence(error)}"
         raise ReleaseEnded("failed_unchanged", what, resume=context.repeat_command) from error
     return_worker(context)
-    what = f"the original version serves all users: {sentence(error)}"
+    what = f"{context.original_serves}: {sentence(error)}"
     raise ReleaseEnded("failed_rolled_back", what, resume=context.repeat_command) from error
 
 

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.diff import COMMIT_TAG, COMMITTED_AT_TAG, VERSION_TAG
 from platform_sdk.deploy.release.context import ReleaseContext
+from platform_sdk.deploy.release.outcome import ReleaseKind
 from platform_sdk.deploy.render.names import arn, service_name, worker_service_name
 from platform_sdk.deploy.state import Deployment, ServiceDeployment, ServiceState, TaskDefinition
 
@@ -23,7 +24,7 @@ MAX_LENGTH: Final = 256
 """Of a deployment's description (CodeDeploy API Reference, CreateDeployment)."""
 
 LINE: Final = re.compile(
-    r"(?P<kind>release|rollback) (?P<version>\S+) of (?P<commit>\S+) "
+    r"(?P<kind>release|rollback|restart) (?P<version>\S+) of (?P<commit>\S+) "
     r"as (?P<revision>\S+:\d+)"
     r"(?: with worker (?P<worker>\d+)(?: after (?P<worker_before>\d+))?)? by (?P<by>.+) \((?P<id>\w+)\)"
 )
@@ -37,7 +38,7 @@ class Description:
     `worker` is the number of the worker's revision, `worker_before` the one that it returns to with the API.
     """
 
-    kind: Literal["release", "rollback"]
+    kind: ReleaseKind
     version: str
     commit: str | None
     revision: str
@@ -66,8 +67,9 @@ def parse_description(text: str) -> Description | None:
     found = LINE.fullmatch(text)
     if found is None:
         return None
+    kinds: dict[str, ReleaseKind] = {"rollback": "rollback", "restart": "restart"}
     return Description(
-        kind="rollback" if found["kind"] == "rollback" else "release",
+        kind=kinds.get(found["kind"], "release"),
         version=found["version"],
         commit=None if found["commit"] == UNKNOWN else found["commit"],
         revision=found["revision"],

@@ -26,7 +26,7 @@ IsAncestor = Callable[[str, str], bool | None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseOptions:
     """How to release. `detach` returns once the deployment is created, and does not suspend scaling. `ignore_alarms`
-    releases a fix while its alarm is firing.
+    releases a fix while its alarm is firing. `force` releases a version that serves already.
     """
 
     until: Until = "done"
@@ -36,9 +36,10 @@ class ReleaseOptions:
     on_interrupt: OnInterrupt = "leave"
     allow_older: bool = False
     ignore_alarms: bool = False
+    force: bool = False
 
 
-ReleaseKind = Literal["release", "rollback"]
+ReleaseKind = Literal["release", "rollback", "restart"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ Target = NewImage | ExistingRevisions
 class Release:
     """One version's way to all users. `version` is the image's tag; `id` is unique to this attempt.
 
-    A rollback is a release whose target are revisions that exist.
+    A rollback is a release whose target are revisions that exist. A restart's target are those that serve.
     """
 
     id: str
@@ -113,6 +114,8 @@ class Watched:
 
     `service` is the ECS service's name, `revision` the new task definition's ARN, `task` the ARN of the migration's
     task, `target_group` that of the replacement task set's target group. `since` is AWS's time of the deployment.
+    `started_by` is the id of the task set or update that starts the tasks. It is empty where the revision alone
+    distinguishes them, so in all but a restart.
     """
 
     stage: Literal["migration", "worker", "api"]
@@ -123,11 +126,13 @@ class Watched:
     deployment_id: str = ""
     task: str = ""
     target_group: str = ""
+    started_by: str = ""
 
     def includes(self, task: Task) -> bool:
         """Return whether the deployment started the task. An earlier one may have run the same revision, and failed."""
         is_new = task.created_at is None or task.created_at >= self.since
-        return is_new and task.task_definition == self.revision
+        is_own = not self.started_by or task.started_by == self.started_by
+        return is_new and is_own and task.task_definition == self.revision
 
 
 class EvidenceCollector(Protocol):

@@ -38,11 +38,13 @@ def register_image(context: ReleaseContext, state: ServiceState, image: str) -> 
 def register_tasks(context: ReleaseContext, state: ServiceState) -> None:
     """Register the `[[tasks]]` of a version that serves all users.
 
-    Not before: schedules start the newest revision of a family.
+    Not before: schedules start the newest revision of a family. A restart changes no version, so none of them.
 
     Raises:
         ReleaseEnded: not all of them could be registered.
     """
+    if context.release.kind == "restart":
+        return
     try:
         for task in context.spec.tasks:
             register_task(context, task, state.standalone_revisions.get(task.name))

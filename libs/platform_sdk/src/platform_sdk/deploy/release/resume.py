@@ -107,6 +107,8 @@ def restore_journal(
     journal.previous_revision = original_revision(state, journal.revision)
     if description is None:
         return
+    if description.kind == "restart":
+        journal.previous_revision = journal.revision
     if description.worker is not None:
         journal.worker_revision = worker_revision(description.worker, spec, environment)
         journal.worker_rolled = state.worker is not None and state.worker.task_definition == journal.worker_revision
@@ -126,10 +128,10 @@ def replacement_revision(context: ReleaseContext, deployment: Deployment) -> str
 
 def original_revision(state: ServiceState, replacement: str) -> str:
     """Return the revision that serves beside the replacement; empty where there is none. Once all traffic has shifted,
-    the primary task set is the replacement.
+    the primary task set is the replacement. In a restart both have the same one.
     """
     live = state.api.task_definition if state.api else ""
     if live != replacement:
         return live
-    sets = state.api.task_sets if state.api else ()
-    return next((each.task_definition for each in sets if each.task_definition != replacement), "")
+    sets = [each.task_definition for each in state.api.task_sets] if state.api else []
+    return next((each for each in sets if each != replacement), replacement if len(sets) > 1 else "")

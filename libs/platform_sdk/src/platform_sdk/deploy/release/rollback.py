@@ -1,4 +1,4 @@
-"""`platform rollback`: return to a version that served well, whatever the service is doing.
+"""`platform rollback`: return to a version that served well, whatever the service is doing. And `platform restart`.
 
 a deployment runs, or its bake time       it is stopped with rollback: users are back at once
 a release has not created one yet         it is stopped, and the worker returns
@@ -18,10 +18,15 @@ from platform_sdk.deploy.release.history import (
     served,
     version_of,
 )
-from platform_sdk.deploy.release.outcome import ExistingRevisions, Outcome, Release
+from platform_sdk.deploy.release.outcome import ExistingRevisions, Outcome, Release, ReleaseKind
 from platform_sdk.deploy.release.recovery import recover_interrupted_release
 from platform_sdk.deploy.release.resume import original_revision, replacement_revision, restore_journal
-from platform_sdk.deploy.release.rollback_target import NoRollbackTarget, revision_named, rollback_target
+from platform_sdk.deploy.release.rollback_target import (
+    NoRollbackTarget,
+    restart_target,
+    revision_named,
+    rollback_target,
+)
 from platform_sdk.deploy.release.worker import return_worker
 from platform_sdk.deploy.state import Deployment, ServiceState
 
@@ -38,7 +43,7 @@ def roll_back(context: ReleaseContext, *, to: str | None, by: str, id: str) -> O
     """
     # A rollback must not be refused because of an alarm that fires for what it rolls back.
     context.options = options = replace(context.options, ignore_alarms=True, allow_older=True)
-    context.start(release_without_target(context, by, id))
+    context.start(release_without_target(context, "rollback", by, id))
     state = context.observe()
     if state.api is None:
         raise NoRollbackTarget(f"{context.spec.name} does not run in {context.environment.name}")
@@ -57,11 +62,26 @@ def roll_back(context: ReleaseContext, *, to: str | None, by: str, id: str) -> O
     return execute(replace(context.release, version=version, target=target), context)
 
 
-def release_without_target(context: ReleaseContext, by: str, id: str) -> Release:
-    """Return a rollback whose version is not known yet."""
+def restart(context: ReleaseContext, *, by: str, id: str) -> Outcome:
+    """Replace all tasks by new ones of the same revision and return the outcome.
+
+    Args:
+        by, id: of this release.
+
+    Raises:
+        NothingToRestart, AwsCallFailed: before anything was changed.
+    """
+    context.options = replace(context.options, allow_older=True)
+    context.start(release_without_target(context, "restart", by, id))
+    version, target = restart_target(context, context.observe())
+    return execute(replace(context.release, version=version, target=target), context)
+
+
+def release_without_target(context: ReleaseContext, kind: ReleaseKind, by: str, id: str) -> Release:
+    """Return a release whose version is not known yet."""
     return Release(
         id=id,
-        kind="rollback",
+        kind=kind,
         service=context.spec.name,
         environment=context.environment.name,
         version="",
@@ -101,7 +121,7 @@ def stopping_leads_to(context: ReleaseContext, state: ServiceState, running: Dep
 def has_begun(context: ReleaseContext, state: ServiceState) -> bool:
     """Return whether a release is running that has no deployment yet, or was killed after it moved the worker."""
     item = lock_item(context)
-    if item is None or not item.purpose.startswith("release of "):
+    if item is None or not item.purpose.startswith(("release of ", "restart of ")):
         return False
     return item.expires_at > context.now() or not runs_one_version(state)
 

@@ -1,4 +1,6 @@
-"""Choose the revision to roll back to: by default the last that served all users well, not just the one before."""
+"""Choose the revision to roll back to: by default the last that served all users well, not just the one before. And
+the one that a restart keeps.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -6,11 +8,19 @@ from typing import Final
 
 from platform_sdk.deploy.config_errors import listed
 from platform_sdk.deploy.release.context import ReleaseContext
-from platform_sdk.deploy.release.history import Served, rolled_back_from, served, served_with, version_of, worker_of
+from platform_sdk.deploy.release.history import (
+    Served,
+    is_placeholder,
+    rolled_back_from,
+    served,
+    served_with,
+    version_of,
+    worker_of,
+)
 from platform_sdk.deploy.release.outcome import ExistingRevisions
 from platform_sdk.deploy.release.preflight.version import image_in, port_in
 from platform_sdk.deploy.render.codedeploy import AppSpec, parse_appspec
-from platform_sdk.deploy.state import TaskDefinition
+from platform_sdk.deploy.state import ServiceState, TaskDefinition
 from platform_sdk.errors import PlatformError
 
 MAX_SHOWN: Final = 5
@@ -58,7 +68,7 @@ def rollback_target(context: ReleaseContext, live: str, to: str | None) -> tuple
 def target_of(
     context: ReleaseContext, found: TaskDefinition, version: str, known: Iterable[Served]
 ) -> tuple[str, ExistingRevisions]:
-    version = version_of(found) or version or f"revision {found.revision}"
+    version = version_of(found) or version or f"revision-{found.revision}"
     appspec = without_missing_hooks(context, recorded_appspec(context, found, known))
     return version, ExistingRevisions(api=found.arn, worker=worker_of(context, version), appspec=appspec)
 
@@ -126,3 +136,38 @@ def candidates(found: list[Served]) -> str:
     names = [f"{each.revision.rsplit('/', 1)[-1]} ({each.version or 'version unknown'})" for each in found[:MAX_SHOWN]]
     more = [f"{len(found) - MAX_SHOWN} more"] if len(found) > MAX_SHOWN else []
     return listed(names + more) if names else "none"
+
+
+# What a restart keeps.
+
+
+class NothingToRestart(PlatformError):
+    """No version of the service runs."""
+
+
+def restart_target(context: ReleaseContext, state: ServiceState) -> tuple[str, ExistingRevisions]:
+    """Return the version that serves and its revisions, with the AppSpec that the API's was released with.
+
+    Raises:
+        NothingToRestart
+    """
+    found = state.api_revision
+    if state.api is None or found is None or is_placeholder(context, state.api.task_definition):
+        raise NothingToRestart(
+            f"{context.spec.name} has no tasks to restart in {context.environment.name}",
+            because="no version of it has been released",
+            hint=f"`platform deploy {context.spec.name} --env {context.environment.name}` releases one",
+        )
+    version, target = target_of(context, found, "", served(context))
+    return version, replace(target, worker=worker_to_restart(context, state, version))
+
+
+def worker_to_restart(context: ReleaseContext, state: ServiceState, version: str) -> str | None:
+    """Return the worker's revision (ARN): the one that runs, unless a release that did not end left another version."""
+    if state.worker is None:
+        return None
+    running = state.worker.task_definition
+    if version_of(state.worker_revision) == version:
+        return running
+    paired = worker_of(context, version)
+    return paired or (None if is_placeholder(context, running) else running)

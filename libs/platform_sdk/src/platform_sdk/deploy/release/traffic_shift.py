@@ -9,6 +9,7 @@ from platform_sdk.deploy.release.deployment import (
     DeploymentFailed,
     Following,
     Seen,
+    Serving,
     TrafficBaseline,
     await_rollback,
     follow,
@@ -66,20 +67,25 @@ def end_with_bake(
     """Wait for the end of the bake time, if that is requested, and end the release. Until then an alarm still rolls
     the deployment back to the original tasks.
     """
-    version = context.release.version
+    served = served_words(context)
     if context.options.until == "traffic" and not seen.deployment.has_ended:
         ended = ReleaseEnded(
             "traffic_shifted",
-            f"{version} serves all users; during the bake time an alarm still rolls it back",
+            f"{served}; during the bake time an alarm still rolls it back",
             resume=context.wait_command(following.deployment_id),
         )
     else:
         with context.stage("bake"):
             seen = follow(context, following, "done")
             confirm(context, following, seen, revision)
-        ended = ReleaseEnded("released", f"{version} serves all users")
+        ended = ReleaseEnded("released", served)
     register_tasks(context, state)
     raise ended
+
+
+def served_words(context: ReleaseContext) -> str:
+    new_tasks = " with new tasks" if context.keeps_revision else ""
+    return f"{context.release.version} serves all users{new_tasks}"
 
 
 def begin(context: ReleaseContext, revision: str, baseline: TrafficBaseline) -> Following:
@@ -109,6 +115,7 @@ def following_of(context: ReleaseContext, id: str, revision: str, baseline: Traf
         group=group,
         target_groups=baseline.target_groups,
         watched=watched,
+        keeps_revision=context.keeps_revision,
     )
 
 
@@ -191,8 +198,14 @@ def confirm(context: ReleaseContext, following: Following, seen: Seen, revision:
         context.confirm_lock()
         raise DeploymentFailed(following, seen)
     until = context.now() + timedelta(seconds=CONFIRM_SECONDS)
-    while not (serving := who_serves(context, following)).is_all(revision):
+    while not is_served_by(serving := who_serves(context, following), following, seen, revision):
         if context.now() > until:
             what = f"the deployment {following.deployment_id} ended, but {serving}"
             raise ReleaseEnded("superseded", what)
         context.pause(5)
+
+
+def is_served_by(serving: Serving, following: Following, seen: Seen, revision: str) -> bool:
+    """Whether the replacement serves all users. Where the revision stays, its task set says so."""
+    is_replaced = not following.keeps_revision or seen.replacement_id in ("", serving.task_set)
+    return serving.is_all(revision) and is_replaced

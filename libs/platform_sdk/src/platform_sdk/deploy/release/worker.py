@@ -22,12 +22,15 @@ ROLLBACK_APPEARS: Final = timedelta(minutes=3)
 """From the failure of an update to the update that rolls it back."""
 
 
-def roll_worker(context: ReleaseContext, revision: str | None, service: EcsService | None) -> None:
+def roll_worker(
+    context: ReleaseContext, revision: str | None, service: EcsService | None, *, anew: bool = False
+) -> None:
     """Update the worker's ECS service to a revision and follow the rolling update.
 
     Args:
         revision: the ARN of the one to run; None where the version has no worker.
         service: as observed.
+        anew: replace the tasks also if they run this revision.
 
     Raises:
         ReleaseEnded: it was rolled back, or did not end; the API was not touched.
@@ -37,9 +40,10 @@ def roll_worker(context: ReleaseContext, revision: str | None, service: EcsServi
         return
     context.checkpoint()
     with context.stage("worker"):
-        own = begin(context, revision)
-        reached = follow(context, own)
-        if reached == revision:
+        own = begin(context, revision, anew=anew)
+        primary = follow(context, own)
+        reached = primary.task_definition
+        if reached == revision and (not anew or primary.id == own.id):
             return
         context.confirm_lock()
         before = context.journal.worker_before
@@ -49,9 +53,16 @@ def roll_worker(context: ReleaseContext, revision: str | None, service: EcsServi
             return_worker(context)
         raise ReleaseEnded(
             "failed_rolled_back",
-            "the worker's tasks failed and were rolled back to the original version; the API was not touched",
+            rolled_back_words(context),
             explanation=context.evidence.explain(watched_of(context, own)),
         )
+
+
+def rolled_back_words(context: ReleaseContext) -> str:
+    if context.release.kind == "restart":
+        version = context.release.version
+        return f"{version} serves all users, and the worker runs {version}; its new tasks failed, the API stayed"
+    return "the worker's tasks failed and were rolled back to the original version; the API was not touched"
 
 
 def return_worker(context: ReleaseContext) -> None:
@@ -60,7 +71,7 @@ def return_worker(context: ReleaseContext) -> None:
     if not before or not context.journal.worker_rolled:
         return
     context.emit(RollingBack(deployment_id="", because=f"it returns to {before.rsplit('/', 1)[-1]}"))
-    if follow(context, begin(context, before)) != before:
+    if follow(context, begin(context, before)).task_definition != before:
         raise ReleaseEnded("rollback_failed", f"the worker could not be returned to {before}")
 
 
@@ -84,8 +95,8 @@ def changed_by_others(context: ReleaseContext, revision: str) -> ReleaseEnded:
     )
 
 
-def follow(context: ReleaseContext, own: RollingDeployment) -> str:
-    """Wait for the end of an update. Return what the worker runs then (ARN): another revision if ECS rolled the update
+def follow(context: ReleaseContext, own: RollingDeployment) -> RollingDeployment:
+    """Wait for the end of an update. Return what the worker runs then: another update's tasks if ECS rolled this one
     back, or somebody started another one.
 
     Raises:
@@ -102,7 +113,7 @@ def follow(context: ReleaseContext, own: RollingDeployment) -> str:
         # A rollback becomes the primary deployment, so in both cases its end is the end.
         if primary is not None and primary.rollout_state == "COMPLETED":
             context.journal.running = ""
-            return primary.task_definition
+            return primary
         failed_at = failed_at or context.now() if primary and primary.rollout_state == "FAILED" else None
         end_if_stuck(context, watched, deadline, failed_at)
         if not stopped and fails_alike(context.evidence.observe(watched)):
@@ -121,23 +132,28 @@ def end_if_stuck(context: ReleaseContext, watched: Watched, deadline: datetime, 
         raise ReleaseEnded("timed_out", what, explanation=context.evidence.explain(watched))
 
 
-def begin(context: ReleaseContext, revision: str) -> RollingDeployment:
-    """Start the update and return it. An update to this revision that runs already is kept."""
-    begun = primary_of(context, revision)
+def begin(context: ReleaseContext, revision: str, *, anew: bool = False) -> RollingDeployment:
+    """Start the update and return it. An update to this revision that runs already is kept, and so is one that has
+    ended unless it is to be made `anew`.
+    """
+    found = primary_of(context, revision)
+    begun = None if found is not None and anew and found.rollout_state == "COMPLETED" else found
     if begun is None:
+        before = found.id if found is not None else ""
         context.confirm_lock()
         begun = context.retry.run(
-            lambda: context.aws.ecs.roll(context.cluster, context.worker, task_definition=revision),
-            find_result=lambda: primary_of(context, revision),
+            lambda: context.aws.ecs.roll(context.cluster, context.worker, task_definition=revision, anew=anew),
+            find_result=lambda: primary_of(context, revision, but=before),
         )
     context.journal.running, context.journal.worker_rolled = "the worker's update", True
     return begun
 
 
-def primary_of(context: ReleaseContext, revision: str) -> RollingDeployment | None:
+def primary_of(context: ReleaseContext, revision: str, *, but: str = "") -> RollingDeployment | None:
+    """Return the update of a revision that ECS carries out or has carried out; None for the one with the id `but`."""
     deployments = current(context).deployments
     found = (each for each in deployments if each.status == "PRIMARY" and each.task_definition == revision)
-    return next((each for each in found if each.rollout_state != "FAILED"), None)
+    return next((each for each in found if each.rollout_state != "FAILED" and each.id != but), None)
 
 
 def current(context: ReleaseContext) -> EcsService:
@@ -179,4 +195,5 @@ def watched_of(context: ReleaseContext, own: RollingDeployment) -> Watched:
         revision=own.task_definition,
         since=own.created_at,
         service=context.worker,
+        started_by=own.id if context.starts_anew else "",
     )

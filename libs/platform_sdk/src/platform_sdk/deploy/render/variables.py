@@ -9,6 +9,7 @@ from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.resources import SecretReference, SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec
 
+DATABASE_USER = SecretReference(store=SecretStore.SECRETS_MANAGER, name="database", json_key="username")
 DATABASE_PASSWORD = SecretReference(store=SecretStore.SECRETS_MANAGER, name="database", json_key="password")
 CACHE_PASSWORD = SecretReference(store=SecretStore.SECRETS_MANAGER, name="cache", json_key="password")
 
@@ -92,6 +93,9 @@ def secrets_of(spec: ServiceSpec, environment: Environment) -> Iterator[tuple[st
     yield from spec.secrets.items()
     if spec.database is not None:
         yield Variable.DATABASE_PASSWORD, DATABASE_PASSWORD
+        if environment.aws_endpoint_url is None:
+            # Two roles alternate when the password is rotated. On the laptop nothing is.
+            yield Variable.DATABASE_USER, DATABASE_USER
     if spec.cache is not None and environment.cache.authenticated:
         yield Variable.REDIS_PASSWORD, CACHE_PASSWORD
 

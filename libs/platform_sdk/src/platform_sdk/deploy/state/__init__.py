@@ -19,6 +19,7 @@ from platform_sdk.deploy.state.ecs import (
     Task,
     TaskDefinition,
     TaskSet,
+    UsedSecret,
 )
 from platform_sdk.deploy.state.stacks import (
     ChangeSet,
@@ -91,6 +92,7 @@ __all__ = [
     "TaskDefinition",
     "TaskSet",
     "TaskSetProgress",
+    "UsedSecret",
 ]
 
 

@@ -136,6 +136,30 @@ class ServiceDeployment:
     finished_at: datetime | None
 
 
+# Secrets that tasks read when they start.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedSecret:
+    """A secret that a service's tasks read.
+
+    Attributes:
+        name: in Secrets Manager, or with a slash in front in Parameter Store.
+        variables: in which the tasks have it.
+        changed_at: None where it does not exist, or the caller may not look.
+        is_rotating: a rotation of it has begun, and the value before is still accepted.
+        tasks, older: the number of running tasks, and of those that have read an earlier value.
+    """
+
+    service: str
+    name: str
+    variables: tuple[str, ...]
+    changed_at: datetime | None
+    is_rotating: bool
+    tasks: int
+    older: int
+
+
 # ECR.
 
 

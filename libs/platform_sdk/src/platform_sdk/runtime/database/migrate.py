@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -262,6 +263,11 @@ def main(arguments: Sequence[str]) -> int:
     url = os.environ.get(Variable.DATABASE_URL)
     if not url:
         raise MigrationFailed(f"{Variable.DATABASE_URL} is not set", hint="it names the database to migrate")
+    user = os.environ.get(Variable.DATABASE_USER)
+    if user:
+        # It acts as the URL's role (`ALTER ROLE … SET role`), which owns the schema.
+        parts = urlsplit(url)
+        url = parts._replace(netloc=f"{user}@{parts.netloc.rpartition('@')[2]}").geturl()
     outcome = asyncio.run(migrate(url, os.environ.get(Variable.DATABASE_PASSWORD), Path("migrations")))
     done = f"applied {', '.join(outcome.applied)}" if outcome.applied else f"nothing to do ({', '.join(outcome.heads)})"
     sys.stderr.write(f"{package}: {done}\n")

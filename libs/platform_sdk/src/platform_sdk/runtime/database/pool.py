@@ -82,18 +82,26 @@ class Database:
 
     Args:
         url: `postgresql://<role>@<host>:<port>/<database>?sslmode=…`; the schema has the role's name.
+        user: the role to log in as, which acts as the URL's; None for the URL's itself.
         password: None where the server trusts its clients.
         service_name: the `source` of events, and the connections' application_name.
         max_connections: upper bound of the pool.
     """
 
     def __init__(
-        self, url: str, *, password: str | None = None, service_name: str = "service", max_connections: int = 10
+        self,
+        url: str,
+        *,
+        user: str | None = None,
+        password: str | None = None,
+        service_name: str = "service",
+        max_connections: int = 10,
     ) -> None:
         self.service_name = service_name
         self.on_commit_wake: list[Callable[[], None]] = []
         """Called after each commit that published events; the relay registers itself here."""
         self._url = url
+        self._user = user
         self._password = password
         self._max_connections = max_connections
         self._pool: PoolOfConnections | None = None
@@ -109,6 +117,7 @@ class Database:
         password = settings.database_password
         return cls(
             settings.database_url,
+            user=settings.database_user,
             password=password.get_secret_value() if password else None,
             service_name=settings.service_name,
             max_connections=settings.database_max_connections,
@@ -122,6 +131,7 @@ class Database:
         """
         self._pool = await asyncpg.create_pool(
             self._url,
+            user=self._user,
             password=self._password,
             ssl=ssl_context(self._url),
             min_size=0,

@@ -91,6 +91,7 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     database_url: Annotated[str | None, BeforeValidator(_database_url)] = None
+    database_user: str | None = None
     database_password: SecretStr | None = None
     database_max_connections: int = Field(default=10, ge=1, le=200)
     redis_url: Annotated[str | None, BeforeValidator(_redis_url)] = None

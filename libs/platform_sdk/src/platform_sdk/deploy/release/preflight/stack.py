@@ -108,8 +108,9 @@ def scaling(context: PreflightContext) -> Answer:
     held = [each for each in targets if each.suspended.any]
     if held and context.release_context.lock.scaling is not None:
         return ok("suspended by the running release")
-    if held and context.release.kind == "rollback":
-        return skip(f"the scaling of {held[0].resource} is suspended, and stays so: it does not block a rollback")
+    kind = context.release.kind
+    if held and kind != "release":
+        return skip(f"the scaling of {held[0].resource} is suspended, and stays so: it does not block a {kind}")
     if held:
         return fail(
             f"the scaling of {held[0].resource} is suspended, and not by a release",
@@ -135,8 +136,8 @@ def stack(context: PreflightContext) -> Answer:
     differing = sorted(each for each in rendered | deployed if rendered.get(each) != deployed.get(each))
     if differing:
         reason = f"the stack {name} differs from platform.toml in {listed(differing)}"
-        if context.release.kind == "rollback":
-            return skip(f"{reason}; a rollback does not change it")
+        if context.release.kind != "release":
+            return skip(f"{reason}; a {context.release.kind} does not change it")
         return fail(reason, f"`platform plan {context.spec.name}` shows how; {context.apply_command} updates it")
     return ok(f"{name} is as platform.toml says")
 

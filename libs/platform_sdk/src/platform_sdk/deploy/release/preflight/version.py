@@ -22,7 +22,9 @@ def image(context: PreflightContext) -> Answer:
     """Check that ECR has the image, for the architecture of the tasks."""
     uri, needed = image_of(context)
     if uri is None:
-        return fail("the revision to roll back to does not exist", "`platform history` lists those that do")
+        return fail(
+            f"the revision of the {context.release.kind} does not exist", "`platform history` lists those that do"
+        )
     if "amazonaws.com" not in uri:
         return skip(f"{uri} is not in ECR")
     name, _, digest = uri.partition("@")
@@ -83,6 +85,8 @@ def secrets(context: PreflightContext) -> Answer:
     """Check that all secrets exist, or ECS starts no task. Values are never shown or stored."""
     if context.release.kind == "rollback":
         return skip("the revision has its own, and has served with them")
+    if context.release.kind == "restart":
+        return secrets_of_revision(context)
     wanted = list(secrets_of(context.spec, context.environment))
     if not wanted:
         return ok("none")
@@ -94,6 +98,38 @@ def secrets(context: PreflightContext) -> Answer:
     if unread:
         return skip(f"{names} exist; this role may not read their keys")
     return ok(names)
+
+
+def secrets_of_revision(context: PreflightContext) -> Answer:
+    """Check what the revision itself names: new tasks read it again, and platform.toml may name others by now."""
+    revisions = (context.state.api_revision, context.state.worker_revision)
+    places = sorted({place for each in revisions if each is not None for place in secret_places(each.document)})
+    missing = [place for place in places if not place_exists(context, place)]
+    if missing:
+        return fail(
+            f"there is no {listed(missing)}, which new tasks of the version need",
+            "create it again, with the value that the version needs: `platform secret set`; the running tasks stay",
+        )
+    return ok(f"all {len(places)} exist" if places else "none")
+
+
+def secret_places(document: Json) -> Iterator[str]:
+    """Yield each `valueFrom` without the key that it selects: a parameter's name, or a secret's ARN."""
+    containers = document["containerDefinitions"]
+    assert isinstance(containers, list), "containers are a list"
+    for container in containers:
+        for secret in container.get("secrets", ()):
+            yield ":".join(str(secret["valueFrom"]).split(":")[:7])
+
+
+def place_exists(context: PreflightContext, place: str) -> bool:
+    if not place.startswith("arn:"):
+        return place in context.aws.parameters.values([place])
+    resource = place.split(":", 5)[5]
+    if not resource.startswith("parameter/"):
+        return context.aws.secrets.exists(place)
+    name = resource.removeprefix("parameter")
+    return name in context.aws.parameters.values([name])
 
 
 def missing_of(context: PreflightContext, variable: str, secret: SecretReference) -> Iterator[str]:
@@ -176,6 +212,8 @@ def not_older(context: PreflightContext) -> Answer:
     commit, running = context.release.commit, live.tags.get(COMMIT_TAG) if live else None
     if context.release.kind == "rollback":
         return ok("a rollback may be older")
+    if context.release.kind == "restart":
+        return ok("a restart keeps the version")
     if not running:
         return skip("the running version does not name its commit")
     if not commit:
