@@ -183,6 +183,7 @@ def test_secrets_are_references_and_never_values() -> None:
     prefix = "arn:aws:secretsmanager:us-east-1:111122223333:secret:platform/production/users/"
     assert secrets(rendered("users", "production")) == {
         "DATABASE_PASSWORD": f"{prefix}database:password::",
+        "DATABASE_USER": f"{prefix}database:username::",
         "REDIS_PASSWORD": f"{prefix}cache:password::",
         "TOKEN_SIGNING_KEY": f"{prefix}token_signing_key",
     }

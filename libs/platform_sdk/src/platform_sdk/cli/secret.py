@@ -68,19 +68,19 @@ def list_secrets(services: tuple[str, ...], environment_name: str, as_json: bool
         document = {
             "format_version": 1,
             "environment": environment.name,
-            "secrets": [document_of(each, environment) for each in found],
+            "secrets": [_document_of(each, environment) for each in found],
         }
         click.echo(json.dumps(document, indent=2))
         return
-    rows = [HEADINGS, *(row_of(each, environment) for each in found)]
+    rows = [HEADINGS, *(_row_of(each, environment) for each in found)]
     if not services:
-        rows += shared_rows(every, environment)
+        rows += _shared_rows(every, environment)
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def document_of(found: "UsedSecret", environment: "Environment") -> dict[str, object]:
+def _document_of(found: "UsedSecret", environment: "Environment") -> dict[str, object]:
     return {
         "name": found.name,
         "service": found.service,
@@ -89,17 +89,17 @@ def document_of(found: "UsedSecret", environment: "Environment") -> dict[str, ob
         "is_rotating": found.is_rotating,
         "tasks": found.tasks,
         "older_tasks": found.older,
-        "next": command_after(found, environment),
+        "next": _command_after(found, environment),
     }
 
 
-def row_of(found: "UsedSecret", environment: "Environment") -> tuple[str, ...]:
+def _row_of(found: "UsedSecret", environment: "Environment") -> tuple[str, ...]:
     changed = f"{found.changed_at:%Y-%m-%d %H:%M}" if found.changed_at else "unknown"
-    return (found.name, changed, found.service, ", ".join(found.variables), tasks_words(found, environment))
+    return (found.name, changed, found.service, ", ".join(found.variables), _tasks_words(found, environment))
 
 
-def tasks_words(found: "UsedSecret", environment: "Environment") -> str:
-    command = command_after(found, environment)
+def _tasks_words(found: "UsedSecret", environment: "Environment") -> str:
+    command = _command_after(found, environment)
     if found.is_rotating:
         return f"rotation not finished: {command}"
     if found.older:
@@ -107,14 +107,14 @@ def tasks_words(found: "UsedSecret", environment: "Environment") -> str:
     return "up to date" if found.tasks else "none runs"
 
 
-def command_after(found: "UsedSecret", environment: "Environment") -> str | None:
+def _command_after(found: "UsedSecret", environment: "Environment") -> str | None:
     """Return what brings all tasks to the newest value; None if they have it."""
     from platform_sdk.deploy.output.plan_words import stale_secret_command
 
     return stale_secret_command(found, environment.name) if found.older or found.is_rotating else None
 
 
-def shared_rows(specs: "Sequence[ServiceSpec]", environment: "Environment") -> "Iterator[tuple[str, ...]]":
+def _shared_rows(specs: "Sequence[ServiceSpec]", environment: "Environment") -> "Iterator[tuple[str, ...]]":
     """Yield what no task reads itself."""
     readers = ", ".join(spec.name for spec in specs if spec.cache is not None)
     if readers:
@@ -142,8 +142,8 @@ def set_secret(service: str, name: str, environment_name: str) -> None:
     environment, spec = on_aws(environment_name), spec_named(service, environment_name)
     full = full_name(spec, environment, name)
     refuse_platform_secret(full, spec, environment)
-    work = work_of(environment, f"platform secret set {service} {name} --env {environment_name}")
-    set_value(spec, full, read_value(full), work)
+    work = _work_of(environment, f"platform secret set {service} {name} --env {environment_name}")
+    set_value(spec, full, _read_value(full), work)
     click.echo(full)
     click.echo(f"next: platform restart {service} --env {environment_name}", err=True)
 
@@ -174,12 +174,12 @@ def rotate(service: str | None, name: str | None, shared: str | None, environmen
         raise click.UsageError("give SERVICE and NAME, or --shared cache")
     environment = on_aws(environment_name)
     if shared is not None or service is None or name is None:
-        work = work_of(environment, f"platform secret rotate --shared cache --env {environment_name}")
+        work = _work_of(environment, f"platform secret rotate --shared cache --env {environment_name}")
         rotate_cache(load_services(root(), environment_name), work)
         return
     spec = spec_named(service, environment_name)
     full = full_name(spec, environment, name)
-    work = work_of(environment, f"platform secret rotate {service} {name} --env {environment_name}")
+    work = _work_of(environment, f"platform secret rotate {service} {name} --env {environment_name}")
     match full.rpartition("/")[2]:
         case "database":
             rotate_database(spec, work)
@@ -188,10 +188,10 @@ def rotate(service: str | None, name: str | None, shared: str | None, environmen
                 "all services share the cache's password: use `platform secret rotate --shared cache`"
             )
         case _:
-            rotate_own(spec, full, lambda: read_value(full), work)
+            rotate_own(spec, full, lambda: _read_value(full), work)
 
 
-def read_value(name: str) -> str:
+def _read_value(name: str) -> str:
     """Return the value on stdin without its last line end, or ask for it without showing it."""
     if not sys.stdin.isatty():
         return sys.stdin.read().removesuffix("\n")
@@ -202,7 +202,7 @@ def read_value(name: str) -> str:
     return answer
 
 
-def work_of(environment: "Environment", command: str) -> "SecretWork":
+def _work_of(environment: "Environment", command: str) -> "SecretWork":
     from platform_sdk.deploy.secrets import SecretWork
 
     aws = outside().connect(environment)

@@ -284,12 +284,12 @@ def observe_secrets(spec: ServiceSpec, environment: Environment, aws: "Aws") -> 
         named.setdefault(SecretReference(store=secret.store, name=secret.name), []).append(variable)
     if not named:
         return ()
-    tasks = tasks_with_secrets(spec, environment, aws)
-    found = (used_secret(spec, environment, secret, tuple(named[secret]), tasks, aws) for secret in named)
+    tasks = _tasks_with_secrets(spec, environment, aws)
+    found = (_used_secret(spec, environment, secret, tuple(named[secret]), tasks, aws) for secret in named)
     return tuple(sorted(found, key=lambda each: each.name))
 
 
-def tasks_with_secrets(spec: ServiceSpec, environment: Environment, aws: "Aws") -> tuple[Task, ...]:
+def _tasks_with_secrets(spec: ServiceSpec, environment: Environment, aws: "Aws") -> tuple[Task, ...]:
     """Return all tasks that run: of the API, the worker and `[[tasks]]`."""
     cluster = cluster_name(environment)
     names = [service_name(spec, environment)] + ([worker_service_name(spec, environment)] if spec.worker else [])
@@ -298,7 +298,7 @@ def tasks_with_secrets(spec: ServiceSpec, environment: Environment, aws: "Aws") 
     return (*served, *(task for family in families for task in aws.ecs.tasks_of_family(cluster, family)))
 
 
-def used_secret(
+def _used_secret(
     spec: ServiceSpec,
     environment: Environment,
     secret: SecretReference,
@@ -309,7 +309,7 @@ def used_secret(
     slash = "/" if secret.store is SecretStore.PARAMETER_STORE else ""
     name = f"{slash}platform/{environment.name}/{spec.name}/{secret.name}"
     try:
-        changed_at, is_rotating = changed(name, aws)
+        changed_at, is_rotating = _changed(name, aws)
     except AccessDenied:
         changed_at, is_rotating = None, False
     # A task reads its secrets after it was created. One that was created before may have read the new value already.
@@ -325,7 +325,7 @@ def used_secret(
     )
 
 
-def changed(name: str, aws: "Aws") -> tuple[datetime | None, bool]:
+def _changed(name: str, aws: "Aws") -> tuple[datetime | None, bool]:
     """Return when a secret or parameter got its value, and whether a rotation of it has begun."""
     if name.startswith("/"):
         return aws.parameters.changed_at([name]).get(name), False

@@ -19,7 +19,7 @@ from typing import Final
 from uuid import uuid4
 
 from platform_sdk.contract import Variable
-from platform_sdk.deploy.apply.after_creation import Owner, owner_of
+from platform_sdk.deploy.apply.after_creation import WAKING_SECONDS, Owner, owner_of
 from platform_sdk.deploy.aws import AccessDenied, AwsUnavailable, Throttled
 from platform_sdk.deploy.aws.session import Aws, SecretVersion
 from platform_sdk.deploy.clock import Clock
@@ -44,8 +44,6 @@ LETTERS_AND_DIGITS: Final = string.ascii_letters + string.digits
 
 CACHE_MINUTES: Final = 15
 """For a change of a user to reach the cache."""
-WAKING_SECONDS: Final = 120
-"""For a paused database."""
 STOP_MINUTES: Final = 10
 """For the original tasks of a restart to finish their requests and stop."""
 POLL_SECONDS: Final = 5
@@ -121,16 +119,16 @@ def set_value(spec: ServiceSpec, name: str, value: str, work: SecretWork) -> Non
     Raises:
         UnusableValue, RotationStopped
     """
-    refuse_unusable(spec, name, value, work.environment)
+    _refuse_unusable(spec, name, value, work.environment)
     if name.startswith("/"):
         command = f"aws ssm put-parameter --name {name} --type SecureString --overwrite --value file:///dev/stdin"
-        with permitted(work, "write the parameter", "ssm:PutParameter", command):
+        with _permitted(work, "write the parameter", "ssm:PutParameter", command):
             work.aws.parameters.put_secret(name, value)
         return
-    write(name, value, work)
+    _write(name, value, work)
 
 
-def refuse_unusable(spec: ServiceSpec, name: str, value: str, environment: Environment) -> None:
+def _refuse_unusable(spec: ServiceSpec, name: str, value: str, environment: Environment) -> None:
     store = SecretStore.PARAMETER_STORE if name.startswith("/") else SecretStore.SECRETS_MANAGER
     last = name.rpartition("/")[2]
     if not value:
@@ -138,7 +136,7 @@ def refuse_unusable(spec: ServiceSpec, name: str, value: str, environment: Envir
     if len(value.encode()) > MAX_BYTES[store]:
         raise UnusableValue(f"{name} keeps its value", because=f"AWS takes at most {MAX_BYTES[store]} bytes of it")
     keys = {each.json_key for _, each in secrets_of(spec, environment) if each.name == last and each.json_key}
-    missing = sorted(keys - keys_in(value))
+    missing = sorted(keys - _keys_in(value))
     if missing:
         raise UnusableValue(
             f"{name} keeps its value",
@@ -147,7 +145,7 @@ def refuse_unusable(spec: ServiceSpec, name: str, value: str, environment: Envir
         )
 
 
-def keys_in(value: str) -> set[str]:
+def _keys_in(value: str) -> set[str]:
     try:
         found = json.loads(value)
     except ValueError:
@@ -155,10 +153,10 @@ def keys_in(value: str) -> set[str]:
     return set(found) if isinstance(found, dict) else set()
 
 
-def write(name: str, value: str, work: SecretWork, *, label: str = "") -> None:
+def _write(name: str, value: str, work: SecretWork, *, label: str = "") -> None:
     token = uuid4().hex
     command = f"aws secretsmanager put-secret-value --secret-id {name} --secret-string file:///dev/stdin"
-    with permitted(work, f"write the secret {name}", "secretsmanager:PutSecretValue", command):
+    with _permitted(work, f"write the secret {name}", "secretsmanager:PutSecretValue", command):
         if label or work.aws.secrets.current(name) is not None:
             work.aws.secrets.put(name, value, token=token, label=label)
         else:
@@ -166,7 +164,7 @@ def write(name: str, value: str, work: SecretWork, *, label: str = "") -> None:
 
 
 @contextmanager
-def permitted(work: SecretWork, step: str, needs: str, command: str = "") -> Iterator[None]:
+def _permitted(work: SecretWork, step: str, needs: str, command: str = "") -> Iterator[None]:
     """Say which permission a step lacks, and how somebody who has it continues."""
     try:
         yield
@@ -184,20 +182,20 @@ def permitted(work: SecretWork, step: str, needs: str, command: str = "") -> Ite
 
 def rotate_own(spec: ServiceSpec, name: str, read_value: Callable[[], str], work: SecretWork) -> None:
     """Rotate a secret that the team made. Raises as `rotate_database` does, and UnusableValue."""
-    begun = used(spec, name, work)
+    begun = _used(spec, name, work)
     in_progress = begun.older > 0 if name.startswith("/") else begun.is_rotating
     if in_progress:
         work.report(f"{name} has its new value already: continuing")
     else:
         value = read_value()
-        refuse_unusable(spec, name, value, work.environment)
+        _refuse_unusable(spec, name, value, work.environment)
         if name.startswith("/") or work.aws.secrets.current(name) is None:
             set_value(spec, name, value, work)
         else:
-            write(name, value, work, label=ROTATING)
+            _write(name, value, work, label=ROTATING)
         work.report(f"{name} has its new value")
-    restart_older(spec, name, work)
-    finish(name, work)
+    _restart_older(spec, name, work)
+    _finish(name, work)
     work.report(f"{spec.name} uses the new value; revoke the old one where it was issued: AWS does not know it")
 
 
@@ -215,22 +213,22 @@ def rotate_database(spec: ServiceSpec, work: SecretWork) -> None:
     owner = owner_of(work.environment, work.aws)
     if owner is None:
         raise UnknownSecret("there is no database yet", hint="`platform apply --shared` creates it")
-    if rotation_of(name, work) is None:
-        refuse_fixed_user(spec, work)
-        with permitted(work, f"read the secret {name}", "secretsmanager:GetSecretValue"):
+    if _rotation_of(name, work) is None:
+        _refuse_fixed_user(spec, work)
+        with _permitted(work, f"read the secret {name}", "secretsmanager:GetSecretValue"):
             user = work.aws.secrets.field(name, "username")
-        other, password = other_role(spec.name, user), new_password()
-        for sql in login_statements(spec.name, other, password, owner.database, exists=has_role(other, owner, work)):
-            execute(sql, owner, work)
-        write(name, json.dumps({"username": other, "password": password}), work, label=ROTATING)
+        other, password = other_role(spec.name, user), _new_password()
+        for sql in login_statements(spec.name, other, password, owner.database, exists=_has_role(other, owner, work)):
+            _execute(sql, owner, work)
+        _write(name, json.dumps({"username": other, "password": password}), work, label=ROTATING)
         work.report(f"new tasks of {spec.name} log in as {other}, with a new password")
     else:
         work.report(f"{name} has its new password already: continuing")
-    restart_older(spec, name, work)
-    with permitted(work, f"read the secret {name}", "secretsmanager:GetSecretValue"):
+    _restart_older(spec, name, work)
+    with _permitted(work, f"read the secret {name}", "secretsmanager:GetSecretValue"):
         user, password = work.aws.secrets.field(name, "username"), work.aws.secrets.field(name, "password")
-    execute(f"ALTER ROLE \"{other_role(spec.name, user)}\" PASSWORD '{password}'", owner, work)
-    finish(name, work)
+    _execute(f"ALTER ROLE \"{other_role(spec.name, user)}\" PASSWORD '{password}'", owner, work)
+    _finish(name, work)
     work.report(f"the database does not accept the old password of {spec.name} any more")
 
 
@@ -239,7 +237,7 @@ def other_role(service: str, user: str) -> str:
     return f"{service}_2" if user == service else service
 
 
-def refuse_fixed_user(spec: ServiceSpec, work: SecretWork) -> None:
+def _refuse_fixed_user(spec: ServiceSpec, work: SecretWork) -> None:
     """Raise RotationStopped if tasks would log in as the old role with the new password."""
     state = observe_service(spec, work.environment, work.aws)
     for revision in (state.api_revision, state.worker_revision):
@@ -261,16 +259,16 @@ def login_statements(service: str, login: str, password: str, database: str, *, 
         yield f'ALTER ROLE "{login}" SET role = "{service}"'
 
 
-def has_role(role: str, owner: Owner, work: SecretWork) -> bool:
-    return bool(execute("SELECT 1 FROM pg_roles WHERE rolname = :name", owner, work, role))
+def _has_role(role: str, owner: Owner, work: SecretWork) -> bool:
+    return bool(_execute("SELECT 1 FROM pg_roles WHERE rolname = :name", owner, work, role))
 
 
-def execute(sql: str, owner: Owner, work: SecretWork, name: str = "") -> list[list[object]]:
+def _execute(sql: str, owner: Owner, work: SecretWork, name: str = "") -> list[list[object]]:
     """Run a statement as the database's owner. A paused database takes some time to wake up."""
     deadline = work.clock.now().timestamp() + WAKING_SECONDS
     while True:
         try:
-            with permitted(work, "change roles in the database", "rds-data:ExecuteStatement and the owner's secret"):
+            with _permitted(work, "change roles in the database", "rds-data:ExecuteStatement and the owner's secret"):
                 return work.aws.database.execute(
                     "change a role in the database",
                     cluster_arn=owner.cluster_arn,
@@ -292,42 +290,42 @@ def rotate_cache(specs: Sequence[ServiceSpec], work: SecretWork) -> None:
     """
     name, user = f"platform/{work.environment.name}/cache", f"platform-{work.environment.name}-default"
     readers = [spec for spec in specs if spec.cache is not None]
-    with permitted(work, f"read the secret {name}", "secretsmanager:GetSecretValue"):
+    with _permitted(work, f"read the secret {name}", "secretsmanager:GetSecretValue"):
         current = work.aws.secrets.field(name, "password")
-    if rotation_of(name, work) is None:
-        password = new_password()
-        accept(user, [current, password], work)
-        write(name, json.dumps({"password": password}), work, label=ROTATING)
+    if _rotation_of(name, work) is None:
+        password = _new_password()
+        _accept(user, [current, password], work)
+        _write(name, json.dumps({"password": password}), work, label=ROTATING)
         work.report("the cache accepts the old and the new password")
         current = password
     else:
         work.report(f"{name} has its new password already: continuing")
     for spec in readers:
         copy = f"platform/{work.environment.name}/{spec.name}/{CACHE_PASSWORD.name}"
-        with permitted(work, f"read the secret {copy}", "secretsmanager:GetSecretValue"):
+        with _permitted(work, f"read the secret {copy}", "secretsmanager:GetSecretValue"):
             differs = work.aws.secrets.field(copy, "password") != current
         if differs:
-            write(copy, json.dumps({"password": current}), work, label=ROTATING)
+            _write(copy, json.dumps({"password": current}), work, label=ROTATING)
             work.report(f"new tasks of {spec.name} use the new password of the cache")
     for spec in readers:
-        restart_older(spec, f"platform/{work.environment.name}/{spec.name}/{CACHE_PASSWORD.name}", work)
-    accept(user, [current], work)
+        _restart_older(spec, f"platform/{work.environment.name}/{spec.name}/{CACHE_PASSWORD.name}", work)
+    _accept(user, [current], work)
     for spec in readers:
-        finish(f"platform/{work.environment.name}/{spec.name}/{CACHE_PASSWORD.name}", work)
-    finish(name, work)
+        _finish(f"platform/{work.environment.name}/{spec.name}/{CACHE_PASSWORD.name}", work)
+    _finish(name, work)
     work.report("the cache does not accept the old password any more")
 
 
-def accept(user: str, passwords: list[str], work: SecretWork) -> None:
+def _accept(user: str, passwords: list[str], work: SecretWork) -> None:
     """Let the cache accept these passwords, and wait until it does."""
     command = f"aws elasticache modify-user --user-id {user} --passwords …"
-    with permitted(work, "change the cache's user", "elasticache:ModifyUser", command):
-        await_active(user, work)
+    with _permitted(work, "change the cache's user", "elasticache:ModifyUser", command):
+        _await_active(user, work)
         work.aws.cache_users.set_passwords(user, passwords)
-        await_active(user, work)
+        _await_active(user, work)
 
 
-def await_active(user: str, work: SecretWork) -> None:
+def _await_active(user: str, work: SecretWork) -> None:
     deadline = work.clock.now().timestamp() + CACHE_MINUTES * 60
     while not work.aws.cache_users.user(user).is_active:
         if work.clock.now().timestamp() >= deadline:
@@ -339,7 +337,7 @@ def await_active(user: str, work: SecretWork) -> None:
         work.clock.sleep(POLL_SECONDS)
 
 
-def new_password() -> str:
+def _new_password() -> str:
     """Return letters and digits: fit for SQL, URLs and ElastiCache."""
     return "".join(secrets.choice(LETTERS_AND_DIGITS) for _ in range(PASSWORD_LENGTH))
 
@@ -347,24 +345,24 @@ def new_password() -> str:
 # The steps that all rotations share.
 
 
-def rotation_of(name: str, work: SecretWork) -> SecretVersion | None:
+def _rotation_of(name: str, work: SecretWork) -> SecretVersion | None:
     """Return the version whose rotation has not ended."""
-    with permitted(work, f"read the versions of {name}", "secretsmanager:ListSecretVersionIds"):
+    with _permitted(work, f"read the versions of {name}", "secretsmanager:ListSecretVersionIds"):
         version = work.aws.secrets.current(name)
     return version if version is not None and ROTATING in version.labels else None
 
 
-def used(spec: ServiceSpec, name: str, work: SecretWork) -> UsedSecret:
+def _used(spec: ServiceSpec, name: str, work: SecretWork) -> UsedSecret:
     return next(each for each in observe_secrets(spec, work.environment, work.aws) if each.name == name)
 
 
-def restart_older(spec: ServiceSpec, name: str, work: SecretWork) -> None:
+def _restart_older(spec: ServiceSpec, name: str, work: SecretWork) -> None:
     """Restart a service if tasks run that have read an earlier value.
 
     Raises:
         RotationStopped: the restart failed, or such tasks run on.
     """
-    before = used(spec, name, work)
+    before = _used(spec, name, work)
     if before.older:
         work.report(f"restarting {spec.name}: {before.older} of its {before.tasks} tasks have the old value")
         outcome = work.restart(spec)
@@ -376,7 +374,7 @@ def restart_older(spec: ServiceSpec, name: str, work: SecretWork) -> None:
             )
             stopped.exit_code = outcome.exit_code
             raise stopped
-    left = await_older(spec, name, work)
+    left = _await_older(spec, name, work)
     if left:
         raise RotationStopped(
             f"{spec.name} serves; the old value and the new one are both accepted",
@@ -385,17 +383,17 @@ def restart_older(spec: ServiceSpec, name: str, work: SecretWork) -> None:
         )
 
 
-def await_older(spec: ServiceSpec, name: str, work: SecretWork) -> int:
+def _await_older(spec: ServiceSpec, name: str, work: SecretWork) -> int:
     """Wait for tasks with an earlier value that are stopping, and return how many run on."""
     deadline = work.clock.now().timestamp() + STOP_MINUTES * 60
-    while (left := used(spec, name, work).older) and work.clock.now().timestamp() < deadline:
+    while (left := _used(spec, name, work).older) and work.clock.now().timestamp() < deadline:
         work.clock.sleep(POLL_SECONDS)
     return left
 
 
-def finish(name: str, work: SecretWork) -> None:
+def _finish(name: str, work: SecretWork) -> None:
     """Remove the label of a rotation that is at its end."""
-    version = None if name.startswith("/") else rotation_of(name, work)
+    version = None if name.startswith("/") else _rotation_of(name, work)
     if version is not None:
-        with permitted(work, f"remove a label of {name}", "secretsmanager:UpdateSecretVersionStage"):
+        with _permitted(work, f"remove a label of {name}", "secretsmanager:UpdateSecretVersionStage"):
             work.aws.secrets.remove_label(name, ROTATING, version=version.id)
