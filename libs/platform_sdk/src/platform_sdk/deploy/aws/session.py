@@ -194,20 +194,20 @@ def version_of(found: Any) -> SecretVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheUser:
-    """`is_active`: its last change has reached the cache."""
+    """A user of the cache. `is_active` says that its last change has reached the cache."""
 
     is_active: bool
     passwords: int
 
 
 class CacheUsers:
-    """ElastiCache's users of a cache, by id. Raises AwsCallFailed, and no error contains a password."""
+    """The users of the cache in ElastiCache, by id. All raise AwsCallFailed, and no error contains a password."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
 
     def user(self, id: str) -> CacheUser:
-        """Raise AwsCallFailed with the code UserNotFound where there is none."""
+        """Return a user. Raises AwsCallFailed with the code UserNotFound where there is none."""
         answer = self.client.call("describe_users", f"read the cache's user {id}", UserId=id)
         found = answer["Users"][0]
         return CacheUser(is_active=found["Status"] == "active", passwords=found["Authentication"]["PasswordCount"])

@@ -237,17 +237,17 @@ class ReleaseContext(Context):
 
     @property
     def starts_anew(self) -> bool:
-        """Whether tasks are replaced although their revision stays."""
+        """Return whether tasks are replaced although their revision stays."""
         return self.release.kind == "restart" or self.options.force
 
     @property
     def keeps_revision(self) -> bool:
-        """Whether the original and the replacement tasks run one revision: only their task sets distinguish them."""
+        """Return whether original and replacement tasks run one revision, so that only task sets distinguish them."""
         return bool(self.journal.revision) and self.journal.revision == self.journal.previous_revision
 
     @property
     def original_serves(self) -> str:
-        """Say that the release has changed nothing for users."""
+        """Return a sentence that says that the release has changed nothing for users."""
         if self.release.kind == "restart":
             return f"the original tasks of {self.release.version} serve all users"
         return "the original version serves all users"

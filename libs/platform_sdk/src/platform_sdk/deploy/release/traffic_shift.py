@@ -206,6 +206,6 @@ def confirm(context: ReleaseContext, following: Following, seen: Seen, revision:
 
 
 def is_served_by(serving: Serving, following: Following, seen: Seen, revision: str) -> bool:
-    """Whether the replacement serves all users. Where the revision stays, its task set says so."""
+    """Return whether the replacement serves all users. Where the revision stays, its task set says so."""
     is_replaced = not following.keeps_revision or seen.replacement_id in ("", serving.task_set)
     return serving.is_all(revision) and is_replaced
