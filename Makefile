@@ -19,10 +19,10 @@ SOURCES := libs services tests benchmarks deploy
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down reset test check format bench lock images clean
+.PHONY: help setup up down reset test histories check format bench lock images clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Create the environment in .venv (done by every other command when needed)
 
@@ -41,6 +41,10 @@ reset: $(STAMP) ## Stop the system and empty its data
 
 test: $(STAMP) ## Run all tests (T=path or PYTEST_ARGS="-k name" for some)
 	@$(BIN)/python -m pytest $(T) $(if $(findstring .py,$(T)),,--numprocesses=2) $(PYTEST_ARGS)
+
+# A fixed hash seed: the order of a set must not change a history.
+histories: $(STAMP) ## Play random histories of releases and faults (N=steps, SEED=first; or REPLAY="…", docs/howto/histories.md)
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.histories.run --steps $(or $(N),0) --seed $(or $(SEED),1) $(if $(REPLAY),--replay '$(REPLAY)')
 
 # Separate environments: checkov pins an older boto3, and only `make bench B=cdk` needs the CDK.
 .venv-%/.installed: requirements/%.txt
