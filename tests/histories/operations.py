@@ -82,6 +82,7 @@ def expanded(options: list[str]) -> list[str]:
         "undo": ["--on-interrupt", "rollback"],
         "detach": ["--detach"],
         "ignore_alarms": ["--ignore-alarms"],
+        "force": ["--force"],
     }
     return [word for option in options for word in longer[option]]
 
@@ -92,6 +93,18 @@ def rollback(simulation: Simulation, step: Step) -> None:
     good = [tag for tag in simulation.tags if tag in simulation.healthy]
     to = [] if back == "last" else ["--to", good[-1 - int(back) % len(good)]]
     simulation.run(*the("rollback", simulation), *to, *expanded(options), disturbance=step.disturbance)
+
+
+def restart(simulation: Simulation, step: Step) -> None:
+    """Replace the tasks by new ones of the same version."""
+    options = expanded([step.argument] if step.argument else [])
+    simulation.run(*the("restart", simulation), *options, disturbance=step.disturbance)
+
+
+def rotate(simulation: Simulation, step: Step) -> None:
+    """Rotate the database's password to the end."""
+    words = ("secret", "rotate", simulation.service, "database", "--env", simulation.environment)
+    simulation.run(*words, disturbance=step.disturbance)
 
 
 def wait(simulation: Simulation, step: Step) -> None:
@@ -105,9 +118,9 @@ def wait(simulation: Simulation, step: Step) -> None:
 def resume(simulation: Simulation, step: Step) -> None:
     """Run the command that the last output named."""
     words = simulation.next_command.split()[1:]
-    if words and words[0] in ("deploy", "wait", "rollback", "apply"):
-        more = ["--json", *(["--yes"] if words[0] == "apply" else [])]
-        simulation.run(*words, *more, disturbance=step.disturbance)
+    more = {"apply": ["--json", "--yes"], "secret": []}
+    if words and words[0] in ("deploy", "wait", "rollback", "restart", "apply", "secret"):
+        simulation.run(*words, *more.get(words[0], ["--json"]), disturbance=step.disturbance)
 
 
 def edit(simulation: Simulation, step: Step) -> None:
@@ -148,7 +161,7 @@ def look(simulation: Simulation, step: Step) -> None:
 
 
 def the(command: str, simulation: Simulation) -> tuple[str, ...]:
-    return command, simulation.service, "--env", simulation.environment, "--json"
+    return *command.split("_"), simulation.service, "--env", simulation.environment, "--json"
 
 
 # The console: people and cleaners
@@ -309,13 +322,15 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         arguments=(("last", "last", "last", "0", "1", "2"), ("", "", "", "done", "detach", "fail", "supersede")),
         is_command=True,
     ),
+    "restart": Operation(play=restart, weight=8, arguments=(OPTIONS,), is_command=True),
+    "rotate": Operation(play=rotate, weight=3, is_command=True),
     "wait": Operation(play=wait, weight=5, is_command=True),
     "resume": Operation(play=resume, weight=8, is_command=True),
     "edit": Operation(play=edit, weight=3, arguments=(tuple(EDITS), ("0", "1"))),
     "apply": Operation(play=apply, weight=6, is_command=True),
     "scale": Operation(play=scale, weight=4, arguments=(("1", "2", "3"), ("4", "6", "8")), is_command=True),
     "unlock": Operation(play=unlock, weight=2, is_command=True),
-    "look": Operation(play=look, weight=3, arguments=(("status", "history", "plan"),), is_command=True),
+    "look": Operation(play=look, weight=3, arguments=(("status", "history", "plan", "secret_list"),), is_command=True),
     "stop": Operation(play=stop, weight=3, arguments=(("back", "leave"),)),
     "deploy_in_console": Operation(play=deploy_in_console, weight=2),
     "set_count": Operation(play=set_count, weight=2, arguments=(("1", "2", "3", "5"),)),

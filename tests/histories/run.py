@@ -6,8 +6,12 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
+from queue import Empty
 from typing import Final
 
 from tests.histories.play import Failure, history_of, play, shrink
@@ -72,7 +76,7 @@ def play_many(steps: int, first: int, processes: int) -> int:
         for worker in workers:
             worker.start()
         try:
-            follow(tally, played, steps)
+            follow(tally, played, steps, workers)
         except KeyboardInterrupt:
             print("\nstopped", flush=True)
         finally:
@@ -80,13 +84,15 @@ def play_many(steps: int, first: int, processes: int) -> int:
                 worker.kill()
                 worker.join()
     print(f"seeds from {first}: {tally}")
-    return 1 if tally.failures else 0
+    return 1 if tally.failures or tally.steps == 0 else 0
 
 
-def follow(tally: Tally, played: "Queue[Played]", steps: int) -> None:
+def follow(tally: Tally, played: "Queue[Played]", steps: int, workers: Sequence[BaseProcess]) -> None:
+    """Collect what is played, until it is enough or no worker lives."""
     reported = tally.began
-    while tally.steps < steps:
-        tally.add(played.get())
+    while tally.steps < steps and any(worker.is_alive() for worker in workers):
+        with suppress(Empty):
+            tally.add(played.get(timeout=REPORT_SECONDS))
         if time.monotonic() - reported > REPORT_SECONDS:
             reported = time.monotonic()
             print(f"{tally}", flush=True)
