@@ -84,13 +84,13 @@ class TargetGroup:
     request: dict[str, Any]
     attributes: dict[str, str]
     targets: dict[tuple[str, int], Target] = field(default_factory=dict)
-    former_checks: dict[str, Any] = field(default_factory=dict)
+    previous_checks: dict[str, Any] = field(default_factory=dict)
     checks_changed_at: datetime | None = None
 
     def change_checks(self, changed: dict[str, Any], now: datetime) -> None:
         """Change how targets are checked. Those that exist keep their health until enough checks have failed."""
         if any(self.request.get(key) != value for key, value in changed.items()):
-            self.former_checks, self.checks_changed_at = dict(self.request), now
+            self.previous_checks, self.checks_changed_at = dict(self.request), now
             self.request |= changed
 
     def checks_of(self, target: Target, now: datetime) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class TargetGroup:
         changed = self.checks_changed_at
         if changed is None or target.registered_at >= changed or now >= self.checks_settle_at:
             return self.request
-        return self.former_checks
+        return self.previous_checks
 
     @property
     def checks_settle_at(self) -> datetime:
