@@ -37,7 +37,7 @@ def distinct_orders(steps: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 
 async def play(warehouse: Warehouse, steps: Sequence[str]) -> None:
-    """Plays one saga, and holds the state after each step against the model."""
+    """Run one saga, and hold the state after each step against the model."""
     order_id = uuid4()
     expected: str | None = None
     published: list[str] = []

@@ -45,7 +45,7 @@ async def get_notes(read: Read) -> int:
 
 
 class Recorder:
-    """Plays the server: asks once, and at each message from the app looks what others can see in the database."""
+    """A server that asks once, and looks at each message from the app what others can see in the database."""
 
     def __init__(self, watcher: "asyncpg.Connection[Any]") -> None:
         self.seen: list[tuple[str, int]] = []

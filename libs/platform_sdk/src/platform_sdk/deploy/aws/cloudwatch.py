@@ -118,7 +118,7 @@ class Logs:
                 "describe_log_groups", f"look for the log group {name}", logGroupNamePrefix=name
             )
             for each in page["logGroups"]
-            if each["logGroupName"] == name
+            if each["logGroupName"] == name  # a prefix also finds longer names
         }
 
     def follow(self, group: str, *, stream_prefix: str = "", since: datetime, clock: Clock) -> Iterator[LogLine]:

@@ -278,6 +278,7 @@ class CodeDeploy:
             content = revision.get(key, {}).get("content")
             if content:
                 return str(content)
+        # With the hash alone, the application keeps the text (GetApplicationRevision).
         if "sha256" not in revision.get("appSpecContent", {}):
             return None
         try:

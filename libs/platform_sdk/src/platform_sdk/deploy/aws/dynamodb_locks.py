@@ -43,6 +43,7 @@ class Locks:
             if error.code != REFUSED:
                 raise
             holder = self.read(table, item.name)
+            # Without a holder, it was released between the two calls.
             return self.take(table, item, now=now) if holder is None else Taken(by=holder)
         before = _lock_of(answer["Attributes"]) if "Attributes" in answer else None
         if before is None:

@@ -37,7 +37,8 @@ class Ecr:
 
     def image(self, repository: str, tag_or_digest: str) -> Image | None:
         """Return None where the image, or the repository, does not exist."""
-        wanted = self.about(repository) | {"imageIds": [_image_id(tag_or_digest)]}
+        kind = "imageDigest" if tag_or_digest.startswith("sha256:") else "imageTag"
+        wanted = self.about(repository) | {"imageIds": [{kind: tag_or_digest}]}
         purpose = f"look for the image {repository} {tag_or_digest}"
         try:
             details = self.client.call("describe_images", purpose, **wanted)["imageDetails"]
@@ -94,10 +95,6 @@ class Ecr:
     def about(self, repository: str) -> dict[str, Any]:
         """Name the account, so that AWS refuses another's credentials instead of finding a repository there."""
         return {"registryId": self.account_id, "repositoryName": repository}
-
-
-def _image_id(tag_or_digest: str) -> dict[str, str]:
-    return {"imageDigest" if tag_or_digest.startswith("sha256:") else "imageTag": tag_or_digest}
 
 
 def architectures_of(images: Any) -> Iterator[str]:

@@ -104,6 +104,7 @@ def _health_of(found: Any) -> TargetHealth:
 # Application Auto Scaling.
 # docs.aws.amazon.com/autoscaling/application/APIReference: the most resource ids in one DescribeScalableTargets.
 TARGETS: Final = 50
+# RegisterScalableTarget keeps what a call leaves out: the bounds, or what is suspended.
 WHAT: Final = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
 
 

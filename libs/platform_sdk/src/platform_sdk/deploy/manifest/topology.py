@@ -2,14 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from platform_sdk.deploy.config_errors import did_you_mean, listed
 from platform_sdk.deploy.manifest.resources import Queue
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.toml_document import Document, dotted
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +37,14 @@ def check_topology(sources: Sequence[Source]) -> None:
         check_folder(source)
     check_priorities(sources)
     check_families(sources)
-    for earlier, later in _pairs(sources):
-        check_paths(earlier, later)
-        _check_owners(earlier, later)
+    for place, later in enumerate(sources):
+        for earlier in sources[:place]:
+            check_paths(earlier, later)
+            _check_owners(earlier, later)
     if all_events_are_known:
         for source in sources:
             check_publications(source, sources)
             check_consumption(source, sources)
-
-
-def _pairs(values: Sequence[T]) -> Iterator[tuple[T, T]]:
-    return ((earlier, later) for place, later in enumerate(values) for earlier in values[:place])
 
 
 def check_priorities(sources: Sequence[Source]) -> None:

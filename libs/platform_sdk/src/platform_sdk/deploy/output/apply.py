@@ -117,17 +117,15 @@ def document(
         "exit_code": error.exit_code if error else 128 + signal_number if signal_number is not None else 0,
         "environment": environment,
         "service": service,
-        "stacks": [_outcome_document(each) for each in outcomes],
+        "stacks": [
+            fields_of(each) | {"changes": [_change_document(change) for change in each.changes]} for each in outcomes
+        ],
         "grace_period_seconds": grace_period_seconds,
         "database_roles": list(database_roles),
         "manual_steps": list(manual_steps),
         "interrupted": interrupted,
         "error": None if error is None else _failure_document(error),
     }
-
-
-def _outcome_document(outcome: StackOutcome) -> Json:
-    return fields_of(outcome) | {"changes": [_change_document(each) for each in outcome.changes]}
 
 
 def _change_document(change: ResourceChange) -> Json:

@@ -36,7 +36,7 @@ def _estimate_text(estimate: Estimate) -> Iterator[str]:
     uncertain = [f"{price.name} ({price.confidence})" for price in estimate.uncertain_prices()]
     if uncertain:
         yield ""
-        yield from _paragraph(f"Less certain prices: {', '.join(uncertain)}.")
+        yield from textwrap.wrap(f"Less certain prices: {', '.join(uncertain)}.", WIDTH, break_on_hyphens=False)
 
 
 def _comparison_text(comparison: Comparison) -> Iterator[str]:
@@ -62,10 +62,6 @@ def _comparison_text(comparison: Comparison) -> Iterator[str]:
 
 def _row(name: str, usd: Decimal, basis: str = "") -> str:
     return f"{name:<{NAME_WIDTH}}{usd:>10,.2f}{basis}"
-
-
-def _paragraph(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
 
 
 def _indented(text: str) -> list[str]:

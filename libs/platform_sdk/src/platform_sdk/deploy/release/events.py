@@ -129,7 +129,7 @@ class Warned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterruptedBySignal:
-    """A signal came. `rolls_back` is false where nothing has been written yet, or AWS continues by itself."""
+    """A signal that was received. `rolls_back` is the choice of `--on-interrupt`."""
 
     signal_number: int
     rolls_back: bool

@@ -1,8 +1,8 @@
 """The release lock: one command at a time changes a service of an environment.
 
 It is stored in AWS and expires, so that a build that was cancelled or a laptop that was closed holds it for at most
-three minutes. Its holder renews it each minute: two minutes are left for failing calls and differing clocks. Whoever
-takes over an expired lock finds in it what the previous holder left unfinished.
+three minutes. Its holder renews it each minute: two minutes are left for failing calls and differing clocks. A lock
+that has expired tells its next holder what the previous one left unfinished.
 """
 
 import getpass

@@ -36,7 +36,7 @@ def suspend_autoscaling(context: ReleaseContext, scaling: ScalableTarget | None)
         suspend(context, scaling)
         yield
     except LockLost:
-        # Whoever took the lock has read from it what to restore, and may be shifting traffic now.
+        # The process that took the lock has read from it what to restore, and may be shifting traffic now.
         raise
     except BaseException:
         restore(context, scaling.resource, scaling.suspended)

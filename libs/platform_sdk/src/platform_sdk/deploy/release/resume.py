@@ -1,7 +1,7 @@
 """`platform wait`: follow a release that another process left, also long after that process is gone.
 
-CodeDeploy goes on without it. Whoever sees the end does the rest: the worker returns with the API, scaling is
-restored, and the outcome is reported.
+CodeDeploy continues without it. The process that sees the end does the rest: the worker returns with the API,
+scaling is restored, and the outcome is reported.
 """
 
 from platform_sdk.deploy.plan.diff import COMMIT_TAG

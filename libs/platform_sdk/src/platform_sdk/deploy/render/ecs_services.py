@@ -12,15 +12,13 @@ from platform_sdk.deploy.render.cloudformation import Json, checkov_skip, ref, r
 from platform_sdk.deploy.render.load_balancing import LISTENERS
 from platform_sdk.deploy.render.names import (
     PLATFORM_VERSION,
-    arn,
     log_group,
     network,
-    role_name,
     service_name,
     target_group,
     worker_service_name,
 )
-from platform_sdk.deploy.render.task_definition import APP, APP_USER
+from platform_sdk.deploy.render.task_definition import APP, APP_USER, role_arn
 
 HAS_WORKER_REVISION: Final = "HasWorkerRevision"
 
@@ -59,7 +57,7 @@ def placeholder(spec: ServiceSpec, environment: Environment) -> Json:
         "NetworkMode": "awsvpc",
         "Cpu": "256",
         "Memory": "512",
-        "ExecutionRoleArn": _execution_role(spec, environment),
+        "ExecutionRoleArn": role_arn(spec, environment, "execution"),
         "ContainerDefinitions": [_placeholder_container(spec, environment)],
     }
     reason = "It calls nothing on AWS, so it has no role."
@@ -69,10 +67,6 @@ def placeholder(spec: ServiceSpec, environment: Environment) -> Json:
         DependsOn=["ExecutionRole", "ExecutionPolicy", "SidecarLogs"],
         Metadata=checkov_skip("CKV_AWS_249", reason),
     )
-
-
-def _execution_role(spec: ServiceSpec, environment: Environment) -> str:
-    return arn(environment, "iam", f"role/{role_name(environment.name, spec.name, 'execution')}", regional=False)
 
 
 def _placeholder_container(spec: ServiceSpec, environment: Environment) -> Json:

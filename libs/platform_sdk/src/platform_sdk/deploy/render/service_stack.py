@@ -76,7 +76,7 @@ def _resources_of(spec: ServiceSpec, environment: Environment) -> dict[str, Json
         **ecs_services(spec, environment),
         **codedeploy(spec, environment),
         **autoscaling(spec, environment),
-        **_queues(spec, environment),
+        **dict(each for queue in spec.queues for each in _queue_resources(queue, environment)),
         **schedules(spec, environment),
         **alarms(spec, environment),
         **dashboard(spec, environment),
@@ -125,10 +125,6 @@ def given(spec: ServiceSpec) -> Json:
 
 
 # Queues: each one that the service owns, with its dead-letter queue.
-
-
-def _queues(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
-    return {name: body for queue in spec.queues for name, body in _queue_resources(queue, environment)}
 
 
 def _queue_resources(queue: Queue, environment: Environment) -> Iterator[tuple[str, Json]]:

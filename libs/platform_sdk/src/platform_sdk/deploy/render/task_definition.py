@@ -237,7 +237,7 @@ def app(
         # Sidecars have hard limits, so the rest is guaranteed to the app. Without a limit it may use more.
         "cpu": cpu - sum(sidecar.cpu_in(cpu) for sidecar in beside),
         "memoryReservation": memory_mib - sum(sidecar.memory_mib_in(memory_mib) for sidecar in beside),
-        "command": _command_of(spec, role),
+        "command": list(spec.commands.api if role == "api" or spec.worker is None else spec.worker.command),
         **_confinement(),
         **(port_and_health(spec) if role == "api" else {}),
         "environment": app_environment(spec, environment, image, role),
@@ -254,10 +254,6 @@ def _dependencies(spec: ServiceSpec) -> Iterator[Json]:
         yield {"containerName": CLOUDWATCH_AGENT, "condition": "START"}
     if spec.sidecars.log_router.enabled:
         yield {"containerName": LOG_ROUTER, "condition": "HEALTHY"}
-
-
-def _command_of(spec: ServiceSpec, role: Role) -> list[str]:
-    return list(spec.commands.api if role == "api" or spec.worker is None else spec.worker.command)
 
 
 def _confinement() -> dict[str, object]:

@@ -18,7 +18,7 @@ from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic_core import PydanticCustomError
 
-from platform_sdk.runtime.http.problems import Problem, validation_failed
+from platform_sdk.runtime.http.problems import validation_failed
 
 INT4_MAX = 2**31 - 1
 INT8_MAX = 2**63 - 1
@@ -138,11 +138,7 @@ def decode_cursor(cursor: str, *kinds: type) -> tuple[Any, ...]:
         parts = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return _parse(parts, kinds)
     except (ValueError, TypeError, AttributeError, binascii.Error):
-        raise _bad_cursor() from None
-
-
-def _bad_cursor() -> Problem:
-    return validation_failed([{"detail": "not a cursor of this list", "pointer": "#/query/cursor"}])
+        raise validation_failed([{"detail": "not a cursor of this list", "pointer": "#/query/cursor"}]) from None
 
 
 def _parse(parts: Any, kinds: Sequence[type]) -> tuple[Any, ...]:

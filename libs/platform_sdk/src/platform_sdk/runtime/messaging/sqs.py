@@ -165,6 +165,7 @@ class Sqs:
     ) -> list[Failed]:
         failed: list[Failed] = []
         for indexes in _chunks(len(entries), sizes):
+            # A message above the limit is alone in its chunk.
             if sizes and sizes[indexes[0]] > MAX_BATCH_BYTES:
                 failed.append(_oversize(indexes[0], sizes[indexes[0]]))
                 continue
@@ -205,6 +206,7 @@ class Sqs:
                 if time.monotonic() - self._renewed_at < RENEWAL_SECONDS:
                     return self._client
                 self._renewed_at = time.monotonic()
+            # The import takes a quarter of a second of CPU (decision 0008), in which the loop must go on.
             await asyncio.to_thread(importlib.import_module, "aiobotocore.session")
             from aiobotocore.config import AioConfig
             from aiobotocore.session import get_session
