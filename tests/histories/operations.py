@@ -54,7 +54,7 @@ def deploy(simulation: Simulation, step: Step) -> None:
     tag = f"v{len(simulation.tags)}"
     simulation.tags.append(tag)
     simulation.world.push(tag, BEHAVIOURS[kind])
-    note_behaviour(simulation, tag, kind)
+    note_behaviour(simulation, tag, kind, options)
     release(simulation, tag, options, step.disturbance)
 
 
@@ -64,7 +64,7 @@ def retry(simulation: Simulation, step: Step) -> None:
     tag = simulation.tags[-1]
     if kind != "same":
         behave(simulation, tag, BEHAVIOURS[kind])
-        note_behaviour(simulation, tag, kind)
+        note_behaviour(simulation, tag, kind, options)
     release(simulation, tag, options, step.disturbance)
 
 
@@ -283,9 +283,10 @@ def behave(simulation: Simulation, tag: str, behaviour: Behaviour) -> None:
         simulation.world.simulator.images[image.digest] = behaviour
 
 
-def note_behaviour(simulation: Simulation, tag: str, kind: str) -> None:
-    bakes = simulation.environment == "production"
-    if kind in SERVE or (kind in FOUND_IN_BAKE_TIME and not bakes):
+def note_behaviour(simulation: Simulation, tag: str, kind: str, options: list[str]) -> None:
+    """Note that users may be on the version, if nothing finds out that it is bad."""
+    is_watched = simulation.environment == "production" and "ignore_alarms" not in options
+    if kind in SERVE or (kind in FOUND_IN_BAKE_TIME and not is_watched):
         simulation.healthy.add(tag)
 
 
