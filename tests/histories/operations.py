@@ -365,7 +365,7 @@ def random_disturbance(chance: random.Random) -> Disturbance:
         case "term":
             return Disturbance(kind=kind, at=seconds(chance))
         case "meanwhile":
-            # `unlock` and commands that wait are played, too: the process that is disturbed stands still meanwhile.
+            # `unlock` and commands that wait are run, too: the process that is disturbed stands still meanwhile.
             return Disturbance(kind=kind, at=seconds(chance), meanwhile=random_step(chance, disturbed=False))
         case "kill":
             return Disturbance(kind=kind, at=call(chance))

@@ -15,7 +15,7 @@ STEPS = 18
 
 @pytest.mark.parametrize("seed", SAMPLE)
 def test_every_invariant_holds_in_a_sample(seed: int) -> None:
-    """After a change that breaks one, `make histories REPLAY=…` plays the printed history."""
+    """After a change that breaks one, `make histories REPLAY=…` runs the printed history."""
     failure = play(history_of(seed, STEPS))
     assert failure is None, f"seed {seed}: {failure.cut}\n{failure.why}"
 

@@ -274,7 +274,7 @@ class Ecs:
         return next(self.described(cluster, [arn]), None)
 
     def tasks_of_family(self, cluster: str, family: str) -> tuple[Task, ...]:
-        """Return the tasks of a family that run or start, whoever started them."""
+        """Return the tasks of a family that run or start, by anyone."""
         purpose = f"list the tasks of the family {family}"
         try:
             pages = [*self.client.pages("list_tasks", purpose, cluster=cluster, family=family)]
