@@ -43,7 +43,7 @@ test: $(STAMP) ## Run all tests (T=path or PYTEST_ARGS="-k name" for some)
 	@$(BIN)/python -m pytest $(T) $(if $(findstring .py,$(T)),,--numprocesses=2) $(PYTEST_ARGS)
 
 # A fixed hash seed: the order of a set must not change a history.
-histories: $(STAMP) ## Play random histories of releases and faults (N=steps, SEED=first; or REPLAY="…", docs/howto/histories.md)
+histories: $(STAMP) ## Run random histories of releases and faults (N=steps, SEED=first; or REPLAY="…", docs/howto/histories.md)
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.histories.run --steps $(or $(N),0) --seed $(or $(SEED),1) $(if $(REPLAY),--replay '$(REPLAY)')
 
 # Separate environments: checkov pins an older boto3, and only `make bench B=cdk` needs the CDK.

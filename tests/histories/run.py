@@ -23,11 +23,11 @@ os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
 
 REPORT_SECONDS: Final = 15
 
-Ran = tuple[int, int, Failure | None, Failure | None]
+Result = tuple[int, int, Failure | None, Failure | None]
 """A seed, how many steps were taken, what broke, and the same in its fewest steps."""
 
 
-def work(first: int, stride: int, folder: str, ran: "Queue[Ran]", parent: int) -> None:
+def work(first: int, stride: int, folder: str, results: "Queue[Result]", parent: int) -> None:
     """Play every so-manieth seed for ever, in a session of its own: Ctrl-C is for the parent, which ends this."""
     os.setsid()
     tempfile.tempdir = folder
@@ -36,7 +36,7 @@ def work(first: int, stride: int, folder: str, ran: "Queue[Ran]", parent: int) -
         history = history_of(seed)
         failure = play(history)
         steps = failure.steps if failure is not None else len(history.steps)
-        ran.put((seed, steps, failure, None if failure is None else shrink(failure)))
+        results.put((seed, steps, failure, None if failure is None else shrink(failure)))
         seed += stride
 
 
@@ -47,8 +47,8 @@ class Tally:
     steps: int = 0
     failures: list[Failure] = field(default_factory=list)
 
-    def add(self, ran: Ran) -> None:
-        seed, steps, failure, least = ran
+    def add(self, result: Result) -> None:
+        seed, steps, failure, least = result
         self.histories += 1
         self.steps += steps
         if failure is not None and least is not None:
@@ -66,17 +66,17 @@ class Tally:
 def play_many(steps: int, first: int, processes: int) -> int:
     """Play until so many steps are taken. Return the exit code."""
     context = multiprocessing.get_context("spawn")
-    ran: Queue[Ran] = context.Queue()
+    results: Queue[Result] = context.Queue()
     tally = Tally()
     with tempfile.TemporaryDirectory(prefix="histories-") as folder:
         workers = [
-            context.Process(target=work, args=(first + number, processes, folder, ran, os.getpid()), daemon=True)
+            context.Process(target=work, args=(first + number, processes, folder, results, os.getpid()), daemon=True)
             for number in range(processes)
         ]
         for worker in workers:
             worker.start()
         try:
-            follow(tally, ran, steps, workers)
+            follow(tally, results, steps, workers)
         except KeyboardInterrupt:
             print("\nstopped", flush=True)
         finally:
@@ -87,12 +87,12 @@ def play_many(steps: int, first: int, processes: int) -> int:
     return 1 if tally.failures or tally.steps == 0 else 0
 
 
-def follow(tally: Tally, ran: "Queue[Ran]", steps: int, workers: Sequence[BaseProcess]) -> None:
-    """Collect what ran, until it is enough or no worker lives."""
+def follow(tally: Tally, results: "Queue[Result]", steps: int, workers: Sequence[BaseProcess]) -> None:
+    """Collect results until there are enough or no worker lives."""
     reported = tally.began
     while tally.steps < steps and any(worker.is_alive() for worker in workers):
         with suppress(Empty):
-            tally.add(ran.get(timeout=REPORT_SECONDS))
+            tally.add(results.get(timeout=REPORT_SECONDS))
         if time.monotonic() - reported > REPORT_SECONDS:
             reported = time.monotonic()
             print(f"{tally}", flush=True)

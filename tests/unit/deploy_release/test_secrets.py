@@ -127,7 +127,7 @@ def test_set_refuses_what_tasks_could_not_use(words: tuple[str, str], given: str
     assert case.simulator.service(SecretsManager).secrets == before
 
 
-def test_a_role_without_the_permission_is_told_who_continues_and_how() -> None:
+def test_a_role_without_the_permission_reads_who_continues_and_how() -> None:
     case = staging("users")
     case.simulator.fail("secretsmanager", "PutSecretValue", how="denied", times=9)
     result = run(case, "secret", "set", "users", "token_signing_key", given=VALUE)
