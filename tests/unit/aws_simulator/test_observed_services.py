@@ -55,6 +55,35 @@ def test_scaling_obeys_bounds_and_suspension(scaled: Stage) -> None:
     assert scaled.service()["runningCount"] == 2
 
 
+@pytest.mark.parametrize(
+    ("request_of", "desired"),
+    [
+        ({"MinCapacity": 4, "MaxCapacity": 6}, 4),
+        ({"MinCapacity": 0, "MaxCapacity": 1}, 1),
+        ({"MinCapacity": 1, "MaxCapacity": 6}, 2),
+    ],
+)
+def test_registering_a_target_moves_the_desired_count_into_its_bounds(
+    stage: Stage, request_of: dict[str, int], desired: int
+) -> None:
+    stage.client("application-autoscaling").register_scalable_target(**TARGET, **request_of)
+    assert stage.service()["desiredCount"] == desired
+
+
+def test_a_count_outside_of_the_bounds_moves_into_them_even_when_only_scaling_is_suspended(scaled: Stage) -> None:
+    scaled.client("ecs").update_service(cluster=CLUSTER, service=NAME, desiredCount=9)
+    everything = {"DynamicScalingInSuspended": True, "DynamicScalingOutSuspended": True}
+    scaled.client("application-autoscaling").register_scalable_target(**TARGET, SuspendedState=everything)
+    assert scaled.service()["desiredCount"] == 6
+
+
+def test_bounds_that_contradict_each_other_change_nothing(scaled: Stage) -> None:
+    client = scaled.client("application-autoscaling")
+    with pytest.raises(ClientError, match="Maximum capacity cannot be less than minimum capacity"):
+        client.register_scalable_target(**TARGET, MinCapacity=7)
+    assert (scalable(scaled)["MinCapacity"], scaled.service()["desiredCount"]) == (2, 2)
+
+
 def test_policies_and_scheduled_actions_are_kept(scaled: Stage) -> None:
     client = scaled.client("application-autoscaling")
     metric = {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}

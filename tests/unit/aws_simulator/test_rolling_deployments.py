@@ -152,6 +152,33 @@ def test_a_deployment_is_stopped_and_goes_back(worker: Stage) -> None:
     assert deployments(worker) == [("PRIMARY", "COMPLETED", "1")]
 
 
+def test_a_requested_rollback_begins_later_and_can_be_requested_again(worker: Stage) -> None:
+    worker.simulator.conditions.rollback_request_seconds = 30
+    worker.client("ecs").update_service(cluster=CLUSTER, service=WORKER, taskDefinition=revision(worker, "2"))
+    worker.clock.sleep(10)
+    arn, client = latest(worker)["serviceDeploymentArn"], worker.client("ecs")
+    states = []
+    for seconds in (25, 10, 600):
+        client.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
+        states.append(history(worker)[0])
+        worker.clock.sleep(seconds)
+    assert states == ["ROLLBACK_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"]
+    assert history(worker)[0] == "ROLLBACK_SUCCESSFUL"
+    assert deployments(worker) == [("PRIMARY", "COMPLETED", "1")]
+    with pytest.raises(client.exceptions.ConflictException):
+        client.stop_service_deployment(serviceDeploymentArn=arn)
+
+
+def test_a_deployment_whose_rollback_is_requested_does_not_complete(worker: Stage) -> None:
+    worker.simulator.conditions.rollback_request_seconds = 600
+    worker.client("ecs").update_service(cluster=CLUSTER, service=WORKER, taskDefinition=revision(worker, "2"))
+    client = worker.client("ecs")
+    client.stop_service_deployment(serviceDeploymentArn=latest(worker)["serviceDeploymentArn"])
+    worker.clock.sleep(1200)
+    assert history(worker)[0] == "ROLLBACK_SUCCESSFUL"
+    assert deployments(worker) == [("PRIMARY", "COMPLETED", "1")]
+
+
 def test_a_newer_deployment_supersedes_one_in_progress(worker: Stage) -> None:
     for version in ("2", "3"):
         worker.client("ecs").update_service(cluster=CLUSTER, service=WORKER, taskDefinition=revision(worker, version))

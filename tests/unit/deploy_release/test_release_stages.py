@@ -14,6 +14,7 @@ from platform_sdk.deploy.release.events import (
     Shifting,
     Started,
     TrafficShifted,
+    Warned,
 )
 from platform_sdk.deploy.release.history import parse_description
 from platform_sdk.deploy.release.outcome import ReleaseOptions
@@ -90,6 +91,20 @@ def test_scaling_is_suspended_from_before_the_deployment_until_all_traffic_has_s
     kinds = [type(event) for event in case.emitted]
     assert kinds.index(ScalingSuspended) < kinds.index(DeploymentCreated)
     assert kinds.index(ScalingRestored) < kinds.index(TrafficShifted)
+
+
+def test_a_release_warns_that_aws_moves_a_service_scaled_by_hand_into_its_bounds() -> None:
+    case = world()
+    cluster, name = "platform-production", "production-orders"
+    high = case.scaling().max_tasks
+    case.simulator.client("ecs").update_service(cluster=cluster, service=name, desiredCount=high + 2)
+    outcome = case.deploy("v2")
+    service = case.aws.ecs.service(cluster, name)
+    assert outcome.kind == "released"
+    assert service is not None
+    assert service.desired == high
+    warnings = [event.what for event in case.events(Warned)]
+    assert warnings == [f"{name} runs {high + 2} tasks, outside of its bounds of 2 to {high}: AWS moves it to {high}"]
 
 
 def test_the_deployment_says_which_revisions_worker_and_api_go_between() -> None:

@@ -7,12 +7,13 @@ images and hooks behave, which calls fail, and how long it waits.
 from aws_simulator.client import AwsSimulator, Call, FailureMode
 from aws_simulator.clock import SteppedClock
 from aws_simulator.service import Refused, UnsupportedOperation
-from aws_simulator.world import Behaviour, Hook
+from aws_simulator.world import Behaviour, Conditions, Hook
 
 __all__ = [
     "AwsSimulator",
     "Behaviour",
     "Call",
+    "Conditions",
     "FailureMode",
     "Hook",
     "Refused",

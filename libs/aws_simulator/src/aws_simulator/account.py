@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from aws_simulator.clock import NEVER, SteppedClock
 from aws_simulator.service import Service
-from aws_simulator.world import GOOD, MISSING, Behaviour, Hook, Verdict
+from aws_simulator.world import GOOD, MISSING, Behaviour, Conditions, Hook, Verdict
 
 PUBLIC_REGISTRY: Final = "public.ecr.aws/"
 
@@ -37,6 +37,7 @@ class Account:
         self.region = region
         self.images: dict[str, Behaviour] = {}
         self.hooks: dict[str, Hook] = {}
+        self.conditions = Conditions()
         self._counted: Counter[str] = Counter()
         self.services: dict[str, Service] = {}
         for name, make in services.items():

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from aws_simulator.account import Account
 from aws_simulator.ecs.service import Ecs
+from aws_simulator.ecs.state import EcsService
 from aws_simulator.service import Answer, Paging, Refused, Request, Service, find_or_refuse
 
 PAGE_SIZE: Final = 50
@@ -111,9 +112,10 @@ class ApplicationAutoScaling(Service):
         Args:
             resource_id: `service/<cluster>/<service>`.
         """
-        target = self.targets["ecs", resource_id, "ecs:service:DesiredCount"]
-        _, cluster, name = resource_id.split("/")
-        service = self.account.service(Ecs).ecs_service(cluster, name)
+        key = ("ecs", resource_id, "ecs:service:DesiredCount")
+        target, service = self.targets[key], self._active_service(key)
+        if service is None:
+            return False
         wanted = min(max(desired, target.minimum), target.maximum)
         direction = "DynamicScalingOutSuspended" if wanted > service.desired_count else "DynamicScalingInSuspended"
         if wanted == service.desired_count or target.suspended["ScheduledScalingSuspended" if scheduled else direction]:
@@ -130,29 +132,50 @@ class ApplicationAutoScaling(Service):
     # Scalable targets
 
     def register_scalable_target(self, request: Request) -> Answer:
-        """Register or change a target. Members that an update leaves out stay as they are."""
+        """Register or change a target, and move the capacity of its resource into the bounds.
+
+        Members that an update leaves out stay as they are. The capacity moves whatever the request names and whatever
+        is suspended, unless the service is not active.
+        https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html
+        """
         key = key_of(request)
         target = self.targets.get(key)
         if target is None:
-            target = self.targets[key] = self._new_target(request)
-        target.minimum = request.get("MinCapacity", target.minimum)
-        target.maximum = request.get("MaxCapacity", target.maximum)
-        if target.minimum > target.maximum:
+            target = self._new_target(request)
+        minimum, maximum = request.get("MinCapacity", target.minimum), request.get("MaxCapacity", target.maximum)
+        if minimum > maximum:
             raise Refused("ValidationException", "Maximum capacity cannot be less than minimum capacity")
+        target.minimum, target.maximum = minimum, maximum
         target.suspended |= request.get("SuspendedState", {})
+        self.targets[key] = target
+        self._move_into_bounds(key, target)
         return {"ScalableTargetARN": target.arn}
+
+    def _move_into_bounds(self, key: Key, target: ScalableTarget) -> None:
+        service = self._active_service(key)
+        if service is None:
+            return
+        bounded = max(target.minimum, min(target.maximum, service.desired_count))
+        if bounded != service.desired_count:
+            self.account.service(Ecs).scale(service, bounded)
+
+    def _active_service(self, key: Key) -> EcsService | None:
+        """Return the ECS service behind a target; None where it is another resource, or is not active."""
+        if key[0] != "ecs":
+            return None
+        _, cluster, name = key[1].split("/")
+        try:
+            service = self.account.service(Ecs).ecs_service(cluster, name)
+        except Refused:
+            return None
+        return service if service.status == "ACTIVE" else None
 
     def _new_target(self, request: Request) -> ScalableTarget:
         if "MinCapacity" not in request or "MaxCapacity" not in request:
             message = "MinCapacity and MaxCapacity must be specified for a new scalable target"
             raise Refused("ValidationException", message)
-        if request["ServiceNamespace"] == "ecs":
-            _, cluster, name = request["ResourceId"].split("/")
-            try:
-                self.account.service(Ecs).ecs_service(cluster, name)
-            except Refused:
-                message = f"ECS service doesn't exist: {request['ResourceId']}"
-                raise Refused("ValidationException", message) from None
+        if request["ServiceNamespace"] == "ecs" and self._active_service(key_of(request)) is None:
+            raise Refused("ValidationException", f"ECS service doesn't exist: {request['ResourceId']}")
         return ScalableTarget(
             arn=self.account.arn(
                 "application-autoscaling", f"scalable-target/{self.account.hexadecimal_id('scalable target', 24)}"

@@ -1,4 +1,4 @@
-"""The behaviour of container images and hooks, as a test sets it."""
+"""The behaviour of container images, of hooks and of AWS itself, as a test sets it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -68,3 +68,17 @@ class Hook:
 
     verdict: Verdict = "Succeeded"
     after_seconds: float = 5
+
+
+@dataclass(slots=True, kw_only=True)
+class Conditions:
+    """How AWS behaves where it promises nothing. The defaults are the best that a caller can hope for.
+
+    Args:
+        stop_seconds: how long a StopDeployment of CodeDeploy is pending; callers have seen 90 s. Meanwhile the
+            deployment does not go on.
+        rollback_request_seconds: how long ECS takes to begin the rollback that StopServiceDeployment requests.
+    """
+
+    stop_seconds: float = 0
+    rollback_request_seconds: float = 0

@@ -1,7 +1,7 @@
 """Deployments: creating, following, stopping and continuing them."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from aws_simulator.account import Account
@@ -215,14 +215,21 @@ class CodeDeploy(Groups):
         return deployment
 
     def stop_deployment(self, request: Request) -> Answer:
-        """Return the rollback settings: the request's come before the group's."""
+        """Stop a deployment, at once or later, as the account's conditions say.
+
+        The rollback settings of the request come before the group's. A stop that is pending can be requested again.
+        """
         deployment = self._active(request)
         if "autoRollbackEnabled" in request:
             enabled = request["autoRollbackEnabled"]
             deployment.auto_rollback = {"enabled": enabled, "events": ["DEPLOYMENT_STOP_ON_REQUEST"]}
-        actions = machine.stop(deployment, Observation(now=self.account.now()), "The deployment was stopped by a user.")
-        self._do(deployment, actions)
-        return {"status": "Pending", "statusMessage": "No more events will be scheduled for this deployment."}
+        now = self.account.now()
+        due = now + timedelta(seconds=self.account.conditions.stop_seconds)
+        deployment.stops_at = deployment.stops_at or due
+        if deployment.stops_at > now:
+            return {"status": "Pending", "statusMessage": "No more events will be scheduled for this deployment."}
+        self._do(deployment, machine.stop(deployment, Observation(now=now), machine.STOPPED_BY_USER))
+        return {"status": "Succeeded", "statusMessage": f"Deployment {deployment.id} was stopped."}
 
     def continue_deployment(self, request: Request) -> Answer:
         deployment = self._active(request)

@@ -30,6 +30,9 @@ def problems(account: Account, deployment: Deployment) -> Iterator[Problem]:
     except Refused as refused:
         yield "INVALID_ECS_SERVICE", f"The ECS service {group.service} cannot be found: {refused.message}"
         return
+    if service.status != "ACTIVE":
+        yield "INVALID_ECS_SERVICE", f"The ECS service {group.service} is not active."
+        return
     if service.controller != "CODE_DEPLOY":
         message = "Deployment group's ECS service must be configured for a CODE_DEPLOY deployment controller."
         yield "INVALID_ECS_SERVICE", message

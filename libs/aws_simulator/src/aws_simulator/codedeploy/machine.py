@@ -15,6 +15,7 @@ from aws_simulator.codedeploy.state import Deployment, EventStatus, LifecycleEve
 CREATED_SECONDS: Final = 2
 QUEUED_SECONDS: Final = 2
 HOUR: Final = 3600
+STOPPED_BY_USER: Final = "The deployment was stopped by a user."
 UNSTEADY_SECONDS: Final = 300
 """How long a replacement that scaling makes unsteady may take to become steady while traffic shifts."""
 
@@ -73,6 +74,8 @@ def advance(deployment: Deployment, seen: Observation) -> list[Action]:
     """Advance by one second: change the deployment's state and return the actions."""
     deployment.updated_at = seen.now
     match deployment.status:
+        case "Created" | "Queued" if deployment.stops_at is not None and seen.now >= deployment.stops_at:
+            return stop(deployment, seen, STOPPED_BY_USER)
         case "Created":
             if age(deployment.created_at, seen) >= CREATED_SECONDS:
                 deployment.status = "Queued"
@@ -81,6 +84,8 @@ def advance(deployment: Deployment, seen: Observation) -> list[Action]:
             is_due = age(deployment.created_at, seen) >= CREATED_SECONDS + QUEUED_SECONDS
             return begin(deployment, seen) if is_due else []
         case "InProgress" | "Ready" | "Baking":
+            if deployment.stops_at is not None:
+                return stop(deployment, seen, STOPPED_BY_USER) if seen.now >= deployment.stops_at else []
             if seen.firing:
                 return stop_on_alarm(deployment, seen)
             return run(deployment, seen)
@@ -90,6 +95,8 @@ def advance(deployment: Deployment, seen: Observation) -> list[Action]:
 
 def quiet_until(deployment: Deployment, seen: Observation) -> datetime:
     """Return the time before which `advance` does nothing while the rest of the account does not change."""
+    if deployment.stops_at is not None and deployment.status not in ("Created", "Queued"):
+        return deployment.stops_at
     if seen.firing or deployment.rolls_back is not None or deployment.status in ("Created", "Queued"):
         return seen.now
     event = next((one for one in deployment.events if one.status in ("Pending", "InProgress")), None)

@@ -252,6 +252,8 @@ class Deployment:
     baking_since: datetime | None = None
     terminate_requested: bool = False
     unsteady_since: datetime | None = None
+    stops_at: datetime | None = None
+    """When a stop that is pending takes effect."""
     error: tuple[str, str] | None = None
     rollback_info: dict[str, str] = field(default_factory=dict)
     previous: str | None = None

@@ -65,6 +65,15 @@ class Deployments(Services):
         service.definition = definition
         self.begun(service, made)
 
+    def request_rollback(self, record: ServiceDeployment, in_progress: TaskSet) -> None:
+        """Request the rollback of a deployment. It begins at once or later, as the account's conditions say."""
+        now = self.account.now()
+        record.rolls_back_at = now + timedelta(seconds=self.account.conditions.rollback_request_seconds)
+        if record.rolls_back_at > now:
+            record.status, record.updated_at = "ROLLBACK_REQUESTED", now
+        else:
+            self._fail(record.service, in_progress, "request")
+
     # Time
 
     def step(self) -> None:
@@ -74,7 +83,7 @@ class Deployments(Services):
                 self._roll(service)
 
     def _is_at_rest(self, service: EcsService) -> bool:
-        if service.controller != "ECS":
+        if service.controller != "ECS" or service.status != "ACTIVE":
             return super()._is_at_rest(service)
         only = service.sets[0]
         settled = only.rollout_state != "IN_PROGRESS" and only.desired_count == service.desired_count
@@ -121,6 +130,8 @@ class Deployments(Services):
     def _is_done(self, service: EcsService, primary: TaskSet) -> bool:
         if primary.steady_at is None or len(service.sets) > 1 or primary.desired_count != service.desired_count:
             return False
+        if self._record(primary).status == "ROLLBACK_REQUESTED":
+            return False
         bake = timedelta(minutes=service.configuration.get("bakeTimeInMinutes", 0))
         watched = self.account.service(CloudWatch).window(self._alarms(service))
         # Without a given time ECS watches for as long as the alarms need; the very first deployment replaces nothing.
@@ -135,8 +146,11 @@ class Deployments(Services):
                 return "breaker"
         if primary.rolls_back:
             return None
+        record = self._record(primary)
+        if record.rolls_back_at is not None and record.rolls_back_at <= self.account.now():
+            return "request"
         # An alarm that was in ALARM when the deployment began is ignored.
-        ignored = self._record(primary).alarms_at_start
+        ignored = record.alarms_at_start
         fired = self.account.service(CloudWatch).in_alarm(self._alarms(service))
         return "alarms" if set(fired) - set(ignored) else None
 
@@ -195,7 +209,7 @@ class Deployments(Services):
     def description_of(self, service: EcsService) -> dict[str, Any]:
         facts = super().description_of(service)
         records = [one for one in self.service_deployments.values() if one.service is service]
-        if records and records[-1].finished_at is None:
+        if records and records[-1].finished_at is None and service.status == "ACTIVE":
             facts["currentServiceDeployment"] = records[-1].arn
         return facts
 

@@ -49,6 +49,8 @@ def services_of(arn_of_part: str) -> tuple[str, ...]:
 
 # Records of rolling deployments: ListServiceDeployments and similar operations.
 
+ROLLING_BACK: Final = ("ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
+
 PAGE_SIZE = 20
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 END = datetime.max.replace(tzinfo=UTC)
@@ -77,7 +79,7 @@ class Ecs(Deployments):
 
     def _record_description(self, record: ServiceDeployment) -> dict[str, Any]:
         service, configuration = record.service, record.service.configuration
-        running = record.status == "IN_PROGRESS"
+        running = record.status in ("IN_PROGRESS", "ROLLBACK_REQUESTED")
         breaker = configuration["deploymentCircuitBreaker"]["enable"]
         counted = sum(one.failed_tasks for one in service.sets if one.id == record.set_id)
         alarms = self._alarms(service)
@@ -135,15 +137,21 @@ class Ecs(Deployments):
         }
 
     def stop_service_deployment(self, request: Request) -> Answer:
-        """Stop a deployment. With ROLLBACK, the default, the service returns to the revision before."""
+        """Stop a deployment. With ROLLBACK, the default, the service returns to the revision before.
+
+        A rollback that was requested, or is in progress, goes on.
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stop-service-deployment.html
+        """
         arn = request["serviceDeploymentArn"]
         code = "ServiceDeploymentNotFoundException"
         record = find_or_refuse(self.service_deployments, arn, code, "Service deployment not found.")
+        if record.status in ROLLING_BACK:
+            return {"serviceDeploymentArn": arn}
         in_progress = next((one for one in record.service.sets if one.id == record.set_id), None)
         if in_progress is None or record.status != "IN_PROGRESS":
             message = f"The service deployment is in the state {record.status} and cannot be stopped."
             raise Refused("ConflictException", message)
-        self._fail(record.service, in_progress, "request")
+        self.request_rollback(record, in_progress)
         return {"serviceDeploymentArn": arn}
 
     def tag_resource(self, request: Request) -> Answer:

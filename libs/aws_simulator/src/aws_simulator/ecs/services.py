@@ -14,6 +14,8 @@ from aws_simulator.service import Answer, Refused, Request, find_or_refuse
 MAX_EVENTS: Final = 100
 MAX_DESCRIBED: Final = 10
 PLATFORM_VERSION: Final = "1.4.0"
+INACTIVE_FOR: Final = timedelta(hours=1)
+"""How long a deleted service can still be described. ECS names no time."""
 
 CODE_DEPLOY_OWNS: Final = {
     "taskDefinition": "Unable to update task definition",
@@ -42,6 +44,12 @@ class Services(Tasks):
         self.ecs_services: dict[str, EcsService] = {}
 
     # What CodeDeploy, scaling and the rolling deployments ask and do.
+
+    def uses(self, definition: TaskDefinition) -> bool:
+        services = (service for service in self.ecs_services.values() if service.status != "INACTIVE")
+        of_services = (one.definition for service in services for one in (service, *service.sets))
+        of_tasks = (task.definition for task in self.unstopped.values())
+        return any(one is definition for one in (*of_services, *of_tasks))
 
     def ecs_service(self, cluster: str | None, name: str) -> EcsService:
         """Return an ECS service. Raises Refused: ClusterNotFoundException or ServiceNotFoundException."""
@@ -95,7 +103,7 @@ class Services(Tasks):
         )
 
     def _is_at_rest(self, service: EcsService) -> bool:
-        return all(one.steady_at is not None for one in service.sets)
+        return service.status != "DRAINING" and all(one.steady_at is not None for one in service.sets)
 
     def step(self) -> None:
         for task in list(self.unstopped.values()):
@@ -103,6 +111,14 @@ class Services(Tasks):
         for service in self.ecs_services.values():
             for one in list(service.sets):
                 self._keep(service, one)
+            if service.status == "DRAINING":
+                self._end_draining(service)
+
+    def _end_draining(self, service: EcsService) -> None:
+        """Make a deleted service inactive when each of its tasks is stopping or has stopped."""
+        tasks = [task for one in service.sets for task in self.tasks_of(one)]
+        if all(task.last_status in ("STOPPING", "DEPROVISIONING") for task in tasks):
+            service.status, service.inactive_since = "INACTIVE", self.account.now()
 
     def _live(self, task: Task) -> None:
         match task_life.advance(task, self.account.now()):
@@ -212,10 +228,10 @@ class Services(Tasks):
         name = request["serviceName"]
         key = f"{cluster.name}/{name}"
         if key in self.ecs_services:
-            raise Refused("InvalidParameterException", "Creation of service was not idempotent.")
+            refuse_name_in_use(self.ecs_services[key])
         controller = request.get("deploymentController", {}).get("type", "ECS")
         self._refuse_balancers(request, controller)
-        definition = self._runnable(request)
+        definition = self.runnable(request)
         service = EcsService(
             arn=self.account.arn("ecs", f"service/{cluster.name}/{name}"),
             name=name,
@@ -254,15 +270,18 @@ class Services(Tasks):
             refused = next((name for name in CODE_DEPLOY_OWNS if request.get(name)), None)
             if refused is not None:
                 raise Refused("InvalidParameterException", CODE_DEPLOY_OWNS[refused] + TO_CODE_DEPLOY)
-        definition = self._runnable({**service.request, **request}) if "taskDefinition" in request else None
+        definition = self.runnable({**service.request, **request}) if "taskDefinition" in request else None
         kept = ("cluster", "service", "desiredCount", "taskDefinition", "forceNewDeployment")
         others = (name for name in MAKES_A_DEPLOYMENT if name in request)
         is_other = any(request[name] != service.request.get(name) for name in others)
         is_other = is_other or (definition is not None and definition.arn != service.definition.arn)
+        rolls = bool(request.get("forceNewDeployment") or is_other)
+        if rolls and (definition or service.definition).status != "ACTIVE":
+            raise Refused("ClientException", "TaskDefinition is inactive")
         service.request |= {key: value for key, value in request.items() if key not in kept}
         if "desiredCount" in request:
             self.scale(service, request["desiredCount"])
-        if request.get("forceNewDeployment") or is_other:
+        if rolls:
             self.roll_to(service, definition or service.definition)
         return {"service": self.description_of(service)}
 
@@ -270,22 +289,35 @@ class Services(Tasks):
         """Begin a rolling deployment."""
 
     def delete_service(self, request: Request) -> Answer:
+        """Delete a service. It drains, and is then inactive: described, but not listed, and its name is free again.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeleteService.html
+        """
         service = self.ecs_service(request.get("cluster"), request["service"])
+        if service.status == "INACTIVE":
+            raise Refused("ServiceNotFoundException", "Service not found.")
         if service.desired_count and not request.get("force"):
             message = "The service cannot be stopped while it is scaled above 0."
             raise Refused("InvalidParameterException", message)
-        service.status = "DRAINING"
+        service.status, service.desired_count = "DRAINING", 0
         for one in service.sets:
             self.delete_set(service, one)
-        description = self.description_of(service)
-        del self.ecs_services[f"{service.cluster.name}/{service.name}"]
-        for task in self.unstopped.values():
-            if task.service == service.name and task.wanted:
+            for task in self.live_tasks(one.id):
                 task_life.stop(task, self.account.now(), "ServiceSchedulerInitiated", "Service deleted")
-        return {"service": description}
+        return {"service": self.description_of(service)}
+
+    def forget_deleted(self) -> None:
+        """Forget deleted services after a while."""
+        now = self.account.now()
+        self.ecs_services = {
+            key: service
+            for key, service in self.ecs_services.items()
+            if service.inactive_since is None or now - service.inactive_since < INACTIVE_FOR
+        }
 
     def describe_services(self, request: Request) -> Answer:
         cluster = self.cluster(request.get("cluster"))
+        self.forget_deleted()
         if len(request["services"]) > MAX_DESCRIBED:
             raise Refused("InvalidParameterException", f"Services cannot have more than {MAX_DESCRIBED} elements.")
         keys = [f"{cluster.name}/{name_in(name)}" for name in request["services"]]
@@ -297,7 +329,8 @@ class Services(Tasks):
 
     def list_services(self, request: Request) -> Answer:
         cluster = self.cluster(request.get("cluster"))
-        arns = [service.arn for service in self.ecs_services.values() if service.cluster is cluster]
+        active = (service for service in self.ecs_services.values() if service.status == "ACTIVE")
+        arns = [service.arn for service in active if service.cluster is cluster]
         return PAGES.answer("serviceArns", arns, request, MAX_DESCRIBED)
 
     def description_of(self, service: EcsService) -> dict[str, Any]:
@@ -314,3 +347,11 @@ class Services(Tasks):
             ],
             "failures": [],
         }
+
+
+def refuse_name_in_use(service: EcsService) -> None:
+    """Raise Refused if a service still has the name that another one is to get."""
+    if service.status == "DRAINING":
+        raise Refused("InvalidParameterException", "Unable to Start a service that is still Draining.")
+    if service.status == "ACTIVE":
+        raise Refused("InvalidParameterException", "Creation of service was not idempotent.")

@@ -32,7 +32,9 @@ class TaskDefinition:
     document: dict[str, Any]
     tags: list[dict[str, str]]
     registered_at: datetime
-    status: Literal["ACTIVE", "INACTIVE"] = "ACTIVE"
+    status: Literal["ACTIVE", "INACTIVE", "DELETE_IN_PROGRESS"] = "ACTIVE"
+    deregistered_at: datetime | None = None
+    delete_requested_at: datetime | None = None
 
     @property
     def containers(self) -> list[dict[str, Any]]:
@@ -147,6 +149,7 @@ class EcsService:
     definition: TaskDefinition
     created_at: datetime
     status: Literal["ACTIVE", "DRAINING", "INACTIVE"] = "ACTIVE"
+    inactive_since: datetime | None = None
     sets: list[TaskSet] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     tags: list[dict[str, str]] = field(default_factory=list)
@@ -199,6 +202,8 @@ class ServiceDeployment:
     started_at: datetime
     updated_at: datetime
     finished_at: datetime | None = None
+    rolls_back_at: datetime | None = None
+    """When the rollback that somebody requested begins."""
     reason: str = ""
     rollback: dict[str, Any] | None = None
     rollback_set_id: str | None = None

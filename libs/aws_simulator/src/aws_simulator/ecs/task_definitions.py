@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from aws_simulator.account import Account
 from aws_simulator.ecs.state import Cluster, TaskDefinition
-from aws_simulator.service import Answer, Paging, Refused, Request, Service, find_or_refuse
+from aws_simulator.service import Answer, Paging, Refused, Request, Service, find_or_refuse, without_none
 
 # Checks of RegisterTaskDefinition that the API model does not express, in AWS's words.
 
@@ -113,6 +114,15 @@ def violations_on_fargate(document: Json) -> Iterator[str]:
         yield "Invalid setting for container. At least one of 'memory' or 'memoryReservation' exceeds the task's."
 
 
+STILL_ACTIVE: Final = (
+    "The specified task definition is still in ACTIVE status. Please deregister the target and try again."
+)
+UNKNOWN_REVISION: Final = (
+    "The specified task definition does not exist. Specify a valid account, family, revision and try again."
+)
+DELETED_AFTER: Final = timedelta(hours=1)
+"""How long a revision is at least in the state DELETE_IN_PROGRESS. ECS names no time."""
+
 PAGE_SIZE: Final = 100
 PAGES: Final = Paging(
     marker="nextToken", next_marker="nextToken", size="maxResults", invalid="InvalidParameterException"
@@ -172,6 +182,7 @@ class TaskDefinitions(Service):
         Raises:
             Refused: ClientException.
         """
+        self._forget_deleted_revisions()
         short = name_in(name)
         family, _, revision = short.partition(":")
         if revision:
@@ -202,9 +213,47 @@ class TaskDefinitions(Service):
         return {"taskDefinition": self._definition_description(definition), "tags": definition.tags}
 
     def deregister_task_definition(self, request: Request) -> Answer:
-        definition = self.definition(request["taskDefinition"])
+        """Make a revision INACTIVE: what runs goes on and scales, but nothing new starts from it.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeregisterTaskDefinition.html
+        """
+        name = request["taskDefinition"]
+        if ":" not in name_in(name):
+            raise Refused("ClientException", f"Revision is missing: {name}")
+        definition = self.definition(name)
+        if definition.status == "DELETE_IN_PROGRESS":
+            message = "The task definition could not be deregistered because it is in the process of being deleted."
+            raise Refused("ClientException", message)
         definition.status = "INACTIVE"
+        definition.deregistered_at = definition.deregistered_at or self.account.now()
         return {"taskDefinition": self._definition_description(definition)}
+
+    def delete_task_definitions(self, request: Request) -> Answer:
+        """Delete inactive revisions. Each is DELETE_IN_PROGRESS for as long as a service or a task uses it.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeleteTaskDefinitions.html
+        """
+        deleted, failures = [], []
+        for name in request["taskDefinitions"]:
+            found = self.definitions.get(name_in(name))
+            if found is None or found.status == "ACTIVE":
+                failures.append({"arn": name, "reason": UNKNOWN_REVISION if found is None else STILL_ACTIVE})
+                continue
+            found.status = "DELETE_IN_PROGRESS"
+            found.delete_requested_at = found.delete_requested_at or self.account.now()
+            deleted.append(self._definition_description(found))
+        return {"taskDefinitions": deleted, "failures": failures}
+
+    def _forget_deleted_revisions(self) -> None:
+        now = self.account.now()
+        for key, one in list(self.definitions.items()):
+            due = one.delete_requested_at is not None and now - one.delete_requested_at >= DELETED_AFTER
+            if due and not self.uses(one):
+                del self.definitions[key]
+
+    def uses(self, definition: TaskDefinition) -> bool:
+        """Return whether a service or a task that has not stopped uses the revision."""
+        return False
 
     def describe_task_definition(self, request: Request) -> Answer:
         definition = self.definition(request["taskDefinition"])
@@ -216,13 +265,14 @@ class TaskDefinitions(Service):
 
         https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTaskDefinitions.html
         """
+        self._forget_deleted_revisions()
         family, status = request.get("familyPrefix"), request.get("status", "ACTIVE")
         found = [one for one in self.definitions.values() if one.status == status and family in (None, one.family)]
         found.sort(key=lambda one: (one.family, one.revision), reverse=request.get("sort") == "DESC")
         return PAGES.answer("taskDefinitionArns", [one.arn for one in found], request, PAGE_SIZE)
 
     def _definition_description(self, definition: TaskDefinition) -> dict[str, Any]:
-        return {
+        facts = {
             **definition.document,
             "taskDefinitionArn": definition.arn,
             "family": definition.family,
@@ -232,7 +282,10 @@ class TaskDefinitions(Service):
             "requiresAttributes": [{"name": "ecs.capability.task-eni"}],
             "registeredAt": definition.registered_at,
             "registeredBy": self.account.arn("sts", "assumed-role/release/session", regional=False),
+            "deregisteredAt": definition.deregistered_at,
+            "deleteRequestedAt": definition.delete_requested_at,
         }
+        return without_none(facts)
 
 
 def with_defaults(request: Request) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class Tasks(TaskDefinitions):
         if token in self._asked:
             known = [self.tasks[key] for key in self._asked[str(token)] if key in self.tasks]
             return {"tasks": [description_of(task) for task in known], "failures": []}
-        definition = self._runnable(request)
+        definition = self.runnable(request, inactive="InvalidParameterException")
         refuse_overrides(request.get("overrides", {}), definition)
         started = [
             self.start(
@@ -107,13 +107,21 @@ class Tasks(TaskDefinitions):
             self._asked[token] = [task.id for task in started]
         return {"tasks": [description_of(task) for task in started], "failures": []}
 
-    def _runnable(self, request: Request) -> TaskDefinition:
+    def runnable(self, request: Request, *, inactive: str = "ClientException") -> TaskDefinition:
+        """Return the definition that a request names.
+
+        Args:
+            inactive: the code with which an inactive one is refused: that of services differs from RunTask's.
+
+        Raises:
+            Refused: it does not exist, is not active, or needs a network that the request does not name.
+        """
         try:
             definition = self.definition(request["taskDefinition"])
         except Refused:
             raise Refused("ClientException", "TaskDefinition not found.") from None
         if definition.status != "ACTIVE":
-            raise Refused("ClientException", "TaskDefinition is inactive")
+            raise Refused(inactive, "TaskDefinition is inactive")
         needs_network = definition.document.get("networkMode") == "awsvpc"
         if needs_network and "networkConfiguration" not in request:
             message = "Network Configuration must be provided when networkMode 'awsvpc' is specified."

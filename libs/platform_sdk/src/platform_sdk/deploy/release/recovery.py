@@ -25,14 +25,19 @@ ALL: Final = Suspended(scale_in=True, scale_out=True, scheduled=True)
 
 
 @contextmanager
-def suspend_autoscaling(context: ReleaseContext, scaling: ScalableTarget | None) -> Iterator[None]:
-    """Suspend all scaling of the service while the block runs, and restore exactly what was before. Desired counts and
-    bounds are not touched.
+def suspend_autoscaling(context: ReleaseContext, scaling: ScalableTarget | None, *, desired: int) -> Iterator[None]:
+    """Suspend all scaling of the service while the block runs, and restore exactly what was before.
+
+    Bounds are not touched. AWS moves a desired count that is outside of them into them, so a warning names it.
+
+    Args:
+        desired: the number of tasks before.
     """
     if scaling is None:
         yield
         return
     try:
+        warn_of_bounds(context, scaling, desired)
         suspend(context, scaling)
         yield
     except LockLost:
@@ -42,6 +47,20 @@ def suspend_autoscaling(context: ReleaseContext, scaling: ScalableTarget | None)
         restore(context, scaling.resource, scaling.suspended)
         raise
     restore(context, scaling.resource, scaling.suspended)
+
+
+def warn_of_bounds(context: ReleaseContext, scaling: ScalableTarget, desired: int) -> None:
+    """Warn if the service runs more or fewer tasks than its bounds allow: somebody scaled it by hand.
+
+    RegisterScalableTarget, which alone suspends scaling, moves the capacity into the bounds at each call
+    (docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html).
+    """
+    low, high = scaling.min_tasks, scaling.max_tasks
+    if low <= desired <= high:
+        return
+    name, bounded = scaling.resource.rsplit("/", 1)[-1], min(max(desired, low), high)
+    what = f"{name} runs {desired} tasks, outside of its bounds of {low} to {high}: AWS moves it to {bounded}"
+    context.warn(what, f"`platform scale {context.spec.name} --env {context.environment.name}` changes the bounds")
 
 
 def suspend(context: ReleaseContext, scaling: ScalableTarget) -> None:

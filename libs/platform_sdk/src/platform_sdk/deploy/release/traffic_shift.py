@@ -40,10 +40,11 @@ def shift_traffic(context: ReleaseContext, revision: str, state: ServiceState) -
         ReleaseEnded: in any case, with how far it came.
     """
     baseline = traffic_baseline(state)
+    desired = state.api.desired if state.api else 0
     if context.options.detach:
         detach(context, revision, baseline)
     try:
-        with suspend_autoscaling(context, baseline.scaling), context.stage("shift"):
+        with suspend_autoscaling(context, baseline.scaling, desired=desired), context.stage("shift"):
             following = begin(context, revision, baseline)
             seen = follow(context, following, "traffic")
             confirm(context, following, seen, revision)
