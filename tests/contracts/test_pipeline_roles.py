@@ -193,7 +193,7 @@ def test_a_release_changes_its_stack_only_by_the_stacks_role_and_holds_only_its_
         for action in listed(statement["Action"])
     }
     assert conditions["cloudformation:CreateChangeSet"] == {"ArnEquals": {"cloudformation:RoleArn": role}}
-    lock = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [f"release/{spec.name}"]}}
+    lock = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [f"release/{spec.name}", f"history/{spec.name}"]}}
     assert conditions["dynamodb:UpdateItem"] == lock
     assert "secretsmanager:GetSecretValue" not in conditions
     assert not {"cloudformation:CreateStack", "cloudformation:UpdateStack"} & set(conditions)

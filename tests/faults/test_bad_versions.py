@@ -14,10 +14,10 @@ from typing import Final
 import pytest
 
 from aws_simulator import Behaviour
-from aws_simulator.world import Verdict
-from platform_sdk.deploy.release.events import RollingBack
+from aws_simulator.world import NO_CAPACITY, Verdict
+from platform_sdk.deploy.release.events import ReleaseEvent, RollingBack, StageEnded
 from platform_sdk.deploy.release.outcome import Outcome
-from tests.support.releases import world
+from tests.support.releases import World, world
 
 GOLDEN = Path(__file__).parent / "releases" / "bad-versions.txt"
 SERVICES: Final = ("orders", "users", "inventory")
@@ -33,6 +33,8 @@ BAD: Final = {
     "misses a secret": Behaviour(kind="no_secret"),
 }
 HOOKS: Final[dict[str, Verdict]] = {"fails the hook": "Failed", "hook gives no verdict": "silent"}
+WITHOUT_PLACE: Final = ("finds no capacity", "finds no address", "cannot migrate")
+"""A good version, for whose tasks AWS has no place."""
 
 CAUSES: Final = {
     "answers 500": "error-rate",
@@ -44,6 +46,9 @@ CAUSES: Final = {
     "misses a secret": "secret",
     "fails the hook": HOOK,
     "hook gives no verdict": HOOK,
+    "finds no capacity": "Fargate had no capacity",
+    "finds no address": "no free address",
+    "cannot migrate": "the migration did not start: Fargate had no capacity",
 }
 
 
@@ -64,7 +69,7 @@ def test_a_bad_version_is_rolled_back_and_its_cause_named(
     case = world(service)
     if what in HOOKS:
         case.simulator.set_hook(HOOK, HOOKS[what])
-    outcome = case.deploy("v2", BAD.get(what))
+    outcome = case.deploy("v2", BAD.get(what), on_event=lambda event: take_place(case, what, event))
     assert outcome.exit_code == 12, outcome.what
     assert outcome.explanation is not None
     assert CAUSES[what] in outcome.explanation.cause
@@ -75,6 +80,16 @@ def test_a_bad_version_is_rolled_back_and_its_cause_named(
     row = endings[service, what] = ending(service, what, outcome)
     if not os.environ.get("UPDATE_GOLDENS"):
         assert row in GOLDEN.read_text(encoding="utf-8").splitlines(), "UPDATE_GOLDENS=1 writes it anew"
+
+
+def take_place(case: World, what: str, event: ReleaseEvent) -> None:
+    """Take away capacity or addresses: before the migration, or after it."""
+    begins = isinstance(event, StageEnded) and event.stage.name == (
+        "register" if what == "cannot migrate" else "migrate"
+    )
+    if begins and what in WITHOUT_PLACE:
+        case.simulator.subnets_are_full = what == "finds no address"
+        case.simulator.placement_failure = "" if what == "finds no address" else NO_CAPACITY
 
 
 def ending(service: str, what: str, outcome: Outcome) -> str:

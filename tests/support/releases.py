@@ -25,7 +25,7 @@ from platform_sdk.deploy.release.outcome import IsAncestor, NewImage, Outcome, R
 from platform_sdk.deploy.release.resume import wait
 from platform_sdk.deploy.release.rollback import restart, roll_back
 from platform_sdk.deploy.render.codedeploy import load_appspec_template
-from platform_sdk.deploy.render.names import cluster_name, service_name, worker_service_name
+from platform_sdk.deploy.render.names import cluster_name, repository_address, service_name, worker_service_name
 from platform_sdk.deploy.state import ScalableTarget
 from tests.support.repository import FIXTURES
 
@@ -68,6 +68,12 @@ class World:
             ecr, architecture = self.simulator.service(Ecr), self.spec.task.architecture
             self.images[tag] = ecr.push(self.spec.name, tag, behaviour or Behaviour(), architecture=architecture)
         return self.images[tag]
+
+    def know(self, tag: str) -> None:
+        """Use the image that was released when the account was built, instead of pushing another one."""
+        image = self.simulator.service(Ecr).repositories[self.spec.name].find({"imageTag": tag})
+        assert image is not None
+        self.images[tag] = f"{repository_address(self.environment, self.spec.name)}:{tag}@{image.digest}"
 
     def release_of(self, tag: str, image: str, *, commit: str | None = NEW_COMMIT) -> Release:
         self.count += 1

@@ -58,6 +58,10 @@ class Behaviour:
         return self.kind in ("missing", "no_secret")
 
 
+NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone."
+NO_VCPUS = "You've reached the limit on the number of vCPUs you can run concurrently."
+"""Why ECS places no task on Fargate: docs.aws.amazon.com/AmazonECS, "Amazon ECS service event messages"."""
+
 GOOD = Behaviour()
 MISSING = Behaviour(kind="missing")
 

@@ -17,6 +17,10 @@ PLATFORM_VERSION: Final = "1.4.0"
 INACTIVE_FOR: Final = timedelta(hours=1)
 """How long a deleted service can still be described. ECS names no time."""
 
+REPEATED_AFTER: Final = timedelta(hours=6)
+"""After which ECS repeats an event whose cause stays."""
+SEE_GUIDE: Final = "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide."
+
 CODE_DEPLOY_OWNS: Final = {
     "taskDefinition": "Unable to update task definition",
     "networkConfiguration": "Unable to update network parameters",
@@ -156,6 +160,9 @@ class Services(Tasks):
         for task in live[one.desired_count :]:
             self._stop(service, one, task, f"Scaling activity initiated by ({self._kind(service)} {one.id})")
         for _ in range(task_life.to_start(one, len(live), self.account.now())):
+            if self.account.placement_failure:
+                self._note_unplaced(service, one)
+                break
             self._start(service, one)
         self._note_steadiness(service, one)
         if one.status == "DRAINING" and not self.tasks_of(one):
@@ -203,8 +210,21 @@ class Services(Tasks):
             for balancer in one.load_balancers
             if "targetGroupArn" in balancer
         ]
-        one.steady_at = None
+        one.steady_at = service.unplaced_since = None
         self.add_event(service, f", {self._kind(service)} {one.id}) has started 1 tasks: (task {task.id}).")
+
+    def _note_unplaced(self, service: EcsService, one: TaskSet) -> None:
+        """Say that no task can be placed: once, and again after six hours if the cause stays.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages.html
+        """
+        now = self.account.now()
+        if service.unplaced_since is not None and now - service.unplaced_since < REPEATED_AFTER:
+            return
+        service.unplaced_since = now
+        where = f", taskSet {one.id})" if service.controller == "CODE_DEPLOY" else ")"
+        reason = self.account.placement_failure
+        self.add_event(service, f"{where} was unable to place a task. Reason: {reason} {SEE_GUIDE}")
 
     def _stop(self, service: EcsService, one: TaskSet, task: Task, reason: str) -> None:
         task_life.stop(task, self.account.now(), "ServiceSchedulerInitiated", reason)

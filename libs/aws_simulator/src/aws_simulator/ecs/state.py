@@ -95,6 +95,7 @@ class Task:
     stopped_reason: str | None = None
     counted: bool = False
     """Whether its failure has been counted."""
+    has_address: bool = True
 
     @property
     def id(self) -> str:
@@ -153,6 +154,8 @@ class EcsService:
     sets: list[TaskSet] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     tags: list[dict[str, str]] = field(default_factory=list)
+    unplaced_since: datetime | None = None
+    """When an event last said that no task could be placed; None once one has started."""
 
     @property
     def primary(self) -> TaskSet:

@@ -73,6 +73,9 @@ def start_up(task: Task, now: datetime) -> Happened | None:
     """Advance a task that does not run yet."""
     behaviour = task.subject.behaviour
     age = (now - task.created_at).total_seconds()
+    if not task.has_address and age >= PROVISIONING_SECONDS:
+        stop(task, now, "TaskFailedToStart", no_address(task))
+        return "stopping"
     if behaviour.never_starts and age >= behaviour.start_seconds / 2:
         task.subject.reason = reason_for_not_starting(task.subject)
         stop(task, now, "TaskFailedToStart", task.subject.reason)
@@ -85,6 +88,16 @@ def start_up(task: Task, now: datetime) -> Happened | None:
     if age >= PROVISIONING_SECONDS:
         task.last_status = "PENDING"
     return None
+
+
+def no_address(task: Task) -> str:
+    """Return ECS's words for a full subnet: AmazonECS/latest/developerguide/stopped-task-error-codes.html."""
+    network = task.request.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+    subnet = next(iter(network.get("subnets", ())), "subnet-0123456789abcdef0")
+    return (
+        f"Unexpected EC2 error while attempting to Create Network Interface in subnet '{subnet}': "
+        "InsufficientFreeAddressesInSubnet"
+    )
 
 
 def reason_for_not_starting(container: Container) -> str:

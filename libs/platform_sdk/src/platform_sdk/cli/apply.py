@@ -110,7 +110,8 @@ def _apply_shared_stacks(specs: "tuple[ServiceSpec, ...]", environment: "Environ
     try:
         run.database_roles = make_database_roles(specs, environment, run.context)
     except AccessDenied as denied:
-        roles = f"create the roles of the services in the database, as somebody who may: {denied.because}"
+        reason = denied.because or denied.what
+        roles = f"create the roles of the services in the database, as somebody who may: {reason}"
         return (roles, *manual_steps(outcomes, specs, environment, run.context))
     return manual_steps(outcomes, specs, environment, run.context)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from platform_sdk.deploy.manifest.types import ServiceSpec
     from platform_sdk.deploy.output.status import Status
     from platform_sdk.deploy.release.history import Entry
+    from platform_sdk.deploy.release.outcome import EndedEarly
     from platform_sdk.deploy.state import LockItem, LogLine
 
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -75,8 +76,8 @@ def history(service: str, environment_name: str, last: int, as_json: bool) -> No
     """Show who released what, when, and how it ended.
 
     Lists the deployments of SERVICE, newest first; `*` marks the revision that has the traffic now. The list includes
-    CodeDeploy's automatic rollbacks and releases that failed at the worker. A release that failed earlier, at a check
-    or a migration, is not listed: see the log of its build.
+    CodeDeploy's automatic rollbacks, and releases that ended before their deployment: at the lock, a check, a migration
+    or the worker.
     """
     with errors_as_json(as_json):
         environment, aws = _aws_environment(environment_name)
@@ -93,19 +94,25 @@ def history(service: str, environment_name: str, last: int, as_json: bool) -> No
 
 def entries_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", last: int, now: datetime) -> "list[Entry]":
     """Return the last entries, newest first."""
-    from platform_sdk.deploy.release.history import entry_of_worker, worker_updates
+    from platform_sdk.deploy.aws import best_effort
+    from platform_sdk.deploy.release.history import entry_of_early, entry_of_worker, worker_updates
     from platform_sdk.deploy.release.history import history as entries_of_deployments
+    from platform_sdk.deploy.release.lock import read_early_ends
     from platform_sdk.deploy.render.names import cluster_name, service_name, worker_service_name
 
     name, cluster = service_name(spec, environment), cluster_name(environment)
     running = aws.ecs.service(cluster, name)
     live = running.task_definition.rsplit("/", 1)[-1] if running else ""
     deployments = aws.codedeploy.newest(name, now, most=last)
-    entries = list(entries_of_deployments(deployments, live))
+    nothing: tuple[EndedEarly, ...] = ()
+    early = best_effort(lambda: read_early_ends(aws.locks, environment, spec.name), nothing)
+    entries = [*entries_of_deployments(deployments, live), *map(entry_of_early, early)]
     if spec.worker is not None:
         worker = worker_service_name(spec, environment)
         rolled = worker_updates(deployments, aws.ecs.service_deployments(cluster, worker, most=last))
-        entries += [entry_of_worker(each, aws.ecs.revision(each.target_revision)) for each in rolled]
+        known = {each.worker for each in early}
+        unknown = [each for each in rolled if each.target_revision.rsplit("/", 1)[-1] not in known]
+        entries += [entry_of_worker(each, aws.ecs.revision(each.target_revision)) for each in unknown]
     return sorted(entries, key=lambda entry: entry.at, reverse=True)[:last]
 
 

@@ -241,9 +241,9 @@ def restart(
 def release_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", tag: str | None) -> "Release":
     """Return the release of a tag. Raises UnknownImage if the registry does not have it."""
     from platform_sdk.deploy.observe import observe_image
-    from platform_sdk.deploy.release.history import commit_of_version
     from platform_sdk.deploy.release.lock import owner_of
     from platform_sdk.deploy.release.outcome import NewImage, Release
+    from platform_sdk.deploy.release.register import commit_of_version
 
     here = tag_here(spec, needed=tag is None)
     version = tag or here

@@ -16,7 +16,7 @@ from platform_sdk.deploy.apply.events import (
     WouldBeLost,
 )
 from platform_sdk.deploy.config_errors import listed
-from platform_sdk.deploy.state import ChangeSet, ResourceChange, Stack, StackEvent, StackResource
+from platform_sdk.deploy.state import ChangeSet, ResourceChange, Stack, StackEvent, StackResource, given_reason
 from platform_sdk.deploy.state.stacks import FAILED, REVIEW, ROLLBACK_FAILED
 
 # Follow an operation of CloudFormation, event by event, to its end.
@@ -181,7 +181,7 @@ def watch(stack: Stack, context: ApplyContext) -> None:
         events += follow(stack.id, context, after=events[-1].id if events else None)
     failure = first_failure(events)
     if failure is not None:
-        context.emit(Warned(stack=stack.name, what=f"{failure.logical_id} failed: {failure.reason}"))
+        context.emit(Warned(stack=stack.name, what=f"{failure.logical_id} failed: {given_reason(failure.reason)}"))
 
 
 def delete(stack: Stack, context: ApplyContext) -> None:
@@ -209,7 +209,7 @@ def delete(stack: Stack, context: ApplyContext) -> None:
 
 def reason_of(events: Sequence[StackEvent]) -> str:
     failure = first_failure(events)
-    return failure.reason if failure else events[-1].reason
+    return given_reason(failure.reason if failure else events[-1].reason)
 
 
 def exists(resource: StackResource) -> bool:

@@ -6,6 +6,7 @@ AwsCallFailed
 ├── Throttled          too many calls, after botocore's own retries
 ├── AwsUnavailable     no answer, or one of 5xx
 ├── NotFound           the subject of the call does not exist, where the gateway does not return None
+├── NotPlaced          RunTask had no place for a task now: no capacity, or a quota is used up
 └── DeploymentRunning  the group has a running deployment already
 """
 
@@ -71,6 +72,10 @@ class AwsUnavailable(AwsCallFailed):
 
 class NotFound(AwsCallFailed):
     """What the call names does not exist."""
+
+
+class NotPlaced(AwsCallFailed):
+    """`because` is ECS's reason, in its words."""
 
 
 class DeploymentRunning(AwsCallFailed):

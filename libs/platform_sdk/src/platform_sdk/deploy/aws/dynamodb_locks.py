@@ -94,6 +94,23 @@ class Locks:
         answer = self.call("get_item", purpose, table, name, ConsistentRead=True)
         return _lock_of(answer["Item"]) if "Item" in answer else None
 
+    def text(self, table: str, name: str) -> str:
+        """Return the text that is kept beside the locks under a name; empty where there is none."""
+        answer = self.call("get_item", f"read {name}", table, name, ConsistentRead=True)
+        return str(answer.get("Item", {}).get("text", {}).get("S", ""))
+
+    def replace_text(self, table: str, name: str, text: str, *, before: str) -> bool:
+        """Keep a text under a name. Return False if another one than `before` is kept there now."""
+        return self.done_if_ours(
+            "update_item",
+            f"write {name}",
+            table=table,
+            name=name,
+            condition="#text = :before" if before else "attribute_not_exists(#text)",
+            compared={"before": {"S": before} if before else None},
+            values={"text": {"S": text}},
+        )
+
     def done_if_ours(self, method: str, purpose: str, **request: Any) -> bool:
         """Return whether the write's condition held. If not, somebody else has the lock, or nobody."""
         try:

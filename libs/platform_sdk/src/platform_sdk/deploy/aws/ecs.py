@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from platform_sdk.deploy.aws import AwsCallFailed, Client, NotFound, in_batches, utc
+from platform_sdk.deploy.aws import AwsCallFailed, Client, NotFound, NotPlaced, in_batches, utc
 from platform_sdk.deploy.state import (
     ContainerState,
     EcsService,
@@ -14,6 +14,7 @@ from platform_sdk.deploy.state import (
     Task,
     TaskDefinition,
     TaskSet,
+    given_reason,
 )
 
 # What ECS answers, as our values.
@@ -242,6 +243,9 @@ class Ecs:
     ) -> Task | None:
         """Start one task with the network of a service. With the same `client_token` (of up to 64 characters) it is
         started once only, and the answer is the one that runs, or None where that has stopped long ago.
+
+        Raises:
+            NotPlaced: nothing was started (docs.aws.amazon.com/AmazonECS, "Amazon ECS API failure reasons").
         """
         purpose = f"start a task of {task_definition}"
         platform = {"platformVersion": like.platform_version} if like.platform_version else {}
@@ -266,7 +270,7 @@ class Ecs:
             clientToken=client_token,
             **platform,
         )
-        self.refuse_failures(answer, purpose, "RunTask")
+        self.refuse_failures(answer, purpose, "RunTask", NotPlaced)
         return next(map(_task_of, answer["tasks"]), None)
 
     def task(self, cluster: str, arn: str) -> Task | None:
@@ -355,15 +359,22 @@ class Ecs:
         purpose = f"roll back the deployment {arn}"
         self.client.call("stop_service_deployment", purpose, serviceDeploymentArn=arn, stopType=kind)
 
-    def refuse_failures(self, answer: Any, purpose: str, operation: str) -> None:
+    def refuse_failures(
+        self, answer: Any, purpose: str, operation: str, kind: type[AwsCallFailed] = AwsCallFailed
+    ) -> None:
         """Raise for failures that ECS lists in an answer with status 200. A missing resource is no failure here."""
         failures = [each for each in answer.get("failures", []) if each.get("reason") != "MISSING"]
         if failures:
-            because = "; ".join(f"{each.get('reason')}: {each.get('arn') or each.get('detail')}" for each in failures)
-            raise AwsCallFailed(
+            raise kind(
                 f"could not {purpose}",
-                because=because,
+                because="; ".join(map(failure_text, failures)),
                 service="ecs",
                 operation=operation,
-                code=str(failures[0].get("reason", "")),
+                code=failures[0].get("reason", ""),
             )
+
+
+def failure_text(failure: Any) -> str:
+    """Return the reason of a failure, with what it is about. ECS leaves out any of its members."""
+    words = (failure.get("reason"), failure.get("detail") or failure.get("arn"))
+    return given_reason(": ".join(filter(None, words)))

@@ -21,7 +21,7 @@ from platform_sdk.deploy.release.outcome import Explanation, Watched
 from platform_sdk.deploy.render.alarms import alarm_name
 from platform_sdk.deploy.render.names import Role, hook_function_name, log_group, log_stream
 from platform_sdk.deploy.render.task_definition import APP, role_arn, size_of
-from platform_sdk.deploy.state import Alarm, DeploymentTarget, LogLine, TargetHealth, Task
+from platform_sdk.deploy.state import Alarm, DeploymentTarget, LogLine, TargetHealth, Task, given_reason
 
 TASKS_SHOWN: Final = 3
 EVENTS_SHOWN: Final = 5
@@ -44,7 +44,7 @@ def explain(evidence: Evidence) -> Explanation:
 
 def what_failed(evidence: Evidence) -> str:
     service = evidence.expected.service
-    if evidence.migration is not None:
+    if evidence.migration is not None or evidence.refusal:
         return f"the migration of {service} failed"
     if evidence.worker:
         return f"the worker of {service} could not be updated to the new version"
@@ -70,15 +70,19 @@ def exhibits(evidence: Evidence) -> Iterator[Exhibit]:
             ),
         )
     if evidence.alarms:
-        yield Exhibit(title="alarms", lines=tuple(f"{each.name}: {each.reason}" for each in evidence.alarms))
+        yield Exhibit(
+            title="alarms", lines=tuple(f"{each.name}: {given_reason(each.reason)}" for each in evidence.alarms)
+        )
     failed = [event for event in evidence.lifecycle if event.status == "Failed"]
     if failed:
         lines = tuple(f"{event.name} failed{f': {event.message}' if event.message else ''}" for event in failed)
         yield Exhibit(title="life cycle", lines=lines)
     deployment = evidence.deployment
     if deployment is not None and deployment.error_code:
-        reasons = (f"{deployment.error_code}: {deployment.error_message}", deployment.rollback_message)
+        reasons = (f"{deployment.error_code}: {given_reason(deployment.error_message)}", deployment.rollback_message)
         yield Exhibit(title=f"CodeDeploy about {deployment.id}", lines=tuple(filter(None, reasons)))
+    if evidence.refusal:
+        yield Exhibit(title="ECS about RunTask", lines=(evidence.refusal,))
     if evidence.events:
         shown = evidence.events[:EVENTS_SHOWN]
         lines = tuple(f"{event.at:%H:%M:%S} {event.message}" for event in shown)
@@ -150,6 +154,8 @@ class AwsEvidence:
 
     def of_migration(self, watched: Watched) -> Evidence | None:
         """Return the evidence of a migration; None if ECS no longer knows its task."""
+        if watched.refusal:
+            return Evidence(expected=self.expected(watched), refusal=watched.refusal)
         task = best_effort(lambda: self.aws.ecs.task(watched.cluster, watched.task), None)
         if task is None:
             return None
@@ -160,7 +166,7 @@ class AwsEvidence:
         """Return the evidence of a deployment. What AWS refuses to show is left out."""
         failed = self.observe(watched)
         service = best_effort(lambda: self.aws.ecs.service(watched.cluster, watched.service), None)
-        events = tuple(event for event in (service.events if service else ()) if event.at >= watched.since)
+        events = service.events_of(watched.since) if service else ()
         deployment = target = None
         if watched.deployment_id:
             deployment = best_effort(lambda: self.aws.codedeploy.deployment(watched.deployment_id), None)
@@ -228,7 +234,7 @@ class AwsEvidence:
         return Expected(
             service=spec.name,
             environment=environment.name,
-            memory_mib=size_of(spec, role_of(watched))[1],
+            memory_mib=size_of(spec, role_of(watched) if spec.worker else "api")[1],
             health_path=f"{spec.path}{spec.health_check.path}",
             port=spec.port,
             architecture=spec.task.architecture,

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from platform_sdk.deploy.diagnosis.evidence import DeadTask, Evidence
+from platform_sdk.deploy.diagnosis.evidence import FIX_IT, SIDECAR, START_FAILURES, DeadTask, Evidence
 from platform_sdk.deploy.render.task_definition import APP
-from platform_sdk.deploy.state import ContainerState
+from platform_sdk.deploy.state import ContainerState, given_reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,102 +23,6 @@ class Cause:
     cause: str
     remedy: str
 
-
-FIX_IT: Final = "fix what AWS names, then release again"
-APPLY: Final = "update the service's stack with `platform apply {service} --env {environment}`"
-ROUTES: Final = "check NAT gateways and endpoints of the private subnets: `platform plan --shared --env {environment}`"
-NO_ROUTE: Final = r"(timeout|timed out|deadline|dial tcp|connect|signal: killed)"
-NOT_ALLOWED: Final = r"(AccessDenied|access denied|denied:|not authorized|no basic auth|403)"
-SIDECAR: Final = "sidecar: "
-"""Stands before the reason of a container that is not the app."""
-MISSING: Final = r"(not ?found|manifest unknown|does not exist|can't find|invalid parameters|invalid ssm)"
-
-# Patterns of the reason why a task never ran, with cause and remedy, which may contain {role}, {group} and {arch}.
-# The first that matches counts: what names one thing only comes before what several failures have in common.
-START_FAILURES: Final[Sequence[tuple[str, str, str]]] = (
-    (
-        r"InsufficientFreeAddresses",
-        "the private subnets have no free address for the task",
-        "wait until other tasks end, or add subnets; a release needs addresses for twice the tasks for a while",
-    ),
-    (
-        r"capacity is unavailable|RESOURCE:",
-        "Fargate had no capacity for the task",
-        "release again in a few minutes; if it fails again, see AWS's health page of the region",
-    ),
-    (
-        rf"(logger args|log stream|log group).*{NOT_ALLOWED}",
-        "ECS may not write to the log group {group}: {role} lacks a permission",
-        APPLY,
-    ),
-    (
-        rf"(logger args|log stream|log group).*{MISSING}",
-        "the log group {group} does not exist",
-        "create it again with `platform apply {service} --env {environment}`",
-    ),
-    (r"logger args", "the task could not reach CloudWatch Logs", ROUTES),
-    (
-        r"json key",
-        "a secret does not have the JSON key that platform.toml names",
-        "add the key to the secret, or correct [secrets] in platform.toml",
-    ),
-    (
-        rf"ResourceInitializationError.*kms.*{NOT_ALLOWED}|ResourceInitializationError.*{NOT_ALLOWED}.*kms",
-        "ECS may not decrypt a secret: {role} lacks a permission for its key",
-        APPLY,
-    ),
-    (
-        rf"ResourceInitializationError.*{NOT_ALLOWED}",
-        "ECS may not read a secret or parameter: {role} lacks a permission",
-        APPLY,
-    ),
-    (
-        rf"ResourceInitializationError.*{MISSING}",
-        "a secret or parameter that the task needs does not exist",
-        "create it under the name in the message, then release again",
-    ),
-    (
-        rf"ResourceInitializationError.*{NO_ROUTE}",
-        "the task could not reach Secrets Manager, Parameter Store or ECR",
-        ROUTES,
-    ),
-    (
-        r"CannotPull.*(toomanyrequests|too many requests|rate limit)",
-        "the registry limits how often its images are pulled",
-        "wait an hour and release again; images in ECR have no such limit",
-    ),
-    (
-        r"CannotPull.*no space left",
-        "the image does not fit on the task's disk",
-        "make the image smaller: Fargate gives a task 20 GiB",
-    ),
-    (
-        rf"CannotPull.*public\.ecr\.aws.*{MISSING}|{SIDECAR}.*CannotPull.*{MISSING}",
-        "the image of a sidecar is not in its public registry",
-        "see its name in the message; the SDK's version defines it, so update the SDK or undo its update",
-    ),
-    (
-        rf"CannotPull.*{NOT_ALLOWED}",
-        "ECS may not pull the image: {role} lacks the permission to read the repository, or it does not exist",
-        APPLY,
-    ),
-    (
-        r"CannotPull.*(platform|exec format|no match)",
-        "the image is not built for {arch}",
-        "build it for {arch}, or change task.architecture in platform.toml",
-    ),
-    (
-        rf"CannotPull.*{MISSING}",
-        "the image is not in the registry",
-        "push it with `platform build {service} --env {environment} --push`, then release again",
-    ),
-    (rf"CannotPull.*{NO_ROUTE}", "the task could not reach the registry", ROUTES),
-    (
-        r"executable file not found|no such file or directory|CannotStartContainer",
-        "the command of platform.toml is not in the image",
-        "correct [commands] in platform.toml or the image, and run the image locally",
-    ),
-)
 
 EXIT_CODES: Final = {
     126: ("the command may not be executed (exit 126)", "check its file mode, and [commands] in platform.toml"),
@@ -140,6 +44,9 @@ def cause_of(evidence: Evidence) -> Cause:
 def stopped_manually(evidence: Evidence) -> Cause | None:
     if evidence.deployment is None or evidence.deployment.error_code != "MANUAL_STOP" or evidence.repeated:
         return None
+    latest = next((event for event in evidence.events if event.starts_nothing or event.starts_tasks), None)
+    if latest is not None and latest.starts_nothing:
+        return None
     return Cause(
         cause="somebody stopped the deployment",
         remedy="find out who: CloudTrail records `StopDeployment` with the name",
@@ -147,6 +54,9 @@ def stopped_manually(evidence: Evidence) -> Cause | None:
 
 
 def migration_failed(evidence: Evidence) -> Cause | None:
+    if evidence.refusal:
+        none = placement([evidence.refusal], evidence)
+        return Cause(cause=f"the migration did not start: {none.cause}", remedy=none.remedy)
     if evidence.migration is None:
         return None
     dead = DeadTask(task=evidence.migration.task, logs=evidence.migration.logs)
@@ -184,7 +94,7 @@ def never_started(dead: DeadTask, evidence: Evidence) -> Cause | None:
     reasons = [*containers, dead.task.stopped_reason]
     if dead.task.stop_code != "TaskFailedToStart" and "Cannot" not in " ".join(reasons):
         return None
-    cause = f"the task could not start: {dead.task.stopped_reason}"
+    cause = f"the task could not start: {given_reason(dead.task.stopped_reason)}"
     return start_failure(reasons, evidence) or Cause(cause=cause, remedy=FIX_IT)
 
 
@@ -207,11 +117,18 @@ def start_failure(reasons: Sequence[str], evidence: Evidence) -> Cause | None:
 
 def tasks_not_placed(evidence: Evidence) -> Cause | None:
     """Return the cause from the service's events. Without capacity or addresses there is no task to look at."""
-    messages = [event.message for event in evidence.events if "unable to place a task" in event.message]
-    if not messages:
-        return None
-    cause = f"ECS could not place a task: {messages[0].rstrip('.')}"
-    return start_failure(messages, evidence) or Cause(cause=cause, remedy=FIX_IT)
+    reasons = not_placed(evidence)
+    return placement(reasons, evidence) if reasons else None
+
+
+def not_placed(evidence: Evidence) -> list[str]:
+    """Return why ECS started no task, the newest reason first."""
+    return [event.message.partition(" For more information")[0] for event in evidence.events if event.starts_nothing]
+
+
+def placement(reasons: Sequence[str], evidence: Evidence) -> Cause:
+    cause = f"ECS could not place a task: {reasons[0].rstrip('.')}"
+    return start_failure(reasons, evidence) or Cause(cause=cause, remedy=FIX_IT)
 
 
 def ended_by_itself(dead: DeadTask, evidence: Evidence) -> Cause | None:
@@ -287,7 +204,7 @@ def of_targets(evidence: Evidence) -> Cause:
     target = next(iter(evidence.unhealthy), None)
     match target.reason if target else "":
         case "Target.ResponseCodeMismatch":
-            description = target.description if target else ""
+            description = given_reason(target.description if target else None)
             return Cause(
                 cause=f"the load balancer sent {request} and did not get a 200: {description.rstrip('.')}",
                 remedy="a readiness check answers 503 while it cannot reach its database; see the log lines",
@@ -338,7 +255,7 @@ def alarm_fired(evidence: Evidence) -> Cause | None:
         )
     alarm = evidence.alarms[0]
     return Cause(
-        cause=f"the alarm {alarm.name} fired: {alarm.reason or alarm.description}",
+        cause=f"the alarm {alarm.name} fired: {given_reason(alarm.reason, alarm.description)}",
         remedy="the new version causes it: see its log lines since the shift; "
         "the threshold is under [alarms] in platform.toml",
     )

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from platform_sdk.deploy.plan.stack import is_placeholder
 from platform_sdk.deploy.release.history import version_of
-from platform_sdk.deploy.state import EcsService, ScalableTarget, ServiceState, TargetHealth, TaskDefinition
+from platform_sdk.deploy.state import (
+    EcsService,
+    ScalableTarget,
+    ServiceState,
+    TargetHealth,
+    TaskDefinition,
+    given_reason,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +75,7 @@ def _lines_of(state: ServiceState, stack: str, health: Mapping[str, tuple[Target
         yield Line(subject="release", text=f"{running.id} {running.status} since {running.created_at:%H:%M}")
     firing = [alarm for alarm in state.alarms if alarm.state == "ALARM"]
     for alarm in firing:
-        yield Line(subject="alarm", text=f"{alarm.name}: {alarm.reason}", is_well=False)
+        yield Line(subject="alarm", text=f"{alarm.name}: {given_reason(alarm.reason)}", is_well=False)
     if state.alarms and not firing:
         yield Line(subject="alarms", text=f"{len(state.alarms)} quiet")
 

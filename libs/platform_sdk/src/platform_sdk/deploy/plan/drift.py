@@ -185,6 +185,8 @@ def revision_drift(state: ServiceState) -> Iterator[Drift]:
     for role, live in (("api", state.api_revision), ("worker", state.worker_revision)):
         if live is not None and not is_placeholder(live.family) and DOCUMENT_TAG not in live.tags:
             yield unregistered(role, live)
+        if live is not None and not live.active:
+            yield deregistered(role, live)
 
 
 def unregistered(role: str, live: TaskDefinition) -> Drift:
@@ -193,6 +195,17 @@ def unregistered(role: str, live: TaskDefinition) -> Drift:
         expected="one that a release registered",
         live=f"{live.family}:{live.revision}",
         remedy="its version is unknown: release a version",
+    )
+
+
+def deregistered(role: str, live: TaskDefinition) -> Drift:
+    """Its tasks run on, but neither a failed release nor a rollback can return to it."""
+    version = live.tags.get(VERSION_TAG, "VERSION")
+    return Drift(
+        what=f"revision of the {role}",
+        expected="one that is registered",
+        live=f"{live.family}:{live.revision}, which was deregistered",
+        remedy=f"`platform deploy --image {version} --allow-older` registers the same document again",
     )
 
 

@@ -18,8 +18,14 @@ from platform_sdk.deploy.release.preflight import refuse_unless_ready
 from platform_sdk.deploy.release.preflight.stack import is_of_this_version
 from platform_sdk.deploy.state import RUNNING, Deployment, LockItem, ServiceState
 
-CONTINUES_ON_AWS: Final[tuple[OutcomeKind, ...]] = ("detached", "traffic_shifted", "interrupted", "timed_out")
-"""Outcomes after which CodeDeploy may still roll a deployment back, when nobody watches."""
+CONTINUES_ON_AWS: Final[tuple[OutcomeKind, ...]] = (
+    "detached",
+    "traffic_shifted",
+    "interrupted",
+    "timed_out",
+    "rollback_failed",
+)
+"""Outcomes after which AWS works on, or something is left that the next holder must know of."""
 
 ATTEMPTS: Final = 3
 POLL_SECONDS: Final = 10
@@ -63,7 +69,9 @@ def hold(context: ReleaseContext, stack: ExitStack, wait_minutes: float) -> None
 
 
 def release_lock(context: ReleaseContext, error: BaseException | None) -> None:
-    if isinstance(error, ReleaseEnded) and error.kind in CONTINUES_ON_AWS and context.journal.deployment_id:
+    journal = context.journal
+    continues = journal.deployment_id or journal.running
+    if isinstance(error, ReleaseEnded) and error.kind in CONTINUES_ON_AWS and continues:
         context.lock.keep()
     context.lock = NoLock()
 

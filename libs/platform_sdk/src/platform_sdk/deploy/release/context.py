@@ -292,6 +292,16 @@ class ReleaseContext(Context):
         return f"platform restart {self.spec.name} --env {self.environment.name}"
 
     @property
+    def rollback_command(self) -> str:
+        """Brings API and worker back to one version that served well."""
+        return f"platform rollback {self.spec.name} --env {self.environment.name}"
+
+    def release_command(self, version: str) -> str:
+        """Releases a version that served before, like a rollback. What was deregistered is registered again."""
+        options = f"--env {self.environment.name} --image {version} --allow-older --ignore-alarms"
+        return f"platform deploy {self.spec.name} {options}"
+
+    @property
     def look_command(self) -> str:
         """Shows what continues without this release."""
         id = self.journal.deployment_id

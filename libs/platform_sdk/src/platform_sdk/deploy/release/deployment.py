@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, NoReturn
 
 from platform_sdk.deploy.aws import AwsUnavailable, Throttled, best_effort
+from platform_sdk.deploy.config_errors import counted
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.events import RollingBack, Shifting
 from platform_sdk.deploy.release.outcome import Explanation, Until, Watched
@@ -23,6 +24,7 @@ from platform_sdk.deploy.state import (
     EcsService,
     ListenerRule,
     ScalableTarget,
+    ServiceEvent,
     ServiceState,
     TargetGroup,
 )
@@ -30,12 +32,20 @@ from platform_sdk.deploy.state import (
 ENOUGH_FAILURES: Final = 3
 """New tasks that failed in the same way: the next one will, too, so the deployment is stopped."""
 
+MAX_BLOCKED: Final = timedelta(minutes=15)
+"""How long ECS may start no task before a deployment is stopped. Capacity and addresses often come back within minutes,
+and users wait for nothing meanwhile. ECS does not repeat its reason, so the time counts and not the number of events.
+"""
+
 START_MINUTES: Final = 5
 STEADY_MINUTES: Final = 60
 HOOK_MINUTES: Final = 60
 """How long CodeDeploy itself waits for the first event, for the replacement to be steady, and for each hook
 (docs.aws.amazon.com/codedeploy, "Quotas"): after these, it has ended by itself."""
 END_MINUTES: Final = 10
+
+WORTH_A_WARNING: Final = timedelta(minutes=1)
+"""After which an event of an earlier deployment still says why no task starts."""
 
 POLL_SECONDS: Final = 5
 LATER_POLL_SECONDS: Final = 10
@@ -50,7 +60,8 @@ MAX_SILENCE: Final = timedelta(minutes=5)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
     """A deployment to follow. `watched` is None where no evidence about tasks is collected, as in a rollback.
-    `keeps_revision`: original and replacement tasks run the same one.
+    `keeps_revision`: original and replacement tasks run the same one. `may_stop`: it is stopped if its tasks keep
+    failing.
     """
 
     deployment_id: str
@@ -60,6 +71,7 @@ class Following:
     target_groups: tuple[TargetGroup, ...]
     watched: Watched | None = None
     keeps_revision: bool = False
+    may_stop: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +116,15 @@ def follow(context: ReleaseContext, following: Following, until: Until) -> Seen:
     Raises:
         ReleaseEnded: it takes too long, or AWS does not answer.
     """
-    stopped = False
+    stopped, shown = not following.may_stop, list[ServiceEvent]()
     while True:
         seen = look_with_retries(context, following)
         if seen.deployment.has_ended or (until == "traffic" and seen.has_all_traffic):
             return seen
         watched = watched_in(following, seen)
         if not stopped and watched is not None and not seen.has_all_traffic:
-            stopped = stop_if_hopeless(context, watched)
+            service = service_of_unplaced(context, seen)
+            stopped = stop_if_hopeless(context, watched, reason_to_stop(context, watched, service, shown))
         if context.now() > following.deadline:
             explanation = None if watched is None else context.evidence.explain(watched)
             raise still_running(context, following, "it takes longer than its own limits allow", explanation)
@@ -127,10 +140,40 @@ def watched_in(following: Following, seen: Seen) -> Watched | None:
     return replace(watched, started_by=seen.replacement_id) if following.keeps_revision else watched
 
 
-def stop_if_hopeless(context: ReleaseContext, watched: Watched) -> bool:
-    if not fails_alike(context.evidence.observe(watched)):
+def reason_to_stop(
+    context: ReleaseContext, watched: Watched, service: EcsService | None, shown: list[ServiceEvent]
+) -> str | None:
+    """Return why a deployment cannot succeed any more; None while it may. Warn where ECS starts no task.
+
+    Args:
+        service: as it is now; None where enough tasks have started.
+        shown: the events that a person has read; each is shown once.
+    """
+    if fails_alike(context.evidence.observe(watched)):
+        return "the new tasks fail again and again in the same way"
+    blocked = service.blocked(watched.revision, watched.since) if service is not None else None
+    if blocked is None:
+        return None
+    waited, limit = context.now() - blocked.since, counted(MAX_BLOCKED // timedelta(minutes=1), "minute")
+    if blocked.event not in shown and (blocked.event.at >= watched.since or waited > WORTH_A_WARNING):
+        shown.append(blocked.event)
+        remedy = f"ECS keeps trying; a new version without a new task for {limit} is rolled back"
+        context.warn(f"ECS starts no task: {blocked.event.reason}", remedy)
+    return None if waited < MAX_BLOCKED else f"ECS has started no task for {limit}: {blocked.event.reason}"
+
+
+def service_of_unplaced(context: ReleaseContext, seen: Seen) -> EcsService | None:
+    """Read the ECS service, whose events say why, if the replacement has fewer tasks than it should."""
+    replacement = seen.target.task_set("Green") if seen.target else None
+    if replacement is None or replacement.running + replacement.pending >= replacement.desired:
+        return None
+    nothing: EcsService | None = None
+    return best_effort(lambda: context.aws_once.ecs.service(context.cluster, context.api), nothing)
+
+
+def stop_if_hopeless(context: ReleaseContext, watched: Watched, because: str | None) -> bool:
+    if because is None:
         return False
-    because = "the new tasks fail again and again in the same way"
     context.emit(RollingBack(deployment_id=watched.deployment_id, because=because))
     context.aws.codedeploy.stop(watched.deployment_id, roll_back=True)
     return True
@@ -203,10 +246,6 @@ def still_running(
     id = following.deployment_id
     what = f"the deployment {id} was still running when last seen: {because}"
     return ReleaseEnded("timed_out", what, explanation=explanation, resume=context.wait_command(id))
-
-
-def resume_command(deployment_id: str, context: ReleaseContext) -> str:
-    return f"platform wait {deployment_id} --env {context.environment.name}"
 
 
 def of_rollback(following: Following, deployment_id: str, now: datetime) -> Following:
@@ -318,16 +357,16 @@ def await_rollback(context: ReleaseContext, failed: DeploymentFailed, baseline: 
     still_replaced = failed.following.keeps_revision and serving.task_set == failed.seen.replacement_id
     if serving.is_all(baseline.previous) and not still_replaced:
         name = baseline.previous.rsplit("/", 1)[-1]
-        what = f"the deployment {id} {status}; {name} serves all users"
+        what = f"{name} serves all users; the deployment {id} {status}"
         if failed.following.keeps_revision:
             version = context.release.version
             what = f"the original tasks serve all users, with {version} as {name}; the deployment {id} {status}"
         raise ReleaseEnded("failed_rolled_back", what, explanation=explanation) from failed
     raise ReleaseEnded(
         "rollback_failed",
-        f"the deployment {id} {status} and was not rolled back: {serving}",
+        f"{serving}; the deployment {id} {status} and was not rolled back",
         explanation=explanation,
-        resume=f"platform rollback {context.spec.name} --env {context.environment.name}",
+        resume=context.rollback_command,
     ) from failed
 
 

@@ -7,9 +7,10 @@ the same command again.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Final, NoReturn
 
-from platform_sdk.deploy.aws import AwsCallFailed
+from platform_sdk.deploy.aws import AwsCallFailed, best_effort
 from platform_sdk.deploy.release.concurrency import acquire_lock, await_running_deployment, supersede_deployment
 from platform_sdk.deploy.release.context import Interrupted, ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.deployment import (
@@ -22,16 +23,24 @@ from platform_sdk.deploy.release.deployment import (
 )
 from platform_sdk.deploy.release.events import InterruptedBySignal, RollingBack
 from platform_sdk.deploy.release.history import paired_worker_revision
-from platform_sdk.deploy.release.lock import LockLost
+from platform_sdk.deploy.release.lock import LockLost, record_early_end
 from platform_sdk.deploy.release.migrate import migrate
-from platform_sdk.deploy.release.outcome import ExistingRevisions, NewImage, Outcome, Release
+from platform_sdk.deploy.release.outcome import ExistingRevisions, NewImage, Outcome, Release, ended_early
 from platform_sdk.deploy.release.preflight import refuse_unless_ready
 from platform_sdk.deploy.release.recovery import recover_interrupted_release
 from platform_sdk.deploy.release.register import register, register_tasks
 from platform_sdk.deploy.release.rollback_target import restart_target, worker_to_restart
 from platform_sdk.deploy.release.traffic_shift import created_by_us, following_of, shift_traffic
-from platform_sdk.deploy.release.worker import return_worker, return_worker_on_failure, roll_worker
-from platform_sdk.deploy.state import ServiceState
+from platform_sdk.deploy.release.worker import (
+    not_returned,
+    return_worker,
+    return_worker_on_failure,
+    roll_worker,
+    sentence,
+    state_now,
+    what_runs,
+)
+from platform_sdk.deploy.state import Deployment, ServiceState
 
 STARTS_WORK: Final = frozenset({"CreateDeployment", "RunTask", "UpdateService"})
 """Operations after which AWS works on without us."""
@@ -78,7 +87,7 @@ def conclude(context: ReleaseContext) -> Iterator[None]:
     except AwsCallFailed as error:
         # AWS does not say who holds the lock, or it fails during the rollback, too.
         if context.journal.stages:
-            what = f"it is not known what runs now: {sentence(error)}"
+            what = f"{what_runs(context)}: {sentence(error)}"
             ended = ReleaseEnded("timed_out", what, resume=context.look_command)
         else:
             what = f"nothing was changed: {sentence(error)}"
@@ -88,6 +97,10 @@ def conclude(context: ReleaseContext) -> Iterator[None]:
             "interrupted", "nothing was changed", resume=context.repeat_command, signal_number=interrupted.signal_number
         )
     context.finish(ended)
+    early = ended_early(context.outcome, context.journal.worker_revision if context.journal.worker_rolled else "")
+    if early is not None:
+        record = partial(record_early_end, context.aws_once.locks, context.environment, context.spec.name, early)
+        best_effort(record, None)
 
 
 @contextmanager
@@ -199,21 +212,41 @@ def abort_on_aws_error(context: ReleaseContext, error: AwsCallFailed) -> NoRetur
     """End the release because AWS keeps refusing. What runs on AWS now continues without us."""
     journal = context.journal
     if journal.deployment_id:
-        what = f"the deployment {journal.deployment_id} continues, unobserved: {sentence(error)}"
-        raise ReleaseEnded("timed_out", what, resume=context.wait_command(journal.deployment_id)) from error
-    if journal.running or (error.may_have_happened and error.operation in STARTS_WORK):
+        leave_if_running(context, error)
+    elif journal.running or (error.may_have_happened and error.operation in STARTS_WORK):
         what = f"{journal.running or 'the last request'} may continue, unobserved: {sentence(error)}"
         raise ReleaseEnded("timed_out", what, resume=context.repeat_command) from error
-    if not journal.worker_rolled:
+    elif not journal.worker_rolled:
         # Registered task definitions run only where somebody starts them, but they exist.
         registered = isinstance(context.release.target, NewImage) and bool(journal.revision)
         unchanged = "no task was replaced; its task definitions are registered" if registered else "nothing was changed"
         what = f"{unchanged}: {sentence(error)}"
         raise ReleaseEnded("failed_unchanged", what, resume=context.repeat_command) from error
-    return_worker(context)
+    try:
+        return_worker(context)
+    except AwsCallFailed as refused:
+        raise not_returned(context, refused) from error
+    if journal.deployment_id:
+        what = f"{what_runs(context)}; the deployment {journal.deployment_id} failed: {sentence(error)}"
+        raise ReleaseEnded("failed_rolled_back", what, resume=context.look_command) from error
     what = f"{context.original_serves}: {sentence(error)}"
     raise ReleaseEnded("failed_rolled_back", what, resume=context.repeat_command) from error
 
 
-def sentence(error: AwsCallFailed) -> str:
-    return f"{error.what}: {error.because}" if error.because else error.what
+def leave_if_running(context: ReleaseContext, error: AwsCallFailed) -> None:
+    """Raise ReleaseEnded unless our deployment, and the one that rolls it back, have ended and users are back."""
+    journal = context.journal
+    id = journal.rollback_deployment_id or journal.deployment_id
+    nothing: Deployment | None = None
+    deployment = best_effort(lambda: context.aws_once.codedeploy.deployment(id), nothing)
+    resume = context.wait_command(journal.deployment_id)
+    if deployment is None or not deployment.has_ended:
+        how = "continues" if deployment else "may continue"
+        raise ReleaseEnded("timed_out", f"the deployment {id} {how}, unobserved: {sentence(error)}", resume=resume)
+    if deployment.status == "Succeeded" and not journal.rollback_deployment_id:
+        what = f"the deployment {id} has succeeded, but who serves could not be confirmed: {sentence(error)}"
+        raise ReleaseEnded("timed_out", what, resume=resume)
+    state = state_now(context)
+    if state is None or not serving_in(state).is_all(journal.previous_revision):
+        what = f"{what_runs(context)}; the deployment {id} {deployment.status.lower()}: {sentence(error)}"
+        raise ReleaseEnded("rollback_failed", what, resume=context.rollback_command)

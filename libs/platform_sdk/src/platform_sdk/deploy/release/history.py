@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
-from platform_sdk.deploy.plan.diff import COMMIT_TAG, COMMITTED_AT_TAG, VERSION_TAG
+from platform_sdk.deploy.plan.diff import COMMIT_TAG, VERSION_TAG
 from platform_sdk.deploy.release.context import ReleaseContext
-from platform_sdk.deploy.release.outcome import ReleaseKind
-from platform_sdk.deploy.render.names import arn, service_name, worker_service_name
+from platform_sdk.deploy.release.outcome import EndedEarly, ReleaseKind
+from platform_sdk.deploy.render.names import arn, worker_service_name
 from platform_sdk.deploy.state import Deployment, ServiceDeployment, ServiceState, TaskDefinition
 
 # The description of every deployment that a release creates. It identifies the release.
@@ -192,6 +191,21 @@ def entry_of_worker(rolled: ServiceDeployment, revision: TaskDefinition | None) 
     )
 
 
+def entry_of_early(early: EndedEarly) -> Entry:
+    return Entry(
+        at=early.at,
+        deployment_id="",
+        what=early.kind,
+        version=early.version,
+        commit=early.commit,
+        revision=early.worker,
+        ended=f"{early.ended.replace('_', ' ')}: {early.what}",
+        took=timedelta(seconds=early.seconds),
+        by=early.by,
+        is_live=False,
+    )
+
+
 def ended(deployment: Deployment) -> str:
     """Return AWS's status, its error, and what rolled it back."""
     words = [deployment.status, deployment.error_code, deployment.rolled_back_by and f"by {deployment.rolled_back_by}"]
@@ -330,8 +344,11 @@ def is_placeholder(context: ReleaseContext, revision: str) -> bool:
 
 
 def worker_of(context: ReleaseContext, version: str) -> str | None:
-    """Return the newest of the worker's revisions that ran with a version; None where there is none."""
-    if not version or context.spec.worker is None:
+    """Return the newest of the worker's revisions that ran with a version; None where there is none, or no worker.
+
+    AWS decides whether there is a worker: an edit of platform.toml that is not applied changes nothing.
+    """
+    if not version or context.aws.ecs.service(context.cluster, context.worker) is None:
         return None
     looked_at: set[str] = set()
     for most in (MAX_DEPLOYMENTS, *MORE_DEPLOYMENTS):
@@ -363,38 +380,3 @@ def worker_revision(number: int, spec: ServiceSpec, environment: Environment) ->
 def version_of(revision: TaskDefinition | None) -> str:
     """Return the version in a revision's tags; empty for one that no release registered."""
     return revision.tags.get(VERSION_TAG, "") if revision else ""
-
-
-# The commit of a version that was not built from the files here, as its revision's tags name it.
-
-COMMIT_LOOKUPS: Final = 100
-"""Deployments to search."""
-
-
-def commit_of_version(
-    aws: Aws, spec: ServiceSpec, environment: Environment, version: str
-) -> tuple[str | None, datetime | None]:
-    """Return None where no revision of the version is known, or its tags do not say.
-
-    Raises:
-        AwsCallFailed
-    """
-    revision = revision_of_version(aws, service_name(spec, environment), version)
-    if revision is None:
-        return None, None
-    written = revision.tags.get(COMMITTED_AT_TAG)
-    return revision.tags.get(COMMIT_TAG), datetime.fromisoformat(written) if written else None
-
-
-def revision_of_version(aws: Aws, name: str, version: str) -> TaskDefinition | None:
-    """Return the newest revision of the family, which may belong to a release that failed, or what a deployment
-    released.
-    """
-    newest = aws.ecs.revision(name)
-    if newest is not None and newest.tags.get(VERSION_TAG) == version:
-        return newest
-    for deployment in aws.codedeploy.deployments(name, name, most=COMMIT_LOOKUPS):
-        description = parse_description(deployment.description)
-        if description is not None and description.version == version:
-            return aws.ecs.revision(description.revision)
-    return None

@@ -6,6 +6,7 @@ that has expired tells its next holder what the previous one left unfinished.
 """
 
 import getpass
+import json
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from platform_sdk.deploy.aws import AwsCallFailed, Retry
 from platform_sdk.deploy.aws.dynamodb_locks import Locks
 from platform_sdk.deploy.clock import Clock
 from platform_sdk.deploy.environment import Environment
+from platform_sdk.deploy.release.outcome import EndedEarly, parse_ended_early
 from platform_sdk.deploy.state import Held, LockItem, Suspended, Taken
 from platform_sdk.errors import PlatformError
 
@@ -269,6 +271,33 @@ def locked(holder: LockItem, service: str, environment: Environment, now: dateti
 
 def moment(at: datetime) -> str:
     return f"{at:%H:%M:%S} UTC"
+
+
+# Beside the lock: releases that ended before they created a deployment. Nothing else on AWS keeps them.
+
+MAX_ENDED_EARLY: Final = 25
+ATTEMPTS: Final = 5
+"""To write, against others who write at the same time."""
+
+
+def early_ends_name(service: str) -> str:
+    return f"history/{service}"
+
+
+def read_early_ends(locks: Locks, environment: Environment, service: str) -> tuple[EndedEarly, ...]:
+    """Return the newest first. Raises AwsCallFailed."""
+    return parse_ended_early(locks.text(lock_table(environment), early_ends_name(service)))
+
+
+def record_early_end(locks: Locks, environment: Environment, service: str, ended: EndedEarly) -> None:
+    """Keep the newest. Raises AwsCallFailed."""
+    table, name = lock_table(environment), early_ends_name(service)
+    for _ in range(ATTEMPTS):
+        before = locks.text(table, name)
+        known = [ended, *parse_ended_early(before)][:MAX_ENDED_EARLY]
+        text = json.dumps([each.as_json() for each in known])
+        if locks.replace_text(table, name, text, before=before):
+            return
 
 
 def break_lock(locks: Locks, environment: Environment, holder: LockItem, *, owner: str, now: datetime) -> bool:

@@ -8,16 +8,20 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from platform_sdk.deploy.aws import best_effort
+from platform_sdk.deploy.aws import NotPlaced, best_effort
+from platform_sdk.deploy.config_errors import counted
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
+from platform_sdk.deploy.release.deployment import MAX_BLOCKED
 from platform_sdk.deploy.release.events import Migrating
 from platform_sdk.deploy.release.outcome import ExistingRevisions, Watched
 from platform_sdk.deploy.render.names import log_group, log_stream
 from platform_sdk.deploy.render.task_definition import APP
-from platform_sdk.deploy.state import EcsService, LogLine, ServiceState, Task
+from platform_sdk.deploy.state import EcsService, LogLine, ServiceState, Task, given_reason
 
 DEADLINE_MINUTES: Final = 60
 POLL_SECONDS: Final = 5
+RETRY_SECONDS: Final = 30
+"""Between requests for a task that ECS had no place for."""
 ATTEMPTS: Final = 20
 LINES: Final = 20
 
@@ -44,7 +48,7 @@ def migrate(context: ReleaseContext, revision: str, state: ServiceState) -> None
     with context.stage("migrate"):
         for attempt in range(ATTEMPTS):
             context.confirm_lock()
-            started = start(context, revision, command, state.api, attempt)
+            started = start_when_placed(context, revision, command, state.api, attempt)
             if started is None:
                 continue
             context.journal.running = f"the migration, as task {started.id},"
@@ -54,6 +58,45 @@ def migrate(context: ReleaseContext, revision: str, state: ServiceState) -> None
                 return
             if started.started_by == ours(context):
                 raise failure(context, started, ended, revision)
+
+
+def start_when_placed(
+    context: ReleaseContext, revision: str, command: Sequence[str], like: EcsService, attempt: int
+) -> Task | None:
+    """Start a task as `start` does, and keep trying while ECS has no place for it.
+
+    Raises:
+        ReleaseEnded: it has none for as long as a deployment waits for its tasks.
+    """
+    until, warned = context.now() + MAX_BLOCKED, False
+    while True:
+        try:
+            return start(context, revision, command, like, attempt)
+        except NotPlaced as error:
+            reason = given_reason(error.because).rstrip(".")
+            if context.now() >= until:
+                raise not_started(context, revision, reason) from error
+            if not warned:
+                minutes = counted(MAX_BLOCKED // timedelta(minutes=1), "minute")
+                context.warn(f"ECS starts no task: {reason}", f"trying for {minutes}")
+            warned = True
+            context.pause(RETRY_SECONDS)
+
+
+def not_started(context: ReleaseContext, revision: str, reason: str) -> ReleaseEnded:
+    watched = Watched(
+        stage="migration",
+        cluster=context.cluster,
+        revision=revision,
+        since=context.journal.started_at,
+        refusal=reason,
+    )
+    return ReleaseEnded(
+        "failed_rolled_back",
+        "the original version serves all users: the migration could not be started, and no task was replaced",
+        explanation=context.evidence.explain(watched),
+        resume=context.repeat_command,
+    )
 
 
 def start(
@@ -124,7 +167,7 @@ def failure(context: ReleaseContext, started: Task, ended: Task | None, revision
     if ended is None:
         how = "its task is gone"
     elif (code := exit_code(ended)) is None:
-        how = f"its task did not start: {ended.stopped_reason or ended.stop_code}"
+        how = f"its task did not start: {given_reason(ended.stopped_reason, ended.stop_code)}"
     else:
         how = f"exit {code}"
     return ReleaseEnded(

@@ -3,9 +3,10 @@
 execute returns it, output/ prints it.
 """
 
+import json
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Literal, Protocol
@@ -114,8 +115,8 @@ class Watched:
 
     `service` is the ECS service's name, `revision` the new task definition's ARN, `task` the ARN of the migration's
     task, `target_group` that of the replacement task set's target group. `since` is AWS's time of the deployment.
-    `started_by` is the id of the task set or update that starts the tasks. It is empty where the revision alone
-    distinguishes them, so in all but a restart.
+    `refusal` is why ECS started no task for the migration. `started_by` is the id of the task set or update that starts
+    the tasks. It is empty where the revision alone distinguishes them, so in all but a restart.
     """
 
     stage: Literal["migration", "worker", "api"]
@@ -127,6 +128,7 @@ class Watched:
     task: str = ""
     target_group: str = ""
     started_by: str = ""
+    refusal: str = ""
 
     def includes(self, task: Task) -> bool:
         """Return whether the deployment started the task. An earlier one may have run the same revision, and failed."""
@@ -225,3 +227,50 @@ class Outcome:
     @property
     def duration_seconds(self) -> float:
         return (self.ended_at - self.started_at).total_seconds()
+
+
+# Releases that ended before they created a deployment: AWS records nothing of them that `platform history` could list.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedEarly:
+    """`ended` is an outcome's kind, `what` its sentence; `worker` is the worker's revision, empty if it was not
+    updated. Times are in UTC.
+    """
+
+    at: datetime
+    seconds: int
+    kind: str
+    version: str
+    commit: str
+    by: str
+    ended: str
+    what: str
+    worker: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        return {**asdict(self), "at": self.at.isoformat()}
+
+
+def ended_early(outcome: Outcome, worker: str) -> EndedEarly | None:
+    """Return None for a release that created a deployment, or that had nothing to do."""
+    if outcome.deployment_id or outcome.kind in ("released", "nothing_to_do"):
+        return None
+    release = outcome.release
+    return EndedEarly(
+        at=outcome.started_at,
+        seconds=round(outcome.duration_seconds),
+        kind=release.kind,
+        version=release.version,
+        commit=(release.commit or "")[:12],
+        by=release.by,
+        ended=outcome.kind,
+        what=outcome.what,
+        worker=worker.rsplit("/", 1)[-1],
+    )
+
+
+def parse_ended_early(text: str) -> tuple[EndedEarly, ...]:
+    """Return what is written in a text of `as_json`, the newest first. Empty for an empty text."""
+    found = json.loads(text) if text else []
+    return tuple(EndedEarly(**{**each, "at": datetime.fromisoformat(each["at"])}) for each in found)

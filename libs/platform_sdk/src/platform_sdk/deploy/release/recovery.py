@@ -133,5 +133,9 @@ def return_worker_of(context: ReleaseContext, failed: Description, worker: int, 
     if running.get(context.worker) == f"{context.worker}:{worker}" and running.get(context.api) != failed.revision:
         journal.worker_before = worker_revision(before, context.spec, context.environment)
         journal.worker_rolled = True
-        return_worker(context)
+        try:
+            return_worker(context)
+        except AwsCallFailed as error:
+            # A revision that was deregistered cannot run: this release brings API and worker to one version.
+            context.warn(f"the worker stays on {context.worker}:{worker}: {error.because or error.what}", "")
         journal.worker_before, journal.worker_rolled = "", False

@@ -1,14 +1,20 @@
 """The first stage: turn a target into revisions. The same document is not registered again."""
 
+from datetime import datetime
 from functools import partial
 from typing import Final
 
 from platform_sdk.deploy.aws import AwsCallFailed
+from platform_sdk.deploy.aws.session import Aws
+from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.tasks import StandaloneTask
+from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.diff import COMMIT_TAG, COMMITTED_AT_TAG, DOCUMENT_TAG, VERSION_TAG, document_digest
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.events import Registered
+from platform_sdk.deploy.release.history import parse_description
 from platform_sdk.deploy.release.outcome import ExistingRevisions, NewImage, Release
+from platform_sdk.deploy.render.names import service_name
 from platform_sdk.deploy.render.task_definition import Json, render_standalone_task, render_task_definition
 from platform_sdk.deploy.state import ServiceState, TaskDefinition
 
@@ -105,9 +111,9 @@ def registered(context: ReleaseContext, role: str, document: Json, known: tuple[
 
 
 def same(known: tuple[TaskDefinition | None, ...], family: str, digest: str) -> TaskDefinition | None:
-    return next(
-        (each for each in known if each and each.family == family and each.tags.get(DOCUMENT_TAG) == digest), None
-    )
+    """Return a revision with the document. One that was deregistered starts no task, so it is registered again."""
+    usable = (each for each in known if each and each.active and each.family == family)
+    return next((each for each in usable if each.tags.get(DOCUMENT_TAG) == digest), None)
 
 
 def tags_of(document: Json, release: Release, digest: str) -> dict[str, str]:
@@ -123,3 +129,38 @@ def tags_of(document: Json, release: Release, digest: str) -> dict[str, str]:
     if release.committed_at:
         tags[COMMITTED_AT_TAG] = release.committed_at.isoformat()
     return tags
+
+
+# The commit of a version that was not built from the files here, as its revision's tags name it.
+
+COMMIT_LOOKUPS: Final = 100
+"""Deployments to search."""
+
+
+def commit_of_version(
+    aws: Aws, spec: ServiceSpec, environment: Environment, version: str
+) -> tuple[str | None, datetime | None]:
+    """Return None where no revision of the version is known, or its tags do not say.
+
+    Raises:
+        AwsCallFailed
+    """
+    revision = revision_of_version(aws, service_name(spec, environment), version)
+    if revision is None:
+        return None, None
+    written = revision.tags.get(COMMITTED_AT_TAG)
+    return revision.tags.get(COMMIT_TAG), datetime.fromisoformat(written) if written else None
+
+
+def revision_of_version(aws: Aws, name: str, version: str) -> TaskDefinition | None:
+    """Return the newest revision of the family, which may belong to a release that failed, or what a deployment
+    released.
+    """
+    newest = aws.ecs.revision(name)
+    if newest is not None and newest.tags.get(VERSION_TAG) == version:
+        return newest
+    for deployment in aws.codedeploy.deployments(name, name, most=COMMIT_LOOKUPS):
+        description = parse_description(deployment.description)
+        if description is not None and description.version == version:
+            return aws.ecs.revision(description.revision)
+    return None

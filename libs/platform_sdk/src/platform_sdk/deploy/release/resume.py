@@ -1,8 +1,11 @@
-"""`platform wait`: follow a release that another process left, also long after that process is gone.
+"""`platform wait`: follow a release that another process left, also long after that process is gone, or a deployment
+that somebody made in the console.
 
 CodeDeploy continues without it. The process that sees the end does the rest: the worker returns with the API,
 scaling is restored, and the outcome is reported.
 """
+
+from dataclasses import replace
 
 from platform_sdk.deploy.plan.diff import COMMIT_TAG
 from platform_sdk.deploy.release.concurrency import acquire_lock_if_free
@@ -11,10 +14,12 @@ from platform_sdk.deploy.release.deployment import DeploymentFailed, await_rollb
 from platform_sdk.deploy.release.events import DeploymentCreated
 from platform_sdk.deploy.release.execute import conclude, rescue
 from platform_sdk.deploy.release.history import (
+    BY_CODEDEPLOY,
     Description,
     is_placeholder,
     parse_description,
     revision_in_appspec,
+    version_at,
     worker_revision,
 )
 from platform_sdk.deploy.release.outcome import ExistingRevisions, NewImage, Outcome, Release
@@ -28,24 +33,20 @@ from platform_sdk.errors import PlatformError
 
 
 class NotARelease(PlatformError):
-    """The deployment was made outside this tool, or by CodeDeploy to roll another one back."""
+    """AWS does not keep what the deployment released."""
 
 
 def wait(deployment: Deployment, context: ReleaseContext) -> Outcome:
-    """Return the outcome of the release that made the deployment, even if others follow it too.
+    """Return the outcome of a deployment, even if others follow it too. Of one that CodeDeploy made to roll another one
+    back, follow that other one: its release returns the worker.
 
     Raises:
         NotARelease
         AwsCallFailed: before anything was seen.
     """
-    description = parse_description(deployment.description)
-    if description is None:
-        raise NotARelease(
-            f"{deployment.id} was not made by a release",
-            because=f"its description is `{deployment.description}`",
-            hint=f"`{context.history_command}` lists the releases"
-            + (f"; {deployment.id} rolls {deployment.rolls_back} back" if deployment.rolls_back else ""),
-        )
+    if deployment.rolls_back:
+        deployment = context.aws_once.codedeploy.deployment(deployment.rolls_back) or deployment
+    description = parse_description(deployment.description) or described(context, deployment)
     context.start(release_of(description, context))
     context.report_start()
     with conclude(context), acquire_lock_if_free(context), rescue(context):
@@ -55,6 +56,26 @@ def wait(deployment: Deployment, context: ReleaseContext) -> Outcome:
         with return_worker_on_failure(context):
             follow_to_end(context, deployment, state)
     return context.outcome
+
+
+def described(context: ReleaseContext, deployment: Deployment) -> Description:
+    """Return what a deployment that was made outside this tool does, as its AppSpec and its revision say."""
+    revision = revision_in_appspec(context, deployment)
+    if not revision:
+        raise NotARelease(
+            f"{deployment.id} cannot be followed: it was made outside this tool, and AWS does not keep its AppSpec",
+            because=f"it was made by {deployment.creator or 'an unknown creator'}",
+            hint=f"`{context.status_command}` shows what runs; `{context.history_command}` lists the releases",
+        )
+    name = revision.rsplit("/", 1)[-1]
+    return Description(
+        kind="release",
+        version=version_at(context, revision) or name,
+        commit=None,
+        revision=name,
+        by="CodeDeploy" if deployment.creator == BY_CODEDEPLOY else deployment.creator or "unknown",
+        id=deployment.id,
+    )
 
 
 def release_of(description: Description, context: ReleaseContext) -> Release:
@@ -86,6 +107,8 @@ def follow_to_end(context: ReleaseContext, deployment: Deployment, state: Servic
     baseline = traffic_baseline(state, journal.previous_revision)
     context.emit(DeploymentCreated(deployment_id=deployment.id, revision=journal.revision, adopted=True))
     following = following_of(context, deployment.id, journal.revision, baseline)
+    # Who made it in the console decides when to stop it.
+    following = replace(following, may_stop=parse_description(deployment.description) is not None)
     try:
         with context.stage("shift"):
             seen = follow(context, following, "traffic")

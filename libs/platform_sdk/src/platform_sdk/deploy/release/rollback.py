@@ -7,7 +7,13 @@ neither                                   a release of revisions that exist
 
 from dataclasses import replace
 
-from platform_sdk.deploy.release.concurrency import acquire_lock, acquire_lock_if_free, break_holder, lock_item
+from platform_sdk.deploy.release.concurrency import (
+    acquire_lock,
+    acquire_lock_if_free,
+    break_holder,
+    holder_of,
+    lock_item,
+)
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.deployment import serving_in, traffic_baseline
 from platform_sdk.deploy.release.execute import conclude, execute, rescue, stop_deployment
@@ -27,8 +33,8 @@ from platform_sdk.deploy.release.rollback_target import (
     revision_named,
     rollback_target,
 )
-from platform_sdk.deploy.release.worker import return_worker
-from platform_sdk.deploy.state import Deployment, ServiceState
+from platform_sdk.deploy.release.worker import return_worker, what_runs
+from platform_sdk.deploy.state import Deployment, LockItem, ServiceState
 
 
 def roll_back(context: ReleaseContext, *, to: str | None, by: str, id: str) -> Outcome:
@@ -53,9 +59,11 @@ def roll_back(context: ReleaseContext, *, to: str | None, by: str, id: str) -> O
         to = target_of_rollback(running)
     if running is not None and stopping_leads_to(context, state, running, to):
         return stop_running_deployment(context, state, running)
-    begun = running is None and options.if_busy != "fail" and has_begun(context, state)
-    if begun and stopping_leads_to(context, state, None, to):
-        return stop_release(context, state)
+    holder = holder_of(context) if running is None else None
+    begun = options.if_busy != "fail" and holder is not None and is_release(holder)
+    partial = running is None and (begun or is_left_partial(context, state, holder))
+    if partial and stopping_leads_to(context, state, None, to):
+        return stop_release(context, state, holder if begun else None)
     version, target = rollback_target(context, revision_to_leave(state), to)
     if begun or (running is not None and target_of_rollback(running) is None):
         context.options = replace(options, if_busy="supersede")
@@ -118,12 +126,24 @@ def stopping_leads_to(context: ReleaseContext, state: ServiceState, running: Dep
     return wanted == original.rsplit("/", 1)[-1]
 
 
-def has_begun(context: ReleaseContext, state: ServiceState) -> bool:
-    """Return whether a release is running that has no deployment yet, or was killed after it moved the worker."""
+def is_release(item: LockItem) -> bool:
+    return item.purpose.startswith(("release of ", "restart of "))
+
+
+def is_left_partial(context: ReleaseContext, state: ServiceState, holder: LockItem | None) -> bool:
+    """Whether a release ended with its worker updated and its API not, or with an update of the worker that runs on.
+    Its users are where they were, so they stay, and the worker returns to them. A rollback that ended so continues to
+    where it was going.
+    """
     item = lock_item(context)
-    if item is None or not item.purpose.startswith(("release of ", "restart of ")):
+    if (item is not None and item.purpose.startswith("rollback of ")) or not version_of(state.worker_revision):
         return False
-    return item.expires_at > context.now() or not runs_one_version(state)
+    return not runs_one_version(state) or (holder is None and is_updating(state))
+
+
+def is_updating(state: ServiceState) -> bool:
+    deployments = state.worker.deployments if state.worker else ()
+    return any(each.status == "PRIMARY" and each.rollout_state == "IN_PROGRESS" for each in deployments)
 
 
 def runs_one_version(state: ServiceState) -> bool:
@@ -136,19 +156,19 @@ def revision_to_leave(state: ServiceState) -> str:
     return serving.revision if serving.percent == 100 else ""
 
 
-def stop_release(context: ReleaseContext, state: ServiceState) -> Outcome:
+def stop_release(context: ReleaseContext, state: ServiceState, holder: LockItem | None) -> Outcome:
     """Stop a release without a deployment: users stay where they are, and the worker returns.
 
-    Its holder notices that the lock is gone before its next write.
+    Its holder notices that the lock is gone before its next write. None where it has ended already.
     """
     assert state.api is not None, "it runs"
     context.journal.previous_revision = state.api.task_definition
     target_original(context)
     context.report_start()
-    item = lock_item(context)
-    stopped = item.purpose if item else "release"
+    stopped = f"the {holder.purpose} was stopped" if holder else "the worker returned to it"
     with conclude(context):
-        break_holder(context)
+        if holder is not None:
+            break_holder(context)
         with acquire_lock(context), rescue(context):
             end_stopped_release(context, stopped)
     return context.outcome
@@ -163,14 +183,20 @@ def end_stopped_release(context: ReleaseContext, stopped: str) -> None:
         roll_back_deployment(context, state, running.id)
     assert state.api is not None, "it ran a moment ago"
     journal.revision, journal.previous_revision = state.api.task_definition, ""
-    if not runs_one_version(state) and state.worker is not None:
-        journal.worker_before = paired_worker_revision(context, state, state.worker.task_definition)
+    if state.worker is not None and (is_updating(state) or not runs_one_version(state)):
+        worker = state.worker.task_definition
+        one = runs_one_version(state)
+        journal.worker_before = worker if one else paired_worker_revision(context, state, worker)
         journal.worker_rolled = True
+        if not journal.worker_before:
+            what = f"{what_runs(context)}; no revision of the worker is known that belongs to the API"
+            command = context.release_command(context.release.version)
+            raise ReleaseEnded("rollback_failed", what, resume=command)
         return_worker(context)
     if is_placeholder(context, journal.revision):
-        what = f"the {stopped} was stopped; nothing served before: the placeholder answers 503 to all users"
+        what = f"{stopped}; nothing served before: the placeholder answers 503 to all users"
         raise ReleaseEnded("failed_rolled_back", what)
-    raise ReleaseEnded("released", f"{context.release.version} serves all users; the {stopped} was stopped")
+    raise ReleaseEnded("released", f"{context.release.version} serves all users; {stopped}")
 
 
 def stop_running_deployment(context: ReleaseContext, state: ServiceState, running: Deployment) -> Outcome:

@@ -46,21 +46,23 @@ def rollback_target(context: ReleaseContext, live: str, to: str | None) -> tuple
     if to is None:
         for each in before:
             found = revision(context, each.revision) if each.revision not in rejected else None
-            if found is not None and unusable(context, found) is None:
+            because = unusable(context, found, each.version) if found is not None else None
+            if found is not None and because is None:
                 return target_of(context, found, each.version, known)
+            if because is not None:
+                context.warn(f"{each.version or each.revision} is left out: {because}", again(context, each.version))
         raise NoRollbackTarget(
             f"there is no revision of {context.spec.name} to roll back to",
             because=no_candidate([each for each in before if each.revision in rejected]),
             hint=f"`{context.history_command}`",
         )
     found = revision(context, revision_named(context, to, known))
-    because = "there is no such revision" if found is None else unusable(context, found)
+    because = "there is no such revision" if found is None else unusable(context, found, version_of(found))
     if found is None or because is not None:
         raise NoRollbackTarget(
             f"{context.spec.name} cannot be rolled back to {to}",
             because=because,
-            hint=f"choose one that served well: {candidates(before)}; or release an image: "
-            f"`platform deploy {context.spec.name} --env {context.environment.name} --image TAG`",
+            hint=f"choose one that served well: {candidates(before)}; or {again(context, version_of(found))}",
         )
     return target_of(context, found, version_of(found), known)
 
@@ -119,10 +121,15 @@ def revision(context: ReleaseContext, name: str) -> TaskDefinition | None:
     return found if found is not None and found.family == context.api else None
 
 
-def unusable(context: ReleaseContext, found: TaskDefinition) -> str | None:
-    """Return why a revision cannot run; None if it can."""
+def unusable(context: ReleaseContext, found: TaskDefinition, version: str) -> str | None:
+    """Return why a revision of the API, or the worker's that belongs to it, cannot run; None if both can."""
     if not found.active:
         return f"{found.family}:{found.revision} was deregistered"
+    worker = worker_of(context, version_of(found) or version)
+    if worker is not None:
+        registered = context.aws.ecs.revision(worker)
+        if registered is None or not registered.active:
+            return f"its worker's {worker.rsplit('/', 1)[-1]} was deregistered"
     uri = image_in(found.document) or ""
     name, _, digest = uri.partition("@")
     if "amazonaws.com" not in name:
@@ -130,6 +137,11 @@ def unusable(context: ReleaseContext, found: TaskDefinition) -> str | None:
     wanted = digest or name.rpartition(":")[2]
     image = context.aws.images.image(context.spec.name, wanted)
     return f"its image {wanted} is not in ECR any more" if image is None else None
+
+
+def again(context: ReleaseContext, version: str) -> str:
+    """Return how to serve a version whose revision is gone."""
+    return f"`{context.release_command(version or 'VERSION')}` registers its document again, and serves it"
 
 
 def candidates(found: list[Served]) -> str:

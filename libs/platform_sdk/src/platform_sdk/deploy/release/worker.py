@@ -9,15 +9,26 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
-from platform_sdk.deploy.aws import best_effort
+from platform_sdk.deploy.aws import AwsCallFailed, best_effort
+from platform_sdk.deploy.observe import observe_service
+from platform_sdk.deploy.plan.diff import VERSION_TAG
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
-from platform_sdk.deploy.release.deployment import fails_alike
+from platform_sdk.deploy.release.deployment import reason_to_stop, serving_in
 from platform_sdk.deploy.release.events import RollingBack, WorkerProgress
-from platform_sdk.deploy.release.outcome import Watched
-from platform_sdk.deploy.state import EcsService, RollingDeployment, ServiceDeployment
+from platform_sdk.deploy.release.outcome import Explanation, OutcomeKind, Watched
+from platform_sdk.deploy.state import (
+    EcsService,
+    RollingDeployment,
+    ServiceDeployment,
+    ServiceEvent,
+    ServiceState,
+    TaskDefinition,
+)
 
 DEADLINE_MINUTES: Final = 60
 POLL_SECONDS: Final = 10
+STOPPED_WITHIN: Final = timedelta(minutes=3)
+"""From the stop of an update until ECS goes back."""
 ROLLBACK_APPEARS: Final = timedelta(minutes=3)
 """From the failure of an update to the update that rolls it back."""
 
@@ -62,7 +73,10 @@ def rolled_back_words(context: ReleaseContext) -> str:
     if context.release.kind == "restart":
         version = context.release.version
         return f"{version} serves all users, and the worker runs {version}; its new tasks failed, the API stayed"
-    return "the worker's tasks failed and were rolled back to the original version; the API was not touched"
+    return (
+        "the original version serves all users: the update of the worker failed and was rolled back, "
+        "and the API was not touched"
+    )
 
 
 def return_worker(context: ReleaseContext) -> None:
@@ -70,9 +84,29 @@ def return_worker(context: ReleaseContext) -> None:
     before = context.journal.worker_before
     if not before or not context.journal.worker_rolled:
         return
-    context.emit(RollingBack(deployment_id="", because=f"it returns to {before.rsplit('/', 1)[-1]}"))
-    if follow(context, begin(context, before)).task_definition != before:
-        raise ReleaseEnded("rollback_failed", f"the worker could not be returned to {before}")
+    name = before.rsplit("/", 1)[-1]
+    context.emit(RollingBack(deployment_id="", because=f"it returns to {name}"))
+    stop_update_from(context, before)
+    reached = follow(context, begin(context, before), returns=True).task_definition
+    if reached != before:
+        what = f"the worker could not be returned to {name}"
+        raise ReleaseEnded("rollback_failed", f"{what_runs(context)}; {what}", resume=context.rollback_command)
+    context.journal.worker_rolled = False
+
+
+def stop_update_from(context: ReleaseContext, before: str) -> None:
+    """Stop an update that runs, so that ECS goes back to the tasks of `before` that still run. An update of our own
+    would start new ones, which may be what cannot be done now.
+    """
+    deployments = current(context).deployments
+    primary = next((each for each in deployments if each.status == "PRIMARY"), None)
+    kept = any(each.task_definition == before and each.running for each in deployments if each is not primary)
+    if primary is None or primary.rollout_state != "IN_PROGRESS" or primary.task_definition == before or not kept:
+        return
+    stop(context, primary.task_definition, "the update is stopped")
+    until = context.now() + STOPPED_WITHIN
+    while primary_of(context, before) is None and context.now() < until:
+        context.pause(POLL_SECONDS)
 
 
 @contextmanager
@@ -83,8 +117,30 @@ def return_worker_on_failure(context: ReleaseContext) -> Iterator[None]:
     except ReleaseEnded as ended:
         # Another release that superseded our deployment updates the worker, too. One that came before ours does not.
         if ended.kind in ("failed_rolled_back", "rollback_failed") or not context.journal.deployment_id:
-            return_worker(context)
+            try:
+                return_worker(context)
+            except AwsCallFailed as error:
+                raise not_returned(context, error, ended.explanation) from error
         raise
+
+
+def not_returned(context: ReleaseContext, error: AwsCallFailed, explanation: Explanation | None = None) -> ReleaseEnded:
+    """Return the end of a release whose worker AWS does not let return: who serves, what is mixed, what to run."""
+    before = context.journal.worker_before
+    nothing: TaskDefinition | None = None
+    revision = best_effort(lambda: context.aws.ecs.revision(before), nothing)
+    version = version_of_api(context)
+    is_gone = revision is None or not revision.active
+    return ReleaseEnded(
+        "rollback_failed",
+        f"{what_runs(context)}; the worker could not be returned to {before.rsplit('/', 1)[-1]}: {sentence(error)}",
+        explanation=explanation,
+        resume=context.release_command(version) if is_gone and version else context.rollback_command,
+    )
+
+
+def sentence(error: AwsCallFailed) -> str:
+    return f"{error.what}: {error.because}" if error.because else error.what
 
 
 def changed_by_others(context: ReleaseContext, revision: str) -> ReleaseEnded:
@@ -95,9 +151,12 @@ def changed_by_others(context: ReleaseContext, revision: str) -> ReleaseEnded:
     )
 
 
-def follow(context: ReleaseContext, own: RollingDeployment) -> RollingDeployment:
+def follow(context: ReleaseContext, own: RollingDeployment, *, returns: bool = False) -> RollingDeployment:
     """Wait for the end of an update. Return what the worker runs then: another update's tasks if ECS rolled this one
     back, or somebody started another one.
+
+    Args:
+        returns: whether it leads back. Such an update is never stopped: that would lead forward again.
 
     Raises:
         ReleaseEnded: it does not end.
@@ -105,7 +164,7 @@ def follow(context: ReleaseContext, own: RollingDeployment) -> RollingDeployment
     revision = own.task_definition
     deadline = context.now() + timedelta(minutes=DEADLINE_MINUTES)
     watched = watched_of(context, own)
-    stopped, failed_at = False, None
+    stopped, failed_at, shown_events = False, None, list[ServiceEvent]()
     while True:
         service = current(context)
         primary = next((each for each in service.deployments if each.status == "PRIMARY"), None)
@@ -115,21 +174,29 @@ def follow(context: ReleaseContext, own: RollingDeployment) -> RollingDeployment
             context.journal.running = ""
             return primary
         failed_at = failed_at or context.now() if primary and primary.rollout_state == "FAILED" else None
-        end_if_stuck(context, watched, deadline, failed_at)
-        if not stopped and fails_alike(context.evidence.observe(watched)):
-            stopped = stop(context, revision)
+        resume = context.status_command if returns else context.rollback_command
+        end_if_stuck(context, watched, deadline, failed_at, resume)
+        because = None if stopped else reason_to_stop(context, watched, service, shown_events)
+        if because is not None and not returns:
+            stopped = stop(context, revision, because)
         context.pause(POLL_SECONDS)
 
 
-def end_if_stuck(context: ReleaseContext, watched: Watched, deadline: datetime, failed_at: datetime | None) -> None:
+def end_if_stuck(
+    context: ReleaseContext, watched: Watched, deadline: datetime, failed_at: datetime | None, resume: str
+) -> None:
     """Raise ReleaseEnded if the update, or its rollback, does not end."""
     name = watched.revision.rsplit("/", 1)[-1]
+    kind: OutcomeKind
     if failed_at is not None and context.now() - failed_at > ROLLBACK_APPEARS:
-        what = f"the update of the worker to {name} failed, and ECS did not roll it back"
-        raise ReleaseEnded("rollback_failed", what, explanation=context.evidence.explain(watched))
-    if context.now() > deadline:
-        what = f"the update of the worker to {name} still runs after {DEADLINE_MINUTES} minutes"
-        raise ReleaseEnded("timed_out", what, explanation=context.evidence.explain(watched))
+        kind, what = "rollback_failed", f"the update of the worker to {name} failed, and ECS did not roll it back"
+    elif context.now() > deadline:
+        kind, what = "timed_out", f"the update of the worker to {name} still runs after {DEADLINE_MINUTES} minutes"
+    else:
+        return
+    explanation = context.evidence.explain(watched)
+    what = f"{what_runs(context)}; {what}"
+    raise ReleaseEnded(kind, what, explanation=explanation, resume=resume)
 
 
 def begin(context: ReleaseContext, revision: str, *, anew: bool = False) -> RollingDeployment:
@@ -163,14 +230,14 @@ def current(context: ReleaseContext) -> EcsService:
     return service
 
 
-def stop(context: ReleaseContext, revision: str) -> bool:
+def stop(context: ReleaseContext, revision: str, because: str) -> bool:
     """Stop an update whose failures are enough. If ECS refuses, its circuit breaker stops it later."""
     nothing: tuple[ServiceDeployment, ...] = ()
     ecs = context.aws_once.ecs
     newest = best_effort(lambda: ecs.service_deployments(context.cluster, context.worker, most=1), nothing)
     arn = next((each.arn for each in newest if each.target_revision == revision), "")
     if arn:
-        context.emit(RollingBack(deployment_id="", because="the worker's new tasks fail in the same way"))
+        context.emit(RollingBack(deployment_id="", because=because))
         best_effort(lambda: ecs.stop_service_deployment(arn), None)
     return True
 
@@ -197,3 +264,42 @@ def watched_of(context: ReleaseContext, own: RollingDeployment) -> Watched:
         service=context.worker,
         started_by=own.id if context.starts_anew else "",
     )
+
+
+# What runs, for a person: an outcome that leaves API and worker on two versions says so first.
+
+
+def what_runs(context: ReleaseContext) -> str:
+    """Return who serves the users and what the worker runs, as AWS shows it now."""
+    state = state_now(context)
+    if state is None or state.api is None:
+        return "it is not known what runs now"
+    serving, api = serving_in(state), shown(state.api_revision)
+    users = f"{api} serves all users" if serving.percent == 100 else f"{api} serves {serving.percent} % of the traffic"
+    if state.worker is None:
+        return users
+    updating = any(each.rollout_state == "IN_PROGRESS" for each in state.worker.deployments)
+    worker = shown(state.worker_revision)
+    if updating:
+        return f"{users}; the worker is being updated to {worker}"
+    return f"{users}, and the worker runs it too" if worker == api else f"{users}, but the worker runs {worker}"
+
+
+def state_now(context: ReleaseContext) -> ServiceState | None:
+    """Read the state once, without waiting: a release ends. None where AWS does not answer."""
+    nothing: ServiceState | None = None
+    return best_effort(lambda: observe_service(context.spec, context.environment, context.aws_once), nothing)
+
+
+def version_of_api(context: ReleaseContext) -> str:
+    """Return the version that the API runs; empty where it is unknown."""
+    state = state_now(context)
+    revision = state.api_revision if state else None
+    return revision.tags.get(VERSION_TAG, "") if revision else ""
+
+
+def shown(revision: TaskDefinition | None) -> str:
+    """Return the version of a revision, or its name where it has none."""
+    if revision is None:
+        return "an unknown revision"
+    return revision.tags.get(VERSION_TAG) or f"{revision.family}:{revision.revision}"

@@ -5,8 +5,10 @@ Nothing here calls AWS or decides. Times are in UTC with their zone; ARNs and na
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from platform_sdk.deploy.state.ecs import (
+    Blocked,
     ContainerState,
     EcsService,
     Finding,
@@ -52,10 +54,15 @@ from platform_sdk.deploy.state.traffic import (
     TaskSetProgress,
 )
 
+NO_REASON: Final = "AWS gave no reason"
+"""In a text, where AWS leaves out a reason that it usually gives."""
+
 __all__ = [
     "ENDED",
+    "NO_REASON",
     "RUNNING",
     "Alarm",
+    "Blocked",
     "ChangeSet",
     "ContainerState",
     "DeployedStack",
@@ -94,6 +101,11 @@ __all__ = [
     "TaskSetProgress",
     "UsedSecret",
 ]
+
+
+def given_reason(*texts: str | None) -> str:
+    """Return the first text that AWS gave."""
+    return next(filter(None, texts), NO_REASON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Final, Literal
 
 Json = dict[str, object]
 
@@ -52,12 +53,47 @@ class RollingDeployment:
     created_at: datetime
 
 
+STARTS_NOTHING: Final = (
+    "unable to place",
+    "could not launch",
+    "failed to launch a task",
+    "operations are being throttled",
+)
+"""In events that say why ECS starts no task (docs.aws.amazon.com/AmazonECS, "Amazon ECS service event messages")."""
+
+REPEATED_AFTER: Final = timedelta(hours=6)
+"""After which ECS repeats an event whose cause was not resolved (the same page)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceEvent:
     """A line of an ECS service's event log. ECS keeps the last 100."""
 
     at: datetime
     message: str
+
+    @property
+    def starts_nothing(self) -> bool:
+        """Whether it says that no task could be started. No stopped task tells that."""
+        return any(words in self.message for words in STARTS_NOTHING)
+
+    @property
+    def starts_tasks(self) -> bool:
+        return "has started" in self.message
+
+    @property
+    def reason(self) -> str:
+        """Return what follows the name of the service, without the pointer to AWS's guide."""
+        words = self.message.rpartition("Reason: ")[2] or self.message
+        return words.partition(" For more information")[0].rstrip(".")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """Since when ECS has started no task that it should have, and why."""
+
+    since: datetime
+    event: ServiceEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +120,34 @@ class EcsService:
     @property
     def primary(self) -> TaskSet | None:
         return next((each for each in self.task_sets if each.status == "PRIMARY"), None)
+
+    def events_of(self, since: datetime) -> tuple[ServiceEvent, ...]:
+        """Return the events of a deployment that began at `since`, the newest first.
+
+        ECS repeats an event only when its cause was resolved, or after six hours (docs.aws.amazon.com/AmazonECS,
+        "Service event messages"). So an earlier event that says why no task starts counts until a task has started.
+        """
+        own = tuple(event for event in self.events if event.at >= since)
+        if any(event.starts_tasks for event in own):
+            return own
+        earlier = (event for event in self.events if since - REPEATED_AFTER <= event.at < since)
+        still = takewhile(lambda event: not event.starts_tasks, earlier)
+        return own + tuple(event for event in still if event.starts_nothing)
+
+    def blocked(self, revision: str, since: datetime) -> Blocked | None:
+        """Return since when no task of a revision could be started. None if there are as many as there should be, or
+        ECS gives no reason. `since` is when the deployment began.
+        """
+        sets: list[TaskSet | RollingDeployment] = [*self.task_sets, *self.deployments]
+        if not any(each.task_definition == revision and each.running + each.pending < each.desired for each in sets):
+            return None
+        events = self.events_of(since)
+        began = max((event.at for event in events if event.starts_tasks), default=since)
+        nothing = [event for event in events if event.starts_nothing]
+        if not nothing:
+            return None
+        first = min((event.at for event in nothing if event.at >= began), default=began)
+        return Blocked(since=first, event=nothing[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from platform_sdk.deploy.release.outcome import CheckStatus, Release, ReleaseOpt
 from platform_sdk.deploy.release.recovery import restore_command
 from platform_sdk.deploy.render.names import COLOURS, log_group, stack_name, target_group_name
 from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.state import Deployment, ServiceState, Suspended
+from platform_sdk.deploy.state import Deployment, ServiceState, Suspended, given_reason
 
 # The input of a check, and its three answers.
 
@@ -239,7 +239,7 @@ def alarms(context: PreflightContext) -> Answer:
     firing = [found[name] for name in names if found[name].state == "ALARM"]
     if not firing:
         return ok(f"{listed(names)} are quiet" if names else "no alarm rolls a release back")
-    reason = f"{listed([alarm.name for alarm in firing])} in ALARM: {firing[0].reason}"
+    reason = f"{listed([alarm.name for alarm in firing])} in ALARM: {given_reason(firing[0].reason)}"
     if context.options.ignore_alarms:
         return skip(f"{reason}; this deployment ignores its alarms")
     return fail(reason, "wait until it is OK, use `platform rollback`, or release a fix with --ignore-alarms")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from platform_sdk.deploy.config_errors import listed
 from platform_sdk.deploy.manifest.resources import SecretReference, SecretStore
-from platform_sdk.deploy.plan.diff import COMMIT_TAG
+from platform_sdk.deploy.plan.diff import COMMIT_TAG, VERSION_TAG
 from platform_sdk.deploy.release.outcome import ExistingRevisions, NewImage
 from platform_sdk.deploy.release.preflight.stack import Answer, PreflightContext, fail, ok, skip
 from platform_sdk.deploy.render.names import arn, role_name
@@ -178,8 +178,8 @@ def roles(context: PreflightContext) -> Answer:
 def limits(context: PreflightContext) -> Answer:
     """Check that ECS would register the documents: their sizes, and the number of variables of each container."""
     match context.release.target:
-        case ExistingRevisions():
-            return skip("the revision is registered already")
+        case ExistingRevisions() as revisions:
+            return registered(context, revisions)
         case NewImage(uri=uri):
             try:
                 documents = list(documents_of(context, uri))
@@ -193,7 +193,23 @@ def limits(context: PreflightContext) -> Answer:
             if count > MAX_VARIABLES:
                 reason = f"{container['name']} has {count} variables, and ECS takes {MAX_VARIABLES}"
                 return fail(reason, "store some of them in Parameter Store")
+    gone = [each for each in (context.state.api_revision, context.state.worker_revision) if each and not each.active]
+    if gone:
+        names = listed([f"{each.family}:{each.revision}" for each in gone])
+        command = context.release_context.release_command(gone[0].tags.get(VERSION_TAG, "VERSION"))
+        return skip(f"{names} runs and was deregistered: nothing can return to it. `{command}` registers it again")
     return ok(f"{len(documents)} task definitions are within ECS's limits")
+
+
+def registered(context: PreflightContext, revisions: ExistingRevisions) -> Answer:
+    """ECS and CodeDeploy start no task from a revision that was deregistered."""
+    names = [revisions.api, *([revisions.worker] if revisions.worker else [])]
+    found = {name.rsplit("/", 1)[-1]: context.aws.ecs.revision(name) for name in names}
+    gone = [name for name, revision in found.items() if revision is None or not revision.active]
+    if gone:
+        command = context.release_context.release_command(context.release.version)
+        return fail(f"{listed(gone)} was deregistered", f"`{command}` registers the same document again, and serves it")
+    return ok(f"{listed(list(found))} {'is' if len(found) == 1 else 'are'} registered")
 
 
 def documents_of(context: PreflightContext, uri: str) -> Iterator[Json]:
