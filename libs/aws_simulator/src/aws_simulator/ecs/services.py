@@ -1,5 +1,6 @@
 """Services: what should run, kept so second by second; and what UpdateService may change under which controller."""
 
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Final
 
@@ -40,6 +41,10 @@ MAKES_A_DEPLOYMENT: Final = ("networkConfiguration", "loadBalancers", "platformV
 """Members of UpdateService that, like another task definition, begin a deployment where they differ from what runs."""
 
 
+def definitions_of(sets: Iterable[TaskSet]) -> Iterator[TaskDefinition]:
+    return (one.definition for one in sets)
+
+
 class Services(Tasks):
     """What ECS does with services whose task sets another party decides."""
 
@@ -51,7 +56,7 @@ class Services(Tasks):
 
     def uses(self, definition: TaskDefinition) -> bool:
         services = (service for service in self.ecs_services.values() if service.status != "INACTIVE")
-        of_services = (one.definition for service in services for one in (service, *service.sets))
+        of_services = [used for service in services for used in (service.definition, *definitions_of(service.sets))]
         of_tasks = (task.definition for task in self.unstopped.values())
         return any(one is definition for one in (*of_services, *of_tasks))
 

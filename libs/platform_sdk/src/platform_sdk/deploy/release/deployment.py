@@ -18,7 +18,6 @@ from platform_sdk.deploy.release.outcome import Explanation, Until, Watched
 from platform_sdk.deploy.state import (
     Alarm,
     Deployment,
-    DeploymentConfiguration,
     DeploymentGroup,
     DeploymentTarget,
     EcsService,
@@ -95,13 +94,6 @@ class Seen:
             return False
         events = [self.target.event(name) for name in ("AllowTraffic", "AfterAllowTraffic")]
         return all(event is None or event.status in ("Succeeded", "Skipped") for event in events)
-
-
-def minutes_of(group: DeploymentGroup, configuration: DeploymentConfiguration, hooks: int) -> int:
-    """Return the longest time that a deployment can take before CodeDeploy ends it."""
-    steps = -(-100 // configuration.percent) - 1 if configuration.type == "linear" else 1
-    shift = steps * configuration.interval_minutes
-    return START_MINUTES + STEADY_MINUTES + hooks * HOOK_MINUTES + shift + group.bake_minutes + END_MINUTES
 
 
 def fails_alike(signatures: Iterable[str]) -> bool:

@@ -6,6 +6,10 @@ from typing import Final, NoReturn
 from platform_sdk.deploy.aws import DeploymentRunning
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.deployment import (
+    END_MINUTES,
+    HOOK_MINUTES,
+    START_MINUTES,
+    STEADY_MINUTES,
     DeploymentFailed,
     Following,
     Seen,
@@ -13,7 +17,6 @@ from platform_sdk.deploy.release.deployment import (
     TrafficBaseline,
     await_rollback,
     follow,
-    minutes_of,
     traffic_baseline,
     who_serves,
 )
@@ -23,7 +26,7 @@ from platform_sdk.deploy.release.outcome import Watched
 from platform_sdk.deploy.release.recovery import suspend_autoscaling
 from platform_sdk.deploy.release.register import register_tasks
 from platform_sdk.deploy.render.codedeploy import AT_ONCE, deployment_request, render_appspec
-from platform_sdk.deploy.state import RUNNING, Deployment, ServiceState
+from platform_sdk.deploy.state import RUNNING, Deployment, DeploymentConfiguration, DeploymentGroup, ServiceState
 
 CLOCKS_DIFFER: Final = timedelta(minutes=5)
 """How far this machine's clock may be from AWS's: a request that is signed with more is refused
@@ -118,6 +121,13 @@ def following_of(context: ReleaseContext, id: str, revision: str, baseline: Traf
         watched=watched,
         keeps_revision=context.keeps_revision,
     )
+
+
+def minutes_of(group: DeploymentGroup, configuration: DeploymentConfiguration, hooks: int) -> int:
+    """Return the longest time that a deployment can take before CodeDeploy ends it."""
+    steps = -(-100 // configuration.percent) - 1 if configuration.type == "linear" else 1
+    shift = steps * configuration.interval_minutes
+    return START_MINUTES + STEADY_MINUTES + hooks * HOOK_MINUTES + shift + group.bake_minutes + END_MINUTES
 
 
 def create(context: ReleaseContext, revision: str) -> str:
