@@ -34,15 +34,16 @@ def test_a_release_that_preflight_refused_is_in_the_history() -> None:
     assert case.deploy("v2").exit_code == 11
     entry = newest(case)
     assert (entry.what, entry.version, entry.by, entry.deployment_id) == ("release", "v2", "ci", "")
-    assert entry.ended == "refused: refused before anything was changed: alarms"
-    assert "refused before anything was changed" in as_table(history(case))
-    assert json.dumps(entry.as_json())
+    assert (entry.ended, entry.detail) == ("refused at checks", "refused before anything was changed: alarms")
+    assert "refused at checks" in as_table(history(case))
+    assert json.loads(json.dumps(entry.as_json()))["detail"] == entry.detail
 
 
 def test_a_release_that_failed_at_its_migration_is_in_the_history() -> None:
     case = world("users")
     case.deploy("v2", Behaviour(migration_exit_code=3))
-    assert newest(case).ended.startswith("failed rolled back: the migration failed (exit 3)")
+    assert newest(case).ended == "failed rolled back at migrate"
+    assert newest(case).detail.startswith("the migration failed (exit 3)")
 
 
 def test_a_release_that_failed_at_its_worker_is_there_once_and_names_who_released() -> None:
@@ -76,7 +77,15 @@ def test_a_record_that_may_not_be_written_changes_no_outcome() -> None:
 
 def early(number: int) -> EndedEarly:
     return EndedEarly(
-        at=NOW, seconds=1, kind="release", version=f"v{number}", commit="", by="ci", ended="refused", what="no"
+        at=NOW,
+        seconds=1,
+        kind="release",
+        version=f"v{number}",
+        commit="",
+        by="ci",
+        ended="refused",
+        at_stage="checks",
+        what="no",
     )
 
 

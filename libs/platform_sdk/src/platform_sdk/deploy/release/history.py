@@ -93,7 +93,7 @@ HEADINGS: Final = ("WHEN", "DEPLOYMENT", "WHAT", "VERSION", "COMMIT", "REVISION"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One deployment, or the update of a worker that no deployment followed. Unknown texts are empty; `is_live` says
-    that its revision has the traffic now.
+    that its revision has the traffic now; `detail` is the outcome's sentence where it is known.
     """
 
     at: datetime
@@ -106,6 +106,7 @@ class Entry:
     took: timedelta | None
     by: str
     is_live: bool
+    detail: str = ""
 
     def as_json(self) -> dict[str, object]:
         """Return the entry for `platform history --json`: UTC times in ISO 8601, durations in whole seconds."""
@@ -120,6 +121,7 @@ class Entry:
             "took_seconds": None if self.took is None else round(self.took.total_seconds()),
             "by": self.by,
             "is_live": self.is_live,
+            "detail": self.detail,
         }
 
 
@@ -199,10 +201,11 @@ def entry_of_early(early: EndedEarly) -> Entry:
         version=early.version,
         commit=early.commit,
         revision=early.worker,
-        ended=f"{early.ended.replace('_', ' ')}: {early.what}",
+        ended=f"{early.ended.replace('_', ' ')} at {early.at_stage}",
         took=timedelta(seconds=early.seconds),
         by=early.by,
         is_live=False,
+        detail=early.what,
     )
 
 

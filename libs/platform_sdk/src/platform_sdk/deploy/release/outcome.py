@@ -234,8 +234,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedEarly:
-    """`ended` is an outcome's kind, `what` its sentence; `worker` is the worker's revision, empty if it was not
-    updated. Times are in UTC.
+    """`ended` is an outcome's kind, `what` its sentence, and `at_stage` says where: lock, checks, or a stage's name.
+    `worker` is the worker's revision, empty if it was not updated. Times are in UTC.
     """
 
     at: datetime
@@ -245,6 +245,7 @@ class EndedEarly:
     commit: str
     by: str
     ended: str
+    at_stage: str
     what: str
     worker: str = ""
 
@@ -265,6 +266,7 @@ def ended_early(outcome: Outcome, worker: str) -> EndedEarly | None:
         commit=(release.commit or "")[:12],
         by=release.by,
         ended=outcome.kind,
+        at_stage=outcome.stages[-1].name if outcome.stages else "checks" if outcome.checks else "lock",
         what=outcome.what,
         worker=worker.rsplit("/", 1)[-1],
     )
