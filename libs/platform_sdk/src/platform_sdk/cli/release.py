@@ -289,6 +289,7 @@ def commit_of(git: "Git") -> tuple[str | None, datetime | None]:
 
 
 def new_id() -> str:
+    """Return a random id of 12 hexadecimal digits, which tells this run's writes on AWS from those of others."""
     return uuid4().hex[:12]
 
 

@@ -30,7 +30,7 @@ def manual_steps(
     return (
         *addresses(environment, context),
         *secrets(services, environment, context),
-        *after_creation(outcomes, environment),
+        *_after_creation(outcomes, environment),
     )
 
 
@@ -55,18 +55,18 @@ def secrets(services: Sequence[ServiceSpec], environment: Environment, context: 
             secret.name for _, secret in secrets_of(spec, environment) if secret.store is SecretStore.SECRETS_MANAGER
         }
         for name in sorted(names):
-            if not exists(f"platform/{environment.name}/{spec.name}/{name}", context):
+            if not _exists(f"platform/{environment.name}/{spec.name}/{name}", context):
                 yield f"{spec.name} needs a secret: `platform secret set {spec.name} {name} --env {environment.name}`"
 
 
-def exists(secret: str, context: ApplyContext) -> bool:
+def _exists(secret: str, context: ApplyContext) -> bool:
     try:
         return context.aws.secrets.exists(secret)
     except AccessDenied:
         return True
 
 
-def after_creation(outcomes: Sequence[StackOutcome], environment: Environment) -> Iterator[str]:
+def _after_creation(outcomes: Sequence[StackOutcome], environment: Environment) -> Iterator[str]:
     created = {outcome.stack for outcome in outcomes if outcome.action == "created"}
     if any(name.startswith(f"platform-{environment.name}-pipeline-") for name in created):
         yield "confirm the connection to the repository, if it is pending: in the console, Developer Tools, Connections"

@@ -109,7 +109,7 @@ class Secrets:
                 return None
             raise
         versions = answer["Versions"]
-        return next((version_of(each) for each in versions if CURRENT in each.get("VersionStages", ())), None)
+        return next((_version_of(each) for each in versions if CURRENT in each.get("VersionStages", ())), None)
 
     def create(self, name: str, value: str, *, token: str) -> None:
         self.client.call(
@@ -183,7 +183,7 @@ class Secrets:
         return {key: str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
-def version_of(found: Any) -> SecretVersion:
+def _version_of(found: Any) -> SecretVersion:
     return SecretVersion(
         id=found["VersionId"], created_at=utc(found["CreatedDate"]), labels=frozenset(found["VersionStages"])
     )

@@ -61,13 +61,13 @@ def duration(time: timedelta) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def title(release: Release) -> str:
+def _title(release: Release) -> str:
     what = "roll back to" if release.kind == "rollback" else release.kind
     commit = f", commit {release.commit[:12]}" if release.commit else ""
     return f"{release.service} in {release.environment}: {what} {release.version}{commit}, by {release.by}"
 
 
-def check_line(check: Check) -> str:
+def _check_line(check: Check) -> str:
     return f"{CHECK_MARKS[check.status]}  {check.name:<{CHECK_WIDTH}}  {check.reason}".rstrip()
 
 
@@ -101,14 +101,14 @@ def task_sets_of(shifting: Shifting) -> tuple[TaskSetProgress | None, TaskSetPro
     return (None, None) if target is None else (target.task_set("Green"), target.task_set("Blue"))
 
 
-def current_event(shifting: Shifting) -> LifecycleEvent | None:
+def _current_event(shifting: Shifting) -> LifecycleEvent | None:
     events = shifting.target.lifecycle if shifting.target else ()
     return next((event for event in events if event.status == "InProgress"), None)
 
 
 def current_step(shifting: Shifting) -> str:
     """Return the lifecycle event in progress, or what comes before and after the events."""
-    event = current_event(shifting)
+    event = _current_event(shifting)
     if event is not None:
         return event.name
     replacement, _ = task_sets_of(shifting)
@@ -116,7 +116,7 @@ def current_step(shifting: Shifting) -> str:
     return "the bake time" if all_shifted else shifting.deployment.status
 
 
-def worker_tasks(progress: WorkerProgress) -> str:
+def _worker_tasks(progress: WorkerProgress) -> str:
     deployment = progress.deployment
     original = sum(each.running for each in progress.others)
     if deployment is None or deployment.rollout_state == "FAILED":
@@ -128,7 +128,7 @@ def worker_tasks(progress: WorkerProgress) -> str:
     return f"worker: {deployment.running} of {deployment.desired} replacement tasks running{rest}{failed}"
 
 
-def at_most_left(deadline: datetime, at: datetime) -> str:
+def _at_most_left(deadline: datetime, at: datetime) -> str:
     return f"at most {duration(deadline - at)} left"
 
 
@@ -138,8 +138,8 @@ def time_left(shifting: Shifting) -> str:
     events = [shifting.target.event(name) for name in ("AllowTraffic", "AfterAllowTraffic")] if shifting.target else []
     shifted = max((event.ended_at for event in events if event and event.ended_at), default=None)
     bakes = not shifting.rolls_back and replacement is not None and replacement.traffic_percent == 100
-    if shifted is None or not bakes or current_event(shifting) is not None:
-        return at_most_left(shifting.deadline, shifting.at)
+    if shifted is None or not bakes or _current_event(shifting) is not None:
+        return _at_most_left(shifting.deadline, shifting.at)
     return f"{duration(shifted + timedelta(minutes=shifting.deployment.bake_minutes) - shifting.at)} left"
 
 
@@ -181,6 +181,7 @@ class LineRenderer:
         """The last line of each subject: only a change prints another."""
 
     def render(self, event: ReleaseEvent) -> None:
+        """Write the lines of an event, each after the time since the start. Without news, write a line a minute."""
         moment = self.now()
         self.started_at = self.started_at or moment
         self.last_line_at = self.last_line_at or moment
@@ -195,11 +196,12 @@ class LineRenderer:
                 self.write(line)
 
     def lines_of(self, event: ReleaseEvent) -> Iterator[str]:
+        """Yield the lines of an event, without those that repeat what was written about their subject."""
         match event:
             case Shifting():
                 yield from self.shift_lines(event)
             case WorkerProgress():
-                yield from self.changed("worker", worker_tasks(event))
+                yield from self.changed("worker", _worker_tasks(event))
             case Migrating():
                 yield from self.changed("migration", f"migration: the task is {event.last_status.lower()}")
                 yield from (f"  | {line.text}" for line in event.new_lines)
@@ -214,6 +216,7 @@ class LineRenderer:
                 yield from single_lines(event)
 
     def shift_lines(self, event: Shifting) -> Iterator[str]:
+        """Yield a line for each lifecycle event that ended, and for changes of tasks, traffic and alarms."""
         of = f"{event.deployment.id}: "
         for each in event.target.lifecycle if event.target else ():
             if each.status in ("Succeeded", "Failed"):
@@ -228,6 +231,7 @@ class LineRenderer:
                 yield from self.changed(subject, f"{subject} is {alarm.state}{reason}")
 
     def changed(self, subject: str, line: str) -> Iterator[str]:
+        """Yield the line unless it is empty, or the last about this subject."""
         if line and self.printed.get(subject) != line:
             self.printed[subject] = line
             yield line
@@ -237,9 +241,9 @@ def single_lines(event: ReleaseEvent) -> Iterator[str]:
     """Yield the lines of events that happen once."""
     match event:
         case Started(release=release):
-            yield title(release)
+            yield _title(release)
         case Checked(check=check):
-            yield check_line(check)
+            yield _check_line(check)
             if check.status == "FAIL" and check.remedy:
                 yield f"      hint: {check.remedy}"
         case Registered():
@@ -254,10 +258,10 @@ def single_lines(event: ReleaseEvent) -> Iterator[str]:
         case TrafficShifted():
             yield f"all users are on the replacement tasks; the original tasks stay for {event.bake_minutes} min"
         case _:
-            yield from warning_lines(event)
+            yield from _warning_lines(event)
 
 
-def warning_lines(event: ReleaseEvent) -> Iterator[str]:
+def _warning_lines(event: ReleaseEvent) -> Iterator[str]:
     match event:
         case Warned():
             yield f"warning: {event.what}"
@@ -278,7 +282,7 @@ def heartbeat(event: ReleaseEvent) -> str | None:
             how_far = f" ({progress})" if progress else ""
             return f"{event.deployment.id}: still at {current_step(event)}{how_far}, {time_left(event)}"
         case WorkerProgress():
-            return f"{worker_tasks(event)}, {at_most_left(event.deadline, event.at)}"
+            return f"{_worker_tasks(event)}, {_at_most_left(event.deadline, event.at)}"
         case Waiting():
             return f"still waiting for {event.subject}"
         case Migrating():
@@ -314,6 +318,7 @@ class TerminalRenderer:
         self.live.__exit__(kind, error, trace)
 
     def render(self, event: ReleaseEvent) -> None:
+        """Write the lines of an event above the live view, and repaint that."""
         self.lines.render(event)
         shown = list(view(event))
         if shown or isinstance(event, Ended):
@@ -327,22 +332,22 @@ def view(event: ReleaseEvent) -> Iterator[str]:
     """Yield the lines of the live view. Events that happen once have none."""
     match event:
         case Shifting():
-            yield from shift_view(event)
+            yield from _shift_view(event)
         case WorkerProgress():
-            yield f"  {worker_tasks(event)}, {at_most_left(event.deadline, event.at)}"
+            yield f"  {_worker_tasks(event)}, {_at_most_left(event.deadline, event.at)}"
         case Migrating():
             yield f"  migration: the task is {event.last_status.lower()}"
         case Waiting():
             yield f"  waiting for {event.subject}"
 
 
-def shift_view(event: Shifting) -> Iterator[str]:
+def _shift_view(event: Shifting) -> Iterator[str]:
     what = "rollback" if event.rolls_back else "deployment"
     head = f"{what} {event.deployment.id}  {event.deployment.status}"
     yield f"  {head}  {duration(event.at - event.started_at)}, {time_left(event)}"
     replacement, _ = task_sets_of(event)
     if replacement is not None:
-        yield f"  traffic  {bar(replacement.traffic_percent)}  {traffic(event)}"
+        yield f"  traffic  {_bar(replacement.traffic_percent)}  {traffic(event)}"
         yield f"  tasks    {tasks(event)}"
     if event.target is not None:
         events = (f"{each.name} {LIFECYCLE_MARKS.get(each.status, '?')}".rstrip() for each in event.target.lifecycle)
@@ -354,6 +359,6 @@ def shift_view(event: Shifting) -> Iterator[str]:
         )
 
 
-def bar(percent: float) -> str:
+def _bar(percent: float) -> str:
     filled = round(BAR_WIDTH * percent / 100)
     return f"[{'#' * filled}{'-' * (BAR_WIDTH - filled)}]"
