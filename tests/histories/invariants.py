@@ -109,13 +109,18 @@ def violations_of_unchanged(result: Result) -> Iterator[str]:
         return
     if after.deployments != before.deployments:
         yield f"it says that nothing was changed, but it created {after.deployments - before.deployments}"
-    if not is_as_before(before, after) and not after.is_of_one_version:
+    if serving_in(before) != serving_in(after) and not after.is_of_one_version:
         yield f"it says that nothing was changed, but {words(after)}, and before {words(before)}"
 
 
+def serving_in(truth: Truth) -> tuple[str, int, str]:
+    return truth.api, truth.percent, truth.worker
+
+
 def is_as_before(before: Truth, after: Truth) -> bool:
-    same = (before.api, before.percent) == (after.api, after.percent) and not after.is_busy
-    return same and after.percent == 100 and before.worker == after.worker and after.is_of_one_version
+    """Return whether one version served all users, and does so still."""
+    whole = after.percent == 100 and after.is_of_one_version and not after.is_busy
+    return whole and serving_in(before) == serving_in(after)
 
 
 def words(truth: Truth) -> str:

@@ -256,6 +256,12 @@ def secret(simulation: Simulation, step: Step) -> None:
             secrets[name] = replace(one, deleted=deleted)
 
 
+def capacity(simulation: Simulation, step: Step) -> None:
+    """Let Fargate have no capacity for new tasks, or have it again."""
+    message = "Capacity is unavailable at this time. Please try again later or in a different availability zone."
+    simulation.world.simulator.placement_failure = message if step.argument == "gone" else ""
+
+
 def incident(simulation: Simulation, step: Step) -> None:
     """Let the tasks of the version that serves crash, or those of every healthy version behave again."""
     if step.argument == "over":
@@ -340,6 +346,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "alarm": Operation(play=alarm, weight=4, arguments=(("on", "off", "off"),)),
     "hook": Operation(play=hook, weight=2, arguments=(("good", "good", "fails", "silent", "gone"),)),
     "secret": Operation(play=secret, weight=2, arguments=(("gone", "back", "back"),)),
+    "capacity": Operation(play=capacity, weight=2, arguments=(("gone", "back", "back"),)),
     "incident": Operation(play=incident, weight=2, arguments=(("begins", "over", "over"),)),
     "sleep": Operation(play=sleep, weight=14, arguments=(("20", "200", "600", "1500", "5000", "90000"),)),
 }
@@ -384,5 +391,11 @@ def call(chance: random.Random) -> int:
 
 def heal(simulation: Simulation) -> None:
     """Let everything around the service be well again."""
-    for name, argument in (("alarm", "off"), ("hook", "good"), ("secret", "back"), ("incident", "over")):
+    for name, argument in (
+        ("alarm", "off"),
+        ("hook", "good"),
+        ("secret", "back"),
+        ("capacity", "back"),
+        ("incident", "over"),
+    ):
         OPERATIONS[name].play(simulation, Step(name=name, argument=argument))

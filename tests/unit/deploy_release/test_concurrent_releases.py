@@ -15,6 +15,7 @@ from platform_sdk.deploy.release.events import (
     DeploymentCreated,
     Migrating,
     Registered,
+    ReleaseEvent,
     ScalingSuspended,
     Shifting,
     Waiting,
@@ -22,7 +23,7 @@ from platform_sdk.deploy.release.events import (
 )
 from platform_sdk.deploy.release.outcome import Outcome, ReleaseOptions
 from platform_sdk.deploy.state import RUNNING
-from tests.support.releases import ConcurrentReleases, World, world
+from tests.support.releases import ConcurrentReleases, Process, World, world
 
 
 def with_task(case: World) -> World:
@@ -266,3 +267,21 @@ def test_a_migration_that_may_not_start_reports_the_registered_revisions() -> No
     outcome = case.deploy("v2")
     assert (outcome.kind, outcome.exit_code) == ("failed_unchanged", 1)
     assert outcome.what.startswith("no task was replaced; its task definitions are registered: ")
+
+
+@pytest.mark.parametrize("follow", ["wait", "rollback"])
+def test_who_follows_a_release_that_was_killed_just_now_restores_its_scaling(follow: str) -> None:
+    """Its lock has not expired yet when the other command starts."""
+    case = world("users")
+    with Process(case.simulator, writes=1000) as process:
+
+        def die(event: ReleaseEvent) -> None:
+            process.writes = 0 if isinstance(event, Shifting) else process.writes
+
+        case.deploy("v2", client_of=process.client_of, on_event=die)
+    assert case.scaling().suspended.any
+    (running,) = case.aws.codedeploy.deployments("production-users", "production-users", statuses=RUNNING)
+    outcome = case.wait(running.id) if follow == "wait" else case.roll_back()
+    assert (outcome.kind, case.version_serving()) == ("released", "v2" if follow == "wait" else "v1")
+    assert not case.scaling().suspended.any
+    assert case.lock_is_free()

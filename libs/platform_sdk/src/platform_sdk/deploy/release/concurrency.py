@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Final
 
+from platform_sdk.deploy.aws import best_effort
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.deployment import Seen, await_rollback_started
 from platform_sdk.deploy.release.events import RollingBack, Waiting
@@ -16,6 +17,7 @@ from platform_sdk.deploy.release.lock import Locked, NoLock, ReleaseLock, break_
 from platform_sdk.deploy.release.outcome import OutcomeKind
 from platform_sdk.deploy.release.preflight import refuse_unless_ready
 from platform_sdk.deploy.release.preflight.stack import is_of_this_version
+from platform_sdk.deploy.release.recovery import recover_interrupted_release
 from platform_sdk.deploy.state import RUNNING, Deployment, LockItem, ServiceState
 
 CONTINUES_ON_AWS: Final[tuple[OutcomeKind, ...]] = (
@@ -26,6 +28,9 @@ CONTINUES_ON_AWS: Final[tuple[OutcomeKind, ...]] = (
     "rollback_failed",
 )
 """Outcomes after which AWS works on, or something is left that the next holder must know of."""
+
+UNFINISHED: Final[tuple[OutcomeKind, ...]] = ("detached", "interrupted", "timed_out")
+"""Outcomes of a command that does not wait for the end of what it follows."""
 
 ATTEMPTS: Final = 3
 POLL_SECONDS: Final = 10
@@ -55,11 +60,35 @@ def acquire_lock(context: ReleaseContext) -> Iterator[None]:
 
 @contextmanager
 def acquire_lock_if_free(context: ReleaseContext) -> Iterator[None]:
-    """Hold the lock if nobody else does. Otherwise go on without it: its holder finishes what there is to finish."""
+    """Hold the lock if nobody else does. Otherwise go on without it: its holder finishes what there is to finish. What
+    one that died has left is recovered in the end.
+    """
     with ExitStack() as stack:
         with suppress(Locked):
             hold(context, stack, 0)
-        yield
+        is_held = isinstance(context.lock, ReleaseLock)
+        try:
+            yield
+        except ReleaseEnded as ended:
+            if not is_held and ended.kind not in UNFINISHED:
+                best_effort(lambda: recover_from_dead_holder(context), None)
+            raise
+
+
+def recover_from_dead_holder(context: ReleaseContext) -> None:
+    """Restore the scaling that the holder of the lock has suspended, if it died: its lock expires then. One that lives
+    renews it, and restores by itself.
+    """
+    holder = lock_item(context)
+    while holder is not None and holder.scaling is not None and holder.expires_at > context.now():
+        context.clock.sleep(POLL_SECONDS)
+        found = lock_item(context)
+        if found is None or found.expires_at != holder.expires_at:
+            return
+    if holder is not None and holder.scaling is not None:
+        with suppress(Locked), ExitStack() as stack:
+            hold(context, stack, 0)
+            recover_interrupted_release(context)
 
 
 def hold(context: ReleaseContext, stack: ExitStack, wait_minutes: float) -> None:
