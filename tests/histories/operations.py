@@ -63,6 +63,8 @@ def retry(simulation: Simulation, step: Step) -> None:
     kind, *options = step.argument.split(",")
     tag = simulation.tags[-1]
     if kind != "same":
+        if kind not in SERVE and tag == simulation.truth().api:
+            simulation.excused = "the tasks that serve crash"
         behave(simulation, tag, BEHAVIOURS[kind])
         note_behaviour(simulation, tag, kind, options)
     release(simulation, tag, options, step.disturbance)
@@ -271,6 +273,7 @@ def incident(simulation: Simulation, step: Step) -> None:
     truth = simulation.truth()
     if truth.api not in simulation.tags:
         return
+    simulation.excused = "the tasks that serve crash, so CodeDeploy cannot finish a rollback to them"
     behave(simulation, truth.api, BEHAVIOURS["crashes"])
     client = simulation.nobody.client_of("ecs")
     found = client.list_tasks(cluster=simulation.cluster, serviceName=simulation.name)["taskArns"]
