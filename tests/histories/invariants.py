@@ -79,7 +79,7 @@ def violations_of_outcome(result: Result) -> Iterator[str]:
     match result.outcome:
         case "released" | "nothing_to_do" if not serves:
             yield f"{what}; but {words(after)}"
-        case "released" | "nothing_to_do" if not after.is_of_one_version and not result.disturbed:
+        case "released" | "nothing_to_do" if is_mixed(result):
             yield f"{what}; but {words(after)}"
         case "traffic_shifted" if not serves:
             yield f"{what}; but {words(after)}"
@@ -91,6 +91,12 @@ def violations_of_outcome(result: Result) -> Iterator[str]:
             yield from violations_of_unchanged(result)
     if result.outcome in ("timed_out", "rollback_failed", "interrupted") and not result.document["resume"]:
         yield f"{what}; but it names no next command"
+
+
+def is_mixed(result: Result) -> bool:
+    """Return whether a command left API and worker in two versions. A wait for an old deployment changes neither."""
+    was = not result.before.is_of_one_version and result.words[0] == "wait"
+    return not (result.after.is_of_one_version or result.disturbed or was)
 
 
 def violations_of_way_back(result: Result, what: str) -> Iterator[str]:
