@@ -1,6 +1,7 @@
 """A restart: new tasks of the revision that serves, by the same safe shift as a release."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -134,6 +135,30 @@ def test_a_deployment_that_was_not_rolled_back_is_not_called_the_original_tasks(
     outcome = case.restart(on_event=stop_in_the_bake_time)
     assert stopped
     assert "original tasks serve" not in outcome.what
+
+
+def test_an_answer_from_before_the_update_is_not_taken_for_its_end() -> None:
+    """ECS's answers are eventually consistent: the first one after the update still shows the tasks before."""
+    case = settled("orders")
+    worker, answers, updated = worker_service_name(case.spec, case.environment), list[Any](), list[bool]()
+
+    def answer_as_before(parsed: dict[str, Any], **_: Any) -> None:
+        if [each["serviceName"] for each in parsed["services"]] != [worker]:
+            return
+        if updated:
+            updated.clear()
+            parsed["services"] = answers[-1]
+        answers.append(parsed["services"])
+
+    def client_of(service: str) -> Any:
+        client = case.simulator.client(service)
+        if service == "ecs":
+            client.meta.events.register("after-call.ecs.DescribeServices", answer_as_before)
+            client.meta.events.register("after-call.ecs.UpdateService", lambda **_: updated.append(True))
+        return client
+
+    outcome = case.restart(client_of=client_of)
+    assert (outcome.exit_code, bool(answers), updated) == (0, True, []), outcome.what
 
 
 def test_a_restart_uses_what_the_revision_was_released_with() -> None:

@@ -27,6 +27,8 @@ from platform_sdk.deploy.state import (
 
 DEADLINE_MINUTES: Final = 60
 POLL_SECONDS: Final = 10
+APPEARS: Final = timedelta(minutes=1)
+"""From the start of an update until ECS lists it: answers are eventually consistent."""
 STOPPED_WITHIN: Final = timedelta(minutes=3)
 """From the stop of an update until ECS goes back."""
 ROLLBACK_APPEARS: Final = timedelta(minutes=3)
@@ -165,12 +167,15 @@ def follow(context: ReleaseContext, own: RollingDeployment, *, returns: bool = F
     deadline = context.now() + timedelta(minutes=DEADLINE_MINUTES)
     watched = watched_of(context, own)
     stopped, failed_at, shown_events = False, None, list[ServiceEvent]()
+    began, appeared = context.now(), False
     while True:
         service = current(context)
+        # For some seconds, ECS may answer as before the update.
+        appeared = appeared or context.now() - began > APPEARS or own.id in {each.id for each in service.deployments}
         primary = next((each for each in service.deployments if each.status == "PRIMARY"), None)
         report_progress(context, service, own, deadline)
         # A rollback becomes the primary deployment, so in both cases its end is the end.
-        if primary is not None and primary.rollout_state == "COMPLETED":
+        if appeared and primary is not None and primary.rollout_state == "COMPLETED":
             context.journal.running = ""
             return primary
         failed_at = failed_at or context.now() if primary and primary.rollout_state == "FAILED" else None
