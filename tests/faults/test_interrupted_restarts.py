@@ -6,15 +6,19 @@ change that is meant, write the tables anew and review the difference:
     UPDATE_GOLDENS=1 .venv/bin/pytest tests/faults/test_interrupted_restarts.py && git diff tests/faults/releases
 """
 
+import signal
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
 
+from platform_sdk.deploy.release.context import Interrupts
+from platform_sdk.deploy.release.events import Migrating, Registered
 from platform_sdk.deploy.release.history import parse_description
+from platform_sdk.deploy.release.outcome import OnInterrupt, ReleaseOptions
 from platform_sdk.deploy.render.names import cluster_name, service_name, worker_service_name
 from platform_sdk.deploy.state import RUNNING
-from tests.faults.test_interrupted_releases import HOWS, as_reviewed, calls_of, columns, exit_code_of
+from tests.faults.test_interrupted_releases import HOWS, MOMENTS, as_reviewed, at_first, calls_of, columns, exit_code_of
 from tests.support.releases import Process, World, world
 
 SHOWN: Final = ("answer_lost", "denied")
@@ -155,3 +159,25 @@ def test_a_restart_may_be_killed_after_each_write_and_run_again() -> None:
         assert not case.aws.codedeploy.deployments(name, name, statuses=RUNNING), killed_after
         assert (again.exit_code, again.api, again.worker, again.suspended) == (0, "new", "new", False), killed_after
     as_reviewed("killed-restart", columns(rows))
+
+
+@pytest.mark.parametrize("on_interrupt", ["leave", "rollback"])
+def test_a_signal_at_any_moment_leaves_the_restart_as_the_user_chose(on_interrupt: OnInterrupt) -> None:
+    rows: list[tuple[str, ...]] = [("signal at", "ended", "next", "again")]
+    for moment in (each for each in MOMENTS if each not in (Registered, Migrating)):
+        case, interrupts = settled(), Interrupts()
+        before = tasks_of(case)
+        outcome = case.restart(
+            options=ReleaseOptions(on_interrupt=on_interrupt),
+            interrupts=interrupts,
+            on_event=at_first(moment, lambda interrupts=interrupts: interrupts.arrive(signal.SIGTERM)),  # type: ignore[misc]
+        )
+        left = found(case, before, outcome.exit_code)
+        assert (outcome.exit_code, left.suspended, case.lock_is_free()) == (143, False, True), moment
+        if on_interrupt == "rollback":
+            assert left.api == "original", moment
+            assert outcome.what.startswith("the original tasks"), moment
+        again = found(case, before, case.restart().exit_code)
+        assert (again.exit_code, again.api, again.worker, again.suspended) == (0, "new", "new", False), moment
+        rows.append((moment.__name__, left.cell, outcome.resume or "", again.cell))
+    as_reviewed(f"signals-restart-{on_interrupt}", columns(rows))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -15,6 +16,7 @@ from aws_simulator.secrets_and_parameters import SecretsManager
 from aws_simulator.small_services import CacheUsers, RdsData
 from platform_sdk.cli import platform
 from platform_sdk.cli.options import Outside
+from platform_sdk.cli.secret import complete_secrets
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.observe import ROTATING, observe_secrets
 from tests.support.releases import Process, World, world
@@ -77,6 +79,11 @@ def test_the_list_names_what_is_older_than_its_secret_and_the_command() -> None:
     listed = run(case, "secret", "list", "users").stdout
     assert "older: platform restart users --env staging" in listed
     assert "TOKEN_SIGNING_KEY" in listed
+    every = run(case, "secret", "list").stdout
+    shared = {line.split()[0]: line for line in every.splitlines()}
+    assert "by the copies above" in shared["platform/staging/cache"]
+    assert "2026-" in shared["platform/staging/cache"]
+    assert "RDS changes it every week" in every
     document = json.loads(run(case, "secret", "list", "users", "--json").stdout)
     found = {each["name"]: each for each in document["secrets"]}
     assert found[KEY]["older_tasks"] == found[KEY]["tasks"] > 0
@@ -84,6 +91,14 @@ def test_the_list_names_what_is_older_than_its_secret_and_the_command() -> None:
     case.restart()
     case.simulator.clock.sleep(120)
     assert set(older(case).values()) == {0}
+
+
+def test_the_shell_completes_the_secrets_of_the_service() -> None:
+    context = click.Context(click.Command("set"))
+    context.params["service"] = "users"
+    parameter = click.Argument(["name"])
+    assert complete_secrets(context, parameter, "") == ["token_signing_key", "database"]
+    assert complete_secrets(context, parameter, "d") == ["database"]
 
 
 def test_a_plan_notes_tasks_that_are_older_than_a_secret() -> None:

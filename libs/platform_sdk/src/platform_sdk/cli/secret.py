@@ -19,11 +19,13 @@ from platform_sdk.cli.options import (
     outside,
     root,
     spec_named,
+    starting_with,
 )
 from platform_sdk.cli.release import new_id, release_context
 from platform_sdk.errors import PlatformError
 
 if TYPE_CHECKING:
+    from platform_sdk.deploy.aws.session import Aws
     from platform_sdk.deploy.environment import Environment
     from platform_sdk.deploy.manifest.types import ServiceSpec
     from platform_sdk.deploy.release.outcome import Outcome
@@ -35,6 +37,20 @@ HEADINGS: Final = ("SECRET", "CHANGED", "READ BY", "AS", "TASKS")
 
 class NoValue(PlatformError):
     """Nobody gave a value."""
+
+
+def complete_secrets(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the secrets of the service that is already typed, for the shell."""
+    from platform_sdk.deploy.manifest import load_services
+
+    def names() -> "Iterator[str]":
+        for spec in load_services(root()):
+            if spec.name == context.params.get("service"):
+                yield from sorted({secret.name for secret in spec.secrets.values()})
+                if spec.database is not None:
+                    yield "database"
+
+    return starting_with(incomplete, names)
 
 
 @click.group()
@@ -74,7 +90,7 @@ def list_secrets(services: tuple[str, ...], environment_name: str, as_json: bool
         return
     rows = [HEADINGS, *(_row_of(each, environment) for each in found)]
     if not services:
-        rows += _shared_rows(every, environment)
+        rows += _shared_rows(every, environment, aws)
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -114,18 +130,33 @@ def _command_after(found: "UsedSecret", environment: "Environment") -> str | Non
     return stale_secret_command(found, environment.name) if found.older or found.is_rotating else None
 
 
-def _shared_rows(specs: "Sequence[ServiceSpec]", environment: "Environment") -> "Iterator[tuple[str, ...]]":
-    """Yield what no task reads itself."""
+def _shared_rows(specs: "Sequence[ServiceSpec]", environment: "Environment", aws: "Aws") -> "Iterator[tuple[str, ...]]":
+    """Yield the shared passwords, which no task reads itself."""
+    from platform_sdk.deploy.apply.after_creation import owner_of
+
     readers = ", ".join(spec.name for spec in specs if spec.cache is not None)
     if readers:
-        yield (f"platform/{environment.name}/cache", "", readers, "", "by their copies above")
-    if any(spec.database is not None for spec in specs):
-        yield (f"rds!cluster of platform-{environment.name}", "weekly", "no service", "", "RDS changes it by itself")
+        name = f"platform/{environment.name}/cache"
+        yield (name, _changed_words(name, aws), readers, "", "by the copies above")
+    owner = owner_of(environment, aws)
+    if owner is not None:
+        changed = _changed_words(owner.secret_arn, aws)
+        yield (owner.secret_arn.rpartition(":")[2], changed, "no service", "", "RDS changes it every week")
+
+
+def _changed_words(name: str, aws: "Aws") -> str:
+    from platform_sdk.deploy.aws import AccessDenied
+
+    try:
+        version = aws.secrets.current(name)
+    except AccessDenied:
+        return "unknown"
+    return f"{version.created_at:%Y-%m-%d %H:%M}" if version else "unknown"
 
 
 @secret.command("set")
 @click.argument("service", shell_complete=complete_services)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_secrets)
 @environment_option("The environment, which must be on AWS.")
 def set_secret(service: str, name: str, environment_name: str) -> None:
     """Give the secret NAME of SERVICE a new value, from stdin or a prompt.
@@ -150,7 +181,7 @@ def set_secret(service: str, name: str, environment_name: str) -> None:
 
 @secret.command()
 @click.argument("service", required=False, shell_complete=complete_services)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_secrets)
 @click.option("--shared", type=click.Choice(["cache"]), help="Rotate the password that all services share.")
 @click.option("--env", "environment_name", required=True, metavar="NAME", shell_complete=complete_environments,
               help="The environment, which must be on AWS.")  # fmt: skip

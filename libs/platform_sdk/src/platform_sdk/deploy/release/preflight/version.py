@@ -92,7 +92,10 @@ def secrets(context: PreflightContext) -> Answer:
         return ok("none")
     missing = [reason for variable, secret in wanted for reason in missing_of(context, variable, secret)]
     if missing:
-        return fail("; ".join(missing), 'deploy/README.md, "Secrets", says how to set them')
+        return fail(
+            "; ".join(missing),
+            f"`platform secret set {context.spec.name} NAME --env {context.environment.name}` creates each",
+        )
     unread = [secret.name for _, secret in wanted if secret.json_key and keys_of(context, secret) is None]
     names = listed(sorted(variable for variable, _ in wanted))
     if unread:
