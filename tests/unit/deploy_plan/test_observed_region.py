@@ -307,8 +307,9 @@ def test_the_role_that_releases_a_service_may_plan_it(live: AwsSimulator) -> Non
     assert run(live, "orders", "--image", "1.4.2").exit_code == 0
     documents = live.service(Iam).documents("staging-orders-release")
     asked = {(call.action, resource) for call in live.calls for resource in call.resources}
-    assert [about for about in sorted(asked) if not is_allowed(documents, *about).allowed] == []
-    assert len({action for action, _ in asked}) == 13
+    context = {"ecs:cluster": "arn:aws:ecs:us-east-1:444455556666:cluster/platform-staging"}
+    assert [about for about in sorted(asked) if not is_allowed(documents, *about, context).allowed] == []
+    assert len({action for action, _ in asked}) == 16
 
 
 def test_a_tag_that_is_not_in_the_registry_is_an_error(simulator: AwsSimulator) -> None:
