@@ -79,8 +79,8 @@ def word(before: set[str], now: set[str]) -> str:
     return "original" if now <= before else "mixed" if now & before else "new"
 
 
-def settled() -> World:
-    case = world("orders", "staging")
+def settled(environment: str = "staging") -> World:
+    case = world("orders", environment)
     case.simulator.clock.sleep(300)
     return case
 
@@ -165,7 +165,7 @@ def test_a_restart_may_be_killed_after_each_write_and_run_again() -> None:
 def test_a_signal_at_any_moment_leaves_the_restart_as_the_user_chose(on_interrupt: OnInterrupt) -> None:
     rows: list[tuple[str, ...]] = [("signal at", "ended", "next", "again")]
     for moment in (each for each in MOMENTS if each not in (Registered, Migrating)):
-        case, interrupts = settled(), Interrupts()
+        case, interrupts = settled("production"), Interrupts()
         before = tasks_of(case)
         outcome = case.restart(
             options=ReleaseOptions(on_interrupt=on_interrupt),
