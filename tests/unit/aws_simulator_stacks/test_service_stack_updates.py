@@ -144,7 +144,7 @@ def updates(staging: Any, orders: ServiceSpec) -> list[StackUpdate]:
     """For another path of the service, of which green is live."""
     before = render_service_stack(orders, staging.environment)
     after = render_service_stack(replace(orders, path="/purchases"), staging.environment)
-    live = Live(target_group="green", worker_task_definition=worker_revision(staging))
+    live = Live(target_group="green", worker_task_definition=worker_revision(staging), health_check_paths={})
     found = list(stack_updates(before, after, live))
     assert [update.why for update in found] == ["synchronise", "change"]
     return found

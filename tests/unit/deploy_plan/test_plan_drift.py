@@ -95,11 +95,11 @@ def test_paths_and_health_checks() -> None:
     blue, green = part("target_groups")
     state = orders(
         production_rule=replace(part("production_rule"), paths=("/orders",)),
-        target_groups=(replace(blue, health_path="/"), green),
+        target_groups=(replace(blue, health_path="/of-the-release-before"), replace(green, health_path="/")),
     )
     assert found(state) == [
         ("paths of the production rule", ["/orders", "/orders/*"], ["/orders"]),
-        ("health check path of production-orders-blue", "/orders/readyz", "/"),
+        ("health check path of production-orders-green", "/orders/readyz", "/"),
     ]
 
 

@@ -13,6 +13,7 @@ import pytest
 from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.types import ServiceSpec
+from platform_sdk.deploy.render.names import COLOURS, Colour, target_group
 from platform_sdk.deploy.render.service_stack import (
     FrozenService,
     Live,
@@ -26,6 +27,8 @@ STAGING = load_environment(FIXTURES, "staging")
 ORDERS = next(spec for spec in load_services(FIXTURES, "staging") if spec.name == "orders")
 FIRST_RELEASE = "arn:aws:ecs:us-east-1:444455556666:task-definition/staging-orders-worker:1"
 SECOND_RELEASE = "arn:aws:ecs:us-east-1:444455556666:task-definition/staging-orders-worker:2"
+
+RELEASED_CHECK = "/orders/of-the-release"
 
 Template = dict[str, Any]
 
@@ -60,6 +63,7 @@ class CloudFormation:
     template: Template = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
     weights: dict[str, tuple[int, int]] = field(default_factory=dict)
+    checks: dict[Colour, str] = field(default_factory=dict)
     worker_revision: Any = None
     written: list[str] = field(default_factory=list)
 
@@ -101,6 +105,9 @@ class CloudFormation:
         if name in ("ProductionRule", "TestRule"):
             blue, green = (group["Weight"] for group in properties["Actions"][0]["ForwardConfig"]["TargetGroups"])
             self.weights[name] = (blue, green)
+        for colour in COLOURS:
+            if name == target_group(colour):
+                self.checks[colour] = properties["HealthCheckPath"]
         if name == "WorkerService":
             self.worker_revision = properties["TaskDefinition"]
 
@@ -108,11 +115,16 @@ class CloudFormation:
         """As CodeDeploy and ECS do it: CloudFormation does not hear of it."""
         self.weights = {name: (green, blue) for name, (blue, green) in self.weights.items()}
         self.worker_revision = worker_revision
+        self.checks["green"] = RELEASED_CHECK
 
     def live(self) -> Live:
         green = self.weights["ProductionRule"] == (0, 100)
         revision = self.worker_revision if isinstance(self.worker_revision, str) else None
-        return Live(target_group="green" if green else "blue", worker_task_definition=revision)
+        return Live(
+            target_group="green" if green else "blue",
+            worker_task_definition=revision,
+            health_check_paths=self.checks,
+        )
 
 
 def without_alarms_that_roll_back(spec: ServiceSpec) -> ServiceSpec:
@@ -164,6 +176,7 @@ def test_an_update_leaves_traffic_and_revisions_where_the_last_release_put_them(
     for update in updates(stack, CHANGES[change](ORDERS)):
         stack.update(update)
     assert stack.weights == {"ProductionRule": (0, 100), "TestRule": (0, 100)}
+    assert stack.checks["green"] == RELEASED_CHECK
     assert stack.worker_revision == FIRST_RELEASE
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
               help="A resource with data that may be replaced or deleted.")  # fmt: skip
 @click.option("--skip", "skippable", multiple=True, metavar="LOGICAL_ID",
               help="A resource to skip if the rollback of an earlier update failed for it.")  # fmt: skip
+@click.option("--allow-outage", "outages_allowed", multiple=True, metavar="LOGICAL_ID",
+              help="A target group whose health check may change at once for the running tasks.")  # fmt: skip
 @click.option("--wait", "wait_minutes", type=click.FloatRange(0), default=60, show_default=True, metavar="MINUTES",
               help="How long to wait for a running release of the service.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
@@ -41,6 +43,7 @@ def apply(
     yes: bool,
     replaceable: tuple[str, ...],
     skippable: tuple[str, ...],
+    outages_allowed: tuple[str, ...],
     wait_minutes: float,
     as_json: bool,
 ) -> None:
@@ -52,7 +55,8 @@ def apply(
 
     Replaces or deletes a database, cache, queue, bucket, repository, secret, key, zone, table or log group only if
     --allow-replace names it. Never moves users to another target group, and never changes the running revision: only
-    releases do.
+    releases do. What the running version still needs is kept until a release has replaced it, such as its path and its
+    permissions.
 
     Exits with 0 when everything is up to date, with 1 on an error, and with 16 while a release holds the service's
     lock.
@@ -62,7 +66,12 @@ def apply(
     with errors_as_json(as_json):
         environment = on_aws(environment_name)
         specs = _specs_of(service, environment)
-    consent = Consent(yes=yes, replaceable=frozenset(replaceable), skippable=frozenset(skippable))
+    consent = Consent(
+        yes=yes,
+        replaceable=frozenset(replaceable),
+        skippable=frozenset(skippable),
+        outages_allowed=frozenset(outages_allowed),
+    )
     with applying(context, environment, service, consent, as_json=as_json) as run:
         if shared:
             run.manual_steps = _apply_shared_stacks(specs, environment, run)
@@ -81,11 +90,12 @@ def _specs_of(service: str | None, environment: "Environment") -> "tuple[Service
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """What the caller agreed to in advance: all questions, and the replacing or skipping of named resources."""
+    """What the caller agreed to in advance: all questions, and what may happen to named resources."""
 
     yes: bool
     replaceable: frozenset[str] = frozenset()
     skippable: frozenset[str] = frozenset()
+    outages_allowed: frozenset[str] = frozenset()
 
 
 class Run:
@@ -179,6 +189,7 @@ def apply_context(
         interrupts=interrupts,
         replaceable=consent.replaceable,
         skippable=consent.skippable,
+        outages_allowed=consent.outages_allowed,
     )
 
 

@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from platform_sdk.deploy.apply.events import ApplyContext, Ended, ReleaseUnderWay, StackOutcome, ToChange, Waiting
+from platform_sdk.deploy.apply.events import (
+    ApplyContext,
+    Ended,
+    ReleaseUnderWay,
+    StackOutcome,
+    ToChange,
+    Waiting,
+    WouldBeOutage,
+)
 from platform_sdk.deploy.apply.stack import DesiredStack, apply_stack
 from platform_sdk.deploy.apply.stack_recovery import recover_stack, wait_until_stable
 from platform_sdk.deploy.environment import Environment
@@ -59,6 +67,7 @@ def apply_service(
         Locked, LockLost: a release is in progress.
         ReleaseUnderWay: CodeDeploy deploys the service, and nobody holds the lock.
         FrozenService, NoLockTable
+        WouldBeOutage: a change must move with the version, and cannot be made in steps.
         StackFailed, WouldBeLost, Declined, TemplateTooLarge, Interrupted: as `apply_stack`.
         AwsCallFailed
     """
@@ -94,6 +103,7 @@ def apply_with_lock(
         recover_stack(found, context, role_of(spec, environment))
         plan = current_plan(spec, environment, context)
         refuse_running(plan)
+        refuse_outages(plan, context.outages_allowed)
         if not plan.needs_apply:
             return untouched(plan, context, "repaired" if found is not None and found.is_stuck else "unchanged")
         return apply_updates(plan, spec, environment, context)
@@ -128,6 +138,20 @@ def refuse_running(plan: Plan) -> None:
             f"the deployment {plan.running_deployment} of {plan.service} is still in progress",
             because="it moves the traffic between the target groups that the stack's rules name",
             hint=f"`platform wait {plan.running_deployment} --env {plan.environment}`, then run the command again",
+        )
+
+
+def refuse_outages(plan: Plan, allowed: frozenset[str]) -> None:
+    """Refuse what would take the running version out of service at once, and cannot be made in steps."""
+    refused = [move for move in plan.moves if move.refused and move.refused not in allowed]
+    if refused:
+        raise WouldBeOutage(
+            f"the change of {plan.stack.name} would take the running version of {plan.service} out of service: "
+            "nothing was changed",
+            because="; ".join(f"{move.what}: {move.outage}" for move in refused),
+            hint=f"release a version that passes both checks first; then "
+            f"`platform apply {plan.service} --env {plan.environment}` with "
+            + " ".join(f"--allow-outage {name}" for name in dict.fromkeys(move.refused for move in refused)),
         )
 
 

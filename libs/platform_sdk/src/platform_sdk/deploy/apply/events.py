@@ -102,6 +102,7 @@ class ApplyContext(Context):
         agree: asked before anything is changed.
         replaceable: logical ids of resources that may be replaced or deleted although they hold data.
         skippable: logical ids of resources that a rollback may skip where it stops at them.
+        outages_allowed: logical ids of resources whose change may make running tasks unhealthy.
         run: tells this run's change sets from those of others.
     """
 
@@ -109,6 +110,7 @@ class ApplyContext(Context):
     agree: Agree
     replaceable: frozenset[str] = frozenset()
     skippable: frozenset[str] = frozenset()
+    outages_allowed: frozenset[str] = frozenset()
     run: str = field(default_factory=lambda: uuid4().hex[:12])
 
     def warn(self, what: str, hint: str) -> None:
@@ -153,6 +155,10 @@ class WouldBeLost(PlatformError):
     def __init__(self, what: str, *, losses: tuple[ResourceChange, ...], because: str, hint: str) -> None:
         super().__init__(what, because=because, hint=hint)
         self.losses = losses
+
+
+class WouldBeOutage(PlatformError):
+    """A change would make the running tasks unhealthy at once, and nobody allowed it. Nothing was changed."""
 
 
 class Declined(PlatformError):

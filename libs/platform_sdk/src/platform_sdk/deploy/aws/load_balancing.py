@@ -42,6 +42,11 @@ class LoadBalancing:
             found |= {each["TargetGroupName"]: _target_group_of(each) for each in answer["TargetGroups"]}
         return found
 
+    def set_health_check_path(self, target_group_arn: str, path: str) -> None:
+        """Set the path of a target group's health check. Its targets are judged by it at once."""
+        purpose = f"set the health check of {target_group_arn} to {path}"
+        self.client.call("modify_target_group", purpose, TargetGroupArn=target_group_arn, HealthCheckPath=path)
+
     def health(self, target_group_arn: str) -> tuple[TargetHealth, ...]:
         """Return the health of every target; nothing where the target group does not exist."""
         purpose = f"read the health of the targets of {target_group_arn}"

@@ -15,6 +15,7 @@ from platform_sdk.deploy.output.plan_words import (
     is_detailed,
     line_basis,
     line_sign,
+    move_words,
     next_commands,
     resource_words,
     revision_words,
@@ -95,6 +96,7 @@ def _body(plan: Plan) -> Iterator[str]:
         yield f"~ {plan.grace_period.path}  {change_words(plan.grace_period)}"
         yield f"{STEP}applied to the ECS service without a release"
     yield from _stack_lines(plan)
+    yield from _move_lines(plan)
     yield from _drift_lines(plan)
     yield from _stale_secret_lines(plan)
     yield from _cost_lines(plan)
@@ -152,6 +154,13 @@ def _resource_lines(plan: Plan) -> Iterator[str]:
         yield f"{SIGNS[resource.action]} {resource.logical_id} ({resource.type})" + (f": {words}" if words else "")
         if is_detailed(plan, resource):
             yield from _indented(_change_lines(resource.changes))
+
+
+def _move_lines(plan: Plan) -> Iterator[str]:
+    for move in plan.moves:
+        yield f"! {move_words(move)}"
+        yield f"{STEP}at once it would be an outage: {move.outage}"
+        yield f"{STEP}{move.how}"
 
 
 def _drift_lines(plan: Plan) -> Iterator[str]:
@@ -230,6 +239,10 @@ def _service_blocks(plan: Plan, tag: str | None) -> Iterator[str]:
         yield _callout("CAUTION", [f"- `{each.logical_id}`: {resource_words(each)}" for each in lost])
     if unsound := unsound_words(plan.stack.status):
         yield _callout("WARNING", [f"The stack `{plan.stack.name}` {unsound}."])
+    if plan.moves:
+        found = [f"- {move_words(move)}: {move.outage}; {move.how}" for move in plan.moves]
+        kind = "CAUTION" if any(move.refused for move in plan.moves) else "NOTE"
+        yield _callout(kind, ["At once it would be an outage for the running version:", *found])
     if plan.drift:
         found = [f"- {drift_words(drift)}" for drift in plan.drift]
         yield _callout("WARNING", ["Changed outside this tool, for example in the console:", *found])

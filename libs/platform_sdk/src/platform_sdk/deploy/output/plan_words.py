@@ -20,6 +20,7 @@ from platform_sdk.deploy.plan.decisions import (
     ScalingChange,
     StackPlan,
     TrafficPlan,
+    VersionMove,
     is_of_scaling,
 )
 from platform_sdk.deploy.plan.diff import Change
@@ -220,6 +221,14 @@ def unsound_words(status: str | None) -> str:
     return f"is {status}: {REPAIRS.get(status, 'CloudFormation cannot update it; see its events in the console')}"
 
 
+def move_words(move: VersionMove) -> str:
+    """Return a change that moves with the version, and whether `apply` refuses it."""
+    what = "REFUSED" if move.refused else "moves with the version"
+    after = "" if move.after is None else f" → {shown(move.after)}"
+    before = move.before if isinstance(move.before, list) and move.after is None else [move.before]
+    return f"{what}: {move.what}  {'; '.join(shown(each) for each in before)}{after}"
+
+
 def drift_words(drift: Drift) -> str:
     """Return what differs on AWS from what it should be."""
     if drift.live is None:
@@ -282,6 +291,8 @@ def next_commands(plan: Plan, tag: str | None) -> Iterator[str]:
         yield f"platform build {at} --push"
     if plan.releases or plan.api.awaits_image:
         yield f"platform deploy {at}" + (f" --image {tag}" if tag else "")
+    if plan.is_applied_again:
+        yield f"platform apply {at}"
 
 
 def verdict(plan: Plan) -> str:

@@ -80,6 +80,7 @@ def _service_document(plan: Plan, tag: str | None) -> Json:
         "scaling": [{"tasks": change.pop("desired")} | change for change in scaling],
         "grace_period": fields_of(plan.grace_period) if plan.grace_period is not None else None,
         "stack": _stack_document(plan.stack),
+        "moves_with_version": [fields_of(move) for move in plan.moves],
         "drift": [fields_of(drift) for drift in plan.drift],
         "stale_secrets": [fields_of(secret) for secret in plan.stale_secrets],
         "cost": _cost_document(plan.cost) if plan.cost is not None else None,

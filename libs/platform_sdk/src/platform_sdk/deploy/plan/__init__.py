@@ -30,9 +30,9 @@ from platform_sdk.deploy.plan.decisions import (
 )
 from platform_sdk.deploy.plan.diff import Change, diff, diff_task_definitions, document_digest
 from platform_sdk.deploy.plan.drift import drift_of
-from platform_sdk.deploy.plan.stack import is_placeholder, plan_stack, scaling_changes
+from platform_sdk.deploy.plan.effects import released, template_to_apply, version_moves
+from platform_sdk.deploy.plan.stack import plan_stack, scaling_changes
 from platform_sdk.deploy.render.names import Role, family_of, schedule_name
-from platform_sdk.deploy.render.service_stack import render_service_stack
 from platform_sdk.deploy.render.task_definition import APP, render_standalone_task, render_task_definition
 from platform_sdk.deploy.shared import SharedStack
 from platform_sdk.deploy.state import DeployedStack, ServiceState, TaskDefinition, UsedSecret
@@ -63,18 +63,20 @@ def plan_service(
         StopTimeoutTooShort, TaskDefinitionTooLarge, StackTooLarge: AWS would refuse a document.
         UnknownPrice: the price table lacks a price.
     """
-    rendered = render_service_stack(spec, environment)
+    rendered = template_to_apply(spec, environment, state)
+    stack = plan_stack(spec, environment, state, rendered)
     api = plan_role(spec, environment, state, "api", image)
     return Plan(
         service=spec.name,
         environment=environment.name,
-        stack=plan_stack(spec, environment, state, rendered),
+        stack=stack,
         api=api,
         worker=plan_role(spec, environment, state, "worker", image) if spec.worker is not None else None,
         standalone=tuple(plan_standalone(spec, environment, state, image)),
         scaling=tuple(scaling_changes(state.template, rendered, state)),
         grace_period=grace_period(spec, state),
         traffic=traffic(spec, api),
+        moves=tuple(version_moves(spec, environment, state, rendered, stack.resources)),
         drift=drift_of(state),
         cost=plan_cost(spec, rendered, state, cost) if cost is not None else None,
         running_deployment=state.running_deployment.id if state.running_deployment is not None else None,
@@ -150,11 +152,6 @@ def target_of(document: Json, live: TaskDefinition | None, newer: TaskDefinition
     if newer is not None and document_digest(newer.document) == digest:
         return ExistingRevision(arn=newer.arn)
     return NewRevision(document=document)
-
-
-def released(revision: TaskDefinition | None) -> TaskDefinition | None:
-    """Return None for the placeholder of a new service: it is no version."""
-    return None if revision is None or is_placeholder(revision.family) else revision
 
 
 def image_of(revision: TaskDefinition | None) -> str | None:

@@ -147,6 +147,26 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VersionMove:
+    """A change of the stack that would be an outage for the running version if it were made at once (decision 0024).
+
+    Attributes:
+        outage: what would happen.
+        how: how `apply` and the release make it in steps, or what to do.
+        ends_with_apply: whether `apply` removes something after the release.
+        refused: the logical name of the resource that `apply` changes only with `--allow-outage`; empty otherwise.
+    """
+
+    what: str
+    before: object
+    after: object
+    outage: str
+    how: str
+    ends_with_apply: bool = False
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostPlan:
     """Costs in US dollars a month of 730 hours.
 
@@ -176,6 +196,7 @@ class Plan:
     scaling: tuple[ScalingChange, ...]
     grace_period: Change | None
     traffic: TrafficPlan | None
+    moves: tuple[VersionMove, ...]
     drift: tuple[Drift, ...]
     cost: CostPlan | None
     running_deployment: str | None
@@ -193,6 +214,11 @@ class Plan:
     @property
     def needs_apply(self) -> bool:
         return self.stack.action != "unchanged" or self.grace_period is not None
+
+    @property
+    def is_applied_again(self) -> bool:
+        """Whether an update after the release removes what only the running version needs."""
+        return bool(self.releases) and any(move.ends_with_apply for move in self.moves)
 
     @property
     def is_scaling_alone(self) -> bool:

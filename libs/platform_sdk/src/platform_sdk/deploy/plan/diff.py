@@ -143,7 +143,8 @@ def document_digest(document: Mapping[str, object]) -> str:
 def canonical_template(template: Mapping[str, Any]) -> Json:
     """Return what CloudFormation acts on: parameters, conditions and resources.
 
-    Descriptions, metadata and dependencies change nothing on AWS. Defaults of `GIVEN` count only at creation.
+    Descriptions, metadata and dependencies change nothing on AWS. Defaults of `GIVEN` count only at creation, and so
+    does the path of a health check: releases set it (decision 0024).
     """
     parameters = {
         name: {key: value for key, value in body.items() if key != "Description"}
@@ -163,6 +164,7 @@ def _canonical_resource(body: Mapping[str, Any]) -> Json:
         if name in by_key and isinstance(value, list)
         else value
         for name, value in properties.items()
+        if name != "HealthCheckPath"
     }
     return {**kept, "Properties": ordered}
 

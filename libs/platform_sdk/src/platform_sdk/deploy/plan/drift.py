@@ -11,6 +11,7 @@ from typing import Final
 from platform_sdk.deploy.plan.decisions import Drift
 from platform_sdk.deploy.plan.diff import DOCUMENT_TAG, VERSION_TAG
 from platform_sdk.deploy.plan.stack import Deployed, is_placeholder
+from platform_sdk.deploy.render.task_definition import checked_path
 from platform_sdk.deploy.state import ListenerRule, ScalableTarget, ServiceState, TaskDefinition
 
 RESTORE: Final = "CloudFormation does not detect it: restore the expected value where it was changed"
@@ -26,7 +27,7 @@ def drift_of(state: ServiceState) -> tuple[Drift, ...]:
         *scaling_drift(state, deployed),
         *rule_drift(state, deployed),
         *traffic_drift(state),
-        *target_group_drift(state, deployed),
+        *health_check_drift(state),
         *deployment_group_drift(state, deployed),
         *alarm_drift(state, deployed),
         *revision_drift(state),
@@ -146,13 +147,15 @@ def traffic_drift(state: ServiceState) -> Iterator[Drift]:
         )
 
 
-def target_group_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
-    for properties in deployed.of_type("AWS::ElasticLoadBalancingV2::TargetGroup"):
-        for group in state.target_groups:
-            expected = properties["HealthCheckPath"]
-            if group.name == properties["Name"] and group.health_path != expected:
-                what = f"health check path of {group.name}"
-                yield Drift(what=what, expected=expected, live=group.health_path, remedy=RESTORE)
+def health_check_drift(state: ServiceState) -> Iterator[Drift]:
+    """Expect the live target group to ask for the path of the running version. Releases set it (decision 0024)."""
+    rule, revision = state.production_rule, state.api_revision
+    expected = checked_path(revision.document) if revision is not None and not is_placeholder(revision.family) else None
+    for group in state.target_groups:
+        is_live = rule is not None and rule.live_target_group == group.arn
+        if is_live and expected is not None and group.health_path != expected and state.running_deployment is None:
+            what = f"health check path of {group.name}"
+            yield Drift(what=what, expected=expected, live=group.health_path, remedy=RESTORE)
 
 
 def deployment_group_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:

@@ -8,7 +8,7 @@ from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.decisions import ResourcePlan, ScalingChange, StackAction, StackPlan
 from platform_sdk.deploy.plan.diff import Change, canonical_template, diff
-from platform_sdk.deploy.render.names import Colour, Role, stack_name
+from platform_sdk.deploy.render.names import COLOURS, Colour, Role, stack_name
 from platform_sdk.deploy.render.service_stack import Live, StackUpdate, stack_updates
 from platform_sdk.deploy.state import EcsService, ListenerRule, ServiceState, TargetGroup
 from platform_sdk.deploy.state.stacks import FAILED
@@ -121,6 +121,12 @@ def live_of(state: ServiceState) -> Live:
     return Live(
         target_group=live_colour(state.production_rule, state.target_groups),
         worker_task_definition=worker.arn if worker is not None and released else None,
+        health_check_paths={
+            colour: group.health_path
+            for colour in COLOURS
+            for group in state.target_groups
+            if group.name.endswith(f"-{colour}")
+        },
     )
 
 

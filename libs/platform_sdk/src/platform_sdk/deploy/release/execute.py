@@ -40,6 +40,8 @@ from platform_sdk.deploy.release.worker import (
     state_now,
     what_runs,
 )
+from platform_sdk.deploy.render.names import health_check_path
+from platform_sdk.deploy.render.task_definition import checked_path
 from platform_sdk.deploy.state import Deployment, ServiceState
 
 STARTS_WORK: Final = frozenset({"CreateDeployment", "RunTask", "UpdateService"})
@@ -70,6 +72,7 @@ def execute(release: Release, context: ReleaseContext) -> Outcome:
         roll_worker(context, revisions.worker, state.worker, anew=anew)
         with return_worker_on_failure(context):
             set_grace_period(context, state)
+            set_health_check(context, revisions.api, state)
             shift_traffic(context, revisions.api, state)
     return context.outcome
 
@@ -164,6 +167,31 @@ def set_grace_period(context: ReleaseContext, state: ServiceState) -> None:
     if state.api is not None and state.api.grace_period_seconds != seconds:
         context.confirm_lock()
         context.aws.ecs.set_grace_period(context.cluster, context.api, seconds)
+
+
+def set_health_check(context: ReleaseContext, revision: str, state: ServiceState) -> None:
+    """Let the idle target group ask the replacement tasks for the path that they answer (decision 0024).
+
+    The group with the traffic keeps its check: the original tasks are judged by it, also after a rollback.
+    """
+    live = state.production_rule.live_target_group if state.production_rule is not None else None
+    path = path_to_check(context, revision)
+    if live is None or path is None or state.running_deployment is not None:
+        return
+    for group in state.target_groups:
+        if group.arn != live and group.health_path != path:
+            context.confirm_lock()
+            context.aws.load_balancing.set_health_check_path(group.arn, path)
+
+
+def path_to_check(context: ReleaseContext, revision: str) -> str | None:
+    """Return the path of the revision: of one that is released again, by its document and not by platform.toml."""
+    match context.release.target:
+        case NewImage():
+            return health_check_path(context.spec)
+        case ExistingRevisions():
+            found = context.aws.ecs.revision(revision)
+            return None if found is None else checked_path(found.document)
 
 
 def leave_running(context: ReleaseContext, interrupted: Interrupted) -> NoReturn:

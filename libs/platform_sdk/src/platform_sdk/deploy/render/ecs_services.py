@@ -1,25 +1,32 @@
-"""The ECS services of API and worker, and the placeholder that they run until the first release.
+"""The ECS services of API and worker, the placeholder that they run until the first release, and the target groups and
+listener rules in front of them.
 
-CloudFormation creates them. Updates leave alone what releases change: see decision 0014.
+CloudFormation creates them. Updates leave alone what releases change: see decisions 0014 and 0024.
 """
 
 from typing import Final
 
+from platform_sdk.contract import CONTAINER_PORT
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.alarms import alarm_id
 from platform_sdk.deploy.render.cloudformation import Json, checkov_skip, ref, resource, tags
-from platform_sdk.deploy.render.load_balancing import LISTENERS
 from platform_sdk.deploy.render.names import (
+    COLOURS,
     PLATFORM_VERSION,
+    Colour,
+    health_check_parameter,
     log_group,
     network,
     service_name,
     target_group,
+    target_group_name,
     worker_service_name,
 )
 from platform_sdk.deploy.render.task_definition import APP, APP_USER, role_arn
 
+LISTENERS: Final = {"ProductionRule": "ProductionListenerArn", "TestRule": "TestListenerArn"}
+LIVE_IS_GREEN: Final = "LiveIsGreen"
 HAS_WORKER_REVISION: Final = "HasWorkerRevision"
 
 PLACEHOLDER_IMAGE: Final = "public.ecr.aws/docker/library/python:3.13-slim"
@@ -153,3 +160,59 @@ def common(spec: ServiceSpec, environment: Environment, role: str) -> Json:
         "PropagateTags": "TASK_DEFINITION",
         "Tags": tags({f"platform:{key}": value for key, value in values.items()}),
     }
+
+
+# The target groups and the listener rules.
+
+
+def load_balancing(spec: ServiceSpec, environment: Environment, also_routed: str | None) -> dict[str, Json]:
+    """Return two target groups, and on both listeners a rule that forwards the paths of the service to them."""
+    groups = {target_group(colour): _target_group_of(spec, environment, colour) for colour in COLOURS}
+    return groups | {name: _rule(spec, listener, also_routed) for name, listener in LISTENERS.items()}
+
+
+def _target_group_of(spec: ServiceSpec, environment: Environment, colour: Colour) -> Json:
+    check = spec.health_check
+    properties: Json = {
+        "Name": target_group_name(environment.name, spec.name, colour),
+        "VpcId": ref("VpcId"),
+        "TargetType": "ip",
+        "Protocol": "HTTP",
+        # Only the default: ECS registers each task with its own port. A change would replace the target group.
+        "Port": CONTAINER_PORT,
+        "HealthCheckProtocol": "HTTP",
+        "HealthCheckPort": "traffic-port",
+        # Each release sets that of the group for its tasks: decision 0024.
+        "HealthCheckPath": ref(health_check_parameter(colour)),
+        "HealthCheckIntervalSeconds": check.interval_seconds,
+        "HealthCheckTimeoutSeconds": check.timeout_seconds,
+        "HealthyThresholdCount": check.healthy_threshold,
+        "UnhealthyThresholdCount": check.unhealthy_threshold,
+        "Matcher": {"HttpCode": "200"},
+        "TargetGroupAttributes": [
+            {"Key": "deregistration_delay.timeout_seconds", "Value": str(spec.task.deregistration_delay_seconds)}
+        ],
+    }
+    reason = "TLS ends at the load balancer; the way to the task is inside the VPC, between two security groups."
+    return resource(
+        "AWS::ElasticLoadBalancingV2::TargetGroup", properties, Metadata=checkov_skip("CKV_AWS_378", reason)
+    )
+
+
+def _rule(spec: ServiceSpec, listener: str, also_routed: str | None) -> Json:
+    paths = [spec.path, *([also_routed] if also_routed else [])]
+    # The pattern /orders/* does not match /orders.
+    patterns = [pattern for path in paths for pattern in (path, f"{path}/*")]
+    properties: Json = {
+        "ListenerArn": ref(listener),
+        "Priority": spec.priority,
+        "Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"Values": patterns}}],
+        "Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": [_weighted(colour) for colour in COLOURS]}}],
+    }
+    return resource("AWS::ElasticLoadBalancingV2::ListenerRule", properties)
+
+
+def _weighted(colour: Colour) -> Json:
+    """Use the form that CodeDeploy leaves: both target groups, one of them with all the weight."""
+    green, blue = (100, 0) if colour == "green" else (0, 100)
+    return {"TargetGroupArn": ref(target_group(colour)), "Weight": {"Fn::If": [LIVE_IS_GREEN, green, blue]}}

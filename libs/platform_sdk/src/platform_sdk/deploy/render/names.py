@@ -102,6 +102,16 @@ def target_group(colour: Colour) -> str:
     return f"{colour.capitalize()}TargetGroup"
 
 
+def health_check_parameter(colour: Colour) -> str:
+    """Return the name of the parameter with the path of a target group's health check."""
+    return f"{colour.capitalize()}HealthCheckPath"
+
+
+def health_check_path(spec: ServiceSpec) -> str:
+    """Return the path that the load balancer asks tasks of this version for, such as `/orders/readyz`."""
+    return f"{spec.path}{spec.health_check.path}"
+
+
 def of_target_group(colour: Colour) -> dict[str, object]:
     """Return the dimensions of a target group's metrics."""
     return {

@@ -11,7 +11,7 @@ from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.resources import SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.cloudformation import Json, allow, policy, ref, resource
-from platform_sdk.deploy.render.load_balancing import LISTENERS
+from platform_sdk.deploy.render.ecs_services import LISTENERS
 from platform_sdk.deploy.render.names import arn, cluster_name, hook_function_name, log_group, role_name, service_name
 from platform_sdk.deploy.render.task_definition import CLOUDWATCH_AGENT
 from platform_sdk.deploy.render.variables import secrets_of

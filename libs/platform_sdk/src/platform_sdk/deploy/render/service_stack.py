@@ -17,9 +17,17 @@ from platform_sdk.deploy.render.alarms import alarms, dashboard
 from platform_sdk.deploy.render.autoscaling import autoscaling, schedules
 from platform_sdk.deploy.render.cloudformation import Json, checkov_skip, get, kept, policy, ref, resource
 from platform_sdk.deploy.render.codedeploy import codedeploy
-from platform_sdk.deploy.render.ecs_services import HAS_WORKER_REVISION, ecs_services
-from platform_sdk.deploy.render.load_balancing import LIVE_IS_GREEN, load_balancing
-from platform_sdk.deploy.render.names import Colour, arn, log_group, logical
+from platform_sdk.deploy.render.ecs_services import HAS_WORKER_REVISION, LIVE_IS_GREEN, ecs_services, load_balancing
+from platform_sdk.deploy.render.names import (
+    COLOURS,
+    Colour,
+    arn,
+    health_check_parameter,
+    health_check_path,
+    log_group,
+    logical,
+    target_group,
+)
 from platform_sdk.deploy.render.roles import roles
 from platform_sdk.deploy.shared import SharedParameter, shared_parameter
 from platform_sdk.errors import PlatformError
@@ -46,13 +54,16 @@ class StackTooLarge(PlatformError):
     """The template exceeds the limit of CloudFormation."""
 
 
-def render_service_stack(spec: ServiceSpec, environment: Environment) -> Json:
+def render_service_stack(spec: ServiceSpec, environment: Environment, *, also_routed: str | None = None) -> Json:
     """Return the template as a JSON object.
+
+    Args:
+        also_routed: another path that the listener rules forward, such as the one that the running version serves.
 
     Raises:
         StackTooLarge: above 500 resources (docs.aws.amazon.com/AWSCloudFormation, "quotas").
     """
-    resources = _resources_of(spec, environment)
+    resources = _resources_of(spec, environment, also_routed)
     if len(resources) > MAX_RESOURCES:
         raise StackTooLarge(
             f"the stack of {spec.name} has {len(resources)} resources, and CloudFormation takes {MAX_RESOURCES}",
@@ -70,9 +81,9 @@ def render_service_stack(spec: ServiceSpec, environment: Environment) -> Json:
     }
 
 
-def _resources_of(spec: ServiceSpec, environment: Environment) -> dict[str, Json]:
+def _resources_of(spec: ServiceSpec, environment: Environment, also_routed: str | None) -> dict[str, Json]:
     return {
-        **load_balancing(spec, environment),
+        **load_balancing(spec, environment, also_routed),
         **ecs_services(spec, environment),
         **codedeploy(spec, environment),
         **autoscaling(spec, environment),
@@ -115,6 +126,12 @@ def given(spec: ServiceSpec) -> Json:
             "Default": spec.health_check.grace_period_seconds,
         },
     }
+    for colour in COLOURS:
+        parameters[health_check_parameter(colour)] = {
+            "Type": "String",
+            "Description": f"The health check of the {colour} target group, when the stack last wrote it",
+            "Default": health_check_path(spec),
+        }
     if spec.worker is not None:
         parameters["WorkerTaskDefinition"] = {
             "Type": "String",
@@ -201,9 +218,16 @@ def _group(name: str, spec: ServiceSpec) -> Json:
 # release changes is safe while its text stays the same. Before its text changes, a separate update records in
 # CloudFormation what the release changed.
 
-GIVEN: Final = ("LiveTargetGroup", "WorkerTaskDefinition", "ContainerPort", "HealthCheckGracePeriodSeconds")
+GIVEN: Final = (
+    "LiveTargetGroup",
+    "WorkerTaskDefinition",
+    "ContainerPort",
+    "HealthCheckGracePeriodSeconds",
+    *map(health_check_parameter, COLOURS),
+)
 
 CHANGED_BY_RELEASES: Final[Mapping[str, str]] = {
+    **{target_group(colour): health_check_parameter(colour) for colour in COLOURS},
     "ProductionRule": "LiveTargetGroup",
     "TestRule": "LiveTargetGroup",
     "WorkerService": "WorkerTaskDefinition",
@@ -219,16 +243,20 @@ class FrozenService(PlatformError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """What runs: the target group with production traffic, and the ARN of the worker's revision if there is one."""
+    """What runs: the target group with production traffic, the ARN of the worker's revision if there is one, and the
+    paths of the target groups' health checks.
+    """
 
     target_group: Colour
     worker_task_definition: str | None
+    health_check_paths: Mapping[Colour, str]
 
     def parameters(self) -> dict[str, str]:
         """Return the parameters that record in CloudFormation what a release has changed."""
         return {
             "LiveTargetGroup": self.target_group,
             "WorkerTaskDefinition": self.worker_task_definition or "",
+            **{health_check_parameter(colour): path for colour, path in self.health_check_paths.items()},
         }
 
 
@@ -261,21 +289,40 @@ def stack_updates(deployed: Json, rendered: Json, live: Live, *, has_failed: boo
     stale = {
         parameter
         for name, parameter in CHANGED_BY_RELEASES.items()
-        if has_failed
-        or (
-            resource_of(deployed, name) not in (None, resource_of(rendered, name))
-            and resource_of(rendered, name) is not None
+        # A template from before the parameter existed holds the value itself: see `_with_live_checks`.
+        if parameter in _parameters_of(deployed)
+        and (
+            has_failed
+            or (
+                resource_of(deployed, name) not in (None, resource_of(rendered, name))
+                and resource_of(rendered, name) is not None
+            )
         )
     }
-    if stale:
-        values = live.parameters()
+    values = live.parameters()
+    recorded = _with_live_checks(deployed, live)
+    if stale or recorded != deployed:
         known = {name: value for name, value in values.items() if name in stale}
-        yield StackUpdate(why="synchronise", template=deployed, parameters=tuple(keeping(deployed, deployed, known)))
-    yield StackUpdate(why="change", template=rendered, parameters=tuple(keeping(deployed, rendered, {})))
+        yield StackUpdate(why="synchronise", template=recorded, parameters=tuple(keeping(deployed, recorded, known)))
+    added = {name: value for name, value in values.items() if name not in _parameters_of(deployed)}
+    yield StackUpdate(why="change", template=rendered, parameters=tuple(keeping(deployed, rendered, added)))
+
+
+def _with_live_checks(deployed: Json, live: Live) -> Json:
+    """Return a template from before the health check was a parameter with the paths that releases have set."""
+    resources = deployed["Resources"]
+    assert isinstance(resources, dict), "a template has resources"
+    changed = {}
+    for colour, path in live.health_check_paths.items():
+        body = resources.get(target_group(colour), {})
+        properties = body.get("Properties", {})
+        if isinstance(properties.get("HealthCheckPath"), str):
+            changed[target_group(colour)] = {**body, "Properties": {**properties, "HealthCheckPath": path}}
+    return {**deployed, "Resources": {**resources, **changed}}
 
 
 def keeping(deployed: Json, template: Json, known: Mapping[str, str]) -> Iterator[Json]:
-    """Yield parameters that keep their value, or get a known one. A new parameter gets its default."""
+    """Yield parameters that keep their value, or get a known one. Any other new parameter gets its default."""
     for name in GIVEN:
         if name not in _parameters_of(template):
             continue

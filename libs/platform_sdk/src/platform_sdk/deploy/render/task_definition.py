@@ -5,9 +5,9 @@ One small function per group of fields. The local stack starts its tasks from th
 
 import json
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from platform_sdk.contract import LIVENESS_PATH
+from platform_sdk.contract import LIVENESS_PATH, READINESS_PATH, Variable
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.tasks import StandaloneTask
 from platform_sdk.deploy.manifest.types import ServiceSpec
@@ -276,7 +276,9 @@ def port_and_health(spec: ServiceSpec) -> dict[str, object]:
 
     ECS replaces a worker that exits, and a worker that hangs raises the alarm on the age of its oldest message.
     """
+    path = spec.health_check.path
     return {
+        **({"dockerLabels": {HEALTH_CHECK_LABEL: path}} if path != READINESS_PATH else {}),
         "portMappings": [{"containerPort": spec.port, "hostPort": spec.port, "protocol": "tcp"}],
         "healthCheck": {
             "command": ["CMD", "python", "-c", health_program(spec)],
@@ -286,6 +288,31 @@ def port_and_health(spec: ServiceSpec) -> dict[str, object]:
             "startPeriod": spec.health_check.start_period_seconds,
         },
     }
+
+
+HEALTH_CHECK_LABEL: Final = "platform.health-check-path"
+"""Of the app's container, where `health_check.path` is not the usual one: a rollback needs that of its revision."""
+
+
+def served_path(document: Json) -> str | None:
+    """Return SERVICE_PATH of a registered task definition; None where it has none."""
+    variables = {each["name"]: each["value"] for each in _app_of(document).get("environment", ())}
+    return variables.get(Variable.SERVICE_PATH)
+
+
+def checked_path(document: Json) -> str | None:
+    """Return the path by which the load balancer checks tasks of a registered task definition."""
+    path = served_path(document)
+    if path is None:
+        return None
+    return path + str(_app_of(document).get("dockerLabels", {}).get(HEALTH_CHECK_LABEL, READINESS_PATH))
+
+
+def _app_of(document: Json) -> dict[str, Any]:
+    """Return the container of the app; empty where there is none."""
+    containers = document["containerDefinitions"]
+    assert isinstance(containers, list), "containers are a list"
+    return next((each for each in containers if each["name"] == APP), {})
 
 
 def health_program(spec: ServiceSpec) -> str:

@@ -7,13 +7,14 @@ from platform_sdk.deploy.config_errors import counted, listed
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.diff import canonical_template
+from platform_sdk.deploy.plan.effects import is_left_over, template_to_apply
 from platform_sdk.deploy.release.context import ReleaseContext
 from platform_sdk.deploy.release.history import parse_description
-from platform_sdk.deploy.release.outcome import CheckStatus, Release, ReleaseOptions
+from platform_sdk.deploy.release.outcome import CheckStatus, ExistingRevisions, Release, ReleaseOptions
 from platform_sdk.deploy.release.recovery import restore_command
 from platform_sdk.deploy.render.names import COLOURS, log_group, stack_name, target_group_name
-from platform_sdk.deploy.render.service_stack import render_service_stack
-from platform_sdk.deploy.state import Deployment, ServiceState, Suspended, given_reason
+from platform_sdk.deploy.render.task_definition import served_path
+from platform_sdk.deploy.state import Deployment, ListenerRule, ServiceState, Suspended, TaskSet, given_reason
 
 # The input of a check, and its three answers.
 
@@ -129,11 +130,15 @@ def stack(context: PreflightContext) -> Answer:
         return fail(f"the stack {name} does not exist", f"{context.apply_command} creates it")
     if state.stack.status.endswith(("_IN_PROGRESS", "_FAILED")):
         return fail(f"the stack {name} is in {state.stack.status}", f"wait for its end, then {context.apply_command}")
-    rendered = canonical_template(render_service_stack(context.spec, context.environment))["Resources"]
+    rendered = canonical_template(template_to_apply(context.spec, context.environment, state))["Resources"]
     deployed = canonical_template(state.template)["Resources"]
     assert isinstance(rendered, dict), "resources are a mapping"
     assert isinstance(deployed, dict), "resources are a mapping"
-    differing = sorted(each for each in rendered | deployed if rendered.get(each) != deployed.get(each))
+    differing = sorted(
+        each
+        for each in rendered | deployed
+        if rendered.get(each) != deployed.get(each) and not is_left_over(each, rendered.get(each), deployed.get(each))
+    )
     if differing:
         reason = f"the stack {name} differs from platform.toml in {listed(differing)}"
         if context.release.kind != "release":
@@ -224,7 +229,41 @@ def traffic(context: PreflightContext) -> Answer:
             f"users are sent to {live}, but the running tasks are in {primary.target_group.rsplit(':', 1)[-1]}",
             f"set the weights of the rule {rule.arn} to the target group with the tasks",
         )
-    return ok(f"{counted(primary.running, 'task')} of {primary.task_definition.rsplit('/', 1)[-1]} behind the listener")
+    unrouted = unrouted_path(context, rule)
+    if unrouted is not None:
+        return fail(
+            f"the version serves {unrouted}, and the rule forwards {listed(sorted(rule.paths))}: users would get 404",
+            f'set service.path = "{unrouted}" in platform.toml, {context.apply_command}, and run this command again',
+        )
+    return health_of_tasks(context, primary)
+
+
+def unrouted_path(context: PreflightContext, rule: ListenerRule) -> str | None:
+    """Return the path of a revision that is released again, if the rule does not forward it (decision 0024)."""
+    match context.release.target:
+        case ExistingRevisions(api=api):
+            revision = context.aws.ecs.revision(api)
+            path = served_path(revision.document) if revision is not None else None
+            return path if path not in (None, *rule.paths) else None
+    return None
+
+
+def health_of_tasks(context: PreflightContext, primary: TaskSet) -> Answer:
+    """Check that users get answers now. A rollback, or a fix with --ignore-alarms, is not refused: it is the cure."""
+    behind = f"{counted(primary.running, 'task')} of {primary.task_definition.rsplit('/', 1)[-1]} behind the listener"
+    found = [each for each in context.aws.load_balancing.health(primary.target_group) if each.state != "draining"]
+    unhealthy = [each for each in found if each.state == "unhealthy"]
+    if not unhealthy:
+        return ok(behind)
+    reason = f"{len(unhealthy)} of {behind} unhealthy: {unhealthy[0].description or unhealthy[0].reason}"
+    if any(each.state == "healthy" for each in found) or context.options.ignore_alarms:
+        return skip(f"{reason}; it does not block {'a rollback' if context.release.kind == 'rollback' else 'a fix'}")
+    at = f"{context.spec.name} --env {context.environment.name}"
+    return fail(
+        f"{reason}; no task is healthy, and users may get 502 or 503",
+        f"`platform plan {at}` names a health check that was changed; otherwise use `platform rollback {at}`, "
+        "or release a fix with --ignore-alarms",
+    )
 
 
 def alarms(context: PreflightContext) -> Answer:
