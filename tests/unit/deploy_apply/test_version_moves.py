@@ -248,7 +248,7 @@ def test_another_path_is_routed_beside_the_one_of_the_running_version() -> None:
     assert case.version_serving() == "v2"
     assert users.got == {"/orders/1": {200}}, "requests of both paths reach both versions"
 
-    assert case.deploy("v3", both).exit_code == 0, "what is left over of the former path refuses no release"
+    assert case.deploy("v3", both).exit_code == 0, "the path of v1 in the rules refuses no release"
     plan = planned(case)
     assert (plan.moves, plan.stack.action) == ((), "update")
     assert apply(case).changed
@@ -316,7 +316,7 @@ def test_a_permission_is_taken_away_after_the_version_that_had_it() -> None:
 
     assert case.deploy("v2").exit_code == 0
     assert planned(case).stack.action == "update"
-    assert case.deploy("v3").exit_code == 0, "what is left over refuses no release"
+    assert case.deploy("v3").exit_code == 0, "a permission that only v1 needed refuses no release"
     apply(case)
     assert [each for each in statements(case) if each["Action"] == ["s3:GetObject"]] == []
     assert (planned(case).moves, planned(case).exit_code) == ((), 0)

@@ -211,7 +211,7 @@ def released(revision: TaskDefinition | None) -> TaskDefinition | None:
     return None if revision is None or is_placeholder(revision.family) else revision
 
 
-def _former_path(spec: ServiceSpec, state: ServiceState) -> str | None:
+def _running_path(spec: ServiceSpec, state: ServiceState) -> str | None:
     """Return the path of the running version, if platform.toml names another."""
     live = released(state.api_revision)
     path = served_path(live.document) if live is not None else None
@@ -224,7 +224,7 @@ def template_to_apply(spec: ServiceSpec, environment: Environment, state: Servic
     Raises:
         StackTooLarge
     """
-    rendered: Json = render_service_stack(spec, environment, also_routed=_former_path(spec, state))
+    rendered: Json = render_service_stack(spec, environment, also_routed=_running_path(spec, state))
     live = released(state.api_revision)
     if live is not None and state.template is not None:
         for name in KEPT_POLICIES:
@@ -272,7 +272,7 @@ def _kept_statements(template: Any) -> list[Json]:
     return [each for each in statements if KEPT_FOR.fullmatch(str(each.get("Sid", "")))]
 
 
-def is_left_over(name: str, rendered: Any, deployed: Any) -> bool:
+def is_stale(name: str, rendered: Any, deployed: Any) -> bool:
     """Return whether a deployed resource differs only in what the version before needed, which `apply` removes."""
     if rendered is None or deployed is None or rendered["Type"] != deployed["Type"]:
         return False
@@ -305,7 +305,7 @@ def version_moves(
     if live is None:
         return
     running = _name_of(live)
-    before = _former_path(spec, state)
+    before = _running_path(spec, state)
     if before is not None:
         yield _path_move(before, spec.path, running)
     yield from _health_check_move(spec, environment, state, live)

@@ -7,7 +7,7 @@ from platform_sdk.deploy.config_errors import counted, listed
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.diff import canonical_template
-from platform_sdk.deploy.plan.effects import is_left_over, template_to_apply
+from platform_sdk.deploy.plan.effects import is_stale, template_to_apply
 from platform_sdk.deploy.release.context import ReleaseContext
 from platform_sdk.deploy.release.history import parse_description
 from platform_sdk.deploy.release.outcome import CheckStatus, ExistingRevisions, Release, ReleaseOptions
@@ -137,7 +137,7 @@ def stack(context: PreflightContext) -> Answer:
     differing = sorted(
         each
         for each in rendered | deployed
-        if rendered.get(each) != deployed.get(each) and not is_left_over(each, rendered.get(each), deployed.get(each))
+        if rendered.get(each) != deployed.get(each) and not is_stale(each, rendered.get(each), deployed.get(each))
     )
     if differing:
         reason = f"the stack {name} differs from platform.toml in {listed(differing)}"
@@ -249,7 +249,7 @@ def unrouted_path(context: PreflightContext, rule: ListenerRule) -> str | None:
 
 
 def health_of_tasks(context: PreflightContext, primary: TaskSet) -> Answer:
-    """Check that users get answers now. A rollback, or a fix with --ignore-alarms, is not refused: it is the cure."""
+    """Check that users get answers now. A rollback, or a fix with --ignore-alarms, is not refused: it restores service."""
     behind = f"{counted(primary.running, 'task')} of {primary.task_definition.rsplit('/', 1)[-1]} behind the listener"
     found = [each for each in context.aws.load_balancing.health(primary.target_group) if each.state != "draining"]
     unhealthy = [each for each in found if each.state == "unhealthy"]
