@@ -249,7 +249,7 @@ def unrouted_path(context: PreflightContext, rule: ListenerRule) -> str | None:
 
 
 def health_of_tasks(context: PreflightContext, primary: TaskSet) -> Answer:
-    """Check that users get answers now. A rollback, or a fix with --ignore-alarms, is not refused: it restores service."""
+    """Check that users get answers now. A rollback, or a fix with --ignore-alarms, is not refused: it helps them."""
     behind = f"{counted(primary.running, 'task')} of {primary.task_definition.rsplit('/', 1)[-1]} behind the listener"
     found = [each for each in context.aws.load_balancing.health(primary.target_group) if each.state != "draining"]
     unhealthy = [each for each in found if each.state == "unhealthy"]
