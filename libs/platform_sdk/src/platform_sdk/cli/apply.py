@@ -55,8 +55,7 @@ def apply(
 
     Replaces or deletes a database, cache, queue, bucket, repository, secret, key, zone, table or log group only if
     --allow-replace names it. Never moves users to another target group, and never changes the running revision: only
-    releases do. What the running version still needs is kept until a release has replaced it, such as its path and its
-    permissions.
+    releases do. Keeps the path and the permissions that the running version needs.
 
     Exits with 0 when everything is up to date, with 1 on an error, and with 16 while a release holds the service's
     lock.
