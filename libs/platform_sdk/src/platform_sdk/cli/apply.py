@@ -57,8 +57,7 @@ def apply(
     --allow-replace names it. Never moves users to another target group, and never changes the running revision: only
     releases do. Keeps the path and the permissions that the running version needs.
 
-    Exits with 0 when everything is up to date, with 1 on an error, and with 16 while a release holds the service's
-    lock.
+    Exits with 0 when everything is up to date, with 1 on an error, and with 16 while a release holds the lock.
     """
     if (service is None) != shared:
         raise click.UsageError("name a service, or use --shared")
