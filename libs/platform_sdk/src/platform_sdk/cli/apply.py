@@ -50,8 +50,7 @@ def apply(
     """Create or update the stacks of a service on AWS.
 
     With --shared, those that all services share. Each stack goes through a change set: you see what would change, and
-    confirm before it does. Anything already up to date is left unchanged, so you can run the command as often as you
-    like. After an interruption it resumes.
+    confirm before it does. Anything already up to date is left unchanged. After an interruption it resumes.
 
     Replaces or deletes a database, cache, queue, bucket, repository, secret, key, zone, table or log group only if
     --allow-replace names it. Never moves users to another target group, and never changes the running revision: only
