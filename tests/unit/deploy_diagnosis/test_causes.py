@@ -392,3 +392,13 @@ def test_an_explanation_shows_one_task_of_each_kind_with_its_last_words() -> Non
         "  app: exit 1",
         "  | ValueError: 0",
     )
+
+
+def test_the_event_that_says_why_no_task_starts_is_shown_behind_newer_ones() -> None:
+    newer = [ServiceEvent(at=NOW, message=f"(service orders) has reached a steady state {n}.") for n in range(7)]
+    why = ServiceEvent(at=NOW, message="(service orders) was unable to place a task. Reason: no capacity.")
+
+    explanation = explain(of(events=(*newer, why)))
+
+    assert explanation.evidence[-1].endswith(why.message)
+    assert len(explanation.evidence) == 1 + 5

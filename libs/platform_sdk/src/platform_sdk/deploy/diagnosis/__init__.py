@@ -6,7 +6,7 @@ A release calls AwsEvidence on every poll: ECS forgets a stopped task after an h
 Each poll costs one call, and a few more for each task that failed since the last one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,7 +21,15 @@ from platform_sdk.deploy.release.outcome import Explanation, Watched
 from platform_sdk.deploy.render.alarms import alarm_name
 from platform_sdk.deploy.render.names import Role, hook_function_name, log_group, log_stream
 from platform_sdk.deploy.render.task_definition import APP, role_arn, size_of
-from platform_sdk.deploy.state import Alarm, DeploymentTarget, LogLine, TargetHealth, Task, given_reason
+from platform_sdk.deploy.state import (
+    Alarm,
+    DeploymentTarget,
+    LogLine,
+    ServiceEvent,
+    TargetHealth,
+    Task,
+    given_reason,
+)
 
 TASKS_SHOWN: Final = 3
 EVENTS_SHOWN: Final = 5
@@ -84,9 +92,16 @@ def exhibits(evidence: Evidence) -> Iterator[Exhibit]:
     if evidence.refusal:
         yield Exhibit(title="ECS about RunTask", lines=(evidence.refusal,))
     if evidence.events:
-        shown = evidence.events[:EVENTS_SHOWN]
+        shown = shown_events(evidence.events)
         lines = tuple(f"{event.at:%H:%M:%S} {event.message}" for event in shown)
         yield Exhibit(title="events of the ECS service, newest first", lines=lines)
+
+
+def shown_events(events: Sequence[ServiceEvent]) -> tuple[ServiceEvent, ...]:
+    """Return the newest events, and the one that says why no task starts: a rollback adds newer ones."""
+    newest = tuple(events[:EVENTS_SHOWN])
+    why = next((event for event in events if event.starts_nothing), None)
+    return newest if why is None or why in newest else (*newest[:-1], why)
 
 
 def of_tasks(evidence: Evidence) -> Iterator[Exhibit]:
