@@ -117,7 +117,7 @@ def deploy(
         release = release_of(spec, environment, aws, tag)
         with release_context(spec, environment, aws, options) as context:
             outcome = execute(release, context)
-        write_outcome(outcome, **written)
+        _write_outcome(outcome, **written)
 
 
 @click.command()
@@ -147,7 +147,7 @@ def wait(deployment_id: str, until: "Until", environment_name: str, **written: A
         spec = spec_named(deployment.application.removeprefix(prefix), environment_name)
         with release_context(spec, environment, aws, ReleaseOptions(until=until)) as context:
             outcome = follow_release(deployment, context)
-        write_outcome(outcome, **written)
+        _write_outcome(outcome, **written)
 
 
 @click.command()
@@ -191,7 +191,7 @@ def rollback(
         aws = outside().connect(environment)
         with release_context(spec, environment, aws, options) as context:
             outcome = roll_back(context, to=to, by=owner_of(), id=new_id())
-        write_outcome(outcome, **written)
+        _write_outcome(outcome, **written)
 
 
 @click.command()
@@ -235,7 +235,7 @@ def restart(
         aws = outside().connect(environment)
         with release_context(spec, environment, aws, options) as context:
             outcome = restart_tasks(context, by=owner_of(), id=new_id())
-        write_outcome(outcome, **written)
+        _write_outcome(outcome, **written)
 
 
 def release_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", tag: str | None) -> "Release":
@@ -247,7 +247,7 @@ def release_of(spec: "ServiceSpec", environment: "Environment", aws: "Aws", tag:
 
     here = tag_here(spec, needed=tag is None)
     version = tag or here
-    known = commit_of(git_here()) if version == here else commit_of_version(aws, spec, environment, version)
+    known = commit_of(_git_here()) if version == here else commit_of_version(aws, spec, environment, version)
     commit, committed_at = known
     return Release(
         id=new_id(),
@@ -274,7 +274,7 @@ def tag_here(spec: "ServiceSpec", *, needed: bool) -> str:
         return ""
 
 
-def git_here() -> "Git":
+def _git_here() -> "Git":
     from platform_sdk.deploy.build.git import Git
 
     return Git(root())
@@ -302,7 +302,7 @@ def release_context(
     from platform_sdk.deploy.release.context import Interrupts, ReleaseContext, catching_signals
     from platform_sdk.deploy.render.codedeploy import load_appspec_template
 
-    git = git_here()
+    git = _git_here()
     interrupts = Interrupts(leave=leave_at_once)
     with progress() as emit, catching_signals(interrupts):
         yield ReleaseContext(
@@ -354,26 +354,26 @@ def errors_written(*, as_json: bool, record: Path | None, summary: Path | None, 
         yield
     except PlatformError as error:
         document = json.dumps(record_of_error(error), indent=2)
-        write((record, f"{document}\n"), (summary, summary_of_error(error)), (junit, junit_of_error(error)))
+        _write((record, f"{document}\n"), (summary, summary_of_error(error)), (junit, junit_of_error(error)))
         if as_json:
             click.echo(document)
         raise
 
 
-def write(*files: tuple[Path | None, str]) -> None:
+def _write(*files: tuple[Path | None, str]) -> None:
     for place, text in files:
         if place is not None:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")
 
 
-def write_outcome(
+def _write_outcome(
     outcome: "Outcome", *, as_json: bool, record: Path | None, summary: Path | None, junit: Path | None
 ) -> NoReturn:
     from platform_sdk.deploy.output.records import junit_of, record_of, summary_of
 
     document = json.dumps(record_of(outcome), indent=2)
-    write((record, f"{document}\n"), (summary, summary_of(outcome)), (junit, junit_of(outcome)))
+    _write((record, f"{document}\n"), (summary, summary_of(outcome)), (junit, junit_of(outcome)))
     if as_json:
         click.echo(document)
     elif outcome.deployment_id:

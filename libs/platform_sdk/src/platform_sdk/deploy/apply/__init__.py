@@ -75,14 +75,14 @@ def apply_service(
     if stack is not None and stack.is_created:
         plan = current_plan(spec, environment, context)
         if not plan.needs_apply:
-            return untouched(plan, context, "unchanged")
+            return _untouched(plan, context, "unchanged")
         if plan.is_scaling_alone:
             # It touches neither rules nor revisions, so it is safe, and most needed, while a release shifts traffic.
-            return apply_updates(plan, spec, environment, context)
+            return _apply_updates(plan, spec, environment, context)
     return apply_with_lock(spec, environment, context, lock_options)
 
 
-def untouched(plan: Plan, context: ApplyContext, action: Literal["unchanged", "repaired"]) -> Applied:
+def _untouched(plan: Plan, context: ApplyContext, action: Literal["unchanged", "repaired"]) -> Applied:
     outcome = StackOutcome(stack=plan.stack.name, action=action, changes=(), seconds=0)
     context.emit(Ended(outcome=outcome))
     return Applied(plan=plan, stacks=(outcome,))
@@ -97,19 +97,19 @@ def apply_with_lock(
     spec: ServiceSpec, environment: Environment, context: ApplyContext, lock_options: LockOptions
 ) -> Applied:
     """Apply while no release runs."""
-    with lock_of(spec, environment, context, lock_options) as lock:
+    with _lock_of(spec, environment, context, lock_options) as lock:
         context = replace(context, lock=lock)
         found = wait_until_stable(stack_name(spec, environment), context)
-        recover_stack(found, context, role_of(spec, environment))
+        recover_stack(found, context, _role_of(spec, environment))
         plan = current_plan(spec, environment, context)
         refuse_running(plan)
         refuse_outages(plan, context.outages_allowed)
         if not plan.needs_apply:
-            return untouched(plan, context, "repaired" if found is not None and found.is_stuck else "unchanged")
-        return apply_updates(plan, spec, environment, context)
+            return _untouched(plan, context, "repaired" if found is not None and found.is_stuck else "unchanged")
+        return _apply_updates(plan, spec, environment, context)
 
 
-def lock_of(
+def _lock_of(
     spec: ServiceSpec, environment: Environment, context: ApplyContext, lock_options: LockOptions
 ) -> ReleaseLock:
     def on_wait(holder: LockItem, _until: object) -> None:
@@ -155,10 +155,10 @@ def refuse_outages(plan: Plan, allowed: frozenset[str]) -> None:
         )
 
 
-def apply_updates(plan: Plan, spec: ServiceSpec, environment: Environment, context: ApplyContext) -> Applied:
+def _apply_updates(plan: Plan, spec: ServiceSpec, environment: Environment, context: ApplyContext) -> Applied:
     outcomes = [
         apply_stack(
-            desired(update, spec, environment), context if needs_consent(update, plan) else without_questions(context)
+            desired(update, spec, environment), context if needs_consent(update, plan) else _without_questions(context)
         )
         for update in plan.stack.updates
     ]
@@ -176,12 +176,12 @@ def desired(update: StackUpdate, spec: ServiceSpec, environment: Environment) ->
         template=json.dumps(update.template, separators=(",", ":"), ensure_ascii=False),
         parameters=update.parameters,
         tags={"platform:environment": environment.name, "platform:service": spec.name},
-        role_arn=role_of(spec, environment),
+        role_arn=_role_of(spec, environment),
         rolls_back=update.rolls_back,
     )
 
 
-def role_of(spec: ServiceSpec, environment: Environment) -> str:
+def _role_of(spec: ServiceSpec, environment: Environment) -> str:
     return arn(environment, "iam", f"role/{role_name(environment.name, spec.name, 'stack')}", regional=False)
 
 
@@ -192,7 +192,7 @@ def needs_consent(update: StackUpdate, plan: Plan) -> bool:
     return update.why != "synchronise" or plan.stack.is_stuck
 
 
-def without_questions(context: ApplyContext) -> ApplyContext:
+def _without_questions(context: ApplyContext) -> ApplyContext:
     agree = context.agree
     return replace(context, agree=lambda question: isinstance(question, ToChange) or agree(question))
 
@@ -222,10 +222,10 @@ def apply_shared(
         StackFailed, WouldBeLost, Declined, Interrupted, AwsCallFailed: at a stack. Those after it are unchanged: they
             depend on it.
     """
-    return tuple(apply_stack(desired_shared(stack, root, environment), context) for stack in stacks)
+    return tuple(apply_stack(_desired_shared(stack, root, environment), context) for stack in stacks)
 
 
-def desired_shared(stack: SharedStack, root: Path, environment: Environment) -> DesiredStack:
+def _desired_shared(stack: SharedStack, root: Path, environment: Environment) -> DesiredStack:
     return DesiredStack(
         name=stack.name,
         environment=environment.name,

@@ -39,12 +39,12 @@ def follow(stack: str, context: ApplyContext, *, after: str | None) -> tuple[Sta
     """
     seen: list[StackEvent] = []
     while True:
-        found = new_events(stack, context, after=seen[-1].id if seen else after)
+        found = _new_events(stack, context, after=seen[-1].id if seen else after)
         seen += found
         if any(map(is_end, seen)):
             return tuple(seen)
         if not found and (names := resources_in_progress(seen)):
-            context.emit(Waiting(stack=stack_name_of(stack), subject=listed(names)))
+            context.emit(Waiting(stack=_stack_name_of(stack), subject=listed(names)))
         context.pause(POLL_SECONDS)
 
 
@@ -54,10 +54,10 @@ def resources_in_progress(events: Sequence[StackEvent]) -> list[str]:
     return sorted(name for name, status in last.items() if status.endswith(IN_PROGRESS))
 
 
-def new_events(stack: str, context: ApplyContext, *, after: str | None) -> tuple[StackEvent, ...]:
+def _new_events(stack: str, context: ApplyContext, *, after: str | None) -> tuple[StackEvent, ...]:
     found = context.aws.stacks.events(stack, after=after)
     for event in found:
-        context.emit(ResourceMoved(stack=stack_name_of(stack), event=event))
+        context.emit(ResourceMoved(stack=_stack_name_of(stack), event=event))
     return found
 
 
@@ -82,7 +82,7 @@ def first_failure(events: Sequence[StackEvent]) -> FailedResource | None:
     return None
 
 
-def stack_name_of(name_or_id: str) -> str:
+def _stack_name_of(name_or_id: str) -> str:
     return name_or_id.split("/")[1] if name_or_id.startswith("arn:") else name_or_id
 
 
@@ -117,7 +117,7 @@ def refuse_losses(change_set: ChangeSet, replaceable: Iterable[str]) -> None:
         raise WouldBeLost(
             f"the change of {change_set.stack} would delete data: nothing was changed",
             losses=losses,
-            because="; ".join(map(loss_words, losses)),
+            because="; ".join(map(_loss_words, losses)),
             hint="if you mean it, add " + " ".join(f"--allow-replace {each.logical_id}" for each in losses),
         )
 
@@ -131,7 +131,7 @@ def losses_of(change_set: ChangeSet) -> Iterator[ResourceChange]:
             yield change
 
 
-def loss_words(change: ResourceChange) -> str:
+def _loss_words(change: ResourceChange) -> str:
     named = f"{change.logical_id} ({change.type}, {change.physical_id})"
     if change.action == "Remove":
         return f"{named} would be deleted"
@@ -155,10 +155,10 @@ def recover_stack(stack: Stack | None, context: ApplyContext, role_arn: str | No
     if stack is None or stack.status == REVIEW:
         return None
     if not stack.is_created:
-        delete(stack, context)
+        _delete(stack, context)
         return None
     if stack.status == ROLLBACK_FAILED:
-        return continue_rollback(stack, context, role_arn)
+        return _continue_rollback(stack, context, role_arn)
     return stack
 
 
@@ -184,8 +184,8 @@ def watch(stack: Stack, context: ApplyContext) -> None:
         context.emit(Warned(stack=stack.name, what=f"{failure.logical_id} failed: {given_reason(failure.reason)}"))
 
 
-def delete(stack: Stack, context: ApplyContext) -> None:
-    remaining = [each for each in context.aws.stacks.resources(stack.name) if exists(each)]
+def _delete(stack: Stack, context: ApplyContext) -> None:
+    remaining = [each for each in context.aws.stacks.resources(stack.name) if _exists(each)]
     refuse_to_delete(stack, remaining, context)
     question = ToDelete(stack=stack.name, status=stack.status, resources=tuple(each.logical_id for each in remaining))
     if not context.agree(question):
@@ -203,16 +203,16 @@ def delete(stack: Stack, context: ApplyContext) -> None:
             stack=stack.name,
             status=events[-1].status,
             resource=first_failure(events),
-            because=reason_of(events),
+            because=_reason_of(events),
         )
 
 
-def reason_of(events: Sequence[StackEvent]) -> str:
+def _reason_of(events: Sequence[StackEvent]) -> str:
     failure = first_failure(events)
     return given_reason(failure.reason if failure else events[-1].reason)
 
 
-def exists(resource: StackResource) -> bool:
+def _exists(resource: StackResource) -> bool:
     return bool(resource.physical_id) and resource.status not in ("DELETE_COMPLETE", "DELETE_SKIPPED")
 
 
@@ -240,7 +240,7 @@ def refuse_to_delete(stack: Stack, remaining: list[StackResource], context: Appl
         )
 
 
-def continue_rollback(stack: Stack, context: ApplyContext, role_arn: str | None) -> Stack:
+def _continue_rollback(stack: Stack, context: ApplyContext, role_arn: str | None) -> Stack:
     if not context.agree(ToContinueRollback(stack=stack.name)):
         raise Declined(
             f"{stack.name} is {stack.status}: its rollback must continue before it can be changed",
@@ -258,7 +258,7 @@ def continue_rollback(stack: Stack, context: ApplyContext, role_arn: str | None)
             stack=stack.name,
             status=events[-1].status,
             resource=failure,
-            because=reason_of(events),
+            because=_reason_of(events),
             hint="fix what the reason names and run the same command again, or skip that resource: "
             f"--skip {failure.logical_id if failure else 'LOGICAL_ID'}",
         )

@@ -111,7 +111,7 @@ def plan_role(
     image = image or image_of(live) or image_of(released(state.api_revision))
     document = render_task_definition(spec, environment, image=image, role=role) if image else None
     family = family_of(spec, environment, role)
-    return revision_plan(role, family, image, document, live, newer=state.newer_revisions.get(role))
+    return _revision_plan(role, family, image, document, live, newer=state.newer_revisions.get(role))
 
 
 def plan_standalone(
@@ -123,10 +123,10 @@ def plan_standalone(
         known = image or image_of(live) or image_of(released(state.api_revision))
         document = render_standalone_task(spec, environment, task, image=known) if known else None
         family = schedule_name(environment.name, spec.name, task.name)
-        yield revision_plan(task.name, family, known, document, live)
+        yield _revision_plan(task.name, family, known, document, live)
 
 
-def revision_plan(
+def _revision_plan(
     role: str,
     family: str,
     image: str | None,
@@ -134,7 +134,7 @@ def revision_plan(
     live: TaskDefinition | None,
     newer: TaskDefinition | None = None,
 ) -> RevisionPlan:
-    target = target_of(document, live, newer) if document is not None else None
+    target = _target_of(document, live, newer) if document is not None else None
     return RevisionPlan(
         role=role,
         family=family,
@@ -145,7 +145,7 @@ def revision_plan(
     )
 
 
-def target_of(document: Json, live: TaskDefinition | None, newer: TaskDefinition | None) -> Target | None:
+def _target_of(document: Json, live: TaskDefinition | None, newer: TaskDefinition | None) -> Target | None:
     digest = document_digest(document)
     if live is not None and document_digest(live.document) == digest:
         return None
@@ -178,11 +178,11 @@ def plan_shared(
     """
     return SharedPlan(
         environment=environment,
-        stacks=tuple(plan_shared_stack(stack, templates[stack.name], deployed.get(stack.name)) for stack in stacks),
+        stacks=tuple(_plan_shared_stack(stack, templates[stack.name], deployed.get(stack.name)) for stack in stacks),
     )
 
 
-def plan_shared_stack(stack: SharedStack, template: str, deployed: DeployedStack | None) -> SharedStackPlan:
+def _plan_shared_stack(stack: SharedStack, template: str, deployed: DeployedStack | None) -> SharedStackPlan:
     if deployed is None:
         parameters = diff({}, dict(stack.parameters))
         return SharedStackPlan(name=stack.name, action="create", status=None, parameters=parameters, template=())
@@ -206,9 +206,9 @@ def parameter_changes(before: Mapping[str, str], after: Mapping[str, str]) -> It
 def template_lines(before: object, after: str) -> Iterator[str]:
     """Yield the hunks of a unified diff, without its file names. Ignore white space at the end of lines."""
     old = before if isinstance(before, str) else json.dumps(before, indent=2)
-    lines = difflib.unified_diff(lines_of(old), lines_of(after), n=CONTEXT_LINES, lineterm="")
+    lines = difflib.unified_diff(_lines_of(old), _lines_of(after), n=CONTEXT_LINES, lineterm="")
     return itertools.islice(lines, 2, None)
 
 
-def lines_of(text: str) -> list[str]:
+def _lines_of(text: str) -> list[str]:
     return [line.rstrip() for line in text.rstrip().splitlines()]

@@ -23,19 +23,19 @@ def drift_of(state: ServiceState) -> tuple[Drift, ...]:
         return ()
     deployed = Deployed(state.template)
     return (
-        *missing(state, deployed),
-        *scaling_drift(state, deployed),
-        *rule_drift(state, deployed),
+        *_missing(state, deployed),
+        *_scaling_drift(state, deployed),
+        *_rule_drift(state, deployed),
         *traffic_drift(state),
         *health_check_drift(state),
-        *deployment_group_drift(state, deployed),
-        *alarm_drift(state, deployed),
-        *revision_drift(state),
+        *_deployment_group_drift(state, deployed),
+        *_alarm_drift(state, deployed),
+        *_revision_drift(state),
         *version_drift(state),
     )
 
 
-def missing(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
+def _missing(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
     names = {group.name for group in state.target_groups}
     there = {
         "Service": state.api is not None,
@@ -56,7 +56,7 @@ def missing(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
             yield Drift(what=f"{name} is missing", expected="present", live=None, remedy=remedy)
 
 
-def scaling_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
+def _scaling_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
     for table, resource, live in (
         ("scaling", "ScalableTarget", state.scaling),
         ("worker", "WorkerScalableTarget", state.worker_scaling),
@@ -102,7 +102,7 @@ def register(target: ScalableTarget) -> str:
     )
 
 
-def rule_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
+def _rule_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
     names = {group.arn: group.name for group in state.target_groups}
     for name, logical, rule in (
         ("production rule", "ProductionRule", state.production_rule),
@@ -158,7 +158,7 @@ def health_check_drift(state: ServiceState) -> Iterator[Drift]:
             yield Drift(what=what, expected=expected, live=group.health_path, remedy=RESTORE)
 
 
-def deployment_group_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
+def _deployment_group_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
     group = state.deployment_group
     if group is None:
         return
@@ -176,7 +176,7 @@ def deployment_group_drift(state: ServiceState, deployed: Deployed) -> Iterator[
             yield Drift(what=f"deployment group: {what}", expected=expected, live=live, remedy=RESTORE)
 
 
-def alarm_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
+def _alarm_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
     there = {alarm.name for alarm in state.alarms}
     for name in deployed.alarm_names():
         if name not in there:
@@ -184,15 +184,15 @@ def alarm_drift(state: ServiceState, deployed: Deployed) -> Iterator[Drift]:
             yield Drift(what=f"alarm {name} is missing", expected="present", live=None, remedy=remedy)
 
 
-def revision_drift(state: ServiceState) -> Iterator[Drift]:
+def _revision_drift(state: ServiceState) -> Iterator[Drift]:
     for role, live in (("api", state.api_revision), ("worker", state.worker_revision)):
         if live is not None and not is_placeholder(live.family) and DOCUMENT_TAG not in live.tags:
-            yield unregistered(role, live)
+            yield _unregistered(role, live)
         if live is not None and not live.active:
             yield deregistered(role, live)
 
 
-def unregistered(role: str, live: TaskDefinition) -> Drift:
+def _unregistered(role: str, live: TaskDefinition) -> Drift:
     return Drift(
         what=f"revision of the {role}",
         expected="one that a release registered",

@@ -77,12 +77,12 @@ def plan_stack(spec: ServiceSpec, environment: Environment, state: ServiceState,
     """
     before = canonical_template(state.template) if state.template is not None else canonical_template({"Resources": {}})
     after = canonical_template(rendered)
-    resources = tuple(planned_resources(before["Resources"], after["Resources"]))
+    resources = tuple(_planned_resources(before["Resources"], after["Resources"]))
     others = tuple(other_changes(before, after)) if state.template is not None else ()
     changed = bool(resources or others)
     return StackPlan(
         name=stack_name(spec, environment),
-        action=action_of(state, changed),
+        action=_action_of(state, changed),
         status=state.stack.status if state.stack is not None else None,
         resources=resources,
         others=others,
@@ -90,7 +90,7 @@ def plan_stack(spec: ServiceSpec, environment: Environment, state: ServiceState,
     )
 
 
-def action_of(state: ServiceState, changed: bool) -> StackAction:
+def _action_of(state: ServiceState, changed: bool) -> StackAction:
     if state.template is None:
         return "create"
     is_stuck = state.stack is not None and state.stack.is_stuck
@@ -142,7 +142,7 @@ def live_colour(rule: ListenerRule | None, groups: tuple[TargetGroup, ...]) -> C
     return "green" if name.endswith("-green") else "blue"
 
 
-def planned_resources(before: Any, after: Any) -> Iterator[ResourcePlan]:
+def _planned_resources(before: Any, after: Any) -> Iterator[ResourcePlan]:
     for name in sorted({*before, *after}):
         if before.get(name) != after.get(name):
             yield planned(name, before.get(name), after.get(name))
@@ -152,9 +152,9 @@ def planned(name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any
     """Return what CloudFormation would do with one resource. None is a side that does not have it."""
     if after is None:
         assert before is not None, "a resource that differs is on one side at least"
-        return resource_plan("keep" if before.get("DeletionPolicy") in KEPT else "remove", name, before)
+        return _resource_plan("keep" if before.get("DeletionPolicy") in KEPT else "remove", name, before)
     if before is None:
-        return resource_plan("add", name, after)
+        return _resource_plan("add", name, after)
     changed = diff(before["Properties"], after["Properties"])
     names = frozenset(
         key
@@ -163,15 +163,15 @@ def planned(name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any
     )
     replacing = names & CREATE_ONLY.get(after["Type"], frozenset())
     create_only = ("Type",) if before["Type"] != after["Type"] else tuple(sorted(replacing))
-    around = diff(without_properties(before), without_properties(after))
-    return resource_plan("replace" if create_only else "change", name, after, (*changed, *around), create_only)
+    around = diff(_without_properties(before), _without_properties(after))
+    return _resource_plan("replace" if create_only else "change", name, after, (*changed, *around), create_only)
 
 
-def without_properties(body: Mapping[str, Any]) -> Json:
+def _without_properties(body: Mapping[str, Any]) -> Json:
     return {key: value for key, value in body.items() if key != "Properties"}
 
 
-def resource_plan(
+def _resource_plan(
     action: Any, name: str, body: Mapping[str, Any], changes: tuple[Change, ...] = (), create_only: tuple[str, ...] = ()
 ) -> ResourcePlan:
     return ResourcePlan(
@@ -214,10 +214,10 @@ def scaling_changes(deployed: Json | None, rendered: Json, state: ServiceState) 
     for role, service in roles:
         before, after = scaling_of(deployed, role), scaling_of(rendered, role)
         if before and after and before != after:
-            yield scaling_change(role, before, after, service)
+            yield _scaling_change(role, before, after, service)
 
 
-def scaling_change(role: Role, before: Json, after: Json, service: EcsService | None) -> ScalingChange:
+def _scaling_change(role: Role, before: Json, after: Json, service: EcsService | None) -> ScalingChange:
     _, table = SCALABLE[role]
     desired = service.desired if service is not None else None
     low, high = after["min_tasks"], after["max_tasks"]
@@ -243,7 +243,7 @@ def scaling_of(template: Json | None, role: Role) -> Json:
     properties = resources[target]["Properties"]
     found: Json = {"min_tasks": properties["MinCapacity"], "max_tasks": properties["MaxCapacity"]}
     if properties.get("ScheduledActions"):
-        found["scheduled"] = scheduled_of(properties["ScheduledActions"])
+        found["scheduled"] = _scheduled_of(properties["ScheduledActions"])
     for policy, key in TARGETS[role].items():
         if policy in resources:
             tracked = resources[policy]["Properties"]["TargetTrackingScalingPolicyConfiguration"]
@@ -253,7 +253,7 @@ def scaling_of(template: Json | None, role: Role) -> Json:
     return found
 
 
-def scheduled_of(actions: Any) -> Json:
+def _scheduled_of(actions: Any) -> Json:
     return {
         action["ScheduledActionName"]: {
             "schedule": action["Schedule"],

@@ -52,7 +52,7 @@ def acquire_lock(context: ReleaseContext) -> Iterator[None]:
     minutes = 0 if options.if_busy == "fail" else options.lock_wait_minutes
     with ExitStack() as stack:
         try:
-            hold(context, stack, minutes)
+            _hold(context, stack, minutes)
         except Locked as locked:
             raise ReleaseEnded("locked", f"{locked.what}: {locked.because}", resume=locked.hint) from locked
         yield
@@ -65,7 +65,7 @@ def acquire_lock_if_free(context: ReleaseContext) -> Iterator[None]:
     """
     with ExitStack() as stack:
         with suppress(Locked):
-            hold(context, stack, 0)
+            _hold(context, stack, 0)
         is_held = isinstance(context.lock, ReleaseLock)
         try:
             yield
@@ -87,17 +87,17 @@ def recover_from_dead_holder(context: ReleaseContext) -> None:
             return
     if holder is not None and holder.scaling is not None:
         with suppress(Locked), ExitStack() as stack:
-            hold(context, stack, 0)
+            _hold(context, stack, 0)
             recover_interrupted_release(context)
 
 
-def hold(context: ReleaseContext, stack: ExitStack, wait_minutes: float) -> None:
-    lock = stack.enter_context(lock_of(context, wait_minutes))
+def _hold(context: ReleaseContext, stack: ExitStack, wait_minutes: float) -> None:
+    lock = stack.enter_context(_lock_of(context, wait_minutes))
     context.lock = lock
-    stack.push(lambda _kind, error, _trace: release_lock(context, error))
+    stack.push(lambda _kind, error, _trace: _release_lock(context, error))
 
 
-def release_lock(context: ReleaseContext, error: BaseException | None) -> None:
+def _release_lock(context: ReleaseContext, error: BaseException | None) -> None:
     journal = context.journal
     continues = journal.deployment_id or journal.running
     if isinstance(error, ReleaseEnded) and error.kind in CONTINUES_ON_AWS and continues:
@@ -105,7 +105,7 @@ def release_lock(context: ReleaseContext, error: BaseException | None) -> None:
     context.lock = NoLock()
 
 
-def lock_of(context: ReleaseContext, wait_minutes: float) -> ReleaseLock:
+def _lock_of(context: ReleaseContext, wait_minutes: float) -> ReleaseLock:
     def on_wait(holder: LockItem, until: datetime) -> None:
         context.interrupts.check()
         context.emit(Waiting(subject=f"the {holder.purpose} by {holder.owner}", until=until))
@@ -169,20 +169,20 @@ def await_running_deployment(context: ReleaseContext) -> None:
     """
     minutes = context.options.lock_wait_minutes
     until = context.now() + timedelta(minutes=minutes)
-    while (running := running_deployment_of_others(context)) is not None:
+    while (running := _running_deployment_of_others(context)) is not None:
         if context.now() >= until:
             what = f"{running.id} is still in progress after {minutes} minutes"
             raise ReleaseEnded("locked", what, resume=context.wait_command(running.id))
-        context.emit(Waiting(subject=subject_of(running), until=until))
+        context.emit(Waiting(subject=_subject_of(running), until=until))
         context.pause(POLL_SECONDS)
 
 
-def running_deployment_of_others(context: ReleaseContext) -> Deployment | None:
+def _running_deployment_of_others(context: ReleaseContext) -> Deployment | None:
     deployments = context.aws.codedeploy.deployments(context.api, context.api, most=1, statuses=RUNNING)
     return next((each for each in deployments if not is_of_this_version(context.release, each)), None)
 
 
-def subject_of(deployment: Deployment) -> str:
+def _subject_of(deployment: Deployment) -> str:
     description = parse_description(deployment.description)
     return f"{deployment.id} ({description.version} by {description.by})" if description else deployment.id
 
@@ -201,14 +201,14 @@ def supersede_deployment(context: ReleaseContext, state: ServiceState) -> Servic
     elif not running.rolls_back:
         context.emit(RollingBack(deployment_id=id, because=f"superseded by {context.release.version}"))
         context.aws.codedeploy.stop(id, roll_back=True)
-    ended = await_end(context, id)
+    ended = _await_end(context, id)
     rolled_back = await_rollback_started(context, ended) if ended.status != "Succeeded" else None
     if rolled_back is not None:
-        await_end(context, rolled_back.rolled_back_by)
+        _await_end(context, rolled_back.rolled_back_by)
     return context.observe()
 
 
-def await_end(context: ReleaseContext, id: str) -> Deployment:
+def _await_end(context: ReleaseContext, id: str) -> Deployment:
     until = context.now() + MAX_WAIT
     while True:
         deployment = context.aws.codedeploy.deployment(id)
@@ -216,5 +216,5 @@ def await_end(context: ReleaseContext, id: str) -> Deployment:
             raise ReleaseEnded("locked", f"the deployment {id} did not end")
         if deployment.has_ended:
             return deployment
-        context.emit(Waiting(subject=subject_of(deployment), until=until))
+        context.emit(Waiting(subject=_subject_of(deployment), until=until))
         context.pause(POLL_SECONDS)

@@ -116,11 +116,11 @@ def follow(context: ReleaseContext, following: Following, until: Until) -> Seen:
         watched = watched_in(following, seen)
         if not stopped and watched is not None and not seen.has_all_traffic:
             service = service_of_unplaced(context, seen)
-            stopped = stop_if_hopeless(context, watched, reason_to_stop(context, watched, service, shown))
+            stopped = _stop_if_hopeless(context, watched, reason_to_stop(context, watched, service, shown))
         if context.now() > following.deadline:
             explanation = None if watched is None else context.evidence.explain(watched)
-            raise still_running(context, following, "it takes longer than its own limits allow", explanation)
-        context.pause(interval(context, following, seen))
+            raise _still_running(context, following, "it takes longer than its own limits allow", explanation)
+        context.pause(_interval(context, following, seen))
 
 
 def watched_in(following: Following, seen: Seen) -> Watched | None:
@@ -163,7 +163,7 @@ def service_of_unplaced(context: ReleaseContext, seen: Seen) -> EcsService | Non
     return best_effort(lambda: context.aws_once.ecs.service(context.cluster, context.api), nothing)
 
 
-def stop_if_hopeless(context: ReleaseContext, watched: Watched, because: str | None) -> bool:
+def _stop_if_hopeless(context: ReleaseContext, watched: Watched, because: str | None) -> bool:
     if because is None:
         return False
     context.emit(RollingBack(deployment_id=watched.deployment_id, because=because))
@@ -171,7 +171,7 @@ def stop_if_hopeless(context: ReleaseContext, watched: Watched, because: str | N
     return True
 
 
-def interval(context: ReleaseContext, following: Following, seen: Seen) -> float:
+def _interval(context: ReleaseContext, following: Following, seen: Seen) -> float:
     if seen.has_all_traffic:
         return BAKE_POLL_SECONDS
     return POLL_SECONDS if context.now() - following.started_at < SOON else LATER_POLL_SECONDS
@@ -182,15 +182,15 @@ def look_with_retries(context: ReleaseContext, following: Following) -> Seen:
     since = context.now()
     while True:
         try:
-            return look(context, following)
+            return _look(context, following)
         except (Throttled, AwsUnavailable) as error:
             if context.now() - since > MAX_SILENCE:
-                raise still_running(context, following, error.because or error.what) from error
+                raise _still_running(context, following, error.because or error.what) from error
             context.warn(error.what, f"retrying in {LATER_POLL_SECONDS} s")
             context.pause(LATER_POLL_SECONDS)
 
 
-def look(context: ReleaseContext, following: Following) -> Seen:
+def _look(context: ReleaseContext, following: Following) -> Seen:
     aws, id = context.aws_once, following.deployment_id
     deployment = aws.codedeploy.deployment(id)
     if deployment is None:
@@ -232,7 +232,7 @@ def replacement_group(following: Following, seen: Seen) -> str:
     return next(found, "")
 
 
-def still_running(
+def _still_running(
     context: ReleaseContext, following: Following, because: str, explanation: Explanation | None = None
 ) -> ReleaseEnded:
     id = following.deployment_id
@@ -336,7 +336,7 @@ class DeploymentFailed(Exception):
 
 def await_rollback(context: ReleaseContext, failed: DeploymentFailed, baseline: TrafficBaseline) -> NoReturn:
     """Follow the rollback to its end, and end the release with who serves then. Evidence comes first: AWS forgets."""
-    explanation = explain(context, failed)
+    explanation = _explain(context, failed)
     with context.stage("roll back"):
         follow_rollback(context, failed)
     id, status = failed.following.deployment_id, failed.seen.deployment.status.lower()
@@ -362,7 +362,7 @@ def await_rollback(context: ReleaseContext, failed: DeploymentFailed, baseline: 
     ) from failed
 
 
-def explain(context: ReleaseContext, failed: DeploymentFailed) -> Explanation | None:
+def _explain(context: ReleaseContext, failed: DeploymentFailed) -> Explanation | None:
     watched = watched_in(failed.following, failed.seen)
     return None if watched is None else context.evidence.explain(watched)
 

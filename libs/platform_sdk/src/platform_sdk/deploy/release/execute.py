@@ -63,7 +63,7 @@ def execute(release: Release, context: ReleaseContext) -> Outcome:
         if context.options.if_busy == "supersede":
             state = supersede_deployment(context, state)
             keep_serving_revision(context, state)
-        revisions = register_revisions(context, state)
+        revisions = _register_revisions(context, state)
         if not context.starts_anew:
             end_if_live(context, state, revisions)
         migrate(context, revisions.api, state)
@@ -135,7 +135,7 @@ def keep_serving_revision(context: ReleaseContext, state: ServiceState) -> None:
         context.release = replace(release, target=replace(target, worker=worker))
 
 
-def register_revisions(context: ReleaseContext, state: ServiceState) -> ExistingRevisions:
+def _register_revisions(context: ReleaseContext, state: ServiceState) -> ExistingRevisions:
     journal = context.journal
     context.checkpoint()
     with context.stage("register"):

@@ -128,10 +128,10 @@ class Entry:
 def history(deployments: Sequence[Deployment], live_revision: str) -> Iterator[Entry]:
     """Yield entries, newest first. `live_revision` is `family:number` of the primary task set, or empty."""
     for deployment in sorted(deployments, key=lambda each: each.created_at, reverse=True):
-        yield entry_of(deployment, live_revision)
+        yield _entry_of(deployment, live_revision)
 
 
-def entry_of(deployment: Deployment, live_revision: str) -> Entry:
+def _entry_of(deployment: Deployment, live_revision: str) -> Entry:
     description = parse_description(deployment.description)
     automatic = deployment.creator == BY_CODEDEPLOY
     return Entry(
@@ -217,14 +217,14 @@ def ended(deployment: Deployment) -> str:
 
 def as_table(entries: Sequence[Entry]) -> str:
     """Return columns; `*` marks the live revision."""
-    rows = [HEADINGS, *(row_of(entry) for entry in entries)]
+    rows = [HEADINGS, *(_row_of(entry) for entry in entries)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
 
 
-def row_of(entry: Entry) -> tuple[str, ...]:
+def _row_of(entry: Entry) -> tuple[str, ...]:
     minutes, seconds = divmod(round(entry.took.total_seconds()), 60) if entry.took is not None else (0, 0)
     return (
         f"{entry.at:%Y-%m-%d %H:%M}",

@@ -115,7 +115,7 @@ class ReleaseLock:
         until = self.clock.now() + self.wait
         while isinstance(answer := self.retry.run(self.take), Taken):
             if self.clock.now() >= until:
-                raise locked(answer.by, self.service, self.environment, self.clock.now())
+                raise _locked(answer.by, self.service, self.environment, self.clock.now())
             self.on_wait(answer.by, until)
             self.clock.sleep(POLL_SECONDS)
         self.item, self.before = answer.item, answer.before
@@ -204,7 +204,7 @@ class ReleaseLock:
             holder = None
         return LockLost(
             f"the lock of {self.service} in {self.environment.name} was taken over",
-            because=f"{holder.owner} holds it for its {holder.purpose} since {moment(holder.since)}"
+            because=f"{holder.owner} holds it for its {holder.purpose} since {_moment(holder.since)}"
             if holder
             else "nobody holds it any more",
             hint="this machine was suspended for minutes, or somebody unlocked the service; "
@@ -258,18 +258,18 @@ def owner_of(variables: Mapping[str, str] = os.environ) -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def locked(holder: LockItem, service: str, environment: Environment, now: datetime) -> Locked:
+def _locked(holder: LockItem, service: str, environment: Environment, now: datetime) -> Locked:
     minutes = max(0, round((now - holder.since).total_seconds() / 60))
     return Locked(
         f"{service} in {environment.name} is locked by {holder.owner}",
         by=holder,
-        because=f"its {holder.purpose} runs since {moment(holder.since)}, for {minutes} min; if it does not renew "
-        f"the lock, it expires at {moment(holder.expires_at)}",
+        because=f"its {holder.purpose} runs since {_moment(holder.since)}, for {minutes} min; if it does not renew "
+        f"the lock, it expires at {_moment(holder.expires_at)}",
         hint=f"wait until it is done; if it is dead, `platform unlock {service} --env {environment.name}`",
     )
 
 
-def moment(at: datetime) -> str:
+def _moment(at: datetime) -> str:
     return f"{at:%H:%M:%S} UTC"
 
 
@@ -280,18 +280,18 @@ ATTEMPTS: Final = 5
 """To write, against others who write at the same time."""
 
 
-def early_ends_name(service: str) -> str:
+def _early_ends_name(service: str) -> str:
     return f"history/{service}"
 
 
 def read_early_ends(locks: Locks, environment: Environment, service: str) -> tuple[EndedEarly, ...]:
     """Return the newest first. Raises AwsCallFailed."""
-    return parse_ended_early(locks.text(lock_table(environment), early_ends_name(service)))
+    return parse_ended_early(locks.text(lock_table(environment), _early_ends_name(service)))
 
 
 def record_early_end(locks: Locks, environment: Environment, service: str, ended: EndedEarly) -> None:
     """Keep the newest. Raises AwsCallFailed."""
-    table, name = lock_table(environment), early_ends_name(service)
+    table, name = lock_table(environment), _early_ends_name(service)
     for _ in range(ATTEMPTS):
         before = locks.text(table, name)
         known = [ended, *parse_ended_early(before)][:MAX_ENDED_EARLY]

@@ -38,7 +38,7 @@ def suspend_autoscaling(context: ReleaseContext, scaling: ScalableTarget | None,
         return
     try:
         warn_of_bounds(context, scaling, desired)
-        suspend(context, scaling)
+        _suspend(context, scaling)
         yield
     except LockLost:
         # The process that took the lock has read from it what to restore, and may be shifting traffic now.
@@ -63,7 +63,7 @@ def warn_of_bounds(context: ReleaseContext, scaling: ScalableTarget, desired: in
     context.warn(what, f"`platform scale {context.spec.name} --env {context.environment.name}` changes the bounds")
 
 
-def suspend(context: ReleaseContext, scaling: ScalableTarget) -> None:
+def _suspend(context: ReleaseContext, scaling: ScalableTarget) -> None:
     context.retry.run(lambda: context.lock.renew(scaling=scaling.suspended))
     context.aws.scaling.suspend(scaling.resource, ALL)
     context.emit(ScalingSuspended(resource=scaling.resource, before=scaling.suspended))

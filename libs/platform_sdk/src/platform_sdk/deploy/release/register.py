@@ -28,10 +28,10 @@ def register(context: ReleaseContext, state: ServiceState) -> ExistingRevisions:
         case ExistingRevisions() as revisions:
             return revisions
         case NewImage(uri=uri):
-            return register_image(context, state, uri)
+            return _register_image(context, state, uri)
 
 
-def register_image(context: ReleaseContext, state: ServiceState, image: str) -> ExistingRevisions:
+def _register_image(context: ReleaseContext, state: ServiceState, image: str) -> ExistingRevisions:
     spec, environment = context.spec, context.environment
     api = render_task_definition(spec, environment, image=image)
     worker = None
@@ -53,14 +53,14 @@ def register_tasks(context: ReleaseContext, state: ServiceState) -> None:
         return
     try:
         for task in context.spec.tasks:
-            register_task(context, task, state.standalone_revisions.get(task.name))
+            _register_task(context, task, state.standalone_revisions.get(task.name))
     except AwsCallFailed as error:
         version = context.release.version
         what = f"{version} serves all users, but not all of its [[tasks]] are registered: {error.what}"
         raise ReleaseEnded("timed_out", what, resume=context.repeat_command) from error
 
 
-def register_task(context: ReleaseContext, task: StandaloneTask, newest: TaskDefinition | None) -> None:
+def _register_task(context: ReleaseContext, task: StandaloneTask, newest: TaskDefinition | None) -> None:
     match context.release.target:
         case NewImage(uri=uri):
             document = render_standalone_task(context.spec, context.environment, task, image=uri)

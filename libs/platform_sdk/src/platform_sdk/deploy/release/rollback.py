@@ -60,7 +60,7 @@ def roll_back(context: ReleaseContext, *, to: str | None, by: str, id: str) -> O
     if running is not None and stopping_leads_to(context, state, running, to):
         return stop_running_deployment(context, state, running)
     holder = holder_of(context) if running is None else None
-    begun = options.if_busy != "fail" and holder is not None and is_release(holder)
+    begun = options.if_busy != "fail" and holder is not None and _is_release(holder)
     partial = running is None and (begun or is_left_partial(context, state, holder))
     if partial and stopping_leads_to(context, state, None, to):
         return stop_release(context, state, holder if begun else None)
@@ -126,7 +126,7 @@ def stopping_leads_to(context: ReleaseContext, state: ServiceState, running: Dep
     return wanted == original.rsplit("/", 1)[-1]
 
 
-def is_release(item: LockItem) -> bool:
+def _is_release(item: LockItem) -> bool:
     return item.purpose.startswith(("release of ", "restart of "))
 
 
@@ -138,15 +138,15 @@ def is_left_partial(context: ReleaseContext, state: ServiceState, holder: LockIt
     item = lock_item(context)
     if (item is not None and item.purpose.startswith("rollback of ")) or not version_of(state.worker_revision):
         return False
-    return not runs_one_version(state) or (holder is None and is_updating(state))
+    return not _runs_one_version(state) or (holder is None and _is_updating(state))
 
 
-def is_updating(state: ServiceState) -> bool:
+def _is_updating(state: ServiceState) -> bool:
     deployments = state.worker.deployments if state.worker else ()
     return any(each.status == "PRIMARY" and each.rollout_state == "IN_PROGRESS" for each in deployments)
 
 
-def runs_one_version(state: ServiceState) -> bool:
+def _runs_one_version(state: ServiceState) -> bool:
     return state.worker is None or version_of(state.worker_revision) == version_of(state.api_revision)
 
 
@@ -170,11 +170,11 @@ def stop_release(context: ReleaseContext, state: ServiceState, holder: LockItem 
         if holder is not None:
             break_holder(context)
         with acquire_lock(context), rescue(context):
-            end_stopped_release(context, stopped)
+            _end_stopped_release(context, stopped)
     return context.outcome
 
 
-def end_stopped_release(context: ReleaseContext, stopped: str) -> None:
+def _end_stopped_release(context: ReleaseContext, stopped: str) -> None:
     recover_interrupted_release(context)
     state, journal = context.observe(), context.journal
     running = deployment_to_roll_back(context, state)
@@ -183,9 +183,9 @@ def end_stopped_release(context: ReleaseContext, stopped: str) -> None:
         roll_back_deployment(context, state, running.id)
     assert state.api is not None, "it ran a moment ago"
     journal.revision, journal.previous_revision = state.api.task_definition, ""
-    if state.worker is not None and (is_updating(state) or not runs_one_version(state)):
+    if state.worker is not None and (_is_updating(state) or not _runs_one_version(state)):
         worker = state.worker.task_definition
-        one = runs_one_version(state)
+        one = _runs_one_version(state)
         journal.worker_before = worker if one else paired_worker_revision(context, state, worker)
         journal.worker_rolled = True
         if not journal.worker_before:

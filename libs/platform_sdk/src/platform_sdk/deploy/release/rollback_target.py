@@ -42,18 +42,18 @@ def rollback_target(context: ReleaseContext, live: str, to: str | None) -> tuple
         NoRollbackTarget: with the candidates.
     """
     known = list(served(context))
-    before, rejected = list(others(known, live)), rolled_back_from(known)
+    before, rejected = list(_others(known, live)), rolled_back_from(known)
     if to is None:
         for each in before:
             found = revision(context, each.revision) if each.revision not in rejected else None
             because = unusable(context, found, each.version) if found is not None else None
             if found is not None and because is None:
-                return target_of(context, found, each.version, known)
+                return _target_of(context, found, each.version, known)
             if because is not None:
                 context.warn(f"{each.version or each.revision} is left out: {because}", again(context, each.version))
         raise NoRollbackTarget(
             f"there is no revision of {context.spec.name} to roll back to",
-            because=no_candidate([each for each in before if each.revision in rejected]),
+            because=_no_candidate([each for each in before if each.revision in rejected]),
             hint=f"`{context.history_command}`",
         )
     found = revision(context, revision_named(context, to, known))
@@ -62,12 +62,12 @@ def rollback_target(context: ReleaseContext, live: str, to: str | None) -> tuple
         raise NoRollbackTarget(
             f"{context.spec.name} cannot be rolled back to {to}",
             because=because,
-            hint=f"choose one that served well: {candidates(before)}; or {again(context, version_of(found))}",
+            hint=f"choose one that served well: {_candidates(before)}; or {again(context, version_of(found))}",
         )
-    return target_of(context, found, version_of(found), known)
+    return _target_of(context, found, version_of(found), known)
 
 
-def target_of(
+def _target_of(
     context: ReleaseContext, found: TaskDefinition, version: str, known: Iterable[Served]
 ) -> tuple[str, ExistingRevisions]:
     version = version_of(found) or version or f"revision-{found.revision}"
@@ -93,13 +93,13 @@ def without_missing_hooks(context: ReleaseContext, appspec: AppSpec) -> AppSpec:
     return replace(appspec, hooks={event: name for event, name in appspec.hooks.items() if name not in missing})
 
 
-def no_candidate(rejected: list[Served]) -> str:
+def _no_candidate(rejected: list[Served]) -> str:
     if not rejected:
         return "no other one has served well"
-    return f"{candidates(rejected)} was rolled back from; use --to to restore it"
+    return f"{_candidates(rejected)} was rolled back from; use --to to restore it"
 
 
-def others(found: Iterable[Served], live: str) -> Iterator[Served]:
+def _others(found: Iterable[Served], live: str) -> Iterator[Served]:
     seen = {live}
     for each in found:
         if each.revision not in seen:
@@ -144,7 +144,7 @@ def again(context: ReleaseContext, version: str) -> str:
     return f"`{context.release_command(version or 'VERSION')}` registers its document again, and serves it"
 
 
-def candidates(found: list[Served]) -> str:
+def _candidates(found: list[Served]) -> str:
     names = [f"{each.revision.rsplit('/', 1)[-1]} ({each.version or 'version unknown'})" for each in found[:MAX_SHOWN]]
     more = [f"{len(found) - MAX_SHOWN} more"] if len(found) > MAX_SHOWN else []
     return listed(names + more) if names else "none"
@@ -170,7 +170,7 @@ def restart_target(context: ReleaseContext, state: ServiceState) -> tuple[str, E
             because="no version of it has been released",
             hint=f"`platform deploy {context.spec.name} --env {context.environment.name}` releases one",
         )
-    version, target = target_of(context, found, "", served(context))
+    version, target = _target_of(context, found, "", served(context))
     return version, replace(target, worker=worker_to_restart(context, state, version))
 
 

@@ -182,7 +182,7 @@ def deployment_group(context: PreflightContext) -> Answer:
         for what, found, wanted in (
             ("cluster", group.cluster, release_context.cluster),
             ("service", group.service, release_context.api),
-            ("target groups", listed(sorted(group.target_groups)), listed(pair(context))),
+            ("target groups", listed(sorted(group.target_groups)), listed(_pair(context))),
             ("production listener", group.production_listener, rule.listener if rule else group.production_listener),
         )
         if found != wanted
@@ -194,7 +194,7 @@ def deployment_group(context: PreflightContext) -> Answer:
     return ok(f"{group.name} deploys {group.service} by {group.configuration}")
 
 
-def pair(context: PreflightContext) -> list[str]:
+def _pair(context: PreflightContext) -> list[str]:
     return sorted(target_group_name(context.environment.name, context.spec.name, colour) for colour in COLOURS)
 
 

@@ -36,11 +36,11 @@ def image(context: PreflightContext) -> Answer:
         reason = f"the image is for {listed(found.architectures)}, and its tasks run on {needed}"
         return fail(reason, f"build it for {needed}, or change task.architecture")
     if not found.architectures:
-        return skip(f"{shown(wanted)} is in ECR; its manifest does not name an architecture")
-    return ok(f"{shown(wanted)} for {listed(found.architectures)}")
+        return skip(f"{_shown(wanted)} is in ECR; its manifest does not name an architecture")
+    return ok(f"{_shown(wanted)} for {listed(found.architectures)}")
 
 
-def shown(tag_or_digest: str) -> str:
+def _shown(tag_or_digest: str) -> str:
     kind, colon, digest = tag_or_digest.partition(":")
     return f"{kind}:{digest[:12]}" if colon else tag_or_digest
 
@@ -90,13 +90,13 @@ def secrets(context: PreflightContext) -> Answer:
     wanted = list(secrets_of(context.spec, context.environment))
     if not wanted:
         return ok("none")
-    missing = [reason for variable, secret in wanted for reason in missing_of(context, variable, secret)]
+    missing = [reason for variable, secret in wanted for reason in _missing_of(context, variable, secret)]
     if missing:
         return fail(
             "; ".join(missing),
             f"`platform secret set {context.spec.name} NAME --env {context.environment.name}` creates each",
         )
-    unread = [secret.name for _, secret in wanted if secret.json_key and keys_of(context, secret) is None]
+    unread = [secret.name for _, secret in wanted if secret.json_key and _keys_of(context, secret) is None]
     names = listed(sorted(variable for variable, _ in wanted))
     if unread:
         return skip(f"{names} exist; this role may not read their keys")
@@ -107,7 +107,7 @@ def secrets_of_revision(context: PreflightContext) -> Answer:
     """Check what the revision itself names: new tasks read it again, and platform.toml may name others by now."""
     revisions = (context.state.api_revision, context.state.worker_revision)
     places = sorted({place for each in revisions if each is not None for place in secret_places(each.document)})
-    missing = [place for place in places if not place_exists(context, place)]
+    missing = [place for place in places if not _place_exists(context, place)]
     if missing:
         return fail(
             f"there is no {listed(missing)}, which new tasks of the version need",
@@ -125,7 +125,7 @@ def secret_places(document: Json) -> Iterator[str]:
             yield ":".join(str(secret["valueFrom"]).split(":")[:7])
 
 
-def place_exists(context: PreflightContext, place: str) -> bool:
+def _place_exists(context: PreflightContext, place: str) -> bool:
     if not place.startswith("arn:"):
         return place in context.aws.parameters.values([place])
     resource = place.split(":", 5)[5]
@@ -135,24 +135,24 @@ def place_exists(context: PreflightContext, place: str) -> bool:
     return name in context.aws.parameters.values([name])
 
 
-def missing_of(context: PreflightContext, variable: str, secret: SecretReference) -> Iterator[str]:
-    name = full_name(context, secret)
+def _missing_of(context: PreflightContext, variable: str, secret: SecretReference) -> Iterator[str]:
+    name = _full_name(context, secret)
     if secret.store is SecretStore.PARAMETER_STORE:
         if f"/{name}" not in context.aws.parameters.values([f"/{name}"]):
             yield f"{variable}: there is no parameter /{name}"
     elif not context.aws.secrets.exists(name):
         yield f"{variable}: there is no secret {name}"
     elif secret.json_key:
-        keys = keys_of(context, secret)
+        keys = _keys_of(context, secret)
         if keys is not None and secret.json_key not in keys:
             yield f"{variable}: the secret {name} has no key `{secret.json_key}`"
 
 
-def keys_of(context: PreflightContext, secret: SecretReference) -> set[str] | None:
-    return context.aws.secrets.keys(full_name(context, secret))
+def _keys_of(context: PreflightContext, secret: SecretReference) -> set[str] | None:
+    return context.aws.secrets.keys(_full_name(context, secret))
 
 
-def full_name(context: PreflightContext, secret: SecretReference) -> str:
+def _full_name(context: PreflightContext, secret: SecretReference) -> str:
     return f"platform/{context.environment.name}/{context.spec.name}/{secret.name}"
 
 
@@ -185,7 +185,7 @@ def limits(context: PreflightContext) -> Answer:
             return registered(context, revisions)
         case NewImage(uri=uri):
             try:
-                documents = list(documents_of(context, uri))
+                documents = list(_documents_of(context, uri))
             except PlatformError as error:
                 return fail(error.what, error.hint or "change platform.toml")
     for document in documents:
@@ -215,7 +215,7 @@ def registered(context: PreflightContext, revisions: ExistingRevisions) -> Answe
     return ok(f"{listed(list(found))} {'is' if len(found) == 1 else 'are'} registered")
 
 
-def documents_of(context: PreflightContext, uri: str) -> Iterator[Json]:
+def _documents_of(context: PreflightContext, uri: str) -> Iterator[Json]:
     yield render_task_definition(context.spec, context.environment, image=uri)
     if context.spec.worker is not None:
         yield render_task_definition(context.spec, context.environment, image=uri, role="worker")
