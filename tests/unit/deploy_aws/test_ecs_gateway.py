@@ -1,6 +1,6 @@
 """What the gateway asks of ECS, and what it makes of the answers."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -337,10 +337,14 @@ def test_a_running_task_has_the_address_of_its_interface_and_a_forgotten_one_is_
     assert aws.gateways.ecs.task(CLUSTER, "x") is None
 
 
-def test_rolling_deployments_come_newest_first_with_their_task_definition() -> None:
+def test_rolling_deployments_come_newest_first_in_whatever_order_and_pages_ecs_lists_them() -> None:
     aws = RecordedAws()
-    briefs = [{"serviceDeploymentArn": name, "status": "SUCCESSFUL"} for name in ("new", "old")]
-    aws.answers("ecs.ListServiceDeployments", {"serviceDeployments": briefs})
+    older, newer = ({"createdAt": at, "status": "SUCCESSFUL"} for at in (AT, AT + timedelta(hours=1)))
+    aws.answers(
+        "ecs.ListServiceDeployments",
+        {"serviceDeployments": [{**older, "serviceDeploymentArn": "old"}], "nextToken": "more"},
+        {"serviceDeployments": [{**newer, "serviceDeploymentArn": "new"}]},
+    )
     old = {"serviceDeploymentArn": "old", "status": "SUCCESSFUL", "finishedAt": AT, "startedAt": AT}
     new = {"serviceDeploymentArn": "new", "status": "ROLLBACK_SUCCESSFUL", "statusReason": "circuit breaker"}
     aws.answers(

@@ -27,6 +27,7 @@ from aws_simulator.clock import SteppedClock
 from aws_simulator.cloudformation import CloudFormation
 from aws_simulator.cloudwatch import CloudWatch
 from aws_simulator.codedeploy.deployments import CodeDeploy
+from aws_simulator.disorder import Disorder, shuffle
 from aws_simulator.dynamodb import DynamoDb
 from aws_simulator.ecr import Ecr
 from aws_simulator.ecs.service import Ecs
@@ -205,6 +206,7 @@ class AwsSimulator(Account):
         self.checks_answers = True
         """Whether answers are checked against AWS's models; a test with very many calls saves the time."""
         self._faults: list[FaultInjection] = []
+        self._disorder = Disorder()
         self._clients: dict[str, BaseClient] = {}
         self.autoscaling = self.service(ApplicationAutoScaling)
         self.cloudwatch = self.service(CloudWatch)
@@ -253,6 +255,21 @@ class AwsSimulator(Account):
             check_pickled_answer(service, operation, answer)
         parsed: dict[str, Any] = pickle.loads(answer)
         return parsed
+
+    def _perform_for_client(self, service: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Perform a call with the order and the age that the conditions give its answer."""
+        conditions, now = self.conditions, self.now()
+        if not operation.startswith(READING):
+            calls, self.calls, disorder, self._disorder = self.calls, [], self._disorder, Disorder()
+            try:
+                disorder.note_write(service, operation, conditions, now, self)
+            finally:
+                self.calls, self._disorder = calls, disorder
+        old = self._disorder.account_for(service, operation, request, conditions, now)
+        answer: dict[str, Any] = (old or self).perform(service, operation, request)
+        if conditions.shuffles:
+            shuffle(service, operation, answer, conditions.seed)
+        return answer
 
     def _make_client(self, service: str) -> BaseClient:
         prototype = client_prototype(service, self.region)
@@ -303,7 +320,7 @@ class AwsSimulator(Account):
         striking = [fault.how for fault in self._faults if fault.strikes(service, operation)]
         match next(iter(striking), None):
             case None:
-                return self.perform(service, operation, request)
+                return self._perform_for_client(service, operation, request)
             case "throttled":
                 raise throttled(service)
             case "denied":
@@ -316,12 +333,12 @@ class AwsSimulator(Account):
                 raise ReadTimeoutError(endpoint_url=endpoint)
             case "answer_lost":
                 with suppress(Refused):
-                    self.perform(service, operation, request)
+                    self._perform_for_client(service, operation, request)
                 raise ReadTimeoutError(endpoint_url=endpoint)
             case "repeated":
                 with suppress(Refused):
-                    self.perform(service, operation, request)
-                return self.perform(service, operation, request)
+                    self._perform_for_client(service, operation, request)
+                return self._perform_for_client(service, operation, request)
 
     def _record(self, service: str, model: OperationModel, request: Mapping[str, Any], error: str | None) -> None:
         call = Call(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 STEP: Final = timedelta(seconds=1)
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
@@ -31,6 +31,10 @@ class SteppedClock:
         self._stepped_to = start
         self._listeners: list[Listener] = []
         self._planned: list[tuple[datetime, Callable[[], None]]] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is planned: a copy must not act for the original."""
+        return {**self.__dict__, "_planned": []}
 
     def now(self) -> datetime:
         return self._now

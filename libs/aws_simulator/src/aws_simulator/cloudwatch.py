@@ -1,16 +1,15 @@
 """CloudWatch alarms: set by hand, or by what the tasks behind a target group answer to their users."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from aws_simulator.account import Account
+from aws_simulator.alarm_evaluation import MORE_POINTS, State, evaluate
 from aws_simulator.elbv2.service import ElbV2
 from aws_simulator.elbv2.state import TargetGroup
 from aws_simulator.service import Answer, Paging, Request, Service, find_or_refuse
-
-State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 
 PAGE_SIZE: Final = 50
 PAGES: Final = Paging(marker="NextToken", next_marker="NextToken", size="MaxRecords", invalid="InvalidNextToken")
@@ -34,6 +33,9 @@ class Alarm:
         request: as PutMetricAlarm got it.
         watched: what of which target group or load balancer, by ARN, makes it breach.
         is_set_manually: whether a test has set the state, which no evaluation then changes.
+        points: by the number of the period since 1970: whether the metric breached at any time in it, because metrics
+            are sums and maxima.
+        is_breaching: whether the metric breached when it was last looked at.
     """
 
     arn: str
@@ -45,8 +47,8 @@ class Alarm:
     changed_at: datetime
     watched: tuple[tuple[str, str], ...]
     is_set_manually: bool = False
-    breaching_since: datetime | None = None
-    breached_at: datetime | None = None
+    points: dict[int, bool] = field(default_factory=dict)
+    is_breaching: bool = False
 
     @property
     def period(self) -> timedelta:
@@ -57,7 +59,50 @@ class Alarm:
     @property
     def window(self) -> timedelta:
         """How long its metric must breach: all its periods."""
-        return self.period * int(self.request["EvaluationPeriods"])
+        return self.period * self.periods
+
+    @property
+    def periods(self) -> int:
+        return int(self.request["EvaluationPeriods"])
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the metric has no datapoints without traffic or errors: no expression fills them in."""
+        return "MetricName" in self.request and bool(self.watched) and self.watched[0][0] != "unhealthy"
+
+    def note(self, now: datetime, breaches: bool) -> None:
+        """Note what the metric shows now. In periods that were skipped it showed the same as before them."""
+        current = self.number_of(now)
+        for number in range(max(self.points, default=current) + 1, current):
+            self.points[number] = self.is_breaching
+        self.points[current] = self.points.get(current, False) or breaches
+        self.is_breaching = breaches
+
+    def number_of(self, moment: datetime) -> int:
+        return int(moment.timestamp() // self.period.total_seconds())
+
+    def state_at(self, now: datetime, delay: timedelta) -> State:
+        """Return the state by the datapoints that have arrived. Those that nothing needs any more are dropped."""
+        end = self.number_of(now - delay)
+        numbers = range(end - self.periods - MORE_POINTS, end)
+        self.points = {number: point for number, point in self.points.items() if number >= numbers.start}
+        points = [self.points.get(number) for number in numbers]
+        return evaluate(
+            [None if self.is_sparse and not point else point for point in points],
+            periods=self.periods,
+            datapoints=int(self.request.get("DatapointsToAlarm", self.periods)),
+            missing=self.request.get("TreatMissingData", "missing"),
+            current=self.state,
+        )
+
+    def is_settled(self, breaches: bool) -> bool:
+        """Return whether it stays as it is while the metric shows this."""
+        expected = "ALARM" if breaches else "OK"
+        if self.is_sparse and not breaches:
+            expected = {"notBreaching": "OK", "missing": "INSUFFICIENT_DATA"}.get(
+                self.request.get("TreatMissingData", "missing"), self.state
+            )
+        return self.state == expected and breaches == self.is_breaching and set(self.points.values()) <= {breaches}
 
 
 def watched_by(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -111,11 +156,7 @@ class CloudWatch(Service):
         return all(self._is_settled(alarm) for alarm in self.alarms.values())
 
     def _is_settled(self, alarm: Alarm) -> bool:
-        if alarm.is_set_manually:
-            return True
-        if self._breaches(alarm):
-            return alarm.state == "ALARM"
-        return alarm.state == "OK" and alarm.breaching_since is None
+        return alarm.is_set_manually or alarm.is_settled(self._breaches(alarm))
 
     def step(self) -> None:
         for alarm in self.alarms.values():
@@ -123,20 +164,17 @@ class CloudWatch(Service):
                 self._evaluate(alarm)
 
     def _evaluate(self, alarm: Alarm) -> None:
-        """Evaluate an alarm.
-
-        A period breaches if the metric breaches at any time in it: metrics are sums and maxima. As many such periods in
-        a row as the alarm evaluates make ALARM; one without a breach makes OK."""
+        """Note the metric, and evaluate the alarm by what has arrived of it."""
         now = self.account.now()
-        if self._breaches(alarm):
-            alarm.breaching_since, alarm.breached_at = alarm.breaching_since or now, now
-        elif alarm.breached_at is None or now - alarm.breached_at >= alarm.period:
-            alarm.breaching_since = None
-            if now - alarm.changed_at >= alarm.period:
-                self._change(alarm, "OK", "Threshold Crossed: no datapoints were breaching")
-        if alarm.breaching_since is not None and now - alarm.breaching_since >= alarm.window:
-            periods = alarm.request["EvaluationPeriods"]
-            self._change(alarm, "ALARM", f"Threshold Crossed: {periods} out of the last {periods} datapoints")
+        alarm.note(now, self._breaches(alarm))
+        state = alarm.state_at(now, timedelta(seconds=self.account.conditions.metric_delay_seconds))
+        periods = alarm.periods
+        reasons: dict[State, str] = {
+            "OK": "Threshold Crossed: no datapoints were breaching",
+            "ALARM": f"Threshold Crossed: {periods} out of the last {periods} datapoints",
+            "INSUFFICIENT_DATA": f"Insufficient Data: {periods} datapoints were unknown.",
+        }
+        self._change(alarm, state, reasons[state])
 
     def _change(self, alarm: Alarm, state: State, reason: str) -> None:
         if alarm.state == state:

@@ -82,7 +82,18 @@ class Conditions:
         stop_seconds: how long a StopDeployment of CodeDeploy is pending; callers have seen 90 s. Meanwhile the
             deployment does not go on.
         rollback_request_seconds: how long ECS takes to begin the rollback that StopServiceDeployment requests.
+        metric_delay_seconds: how long after the end of its period a datapoint of CloudWatch arrives: one to three
+            minutes for the metrics of a load balancer.
+        shuffles: whether lists are in an order of chance where AWS promises none.
+        consistency_delay_seconds: how long a read may miss the write before it, where AWS does not promise to see it.
+        old_reads: the share of those reads that miss it.
+        seed: of what is decided by chance.
     """
 
     stop_seconds: float = 0
     rollback_request_seconds: float = 0
+    metric_delay_seconds: float = 0
+    shuffles: bool = False
+    consistency_delay_seconds: float = 0
+    old_reads: float = 0.7
+    seed: int = 0

@@ -13,7 +13,7 @@ AwsCallFailed
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import islice
 from threading import Lock
@@ -133,6 +133,10 @@ def never(_error: AwsCallFailed, _pause: int) -> None:
 
 
 NO_RETRY: Final = Retry(never, pauses=())
+
+VISIBLE_WITHIN: Final = timedelta(minutes=2)
+"""How long reads may miss a write before them. ECS follows an eventual consistency model, and names no time
+(docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html)."""
 
 MAKING_CLIENT: Final = Lock()
 

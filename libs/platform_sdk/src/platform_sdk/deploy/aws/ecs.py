@@ -312,18 +312,30 @@ class Ecs:
 
     def service_deployments(self, cluster: str, service: str, *, most: int) -> tuple[ServiceDeployment, ...]:
         """Return a service's rolling updates, newest first; none where the service does not exist.
-        ECS keeps those of the last 90 days.
+
+        ECS keeps those of the last 90 days, and lists them in no documented order, so all of them are read.
         """
         purpose = f"list the deployments of the service {service}"
         try:
-            answer = self.client.call(
-                "list_service_deployments", purpose, cluster=cluster, service=service, maxResults=min(most, 100)
-            )
+            listed = list(self.listed_deployments(cluster, service, purpose))
         except NotFound:
             return ()
-        arns = [each["serviceDeploymentArn"] for each in answer["serviceDeployments"]][:most]
+        listed.sort(key=lambda each: each["createdAt"], reverse=True)
+        arns = [each["serviceDeploymentArn"] for each in listed][:most]
         found = [each for batch in in_batches(arns, DEPLOYMENTS) for each in self.described_deployments(batch, purpose)]
         return tuple(sorted(found, key=lambda each: arns.index(each.arn)))
+
+    def listed_deployments(self, cluster: str, service: str, purpose: str) -> Iterator[Any]:
+        """Yield what ListServiceDeployments lists. boto3 has no paginator for it."""
+        more: dict[str, str] = {}
+        while True:
+            answer = self.client.call(
+                "list_service_deployments", purpose, cluster=cluster, service=service, maxResults=100, **more
+            )
+            yield from answer["serviceDeployments"]
+            if not answer.get("nextToken"):
+                return
+            more = {"nextToken": answer["nextToken"]}
 
     def described_deployments(self, arns: Sequence[str], purpose: str) -> list[ServiceDeployment]:
         """Return rolling updates by ARN, each with the task definition that it rolls out."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from platform_sdk.deploy.aws import NotPlaced, best_effort
+from platform_sdk.deploy.aws import VISIBLE_WITHIN, NotPlaced, best_effort
 from platform_sdk.deploy.config_errors import counted
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
 from platform_sdk.deploy.release.deployment import MAX_BLOCKED
@@ -124,9 +124,13 @@ def ours(context: ReleaseContext) -> str:
 def follow_task(context: ReleaseContext, task: Task) -> Task | None:
     """Follow a task to its end and return it. None where ECS has forgotten it, about an hour after its end."""
     deadline = context.now() + timedelta(minutes=DEADLINE_MINUTES)
+    visible_at = context.now() + VISIBLE_WITHIN
     read_until = task.created_at or context.now()
     while True:
         found = context.aws.ecs.task(context.cluster, task.arn)
+        if found is None and context.now() < visible_at:
+            context.pause(POLL_SECONDS)
+            continue
         if found is None:
             return None
         lines = new_lines(context, found, read_until)

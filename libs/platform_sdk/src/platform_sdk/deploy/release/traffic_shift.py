@@ -144,7 +144,7 @@ def create(context: ReleaseContext, revision: str) -> str:
             lambda: context.aws.codedeploy.create(request), find_result=lambda: created_by_us(context)
         )
     except DeploymentRunning as running:
-        ours = created_by_us(context)
+        ours = created_by_us(context, running.deployment_id)
         if ours is not None:
             return ours
         raise ReleaseEnded(
@@ -179,10 +179,16 @@ def number_of(revision: str, family: str) -> int | None:
     return int(number) if found == family and number else None
 
 
-def created_by_us(context: ReleaseContext) -> str | None:
-    """Return the id of the deployment that this release created; None where there is none."""
+def created_by_us(context: ReleaseContext, running_id: str = "") -> str | None:
+    """Return the id of the deployment that this release created; None where there is none.
+
+    Args:
+        running_id: of a deployment that is known to run. The list of deployments can miss a new one for some seconds.
+    """
+    codedeploy = context.aws.codedeploy
+    running = codedeploy.deployment(running_id) if running_id else None
     since = context.journal.started_at - CLOCKS_DIFFER
-    for each in context.aws.codedeploy.deployments(context.api, context.api, since=since):
+    for each in (*([running] if running else []), *codedeploy.deployments(context.api, context.api, since=since)):
         description = parse_description(each.description)
         if description is not None and description.id == context.release.id:
             return each.id

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
-from platform_sdk.deploy.aws import AwsCallFailed, best_effort
+from platform_sdk.deploy.aws import VISIBLE_WITHIN, AwsCallFailed, best_effort
 from platform_sdk.deploy.observe import observe_service
 from platform_sdk.deploy.plan.diff import VERSION_TAG
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
@@ -27,8 +27,6 @@ from platform_sdk.deploy.state import (
 
 DEADLINE_MINUTES: Final = 60
 POLL_SECONDS: Final = 10
-APPEARS: Final = timedelta(minutes=1)
-"""From the start of an update until ECS lists it: answers are eventually consistent."""
 STOPPED_WITHIN: Final = timedelta(minutes=3)
 """From the stop of an update until ECS goes back."""
 ROLLBACK_APPEARS: Final = timedelta(minutes=3)
@@ -166,12 +164,12 @@ def follow(context: ReleaseContext, own: RollingDeployment, *, returns: bool = F
     revision = own.task_definition
     deadline = context.now() + timedelta(minutes=DEADLINE_MINUTES)
     watched = watched_of(context, own)
+    visible_at = context.now() + VISIBLE_WITHIN
     stopped, failed_at, shown_events = False, None, list[ServiceEvent]()
-    began, appeared = context.now(), False
     while True:
         service = current(context)
-        # For some seconds, ECS may answer as before the update.
-        appeared = appeared or context.now() - began > APPEARS or own.id in {each.id for each in service.deployments}
+        # For some seconds, ECS may answer as before the update, also after an answer that shows it.
+        appeared = context.now() >= visible_at or own.id in {each.id for each in service.deployments}
         primary = next((each for each in service.deployments if each.status == "PRIMARY"), None)
         report_progress(context, service, own, deadline)
         # A rollback becomes the primary deployment, so in both cases its end is the end.
