@@ -197,31 +197,6 @@ def test_stopped_without_rollback_everything_stays_as_it_is_until_the_next_deplo
     assert stage.live_revision().endswith(":3")
 
 
-def test_a_stop_can_be_pending_and_meanwhile_the_deployment_stands_still(stage: Stage) -> None:
-    stage.simulator.conditions.stop_seconds = 90
-    deployment, client = stage.deploy(stage.register("2")), stage.client("codedeploy")
-    stage.wait(lambda: stage.weights()[GREEN] == 10, minutes=5)
-    stage.clock.sleep(270)
-    assert client.stop_deployment(deploymentId=deployment, autoRollbackEnabled=True)["status"] == "Pending"
-    stage.clock.sleep(85)
-    assert stage.info(deployment)["status"] == "InProgress"
-    assert stage.weights() == {BLUE: 90, GREEN: 10}
-    assert client.stop_deployment(deploymentId=deployment, autoRollbackEnabled=True)["status"] == "Pending"
-    stage.clock.sleep(10)
-    info = stage.info(deployment)
-    assert (info["status"], info["errorInformation"]["code"]) == ("Stopped", "MANUAL_STOP")
-    assert stage.rollback_of(deployment)["status"] == "Succeeded"
-    assert stage.weights() == {BLUE: 100, GREEN: 0}
-
-
-def test_a_deployment_that_has_not_started_is_stopped_too(stage: Stage) -> None:
-    stage.simulator.conditions.stop_seconds = 2
-    deployment = stage.deploy(stage.register("2"))
-    stage.client("codedeploy").stop_deployment(deploymentId=deployment)
-    stage.clock.sleep(3)
-    assert stage.info(deployment)["status"] == "Stopped"
-
-
 def test_what_is_stopped_before_there_is_a_replacement_cannot_be_rolled_back(stage: Stage) -> None:
     deployment = stage.deploy(stage.register("2"))
     stage.simulator.codedeploy.stop_manually(deployment)

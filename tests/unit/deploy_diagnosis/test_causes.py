@@ -302,6 +302,15 @@ def test_the_alarm_that_fired_is_named_with_its_reason() -> None:
     assert "production-orders-error-rate fired: 12 % of answers" in found.cause
 
 
+def test_a_failed_health_check_says_more_than_the_alarm_that_counts_such_tasks() -> None:
+    alarm = Alarm(name="production-orders-unhealthy-tasks", state="ALARM", reason="", description="", updated_at=NOW)
+    failed = dead(container(), code="ServiceSchedulerInitiated", reason="Task failed ELB health checks in x")
+
+    found = cause_of(of(failed, deployment=deployment(error_code="ALARM_ACTIVE"), alarms=(alarm,)))
+
+    assert "the new tasks never became healthy" in found.cause
+
+
 def test_a_deployment_that_a_person_stopped_is_not_blamed_on_the_version() -> None:
     found = cause_of(of(deployment=deployment(error_code="MANUAL_STOP", status="Stopped")))
 

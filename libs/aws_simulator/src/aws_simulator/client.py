@@ -17,9 +17,8 @@ from typing import Any, Final, Literal
 from botocore import xform_name
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.exceptions import ParamValidationError, ReadTimeoutError
+from botocore.exceptions import ReadTimeoutError
 from botocore.model import OperationModel
-from botocore.validate import ParamValidator
 
 from aws_simulator.account import Account
 from aws_simulator.autoscaling import ApplicationAutoScaling
@@ -36,7 +35,7 @@ from aws_simulator.iam import Iam
 from aws_simulator.logs import Logs
 from aws_simulator.secrets_and_parameters import SecretsManager, Ssm
 from aws_simulator.service import Refused, Service, UnsupportedOperation
-from aws_simulator.shapes import check_pickled_answer, operation_model, session, violations_in_request
+from aws_simulator.shapes import check_pickled_answer, operation_model, session, unsent_request, violations_in_request
 from aws_simulator.small_services import CacheUsers, Functions, RdsData, Sqs, Sts
 
 # Failure injection: calls fail as boto3's caller sees it after botocore's own retries.
@@ -356,18 +355,6 @@ class AwsSimulator(Account):
     def _resources(self, service: str, operation: str, request: Mapping[str, Any]) -> tuple[str, ...]:
         known = self.services.get(service)
         return (known.iam_resources(operation, request) if known else ()) or ("*",)
-
-
-def unsent_request(
-    api_params: Mapping[str, Any], operation_model: OperationModel, endpoint_url: str, context: Any, headers: Any = None
-) -> dict[str, Any]:
-    """Return what botocore's handlers read of a request. Raises ParamValidationError: as botocore's serialiser does."""
-    shape = operation_model.input_shape
-    if shape is not None:
-        report = ParamValidator().validate(dict(api_params), shape)
-        if report.has_errors():
-            raise ParamValidationError(report=report.generate_report())
-    return {"url": endpoint_url, "headers": {}, "body": b"", "context": context}
 
 
 @cache

@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from typing import Any, Final
 
 import botocore.session
+from botocore.exceptions import ParamValidationError
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.validate import ParamValidator
 
@@ -34,6 +35,18 @@ def violations_in(operation: OperationModel, request: Mapping[str, Any]) -> list
     """Return AWS's complaints about values that botocore accepts."""
     shape = operation.input_shape
     return [] if shape is None else [*enumerations(request, shape, ""), *bounds(request, shape, "")]
+
+
+def unsent_request(
+    api_params: Mapping[str, Any], operation_model: OperationModel, endpoint_url: str, context: Any, headers: Any = None
+) -> dict[str, Any]:
+    """Return what botocore's handlers read of a request. Raises ParamValidationError: as botocore's serialiser does."""
+    shape = operation_model.input_shape
+    if shape is not None:
+        report = ParamValidator().validate(dict(api_params), shape)
+        if report.has_errors():
+            raise ParamValidationError(report=report.generate_report())
+    return {"url": endpoint_url, "headers": {}, "body": b"", "context": context}
 
 
 @lru_cache(maxsize=4096)

@@ -309,8 +309,9 @@ RULES: Final[tuple[Callable[[Evidence], Cause | None], ...]] = (
     tasks_never_started,
     tasks_ended,
     hook_failed,
+    # An alarm counts tasks that fail a check; the check says why.
+    tasks_unhealthy,
     alarm_fired,
     tasks_not_placed,
-    tasks_unhealthy,
     reported_by_codedeploy,
 )
