@@ -5,7 +5,6 @@
 
 import hashlib
 import pickle
-import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -86,8 +85,13 @@ class Disorder:
             del self._before[service]
             return None
         self._reads += 1
-        is_old = random.Random(f"{conditions.seed} {self._reads}").random() < conditions.old_reads
+        is_old = chance(f"{conditions.seed} {self._reads}") < conditions.old_reads
         return pickle.loads(before.account) if is_old else None
+
+
+def chance(text: str) -> float:
+    """Return a number from 0 to 1 that looks like one of chance, and is always the same for a text."""
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
 
 
 def shuffle(service: str, operation: str, answer: dict[str, Any], seed: int) -> None:
