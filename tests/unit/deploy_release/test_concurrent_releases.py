@@ -269,9 +269,13 @@ def test_a_migration_that_may_not_start_reports_the_registered_revisions() -> No
     assert outcome.what.startswith("no task was replaced; its task definitions are registered: ")
 
 
-@pytest.mark.parametrize("follow", ["wait", "rollback"])
-def test_who_follows_a_release_that_was_killed_just_now_restores_its_scaling(follow: str) -> None:
-    """Its lock has not expired yet when the other command starts."""
+@pytest.mark.parametrize(
+    ("follow", "later_seconds"),
+    [("wait", 0), ("rollback", 0), ("rollback", 240)],
+    ids=["wait at once", "rollback at once", "rollback later"],
+)
+def test_who_follows_a_release_that_was_killed_restores_its_scaling(follow: str, later_seconds: int) -> None:
+    """At once, the lock of the killed one has not expired yet when the other command starts."""
     case = world("users")
     with Process(case.simulator, writes=1000) as process:
 
@@ -280,6 +284,7 @@ def test_who_follows_a_release_that_was_killed_just_now_restores_its_scaling(fol
 
         case.deploy("v2", client_of=process.client_of, on_event=die)
     assert case.scaling().suspended.any
+    case.simulator.clock.sleep(later_seconds)
     (running,) = case.aws.codedeploy.deployments("production-users", "production-users", statuses=RUNNING)
     outcome = case.wait(running.id) if follow == "wait" else case.roll_back()
     assert (outcome.kind, case.version_serving()) == ("released", "v2" if follow == "wait" else "v1")

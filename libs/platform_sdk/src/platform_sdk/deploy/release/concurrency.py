@@ -61,7 +61,7 @@ def acquire_lock(context: ReleaseContext) -> Iterator[None]:
 @contextmanager
 def acquire_lock_if_free(context: ReleaseContext) -> Iterator[None]:
     """Hold the lock if nobody else does. Otherwise go on without it: its holder finishes what there is to finish. What
-    one that died has left is recovered in the end.
+    one that died has left is recovered in the end: users come first.
     """
     with ExitStack() as stack:
         with suppress(Locked):
@@ -70,12 +70,13 @@ def acquire_lock_if_free(context: ReleaseContext) -> Iterator[None]:
         try:
             yield
         except ReleaseEnded as ended:
-            if not is_held and ended.kind not in UNFINISHED:
-                best_effort(lambda: recover_from_dead_holder(context), None)
+            if ended.kind not in UNFINISHED:
+                recover = recover_interrupted_release if is_held else _recover_from_dead_holder
+                best_effort(lambda: recover(context), None)
             raise
 
 
-def recover_from_dead_holder(context: ReleaseContext) -> None:
+def _recover_from_dead_holder(context: ReleaseContext) -> None:
     """Restore the scaling that the holder of the lock has suspended, if it died: its lock expires then. One that lives
     renews it, and restores by itself.
     """
