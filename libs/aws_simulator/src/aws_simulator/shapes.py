@@ -1,6 +1,7 @@
 """Check requests and answers against botocore's service models, more strictly than botocore itself.
 
-ParamValidator checks names, types, required members and lower bounds; this adds enumerations, upper bounds, patterns.
+ParamValidator checks names, types, required members and lower bounds; this adds enumerations, upper bounds,
+patterns, and the rules that only the documentation states.
 """
 
 import pickle
@@ -13,6 +14,8 @@ import botocore.session
 from botocore.exceptions import ParamValidationError
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.validate import ParamValidator
+
+from aws_simulator.documented import OF_MEMBER
 
 BEYOND_THE_MODEL: Final = frozenset(
     {"REVIEW_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"}
@@ -33,8 +36,10 @@ def check_answer(operation: OperationModel, answer: Mapping[str, Any]) -> None:
 
 def violations_in(operation: OperationModel, request: Mapping[str, Any]) -> list[str]:
     """Return AWS's complaints about values that botocore accepts."""
-    shape = operation.input_shape
-    return [] if shape is None else [*enumerations(request, shape, ""), *bounds(request, shape, "")]
+    shape, service = operation.input_shape, operation.service_model.service_name
+    if shape is None:
+        return []
+    return [*enumerations(request, shape, ""), *bounds(request, shape, ""), *documented(request, shape, "", service)]
 
 
 def unsent_request(
@@ -121,6 +126,22 @@ def bounds(value: Any, shape: Shape, path: str) -> Iterator[str]:
         yield violation(value, path, f"Member must satisfy regular expression pattern: {pattern}")
     for member, its_shape, its_path in members(value, shape, path):
         yield from bounds(member, its_shape, its_path)
+
+
+def documented(value: Any, shape: Shape, path: str, service: str) -> Iterator[str]:
+    """Yield a violation for each value that only the documentation of its member forbids."""
+    if isinstance(shape, StructureShape):
+        for name, member in value.items():
+            rules = OF_MEMBER.get(f"{service}.{shape.name}.{name}", ())
+            texts = member if isinstance(member, list) else [member]
+            yield from (
+                violation(text, f"{path}.{name}".lstrip("."), rule.says)
+                for rule in rules
+                for text in texts
+                if isinstance(text, str | int | float) and not rule.allows(text)
+            )
+    for member, its_shape, its_path in members(value, shape, path):
+        yield from documented(member, its_shape, its_path, service)
 
 
 def violation(value: Any, path: str, constraint: str) -> str:

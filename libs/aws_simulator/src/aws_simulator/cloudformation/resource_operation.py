@@ -12,6 +12,7 @@ from aws_simulator.cloudformation.resources import handler_of
 from aws_simulator.cloudformation.resources.handler import Handler, Made, Wanted
 from aws_simulator.cloudformation.stack import Stack, StackResource
 from aws_simulator.cloudformation.template import Json, Resource
+from aws_simulator.documented import violations_in_properties
 from aws_simulator.service import Refused
 
 State = Literal["waiting", "running", "done", "failed"]
@@ -178,6 +179,8 @@ class Make(Task):
     def _call(self) -> Handler:
         resource, handler = self.resource, handler_of(self._definition.type)
         wanted = self._wanted(resource.given)
+        for violation in violations_in_properties(self._definition.type, resource.given):
+            raise Refused("InvalidParameterValue", violation)
         if self.before is None or self.replaces:
             made = handler.create(wanted)
             resource.physical_id, resource.attributes = made.physical_id, made.attributes
