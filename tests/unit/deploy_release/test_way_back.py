@@ -92,7 +92,7 @@ def test_a_release_of_what_runs_registers_its_document_again() -> None:
     assert not drift_of(case.context().observe())
 
 
-def test_a_worker_that_cannot_return_is_told_with_who_serves_and_what_to_run() -> None:
+def test_a_worker_that_cannot_return_is_reported_with_who_serves_and_what_to_run() -> None:
     case = world()
     case.know("v1")
 

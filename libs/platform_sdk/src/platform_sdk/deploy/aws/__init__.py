@@ -75,7 +75,7 @@ class NotFound(AwsCallFailed):
 
 
 class NotPlaced(AwsCallFailed):
-    """`because` is ECS's reason, in its words."""
+    """A task that ECS could not place. `because` is ECS's reason, in its words."""
 
 
 class DeploymentRunning(AwsCallFailed):

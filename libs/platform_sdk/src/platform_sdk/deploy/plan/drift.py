@@ -202,7 +202,7 @@ def _unregistered(role: str, live: TaskDefinition) -> Drift:
 
 
 def deregistered(role: str, live: TaskDefinition) -> Drift:
-    """Its tasks run on, but neither a failed release nor a rollback can return to it."""
+    """Return the drift of a deregistered revision: its tasks run on, but no release or rollback returns to it."""
     version = live.tags.get(VERSION_TAG, "VERSION")
     return Drift(
         what=f"revision of the {role}",

@@ -200,6 +200,7 @@ SEQUENCED: Final = frozenset({
 
 
 def kind_of(logical_id: str, type_: str) -> str:
+    """Return the plan's word for a resource of the service's stack, or its CloudFormation type."""
     return KINDS.get(logical_id, type_)
 
 

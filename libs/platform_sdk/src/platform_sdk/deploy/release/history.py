@@ -194,6 +194,7 @@ def entry_of_worker(rolled: ServiceDeployment, revision: TaskDefinition | None) 
 
 
 def entry_of_early(early: EndedEarly) -> Entry:
+    """Return the entry for a release that ended before it had a deployment."""
     return Entry(
         at=early.at,
         deployment_id="",
@@ -319,6 +320,7 @@ def revision_in_appspec(context: ReleaseContext, deployment: Deployment) -> str:
 
 
 def version_at(context: ReleaseContext, revision: str) -> str:
+    """Return the version of a revision, by ARN or `family:number`; empty if it is unknown."""
     return version_of(context.aws.ecs.revision(revision))
 
 

@@ -234,7 +234,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedEarly:
-    """`ended` is an outcome's kind, `what` its sentence, and `at_stage` says where: lock, checks, or a stage's name.
+    """A release without a deployment. `ended` is an outcome's kind, `at_stage` is lock, checks, or a stage's name.
     `worker` is the worker's revision, empty if it was not updated. Times are in UTC.
     """
 

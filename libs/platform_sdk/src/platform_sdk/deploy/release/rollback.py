@@ -131,7 +131,7 @@ def _is_release(item: LockItem) -> bool:
 
 
 def is_left_partial(context: ReleaseContext, state: ServiceState, holder: LockItem | None) -> bool:
-    """Whether a release ended with its worker updated and its API not, or with an update of the worker that runs on.
+    """Return whether a release ended with only its worker updated, or with an update of the worker that runs on.
     Its users are where they were, so they stay, and the worker returns to them. A rollback that ended so continues to
     where it was going.
     """

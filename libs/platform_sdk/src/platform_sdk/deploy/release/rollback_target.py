@@ -154,7 +154,7 @@ def _candidates(found: list[Served]) -> str:
 
 
 class NothingToRestart(PlatformError):
-    """No version of the service runs."""
+    """A service of which no version runs."""
 
 
 def restart_target(context: ReleaseContext, state: ServiceState) -> tuple[str, ExistingRevisions]:

@@ -140,6 +140,7 @@ def not_returned(context: ReleaseContext, error: AwsCallFailed, explanation: Exp
 
 
 def sentence(error: AwsCallFailed) -> str:
+    """Return what failed and why, on one line."""
     return f"{error.what}: {error.because}" if error.because else error.what
 
 

@@ -205,7 +205,7 @@ def limits(context: PreflightContext) -> Answer:
 
 
 def registered(context: PreflightContext, revisions: ExistingRevisions) -> Answer:
-    """ECS and CodeDeploy start no task from a revision that was deregistered."""
+    """Check that the revisions are active: ECS and CodeDeploy start no task from one that was deregistered."""
     names = [revisions.api, *([revisions.worker] if revisions.worker else [])]
     found = {name.rsplit("/", 1)[-1]: context.aws.ecs.revision(name) for name in names}
     gone = [name for name, revision in found.items() if revision is None or not revision.active]
