@@ -107,6 +107,15 @@ def test_a_target_says_why_it_is_unhealthy() -> None:
     assert (well.state, well.reason, well.description) == ("healthy", "", "")
 
 
+def test_the_path_of_a_health_check_is_set_and_nothing_else_of_the_group() -> None:
+    aws = RecordedAws()
+    aws.answers("elbv2.ModifyTargetGroup", {"TargetGroups": [target_group("blue")]})
+
+    aws.gateways.load_balancing.set_health_check_path("arn-blue", "/orders/healthy")
+
+    assert aws.sent("elbv2.ModifyTargetGroup") == [{"TargetGroupArn": "arn-blue", "HealthCheckPath": "/orders/healthy"}]
+
+
 def test_scaling_is_read_by_resource() -> None:
     aws = RecordedAws()
     found = {
