@@ -46,11 +46,11 @@ class Exhibit:
 def explain(evidence: Evidence) -> Explanation:
     """Return the most likely cause with its remedy, and all evidence as lines for the reader."""
     found = cause_of(evidence)
-    shown = tuple(line for exhibit in exhibits(evidence) for line in (f"{exhibit.title}:", *indented(exhibit)))
-    return Explanation(what=what_failed(evidence), cause=found.cause, remedy=found.remedy, evidence=shown)
+    shown = tuple(line for exhibit in _exhibits(evidence) for line in (f"{exhibit.title}:", *_indented(exhibit)))
+    return Explanation(what=_what_failed(evidence), cause=found.cause, remedy=found.remedy, evidence=shown)
 
 
-def what_failed(evidence: Evidence) -> str:
+def _what_failed(evidence: Evidence) -> str:
     service = evidence.expected.service
     if evidence.migration is not None or evidence.refusal:
         return f"the migration of {service} failed"
@@ -59,13 +59,13 @@ def what_failed(evidence: Evidence) -> str:
     return f"the new version of {service} could not serve the traffic"
 
 
-def indented(exhibit: Exhibit) -> Iterator[str]:
+def _indented(exhibit: Exhibit) -> Iterator[str]:
     return (f"  {line}" for line in exhibit.lines)
 
 
-def exhibits(evidence: Evidence) -> Iterator[Exhibit]:
+def _exhibits(evidence: Evidence) -> Iterator[Exhibit]:
     if evidence.migration is not None:
-        yield of_task("migration", DeadTask(task=evidence.migration.task, logs=evidence.migration.logs))
+        yield _of_task("migration", DeadTask(task=evidence.migration.task, logs=evidence.migration.logs))
     yield from of_tasks(evidence)
     if evidence.last_lines:
         yield Exhibit(title="last lines of a new task", lines=tuple(f"| {line}" for line in evidence.last_lines))
@@ -111,14 +111,14 @@ def of_tasks(evidence: Evidence) -> Iterator[Exhibit]:
         kinds.setdefault(dead.signature, []).append(dead)
     for alike in list(kinds.values())[:TASKS_SHOWN]:
         others = f", and {len(alike) - 1} more like it" if len(alike) > 1 else ""
-        yield of_task(f"task {alike[0].task.id}{others}", next((each for each in alike if each.logs), alike[0]))
+        yield _of_task(f"task {alike[0].task.id}{others}", next((each for each in alike if each.logs), alike[0]))
 
 
-def of_task(title: str, dead: DeadTask) -> Exhibit:
-    return Exhibit(title=title, lines=(*how_it_stopped(dead.task), *(f"| {line}" for line in dead.logs)))
+def _of_task(title: str, dead: DeadTask) -> Exhibit:
+    return Exhibit(title=title, lines=(*_how_it_stopped(dead.task), *(f"| {line}" for line in dead.logs)))
 
 
-def how_it_stopped(task: Task) -> Iterator[str]:
+def _how_it_stopped(task: Task) -> Iterator[str]:
     stopped = ": ".join(filter(None, (task.stop_code, task.stopped_reason)))
     yield stopped or f"{task.last_status}, not stopped"
     for container in task.containers:

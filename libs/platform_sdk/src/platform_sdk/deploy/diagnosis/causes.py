@@ -38,10 +38,10 @@ ERROR_LINE: Final = re.compile(r"^\s*(?:[\w.]+(?:Error|Exception|Failure|Setting
 def cause_of(evidence: Evidence) -> Cause:
     """Return the first cause that a rule finds."""
     found = (rule(evidence) for rule in RULES)
-    return next(filter(None, found), None) or unknown(evidence)
+    return next(filter(None, found), None) or _unknown(evidence)
 
 
-def stopped_manually(evidence: Evidence) -> Cause | None:
+def _stopped_manually(evidence: Evidence) -> Cause | None:
     if evidence.deployment is None or evidence.deployment.error_code != "MANUAL_STOP" or evidence.repeated:
         return None
     latest = next((event for event in evidence.events if event.starts_nothing or event.starts_tasks), None)
@@ -53,17 +53,17 @@ def stopped_manually(evidence: Evidence) -> Cause | None:
     )
 
 
-def migration_failed(evidence: Evidence) -> Cause | None:
+def _migration_failed(evidence: Evidence) -> Cause | None:
     if evidence.refusal:
-        none = placement([evidence.refusal], evidence)
+        none = _placement([evidence.refusal], evidence)
         return Cause(cause=f"the migration did not start: {none.cause}", remedy=none.remedy)
     if evidence.migration is None:
         return None
     dead = DeadTask(task=evidence.migration.task, logs=evidence.migration.logs)
-    never = never_started(dead, evidence)
+    never = _never_started(dead, evidence)
     if never is not None:
         return Cause(cause=f"the migration did not start: {never.cause}", remedy=never.remedy)
-    found = ended_by_itself(dead, evidence)
+    found = _ended_by_itself(dead, evidence)
     why = found.cause if found else "the migration's task stopped too early"
     return Cause(
         cause=f"the migration failed: {why}",
@@ -72,23 +72,23 @@ def migration_failed(evidence: Evidence) -> Cause | None:
     )
 
 
-def tasks_never_started(evidence: Evidence) -> Cause | None:
-    return first_of(evidence, never_started)
+def _tasks_never_started(evidence: Evidence) -> Cause | None:
+    return _first_of(evidence, _never_started)
 
 
-def tasks_ended(evidence: Evidence) -> Cause | None:
-    return first_of(evidence, ended_by_itself)
+def _tasks_ended(evidence: Evidence) -> Cause | None:
+    return _first_of(evidence, _ended_by_itself)
 
 
-def tasks_unhealthy(evidence: Evidence) -> Cause | None:
-    return first_of(evidence, failed_a_health_check) or (of_targets(evidence) if evidence.unhealthy else None)
+def _tasks_unhealthy(evidence: Evidence) -> Cause | None:
+    return _first_of(evidence, _failed_a_health_check) or (of_targets(evidence) if evidence.unhealthy else None)
 
 
-def first_of(evidence: Evidence, judge: Callable[[DeadTask, Evidence], Cause | None]) -> Cause | None:
+def _first_of(evidence: Evidence, judge: Callable[[DeadTask, Evidence], Cause | None]) -> Cause | None:
     return next(filter(None, (judge(dead, evidence) for dead in evidence.failed)), None)
 
 
-def never_started(dead: DeadTask, evidence: Evidence) -> Cause | None:
+def _never_started(dead: DeadTask, evidence: Evidence) -> Cause | None:
     containers = [f"{'' if each.name == APP else SIDECAR}{each.reason}" for each in dead.task.containers]
     # A container's reason says more than the task's, which does not say of which container it is.
     reasons = [*containers, dead.task.stopped_reason]
@@ -118,7 +118,7 @@ def start_failure(reasons: Sequence[str], evidence: Evidence) -> Cause | None:
 def tasks_not_placed(evidence: Evidence) -> Cause | None:
     """Return the cause from the service's events. Without capacity or addresses there is no task to look at."""
     reasons = not_placed(evidence)
-    return placement(reasons, evidence) if reasons else None
+    return _placement(reasons, evidence) if reasons else None
 
 
 def not_placed(evidence: Evidence) -> list[str]:
@@ -126,14 +126,14 @@ def not_placed(evidence: Evidence) -> list[str]:
     return [event.message.partition(" For more information")[0] for event in evidence.events if event.starts_nothing]
 
 
-def placement(reasons: Sequence[str], evidence: Evidence) -> Cause:
+def _placement(reasons: Sequence[str], evidence: Evidence) -> Cause:
     cause = f"ECS could not place a task: {reasons[0].rstrip('.')}"
     return start_failure(reasons, evidence) or Cause(cause=cause, remedy=FIX_IT)
 
 
-def ended_by_itself(dead: DeadTask, evidence: Evidence) -> Cause | None:
+def _ended_by_itself(dead: DeadTask, evidence: Evidence) -> Cause | None:
     container = culprit(dead)
-    if container is None or failed_a_health_check(dead, evidence):
+    if container is None or _failed_a_health_check(dead, evidence):
         return None
     if container.name != APP:
         return Cause(
@@ -141,7 +141,7 @@ def ended_by_itself(dead: DeadTask, evidence: Evidence) -> Cause | None:
             remedy=f"see its log lines in {evidence.expected.log_group}/sidecars",
         )
     if container.exit_code == 137 or "OutOfMemory" in container.reason:
-        return out_of_memory(container, evidence)
+        return _out_of_memory(container, evidence)
     if any("exec format error" in line for line in dead.logs):
         return Cause(
             cause=f"the image is not built for {evidence.expected.architecture}",
@@ -150,10 +150,10 @@ def ended_by_itself(dead: DeadTask, evidence: Evidence) -> Cause | None:
     if container.exit_code in EXIT_CODES:
         cause, remedy = EXIT_CODES[container.exit_code]
         return Cause(cause=cause, remedy=remedy)
-    return crashed(container, dead, evidence)
+    return _crashed(container, dead, evidence)
 
 
-def out_of_memory(container: ContainerState, evidence: Evidence) -> Cause:
+def _out_of_memory(container: ContainerState, evidence: Evidence) -> Cause:
     memory = evidence.expected.memory_mib
     if "OutOfMemory" in container.reason:
         return Cause(
@@ -166,7 +166,7 @@ def out_of_memory(container: ContainerState, evidence: Evidence) -> Cause:
     )
 
 
-def crashed(container: ContainerState, dead: DeadTask, evidence: Evidence) -> Cause:
+def _crashed(container: ContainerState, dead: DeadTask, evidence: Evidence) -> Cause:
     line = next((line.strip() for line in reversed(dead.logs) if ERROR_LINE.match(line)), None)
     command = f"`platform logs {evidence.expected.service} --env {evidence.expected.environment}`"
     if line is None:
@@ -185,7 +185,7 @@ def crashed(container: ContainerState, dead: DeadTask, evidence: Evidence) -> Ca
     )
 
 
-def failed_a_health_check(dead: DeadTask, evidence: Evidence) -> Cause | None:
+def _failed_a_health_check(dead: DeadTask, evidence: Evidence) -> Cause | None:
     reason = dead.task.stopped_reason
     if "container health checks" in reason:
         return Cause(
@@ -227,7 +227,7 @@ def of_targets(evidence: Evidence) -> Cause:
             )
 
 
-def hook_failed(evidence: Evidence) -> Cause | None:
+def _hook_failed(evidence: Evidence) -> Cause | None:
     failed = next((event for event in evidence.lifecycle if event.status == "Failed"), None)
     if failed is None or failed.name not in evidence.expected.hooks:
         return None
@@ -244,7 +244,7 @@ def hook_failed(evidence: Evidence) -> Cause | None:
     )
 
 
-def alarm_fired(evidence: Evidence) -> Cause | None:
+def _alarm_fired(evidence: Evidence) -> Cause | None:
     stopped = evidence.deployment is not None and evidence.deployment.error_code == "ALARM_ACTIVE"
     by_alarm = evidence.worker and any("alarm" in event.message.lower() for event in evidence.events)
     if not stopped and not by_alarm:
@@ -261,7 +261,7 @@ def alarm_fired(evidence: Evidence) -> Cause | None:
     )
 
 
-def reported_by_codedeploy(evidence: Evidence) -> Cause | None:
+def _reported_by_codedeploy(evidence: Evidence) -> Cause | None:
     deployment = evidence.deployment
     if deployment is None or not deployment.error_code:
         return None
@@ -288,7 +288,7 @@ def reported_by_codedeploy(evidence: Evidence) -> Cause | None:
             return Cause(cause=f"CodeDeploy says {deployment.error_code}: {message}", remedy="see the lines below")
 
 
-def unknown(evidence: Evidence) -> Cause:
+def _unknown(evidence: Evidence) -> Cause:
     last = next((event.message for event in evidence.events), None)
     expected = evidence.expected
     return Cause(
@@ -304,14 +304,14 @@ def culprit(dead: DeadTask) -> ContainerState | None:
 
 
 RULES: Final[tuple[Callable[[Evidence], Cause | None], ...]] = (
-    stopped_manually,
-    migration_failed,
-    tasks_never_started,
-    tasks_ended,
-    hook_failed,
+    _stopped_manually,
+    _migration_failed,
+    _tasks_never_started,
+    _tasks_ended,
+    _hook_failed,
     # An alarm counts tasks that fail a check; the check says why.
-    tasks_unhealthy,
-    alarm_fired,
+    _tasks_unhealthy,
+    _alarm_fired,
     tasks_not_placed,
-    reported_by_codedeploy,
+    _reported_by_codedeploy,
 )

@@ -56,8 +56,8 @@ def migrate(context: ReleaseContext, revision: str, state: ServiceState) -> None
             context.journal.running = ""
             if ended is not None and exit_code(ended) == 0:
                 return
-            if started.started_by == ours(context):
-                raise failure(context, started, ended, revision)
+            if started.started_by == _ours(context):
+                raise _failure(context, started, ended, revision)
 
 
 def start_when_placed(
@@ -75,7 +75,7 @@ def start_when_placed(
         except NotPlaced as error:
             reason = given_reason(error.because).rstrip(".")
             if context.now() >= until:
-                raise not_started(context, revision, reason) from error
+                raise _not_started(context, revision, reason) from error
             if not warned:
                 minutes = counted(MAX_BLOCKED // timedelta(minutes=1), "minute")
                 context.warn(f"ECS starts no task: {reason}", f"trying for {minutes}")
@@ -83,7 +83,7 @@ def start_when_placed(
             context.pause(RETRY_SECONDS)
 
 
-def not_started(context: ReleaseContext, revision: str, reason: str) -> ReleaseEnded:
+def _not_started(context: ReleaseContext, revision: str, reason: str) -> ReleaseEnded:
     watched = Watched(
         stage="migration",
         cluster=context.cluster,
@@ -112,12 +112,12 @@ def start(
         container=APP,
         command=command,
         like=like,
-        started_by=ours(context),
+        started_by=_ours(context),
         client_token=token,
     )
 
 
-def ours(context: ReleaseContext) -> str:
+def _ours(context: ReleaseContext) -> str:
     return f"release-{context.release.id}"
 
 
@@ -133,7 +133,7 @@ def follow_task(context: ReleaseContext, task: Task) -> Task | None:
             continue
         if found is None:
             return None
-        lines = new_lines(context, found, read_until)
+        lines = _new_lines(context, found, read_until)
         read_until = max([read_until, *(line.at for line in lines)])
         context.emit(Migrating(task=found.arn, last_status=found.last_status, new_lines=lines))
         if found.last_status == "STOPPED":
@@ -146,7 +146,7 @@ def follow_task(context: ReleaseContext, task: Task) -> Task | None:
         context.pause(POLL_SECONDS)
 
 
-def new_lines(context: ReleaseContext, task: Task, after: datetime) -> tuple[LogLine, ...]:
+def _new_lines(context: ReleaseContext, task: Task, after: datetime) -> tuple[LogLine, ...]:
     group = log_group(context.spec, context.environment)
     stream = log_stream(context.spec, "api", APP, task.id)
     nothing: tuple[LogLine, ...] = ()
@@ -160,7 +160,7 @@ def exit_code(task: Task) -> int | None:
     return None if container is None else container.exit_code
 
 
-def failure(context: ReleaseContext, started: Task, ended: Task | None, revision: str) -> ReleaseEnded:
+def _failure(context: ReleaseContext, started: Task, ended: Task | None, revision: str) -> ReleaseEnded:
     watched = Watched(
         stage="migration",
         cluster=context.cluster,

@@ -45,7 +45,7 @@ def shift_traffic(context: ReleaseContext, revision: str, state: ServiceState) -
     baseline = traffic_baseline(state)
     desired = state.api.desired if state.api else 0
     if context.options.detach:
-        detach(context, revision, baseline)
+        _detach(context, revision, baseline)
     try:
         with suspend_autoscaling(context, baseline.scaling, desired=desired), context.stage("shift"):
             following = begin(context, revision, baseline)
@@ -58,7 +58,7 @@ def shift_traffic(context: ReleaseContext, revision: str, state: ServiceState) -
         await_rollback(context, failed, baseline)
 
 
-def detach(context: ReleaseContext, revision: str, baseline: TrafficBaseline) -> NoReturn:
+def _detach(context: ReleaseContext, revision: str, baseline: TrafficBaseline) -> NoReturn:
     with context.stage("shift"):
         id = begin(context, revision, baseline).deployment_id
     what = f"the deployment {id} continues without this command; scaling is not suspended"
@@ -71,7 +71,7 @@ def end_with_bake(
     """Wait for the end of the bake time, if that is requested, and end the release. Until then an alarm still rolls
     the deployment back to the original tasks.
     """
-    served = served_words(context)
+    served = _served_words(context)
     if context.options.until == "traffic" and not seen.deployment.has_ended:
         ended = ReleaseEnded(
             "traffic_shifted",
@@ -87,7 +87,7 @@ def end_with_bake(
     raise ended
 
 
-def served_words(context: ReleaseContext) -> str:
+def _served_words(context: ReleaseContext) -> str:
     new_tasks = " with new tasks" if context.keeps_revision else ""
     return f"{context.release.version} serves all users{new_tasks}"
 
@@ -95,7 +95,7 @@ def served_words(context: ReleaseContext) -> str:
 def begin(context: ReleaseContext, revision: str, baseline: TrafficBaseline) -> Following:
     """Create the deployment, unless one of this version is running already, from a release that did not see its end."""
     context.checkpoint()
-    running = running_deployment_of(context, revision)
+    running = _running_deployment_of(context, revision)
     id = running.id if running else create(context, revision)
     context.journal.deployment_id = id
     context.emit(DeploymentCreated(deployment_id=id, revision=revision, adopted=running is not None))
@@ -133,7 +133,7 @@ def minutes_of(group: DeploymentGroup, configuration: DeploymentConfiguration, h
 def create(context: ReleaseContext, revision: str) -> str:
     """Create a deployment, never twice, and return its id."""
     appspec = render_appspec(context.appspec_template, context.appspec, revision)
-    description = describe(context, revision)
+    description = _describe(context, revision)
     at_once = shifts_at_once(context)
     request = deployment_request(appspec, context.spec, context.environment, description, at_once=at_once)
     if context.options.ignore_alarms:
@@ -159,7 +159,7 @@ def shifts_at_once(context: ReleaseContext) -> bool:
     return context.release.kind == "rollback"
 
 
-def describe(context: ReleaseContext, revision: str) -> str:
+def _describe(context: ReleaseContext, revision: str) -> str:
     release, journal = context.release, context.journal
     return Description(
         kind=release.kind,
@@ -195,7 +195,7 @@ def created_by_us(context: ReleaseContext, running_id: str = "") -> str | None:
     return None
 
 
-def running_deployment_of(context: ReleaseContext, revision: str) -> Deployment | None:
+def _running_deployment_of(context: ReleaseContext, revision: str) -> Deployment | None:
     name = revision.rsplit("/", 1)[-1]
     for each in context.aws.codedeploy.deployments(context.api, context.api, most=1, statuses=RUNNING):
         description = parse_description(each.description)

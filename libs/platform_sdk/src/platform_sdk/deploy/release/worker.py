@@ -59,17 +59,17 @@ def roll_worker(
         context.confirm_lock()
         before = context.journal.worker_before
         if before and reached not in (before, service.task_definition):
-            raise changed_by_others(context, reached)
+            raise _changed_by_others(context, reached)
         if before and reached != before:
             return_worker(context)
         raise ReleaseEnded(
             "failed_rolled_back",
-            rolled_back_words(context),
-            explanation=context.evidence.explain(watched_of(context, own)),
+            _rolled_back_words(context),
+            explanation=context.evidence.explain(_watched_of(context, own)),
         )
 
 
-def rolled_back_words(context: ReleaseContext) -> str:
+def _rolled_back_words(context: ReleaseContext) -> str:
     if context.release.kind == "restart":
         version = context.release.version
         return f"{version} serves all users, and the worker runs {version}; its new tasks failed, the API stayed"
@@ -98,7 +98,7 @@ def stop_update_from(context: ReleaseContext, before: str) -> None:
     """Stop an update that runs, so that ECS goes back to the tasks of `before` that still run. An update of our own
     would start new ones, which may be what cannot be done now.
     """
-    deployments = current(context).deployments
+    deployments = _current(context).deployments
     primary = next((each for each in deployments if each.status == "PRIMARY"), None)
     kept = any(each.task_definition == before and each.running for each in deployments if each is not primary)
     if primary is None or primary.rollout_state != "IN_PROGRESS" or primary.task_definition == before or not kept:
@@ -144,7 +144,7 @@ def sentence(error: AwsCallFailed) -> str:
     return f"{error.what}: {error.because}" if error.because else error.what
 
 
-def changed_by_others(context: ReleaseContext, revision: str) -> ReleaseEnded:
+def _changed_by_others(context: ReleaseContext, revision: str) -> ReleaseEnded:
     return ReleaseEnded(
         "superseded",
         f"somebody else updated the worker to {revision.rsplit('/', 1)[-1]}",
@@ -164,15 +164,15 @@ def follow(context: ReleaseContext, own: RollingDeployment, *, returns: bool = F
     """
     revision = own.task_definition
     deadline = context.now() + timedelta(minutes=DEADLINE_MINUTES)
-    watched = watched_of(context, own)
+    watched = _watched_of(context, own)
     visible_at = context.now() + VISIBLE_WITHIN
     stopped, failed_at, shown_events = False, None, list[ServiceEvent]()
     while True:
-        service = current(context)
+        service = _current(context)
         # For some seconds, ECS may answer as before the update, also after an answer that shows it.
         appeared = context.now() >= visible_at or own.id in {each.id for each in service.deployments}
         primary = next((each for each in service.deployments if each.status == "PRIMARY"), None)
-        report_progress(context, service, own, deadline)
+        _report_progress(context, service, own, deadline)
         # A rollback becomes the primary deployment, so in both cases its end is the end.
         if appeared and primary is not None and primary.rollout_state == "COMPLETED":
             context.journal.running = ""
@@ -222,12 +222,12 @@ def begin(context: ReleaseContext, revision: str, *, anew: bool = False) -> Roll
 
 def primary_of(context: ReleaseContext, revision: str, *, but: str = "") -> RollingDeployment | None:
     """Return the update of a revision that ECS carries out or has carried out; None for the one with the id `but`."""
-    deployments = current(context).deployments
+    deployments = _current(context).deployments
     found = (each for each in deployments if each.status == "PRIMARY" and each.task_definition == revision)
     return next((each for each in found if each.rollout_state != "FAILED" and each.id != but), None)
 
 
-def current(context: ReleaseContext) -> EcsService:
+def _current(context: ReleaseContext) -> EcsService:
     service = context.aws.ecs.service(context.cluster, context.worker)
     if service is None:
         raise ReleaseEnded("rollback_failed", f"the ECS service {context.worker} is gone")
@@ -246,7 +246,7 @@ def stop(context: ReleaseContext, revision: str, because: str) -> bool:
     return True
 
 
-def report_progress(context: ReleaseContext, service: EcsService, own: RollingDeployment, deadline: datetime) -> None:
+def _report_progress(context: ReleaseContext, service: EcsService, own: RollingDeployment, deadline: datetime) -> None:
     context.emit(
         WorkerProgress(
             service=service.name,
@@ -259,7 +259,7 @@ def report_progress(context: ReleaseContext, service: EcsService, own: RollingDe
     )
 
 
-def watched_of(context: ReleaseContext, own: RollingDeployment) -> Watched:
+def _watched_of(context: ReleaseContext, own: RollingDeployment) -> Watched:
     return Watched(
         stage="worker",
         cluster=context.cluster,
