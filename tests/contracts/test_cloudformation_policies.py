@@ -165,11 +165,25 @@ def test_only_aws_services_assume_the_roles_and_only_for_this_account() -> None:
                 assert statement["Condition"] == {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
                 continue
             assert list(statement["Principal"]) == ["Service"], resource
-            # Lambda assumes the role of a function of the same account only, and sends no source account.
-            if statement["Principal"]["Service"] != "lambda.amazonaws.com":
+            # Lambda serves functions of the same account only, and CloudFormation is not documented to send one.
+            if statement["Principal"]["Service"] in ("lambda.amazonaws.com", "cloudformation.amazonaws.com"):
+                assert "Condition" not in statement, resource
+            else:
                 assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}, (
                     resource
                 )
+
+
+def test_flow_logs_may_do_all_that_their_page_asks_for() -> None:
+    """https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html"""
+    (given,) = (policy for resource, policy in policies() if resource.name == "FlowLogRole")
+    assert {action for statement in given["Statement"] for action in listed(statement["Action"])} == {
+        "logs:CreateLogGroup",
+        "logs:CreateLogStream",
+        "logs:DescribeLogGroups",
+        "logs:DescribeLogStreams",
+        "logs:PutLogEvents",
+    }
 
 
 def test_every_star_in_a_policy_has_a_comment_beside_it() -> None:
