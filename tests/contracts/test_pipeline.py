@@ -106,5 +106,10 @@ def test_the_build_outlasts_a_release() -> None:
 
 
 def test_one_build_of_a_service_runs_at_a_time_and_only_the_newest_waits() -> None:
-    assert RESOURCES["Project"]["Properties"]["ConcurrentBuildLimit"] == 1
+    """A stage runs one execution, and a newer one takes the place of one that waits. A limit of the project would fail
+    the second build: "new builds are throttled and are not run".
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
+    https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
+    """
     assert RESOURCES["Pipeline"]["Properties"]["ExecutionMode"] == "SUPERSEDED"
+    assert "ConcurrentBuildLimit" not in RESOURCES["Project"]["Properties"]
