@@ -172,7 +172,7 @@ class SecretsManager(Service):
             for name, secret in sorted(self.secrets.items())
             if secret.deleted is None and (not prefixes or name.startswith(tuple(prefixes)))
         ]
-        return PAGES.answer("SecretList", found, request, SECRETS_PER_PAGE, description_of)
+        return PAGES.answer("SecretList", found, request, SECRETS_PER_PAGE, listing_of)
 
     def delete_secret(self, request: Request) -> Answer:
         secret = self.find(request["SecretId"])
@@ -215,6 +215,13 @@ def description_of(secret: Secret) -> dict[str, Any]:
         "VersionIdsToStages": {one.id: sorted(one.stages) for one in secret.versions if one.stages} or None,
     }
     return without_none(members)
+
+
+def listing_of(secret: Secret) -> dict[str, Any]:
+    """Return a secret as ListSecrets does, which has another name for the versions."""
+    described = description_of(secret)
+    versions = described.pop("VersionIdsToStages", None)
+    return without_none({**described, "SecretVersionsToStages": versions})
 
 
 def shown_version(version: Version) -> dict[str, Any]:
