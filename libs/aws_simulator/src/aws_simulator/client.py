@@ -145,7 +145,7 @@ READING: Final = (
 PREFIXES: Final[Mapping[str, str]] = {"cloudwatch": "cloudwatch"}
 """IAM's prefixes where they differ from the name that requests are signed with."""
 
-FORMER_CODES: Final[Mapping[str, str]] = {"AWS.SimpleQueueService.NonExistentQueue": "QueueDoesNotExist"}
+LEGACY_CODES: Final[Mapping[str, str]] = {"AWS.SimpleQueueService.NonExistentQueue": "QueueDoesNotExist"}
 """Codes that SQS keeps from its earlier protocol, and the exceptions that botocore raises for them."""
 
 RETRIES: Final = 4
@@ -385,6 +385,6 @@ def metadata(status: int, *, retried: bool = False) -> dict[str, Any]:
 def error_answer(refused: Refused) -> dict[str, Any]:
     """Return a refusal as botocore parses it from the wire."""
     error = {"Code": refused.code, "Message": refused.message, "Type": "Sender" if refused.status < 500 else "Receiver"}
-    error |= {"QueryErrorCode": FORMER_CODES[refused.code]} if refused.code in FORMER_CODES else {}
+    error |= {"QueryErrorCode": LEGACY_CODES[refused.code]} if refused.code in LEGACY_CODES else {}
     about = metadata(refused.status, retried=refused.status >= 500 or "Throttl" in refused.code)
     return {"Error": error, "ResponseMetadata": about, "message": refused.message, **refused.detail}
