@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from local_aws import aws_clients
 from local_aws.provision import create_queues, ed25519_private_key, prepare_database
+from local_aws.servers import ministack
 from platform_sdk.contract import Variable
 from platform_sdk.deploy.environment import Environment, find_root, load_environment
 from platform_sdk.deploy.manifest import load_services
@@ -58,7 +58,7 @@ def provision(specs: list[ServiceSpec], environment: Environment, variables: Map
     host, password = variables["POSTGRES_HOST"], (SECRETS / SUPERUSER).read_text()
     url = f"postgresql://postgres:{password}@{host}:5432/postgres"
     asyncio.run(prepare_database(url, specs, environment, passwords=passwords, create=True))
-    aws = aws_clients.connect(variables[Variable.AWS_ENDPOINT_URL], environment.region)
+    aws = ministack.connect(variables[Variable.AWS_ENDPOINT_URL], environment.region)
     create_queues(aws, specs, environment)
 
 

@@ -14,10 +14,9 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
-from local_aws import aws_clients
-from local_aws.aws_clients import ACCESS_KEY_ID, SECRET_ACCESS_KEY, AwsClients
 from local_aws.provision import create_queues, ed25519_private_key, prepare_database
-from local_aws.servers.ministack import AwsServer
+from local_aws.servers import ministack
+from local_aws.servers.ministack import ACCESS_KEY_ID, SECRET_ACCESS_KEY, AwsClients, AwsServer
 from local_aws.tasks.process import app_container
 from platform_sdk.contract import READINESS_PATH, Variable
 from platform_sdk.deploy.environment import Cache, Database, Environment, load_environment
@@ -106,7 +105,7 @@ def surroundings(network: Network) -> Iterator[Surroundings]:
             environment=container_environment(),
             specs={spec.name: spec for spec in load_services(ROOT, "local")},
             database_url=postgres.get_connection_url(),
-            aws=aws_clients.connect(url_of(aws, _AWS_PORT), "us-east-1"),
+            aws=ministack.connect(url_of(aws, _AWS_PORT), "us-east-1"),
             signing_key=ed25519_private_key(),
         )
         wait_for(

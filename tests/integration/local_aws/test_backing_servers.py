@@ -15,9 +15,9 @@ import psutil
 import pytest
 import redis
 
-from local_aws import aws_clients
 from local_aws.errors import PortTaken, ServerDidNotStart, StateFolderUnreachable
 from local_aws.processes import free_port, user_namespaces_work
+from local_aws.servers import ministack
 from local_aws.servers.ministack import AwsServer
 from local_aws.servers.postgres import Account, PostgresServer
 from local_aws.servers.server import BackingServer
@@ -42,7 +42,7 @@ def write(server: BackingServer) -> None:
             with redis.from_url(server.url) as client:
                 client.set("kept", "yes")
         case AwsServer():
-            aws_clients.connect(server.endpoint_url, "us-east-1").sqs.create_queue(QueueName="kept")
+            ministack.connect(server.endpoint_url, "us-east-1").sqs.create_queue(QueueName="kept")
 
 
 def read(server: BackingServer) -> bool:
@@ -51,7 +51,7 @@ def read(server: BackingServer) -> bool:
             with redis.from_url(server.url) as client:
                 return bool(client.get("kept") == b"yes")
         case AwsServer():
-            queues = aws_clients.connect(server.endpoint_url, "us-east-1").sqs.list_queues()["QueueUrls"]
+            queues = ministack.connect(server.endpoint_url, "us-east-1").sqs.list_queues()["QueueUrls"]
             return any(url.endswith("/kept") for url in queues)
         case _:
             return True

@@ -17,8 +17,8 @@ import asyncpg
 import psutil
 import pytest
 
-from local_aws import aws_clients
 from local_aws.processes import free_port
+from local_aws.servers import ministack
 
 PLATFORM = Path(sys.executable).with_name("platform")
 
@@ -228,7 +228,7 @@ def test_role_of_a_service_reaches_its_own_schema_and_nothing_else(running_shell
 
 
 def queue_attributes(shell: Shell, name: str) -> Any:
-    sqs = aws_clients.connect(f"http://127.0.0.1:{shell.variables['PLATFORM_AWS_PORT']}", "us-east-1").sqs
+    sqs = ministack.connect(f"http://127.0.0.1:{shell.variables['PLATFORM_AWS_PORT']}", "us-east-1").sqs
     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
     return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local_aws import aws_clients
 from local_aws.errors import SecretNotResolved, TaskDoesNotStart
 from local_aws.processes import free_port
+from local_aws.servers import ministack
 from local_aws.servers.ministack import AwsServer
 from local_aws.tasks.process import AppContainer, ProcessTask, resolve_secrets, start_task
 
@@ -115,7 +115,7 @@ def test_task_is_in_a_session_of_its_own(tmp_path: Path) -> None:
 
 
 def test_secrets_are_read_by_reference_from_where_aws_keeps_them(aws_server: AwsServer) -> None:
-    aws = aws_clients.connect(aws_server.endpoint_url, "us-east-1")
+    aws = ministack.connect(aws_server.endpoint_url, "us-east-1")
     aws.secretsmanager.create_secret(Name="platform/test/one/database", SecretString='{"password": "p"}')
     aws.secretsmanager.create_secret(Name="platform/test/one/key", SecretString="plain")
     aws.ssm.put_parameter(Name="/platform/test/one/flag", Value="on", Type="SecureString", Overwrite=True)
@@ -130,11 +130,11 @@ def test_secrets_are_read_by_reference_from_where_aws_keeps_them(aws_server: Aws
         resolve_secrets({"USER": f"{arn}/database:user::"}, aws)
     with pytest.raises(SecretNotResolved, match=r"ABSENT(?s:.)*ResourceNotFoundException"):
         resolve_secrets({"ABSENT": f"{arn}/absent"}, aws)
-    nowhere = aws_clients.connect(f"http://127.0.0.1:{free_port()}", "us-east-1")
+    nowhere = ministack.connect(f"http://127.0.0.1:{free_port()}", "us-east-1")
     with pytest.raises(SecretNotResolved, match=r"ABSENT(?s:.)*Could not connect"):
         resolve_secrets({"ABSENT": f"{arn}/absent"}, nowhere)
 
 
 def test_profile_of_the_developer_does_not_matter(monkeypatch: pytest.MonkeyPatch, aws_server: AwsServer) -> None:
     monkeypatch.setenv("AWS_PROFILE", "absent")
-    assert aws_clients.connect(aws_server.endpoint_url, "us-east-1").sqs.meta.endpoint_url == aws_server.endpoint_url
+    assert ministack.connect(aws_server.endpoint_url, "us-east-1").sqs.meta.endpoint_url == aws_server.endpoint_url

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from aws_simulator import AwsSimulator, Refused
 from aws_simulator.cloudformation.intrinsics import Scope, Unknown, resolve
-from aws_simulator.cloudformation.replacement import NAMES, create_only
+from aws_simulator.cloudformation.resources.handler import NAMES, create_only
 from aws_simulator.cloudformation.template import parse
 
 RESOURCE = {"A": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "a"}}}

@@ -1,15 +1,21 @@
 """CloudWatch alarms: set by hand, or by what the tasks behind a target group answer to their users."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from aws_simulator.account import Account
-from aws_simulator.alarm_evaluation import MORE_POINTS, State, evaluate
 from aws_simulator.elbv2.service import ElbV2
 from aws_simulator.elbv2.state import TargetGroup
 from aws_simulator.service import Answer, Paging, Request, Service, find_or_refuse
+
+State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
+Missing = Literal["missing", "ignore", "breaching", "notBreaching"]
+"""TreatMissingData of PutMetricAlarm."""
+
+MORE_POINTS: Final = 2
+"""How many more datapoints CloudWatch reads than the alarm evaluates, as in the examples of the guide."""
 
 PAGE_SIZE: Final = 50
 PAGES: Final = Paging(marker="NextToken", next_marker="NextToken", size="MaxRecords", invalid="InvalidNextToken")
@@ -275,3 +281,38 @@ class CloudWatch(Service):
             "StateUpdatedTimestamp": alarm.changed_at,
             "StateTransitionedTimestamp": alarm.changed_at,
         }
+
+
+def evaluate(
+    points: Sequence[bool | None], *, periods: int, datapoints: int, missing: Missing, current: State
+) -> State:
+    """Return the state that the datapoints of an alarm make.
+
+    Where there are enough datapoints, the newest ones decide, whatever is missing between them. Otherwise the missing
+    ones are treated as the alarm says, and as few of them as possible.
+
+    Args:
+        points: of the evaluation range, the newest last: whether it breaches; None where it is missing.
+        periods: how many the alarm evaluates: EvaluationPeriods.
+        datapoints: how many of them must breach: DatapointsToAlarm.
+        current: the state that it has.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
+    """
+    real = [point for point in points if point is not None]
+    breaching = sum(real[-periods:])
+    lacking = periods - len(real)
+    if lacking <= 0 or breaching >= datapoints:
+        return "ALARM" if breaching >= datapoints else "OK"
+    if missing == "notBreaching":
+        return "OK"
+    if not real and missing == "missing":
+        return "INSUFFICIENT_DATA"
+    if not real:
+        return "ALARM" if missing == "breaching" else current
+    if not all(real):
+        return "ALARM" if missing == "breaching" and breaching + lacking >= datapoints else "OK"
+    if missing == "ignore":
+        return current
+    # All that there is breaches. It must be old enough, so that a first datapoint alone makes no alarm.
+    return "ALARM" if len(points) - points.index(True) >= datapoints else "OK"

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
-from local_aws import aws_clients, logs
+from local_aws import logs
 from local_aws.errors import OneOffTaskFailed, TaskDoesNotStart
 from local_aws.load_balancer.server import LoadBalancer
 from local_aws.processes import free_port
 from local_aws.provision import SecretStore, create_queues, prepare_database
+from local_aws.servers import ministack
 from local_aws.servers.ministack import AwsServer
 from local_aws.servers.postgres import PostgresServer
 from local_aws.servers.server import BackingServer, ServerWatch, WatchedServer
@@ -38,7 +39,7 @@ T = TypeVar("T")
 class LocalStack:
     """Made once for each `platform up`. Call it on the main thread only: a process ends with its starting thread."""
 
-    _aws: asyncio.Task[aws_clients.AwsClients]
+    _aws: asyncio.Task[ministack.AwsClients]
 
     def __init__(self, settings: LocalSettings, *, report: Report, on_change: Callable[[], None]) -> None:
         self.settings = settings
@@ -93,7 +94,7 @@ class LocalStack:
             self._on_change()
         # Importing botocore takes half a second, in which the servers start.
         endpoint_url, region = str(self.environment.aws_endpoint_url), self.environment.region
-        self._aws = asyncio.create_task(asyncio.to_thread(aws_clients.connect, endpoint_url, region))
+        self._aws = asyncio.create_task(asyncio.to_thread(ministack.connect, endpoint_url, region))
         await asyncio.gather(*map(self._start_up, self.servers), *self._prepare_outside_servers())
         await self._migrate(self.services.values())
 

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from local_aws.aws_clients import AwsClients
 from local_aws.errors import DatabaseNotPrepared
+from local_aws.servers.ministack import AwsClients
 from local_aws.state import StateFolder
 from local_aws.tasks.process import AppContainer, ParameterReference, SecretsManagerReference, parse_reference
 from platform_sdk.contract import dead_letter_queue_name, queue_name

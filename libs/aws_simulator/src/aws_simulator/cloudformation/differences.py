@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from aws_simulator.account import Account
 from aws_simulator.cloudformation.intrinsics import Unknown, first_unknown, named_in, resolve
-from aws_simulator.cloudformation.replacement import create_only
 from aws_simulator.cloudformation.resource_operation import changed_names
+from aws_simulator.cloudformation.resources.handler import create_only
 from aws_simulator.cloudformation.stack import Existing, Stack, StackDefinition, StackResource
 from aws_simulator.cloudformation.template import Json, Resource, needs
 

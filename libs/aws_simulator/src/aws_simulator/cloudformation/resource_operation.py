@@ -7,9 +7,8 @@ from typing import Any, Final, Literal
 
 from aws_simulator.account import Account
 from aws_simulator.cloudformation.intrinsics import Scope, resolve
-from aws_simulator.cloudformation.replacement import NAMES, create_only
 from aws_simulator.cloudformation.resources import handler_of
-from aws_simulator.cloudformation.resources.handler import Handler, Made, Wanted
+from aws_simulator.cloudformation.resources.handler import NAMES, Handler, Made, Wanted, create_only
 from aws_simulator.cloudformation.stack import Stack, StackResource
 from aws_simulator.cloudformation.template import Json, Resource
 from aws_simulator.documented import violations_in_properties

@@ -9,10 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from aws_simulator.documented.databases import DATA
-from aws_simulator.documented.network import EC2, TRAFFIC
-from aws_simulator.documented.other import REST
 from aws_simulator.documented.rule import Rule
-from aws_simulator.documented.tasks import TASKS
+from aws_simulator.documented.services import EC2, REST, TASKS, TRAFFIC
 
 RULES: Final = (*EC2, *DATA, *TASKS, *TRAFFIC, *REST)
 

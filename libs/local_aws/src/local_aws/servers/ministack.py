@@ -10,11 +10,16 @@ import os
 import runpy
 import subprocess
 import sys
+from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from local_aws.processes import LOOPBACK, http_status
 from local_aws.servers.server import BackingServer
+
+# No real account's keys: a developer's own keys never reach a task or an endpoint on the laptop.
+ACCESS_KEY_ID: Final = "local"
+SECRET_ACCESS_KEY: Final = "local"  # noqa: S105 - deliberately not a secret
 
 
 class AwsServer(BackingServer):
@@ -53,6 +58,34 @@ class AwsServer(BackingServer):
 
     def is_ready(self) -> bool:
         return http_status(self.port, "/_ministack/health") == 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsClients:
+    """botocore clients of the endpoint, with which start-up creates and reads what tasks need.
+
+    Threads may share them. Call them through `platform_sdk.deploy.aws.call`.
+    """
+
+    sqs: Any
+    secretsmanager: Any
+    ssm: Any
+
+
+def connect(endpoint_url: str, region: str) -> AwsClients:
+    """Return clients of the endpoint. Takes about half a second, to import botocore; sends nothing."""
+    import botocore.session
+    from botocore.config import Config
+
+    # Without the developer's profile and configuration files, which may not even be readable.
+    session = botocore.session.Session({"profile": (None, None, None, None), "config_file": (None, None, None, None)})
+    session.set_credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
+    config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+    sqs, secretsmanager, ssm = (
+        session.create_client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+        for service in ("sqs", "secretsmanager", "ssm")
+    )
+    return AwsClients(sqs=sqs, secretsmanager=secretsmanager, ssm=ssm)
 
 
 def look_again_after_each_call(sqs: Any) -> None:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from local_aws import processes
-from local_aws.aws_clients import ACCESS_KEY_ID, SECRET_ACCESS_KEY, AwsClients
 from local_aws.errors import SecretNotResolved, TaskDoesNotStart
+from local_aws.servers.ministack import ACCESS_KEY_ID, SECRET_ACCESS_KEY, AwsClients
 from platform_sdk.contract import STOP_TIMEOUT_SECONDS, Variable
 from platform_sdk.deploy.aws import AwsCallFailed, call
 
