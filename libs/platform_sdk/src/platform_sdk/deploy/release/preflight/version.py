@@ -1,6 +1,6 @@
 """Checks of the version: whether its tasks can start with this image, these secrets, roles and limits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from platform_sdk.deploy.config_errors import listed
 from platform_sdk.deploy.manifest.resources import SecretReference, SecretStore
@@ -90,13 +90,14 @@ def secrets(context: PreflightContext) -> Answer:
     wanted = list(secrets_of(context.spec, context.environment))
     if not wanted:
         return ok("none")
-    missing = [reason for variable, secret in wanted for reason in _missing_of(context, variable, secret)]
+    keys = _keys_by_name(context, wanted)
+    missing = [reason for variable, secret in wanted if (reason := _missing_of(context, variable, secret, keys))]
     if missing:
         return fail(
             "; ".join(missing),
             f"`platform secret set {context.spec.name} NAME --env {context.environment.name}` creates each",
         )
-    unread = [secret.name for _, secret in wanted if secret.json_key and _keys_of(context, secret) is None]
+    unread = [secret.name for _, secret in wanted if secret.json_key and keys[_full_name(context, secret)] is None]
     names = listed(sorted(variable for variable, _ in wanted))
     if unread:
         return skip(f"{names} exist; this role may not read their keys")
@@ -135,21 +136,32 @@ def _place_exists(context: PreflightContext, place: str) -> bool:
     return name in context.aws.parameters.values([name])
 
 
-def _missing_of(context: PreflightContext, variable: str, secret: SecretReference) -> Iterator[str]:
+def _keys_by_name(
+    context: PreflightContext, wanted: Sequence[tuple[str, SecretReference]]
+) -> Mapping[str, set[str] | None]:
+    """Return the secrets that exist, each read once; None for keys that nobody needs or the caller may not read."""
+    found: dict[str, set[str] | None] = {}
+    with_keys = {_full_name(context, secret) for _, secret in wanted if secret.json_key}
+    for name, store in dict.fromkeys((_full_name(context, secret), secret.store) for _, secret in wanted):
+        if store is SecretStore.PARAMETER_STORE:
+            if f"/{name}" in context.aws.parameters.values([f"/{name}"]):
+                found[name] = None
+        elif context.aws.secrets.exists(name):
+            found[name] = context.aws.secrets.keys(name) if name in with_keys else None
+    return found
+
+
+def _missing_of(
+    context: PreflightContext, variable: str, secret: SecretReference, keys: Mapping[str, set[str] | None]
+) -> str:
     name = _full_name(context, secret)
-    if secret.store is SecretStore.PARAMETER_STORE:
-        if f"/{name}" not in context.aws.parameters.values([f"/{name}"]):
-            yield f"{variable}: there is no parameter /{name}"
-    elif not context.aws.secrets.exists(name):
-        yield f"{variable}: there is no secret {name}"
-    elif secret.json_key:
-        keys = _keys_of(context, secret)
-        if keys is not None and secret.json_key not in keys:
-            yield f"{variable}: the secret {name} has no key `{secret.json_key}`"
-
-
-def _keys_of(context: PreflightContext, secret: SecretReference) -> set[str] | None:
-    return context.aws.secrets.keys(_full_name(context, secret))
+    if name not in keys:
+        kind = "parameter /" if secret.store is SecretStore.PARAMETER_STORE else "secret "
+        return f"{variable}: there is no {kind}{name}"
+    known = keys[name]
+    if secret.json_key and known is not None and secret.json_key not in known:
+        return f"{variable}: the secret {name} has no key `{secret.json_key}`"
+    return ""
 
 
 def _full_name(context: PreflightContext, secret: SecretReference) -> str:
