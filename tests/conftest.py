@@ -27,7 +27,7 @@ def group_of(nodeid: str) -> str:
     """Return the group of a test. One process runs a group, in its order, because it shares servers or cases."""
     path = PurePosixPath(nodeid.partition("::")[0])
     match path.parts[1]:
-        case _ if path.name in {"test_up_and_down.py", "test_interrupted_releases.py", "test_bad_versions.py"}:
+        case _ if path.name in {"test_up_and_down.py", "test_bad_versions.py"} or "interrupted" in path.name:
             return path.name
         case "acceptance" | "faults":
             return "local stack"

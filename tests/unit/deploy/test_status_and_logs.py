@@ -60,7 +60,7 @@ def test_a_service_whose_release_is_over_is_well(orders: World) -> None:
 def test_status_shows_version_and_tasks_of_the_set_that_serves_while_both_sets_run(orders: World) -> None:
     orders.deploy("v2", options=ReleaseOptions(until="traffic"))
     said = ask(orders.simulator, "status", "orders", "--env", "production").stdout
-    assert "api       1 of 1 tasks running, production-orders:3, version v2" in said
+    assert "api       2 of 2 tasks running, production-orders:3, version v2" in said
     assert "100 % to production-orders-green" in said
     assert "release   d-" in said
 
