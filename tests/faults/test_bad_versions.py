@@ -88,8 +88,8 @@ def take_place(case: World, what: str, event: ReleaseEvent) -> None:
         "register" if what == "cannot migrate" else "migrate"
     )
     if begins and what in WITHOUT_PLACE:
-        case.simulator.subnets_are_full = what == "finds no address"
-        case.simulator.placement_failure = "" if what == "finds no address" else NO_CAPACITY
+        case.simulator.conditions.subnets_are_full = what == "finds no address"
+        case.simulator.conditions.placement_failure = "" if what == "finds no address" else NO_CAPACITY
 
 
 def ending(service: str, what: str, outcome: Outcome) -> str:

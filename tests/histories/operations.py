@@ -231,7 +231,7 @@ def secret(simulation: Simulation, step: Step) -> None:
 def capacity(simulation: Simulation, step: Step) -> None:
     """Let Fargate have no capacity for new tasks, or have it again."""
     message = "Capacity is unavailable at this time. Please try again later or in a different availability zone."
-    simulation.world.simulator.placement_failure = message if step.argument == "gone" else ""
+    simulation.world.simulator.conditions.placement_failure = message if step.argument == "gone" else ""
 
 
 def incident(simulation: Simulation, step: Step) -> None:

@@ -33,7 +33,7 @@ def when_migrated(act: Callable[[], object]) -> Callable[[ReleaseEvent], None]:
 
 def take_capacity(case: World, reason: str = NO_CAPACITY) -> Callable[[], None]:
     def take() -> None:
-        case.simulator.placement_failure = reason
+        case.simulator.conditions.placement_failure = reason
 
     return take
 
@@ -69,9 +69,9 @@ def test_an_api_without_capacity_is_rolled_back_and_says_why(service: str) -> No
 
     def listen(event: ReleaseEvent) -> None:
         if isinstance(event, Shifting):
-            case.simulator.placement_failure = NO_CAPACITY
+            case.simulator.conditions.placement_failure = NO_CAPACITY
         if isinstance(event, RollingBack) and not event.deployment_id:
-            case.simulator.placement_failure = ""
+            case.simulator.conditions.placement_failure = ""
 
     outcome = case.deploy("v2", on_event=listen)
     assert (outcome.exit_code, case.version_serving()) == (12, "v1")
@@ -87,7 +87,7 @@ def test_a_worker_that_cannot_return_for_want_of_capacity_is_not_left_without_a_
     assert (outcome.exit_code, case.version_serving()) == (14, "v1")
     assert outcome.what.startswith("v1 serves all users; the worker is being updated to v1")
     assert why(outcome) == "Fargate had no capacity for the task"
-    case.simulator.placement_failure = ""
+    case.simulator.conditions.placement_failure = ""
     back = case.roll_back()
     assert (back.exit_code, back.what) == (0, "v1 serves all users; the worker returned to it")
     assert served(case) == ("v1", "v1")
@@ -113,7 +113,7 @@ def test_capacity_that_returns_in_time_lets_the_release_succeed(minutes: int) ->
         if isinstance(event, Shifting):
             since.append(event.at)
             gone = case.simulator.now() - since[0] < timedelta(minutes=minutes)
-            case.simulator.placement_failure = NO_CAPACITY if gone else ""
+            case.simulator.conditions.placement_failure = NO_CAPACITY if gone else ""
 
     assert (case.deploy("v2", on_event=listen).exit_code, case.version_serving()) == (0, "v2")
 
@@ -123,7 +123,7 @@ def test_a_retry_is_not_judged_by_the_event_of_the_release_before() -> None:
     case = world("users")
     case.deploy("v2", on_event=when(Shifting, take_capacity(case)))
     case.emitted.clear()
-    case.simulator.placement_failure = ""
+    case.simulator.conditions.placement_failure = ""
     assert case.deploy("v2").exit_code == 0
     assert not case.events(Warned)
 
@@ -137,7 +137,7 @@ def test_a_retry_without_capacity_is_explained_though_ecs_does_not_repeat_the_ev
 
 def test_a_migration_without_capacity_replaces_nothing_and_says_why() -> None:
     case = world("users")
-    case.simulator.placement_failure = NO_CAPACITY
+    case.simulator.conditions.placement_failure = NO_CAPACITY
     outcome = case.deploy("v2")
     assert (outcome.exit_code, case.version_serving()) == (12, "v1")
     assert outcome.what.startswith("the original version serves all users: the migration could not be started")
@@ -147,10 +147,10 @@ def test_a_migration_without_capacity_replaces_nothing_and_says_why() -> None:
 
 def test_a_migration_starts_when_capacity_returns() -> None:
     case = world("users")
-    case.simulator.placement_failure = NO_CAPACITY
+    case.simulator.conditions.placement_failure = NO_CAPACITY
 
     def give_back() -> None:
-        case.simulator.placement_failure = ""
+        case.simulator.conditions.placement_failure = ""
 
     assert case.deploy("v2", on_event=when(Warned, give_back)).exit_code == 0
 
@@ -159,7 +159,7 @@ def test_full_subnets_are_named() -> None:
     case = world()
 
     def fill() -> None:
-        case.simulator.subnets_are_full = True
+        case.simulator.conditions.subnets_are_full = True
 
     outcome = case.deploy("v2", on_event=when_migrated(fill))
     assert (outcome.exit_code, served(case)) == (12, ("v1", "v1"))

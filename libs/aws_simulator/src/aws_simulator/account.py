@@ -36,10 +36,6 @@ class Account:
         self.account_id = account_id
         self.region = region
         self.images: dict[str, Behaviour] = {}
-        self.placement_failure = ""
-        """Why ECS can place no task now, such as `world.NO_CAPACITY`; empty while it can."""
-        self.subnets_are_full = False
-        """Whether the subnets have no free address: a task is placed then, and stops before it runs."""
         self.hooks: dict[str, Hook] = {}
         self.conditions = Conditions()
         self._counted: Counter[str] = Counter()

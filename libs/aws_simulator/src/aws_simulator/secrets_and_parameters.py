@@ -34,16 +34,20 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """`value` is None where a secret was created without one; `deleted` is when it is deleted permanently."""
+    """A secret with its versions: none where it was created without a value. `deleted` is when it goes permanently."""
 
     name: str
     arn: str
-    value: str | None
     description: str
     created: datetime
     changed: datetime
     deleted: datetime | None = None
     versions: tuple[Version, ...] = ()
+
+    @property
+    def value(self) -> str | None:
+        """Return the current value; None where there is none."""
+        return next((one.value for one in self.versions if CURRENT in one.stages), None)
 
 
 class SecretsManager(Service):
@@ -62,9 +66,9 @@ class SecretsManager(Service):
         known = self.secrets.get(name)
         if known is None:
             arn = self.account.arn("secretsmanager", f"secret:{name}-{suffix(name)}")
-            known = Secret(name=name, arn=arn, value=value, description=description, created=now, changed=now)
+            known = Secret(name=name, arn=arn, description=description, created=now, changed=now)
         versions = known.versions if value is None else self._with_version(known, self._token(), value, {CURRENT})
-        self.secrets[name] = replace(known, value=value, description=description, changed=now, versions=versions)
+        self.secrets[name] = replace(known, description=description, changed=now, versions=versions)
         return self.secrets[name]
 
     def _token(self) -> str:
@@ -111,8 +115,7 @@ class SecretsManager(Service):
             raise Refused("ResourceExistsException", message)
         if known is None:
             versions = self._with_version(secret, token, value, stages)
-            current = value if CURRENT in stages else secret.value
-            changed = replace(secret, value=current, changed=self.account.now(), versions=versions)
+            changed = replace(secret, changed=self.account.now(), versions=versions)
             self.secrets[secret.name] = changed
         return {"ARN": secret.arn, "Name": secret.name, "VersionId": token, "VersionStages": sorted(stages)}
 
@@ -141,8 +144,7 @@ class SecretsManager(Service):
             replace(one, stages=one.stages - {label} | ({label} if one.id == target else set()))
             for one in secret.versions
         )
-        value = next((one.value for one in versions if CURRENT in one.stages), secret.value)
-        changed = replace(secret, value=value, versions=versions, changed=self.account.now())
+        changed = replace(secret, versions=versions, changed=self.account.now())
         self.secrets[secret.name] = changed
         return {"ARN": secret.arn, "Name": secret.name}
 

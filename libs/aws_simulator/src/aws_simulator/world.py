@@ -88,6 +88,8 @@ class Conditions:
         consistency_delay_seconds: how long a read may miss the write before it, where AWS does not promise to see it.
         old_reads: the share of those reads that miss it.
         seed: of what is decided by chance.
+        placement_failure: why ECS can place no task now, such as `NO_CAPACITY`; empty while it can.
+        subnets_are_full: whether no subnet has a free address: a task is placed then, and stops before it runs.
     """
 
     stop_seconds: float = 0
@@ -97,3 +99,5 @@ class Conditions:
     consistency_delay_seconds: float = 0
     old_reads: float = 0.7
     seed: int = 0
+    placement_failure: str = ""
+    subnets_are_full: bool = False

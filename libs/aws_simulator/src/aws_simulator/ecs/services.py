@@ -165,7 +165,7 @@ class Services(Tasks):
         for task in live[one.desired_count :]:
             self._stop(service, one, task, f"Scaling activity initiated by ({self._kind(service)} {one.id})")
         for _ in range(task_life.to_start(one, len(live), self.account.now())):
-            if self.account.placement_failure:
+            if self.account.conditions.placement_failure:
                 self._note_unplaced(service, one)
                 break
             self._start(service, one)
@@ -228,7 +228,7 @@ class Services(Tasks):
             return
         service.unplaced_since = now
         where = f", taskSet {one.id})" if service.controller == "CODE_DEPLOY" else ")"
-        reason = self.account.placement_failure
+        reason = self.account.conditions.placement_failure
         self.add_event(service, f"{where} was unable to place a task. Reason: {reason} {SEE_GUIDE}")
 
     def _stop(self, service: EcsService, one: TaskSet, task: Task, reason: str) -> None:

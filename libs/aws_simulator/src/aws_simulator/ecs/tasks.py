@@ -59,7 +59,7 @@ class Tasks(TaskDefinitions):
             service=service,
             set_id=set_id,
             ends_by_itself=service is None,
-            has_address=not self.account.subnets_are_full,
+            has_address=not self.account.conditions.subnets_are_full,
         )
         self.tasks[task.id] = self.unstopped[task.id] = task
         return task
@@ -93,9 +93,9 @@ class Tasks(TaskDefinitions):
             return {"tasks": [description_of(task) for task in known], "failures": []}
         definition = self.runnable(request, inactive="InvalidParameterException")
         refuse_overrides(request.get("overrides", {}), definition)
-        if self.account.placement_failure:
+        if self.account.conditions.placement_failure:
             # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
-            return {"tasks": [], "failures": [{"reason": self.account.placement_failure.rstrip(".")}]}
+            return {"tasks": [], "failures": [{"reason": self.account.conditions.placement_failure.rstrip(".")}]}
         started = [
             self.start(
                 definition,

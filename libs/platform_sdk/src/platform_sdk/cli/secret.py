@@ -132,13 +132,13 @@ def _command_after(found: "UsedSecret", environment: "Environment") -> str | Non
 
 def _shared_rows(specs: "Sequence[ServiceSpec]", environment: "Environment", aws: "Aws") -> "Iterator[tuple[str, ...]]":
     """Yield the shared passwords, which no task reads itself."""
-    from platform_sdk.deploy.apply.after_creation import owner_of
+    from platform_sdk.deploy.apply.after_creation import database_owner
 
     readers = ", ".join(spec.name for spec in specs if spec.cache is not None)
     if readers:
         name = f"platform/{environment.name}/cache"
         yield (name, _changed_words(name, aws), readers, "", "by the copies above")
-    owner = owner_of(environment, aws)
+    owner = database_owner(environment, aws)
     if owner is not None:
         changed = _changed_words(owner.secret_arn, aws)
         yield (owner.secret_arn.rpartition(":")[2], changed, "no service", "", "RDS changes it every week")

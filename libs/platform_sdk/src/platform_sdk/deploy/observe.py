@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from platform_sdk.deploy.aws import AccessDenied
 from platform_sdk.deploy.environment import Environment
-from platform_sdk.deploy.manifest.resources import SecretReference, SecretStore
+from platform_sdk.deploy.manifest.resources import SecretReference
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.plan.stack import Deployed
 from platform_sdk.deploy.render.names import (
@@ -27,7 +27,7 @@ from platform_sdk.deploy.render.names import (
     target_group_name,
     worker_service_name,
 )
-from platform_sdk.deploy.render.variables import secrets_of
+from platform_sdk.deploy.render.variables import secret_name, secrets_of
 from platform_sdk.deploy.shared import SharedParameter, SharedStack, shared_parameter
 from platform_sdk.deploy.state import (
     RUNNING,
@@ -306,8 +306,7 @@ def _used_secret(
     tasks: Sequence[Task],
     aws: "Aws",
 ) -> UsedSecret:
-    slash = "/" if secret.store is SecretStore.PARAMETER_STORE else ""
-    name = f"{slash}platform/{environment.name}/{spec.name}/{secret.name}"
+    name = secret_name(secret, spec, environment)
     try:
         changed_at, is_rotating = _changed(name, aws)
     except AccessDenied:

@@ -19,7 +19,7 @@ from typing import Final
 from uuid import uuid4
 
 from platform_sdk.contract import Variable
-from platform_sdk.deploy.apply.after_creation import WAKING_SECONDS, Owner, owner_of
+from platform_sdk.deploy.apply.after_creation import WAKING_SECONDS, Owner, database_owner
 from platform_sdk.deploy.aws import AccessDenied, AwsUnavailable, Throttled
 from platform_sdk.deploy.aws.session import Aws, SecretVersion
 from platform_sdk.deploy.clock import Clock
@@ -29,7 +29,7 @@ from platform_sdk.deploy.manifest.resources import SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.observe import ROTATING, observe_secrets, observe_service
 from platform_sdk.deploy.release.outcome import Outcome
-from platform_sdk.deploy.render.variables import CACHE_PASSWORD, DATABASE_PASSWORD, secrets_of
+from platform_sdk.deploy.render.variables import CACHE_PASSWORD, DATABASE_PASSWORD, secret_name, secrets_of
 from platform_sdk.deploy.state import UsedSecret
 from platform_sdk.errors import PlatformError
 
@@ -97,8 +97,7 @@ def full_name(spec: ServiceSpec, environment: Environment, named: str) -> str:
             else "it has none: name them in [secrets] of platform.toml",
         )
     secret = next(iter(found.values()))
-    slash = "/" if secret.store is SecretStore.PARAMETER_STORE else ""
-    return f"{slash}platform/{environment.name}/{spec.name}/{secret.name}"
+    return secret_name(secret, spec, environment)
 
 
 def refuse_platform_secret(name: str, spec: ServiceSpec, environment: Environment) -> None:
@@ -209,8 +208,8 @@ def rotate_database(spec: ServiceSpec, work: SecretWork) -> None:
         RotationStopped: with what is accepted now, and how to continue.
         AwsCallFailed
     """
-    name = f"platform/{work.environment.name}/{spec.name}/{DATABASE_PASSWORD.name}"
-    owner = owner_of(work.environment, work.aws)
+    name = secret_name(DATABASE_PASSWORD, spec, work.environment)
+    owner = database_owner(work.environment, work.aws)
     if owner is None:
         raise UnknownSecret("there is no database yet", hint="`platform apply --shared` creates it")
     if _rotation_of(name, work) is None:
@@ -301,17 +300,17 @@ def rotate_cache(specs: Sequence[ServiceSpec], work: SecretWork) -> None:
     else:
         work.report(f"{name} has its new password already: continuing")
     for spec in readers:
-        copy = f"platform/{work.environment.name}/{spec.name}/{CACHE_PASSWORD.name}"
+        copy = secret_name(CACHE_PASSWORD, spec, work.environment)
         with _permitted(work, f"read the secret {copy}", "secretsmanager:GetSecretValue"):
             differs = work.aws.secrets.field(copy, "password") != current
         if differs:
             _write(copy, json.dumps({"password": current}), work, label=ROTATING)
             work.report(f"new tasks of {spec.name} use the new password of the cache")
     for spec in readers:
-        _restart_older(spec, f"platform/{work.environment.name}/{spec.name}/{CACHE_PASSWORD.name}", work)
+        _restart_older(spec, secret_name(CACHE_PASSWORD, spec, work.environment), work)
     _accept(user, [current], work)
     for spec in readers:
-        _finish(f"platform/{work.environment.name}/{spec.name}/{CACHE_PASSWORD.name}", work)
+        _finish(secret_name(CACHE_PASSWORD, spec, work.environment), work)
     _finish(name, work)
     work.report("the cache does not accept the old password any more")
 

@@ -18,7 +18,7 @@ from platform_sdk.deploy.environment import FOLDER, Environment
 from platform_sdk.deploy.manifest.resources import SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.names import arn
-from platform_sdk.deploy.render.variables import secrets_of
+from platform_sdk.deploy.render.variables import secret_name, secrets_of
 from platform_sdk.deploy.shared import SharedParameter, shared_parameter
 from platform_sdk.errors import PlatformError
 
@@ -51,11 +51,13 @@ def addresses(environment: Environment, context: ApplyContext) -> Iterator[str]:
 def secrets(services: Sequence[ServiceSpec], environment: Environment, context: ApplyContext) -> Iterator[str]:
     """Yield the services' own secrets that do not exist yet."""
     for spec in services:
-        names = {
-            secret.name for _, secret in secrets_of(spec, environment) if secret.store is SecretStore.SECRETS_MANAGER
+        needed = {
+            secret_name(secret, spec, environment): secret.name
+            for _, secret in secrets_of(spec, environment)
+            if secret.store is SecretStore.SECRETS_MANAGER
         }
-        for name in sorted(names):
-            if not _exists(f"platform/{environment.name}/{spec.name}/{name}", context):
+        for full_name, name in sorted(needed.items()):
+            if not _exists(full_name, context):
                 yield f"{spec.name} needs a secret: `platform secret set {spec.name} {name} --env {environment.name}`"
 
 
@@ -108,7 +110,7 @@ def make_database_roles(
         UnusablePassword
         AwsCallFailed: AccessDenied, if the caller may not use the database or read the services' passwords.
     """
-    owner = owner_of(environment, context.aws)
+    owner = database_owner(environment, context.aws)
     if owner is None:
         return ()
     return tuple(
@@ -116,7 +118,7 @@ def make_database_roles(
     )
 
 
-def owner_of(environment: Environment, aws: Aws) -> Owner | None:
+def database_owner(environment: Environment, aws: Aws) -> Owner | None:
     """Return the database's own user; None if there is no database yet."""
     name = shared_parameter(environment, SharedParameter.DATABASE_SECRET_ARN)
     secret_arn = aws.parameters.values([name]).get(name)

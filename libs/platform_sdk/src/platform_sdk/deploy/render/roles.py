@@ -14,7 +14,7 @@ from platform_sdk.deploy.render.cloudformation import Json, allow, policy, ref, 
 from platform_sdk.deploy.render.ecs_services import LISTENERS
 from platform_sdk.deploy.render.names import arn, cluster_name, hook_function_name, log_group, role_name, service_name
 from platform_sdk.deploy.render.task_definition import CLOUDWATCH_AGENT
-from platform_sdk.deploy.render.variables import secrets_of
+from platform_sdk.deploy.render.variables import secret_name, secrets_of
 
 METRICS_NAMESPACE: Final = "Platform"
 """The namespace in deploy/cloudformation/cloudwatch-agent.json."""
@@ -79,11 +79,11 @@ def places(spec: ServiceSpec, environment: Environment) -> tuple[list[str], list
     """Return the ARNs of the secrets and of the parameters that ECS passes to containers."""
     secrets, parameters = set(), set()
     for _, secret in secrets_of(spec, environment):
-        name = f"platform/{environment.name}/{spec.name}/{secret.name}"
+        name = secret_name(secret, spec, environment)
         if secret.store is SecretStore.SECRETS_MANAGER:
             secrets.add(arn(environment, "secretsmanager", f"secret:{name}{SUFFIX}"))
         else:
-            parameters.add(arn(environment, "ssm", f"parameter/{name}"))
+            parameters.add(arn(environment, "ssm", f"parameter{name}"))
     if spec.sidecars.cloudwatch_agent.enabled:
         parameters.add(arn(environment, "ssm", f"parameter/platform/{environment.name}/{CLOUDWATCH_AGENT}"))
     return sorted(secrets), sorted(parameters)

@@ -100,15 +100,21 @@ def secrets_of(spec: ServiceSpec, environment: Environment) -> Iterator[tuple[st
         yield Variable.REDIS_PASSWORD, CACHE_PASSWORD
 
 
+def secret_name(secret: SecretReference, spec: ServiceSpec, environment: Environment) -> str:
+    """Return the name of a secret in AWS. In Parameter Store, it begins with a slash."""
+    slash = "/" if secret.store is SecretStore.PARAMETER_STORE else ""
+    return f"{slash}platform/{environment.name}/{spec.name}/{secret.name}"
+
+
 def place_of(secret: SecretReference, spec: ServiceSpec, environment: Environment) -> str:
     """Return the `valueFrom` of a secret.
 
     The ARN lacks the six random characters of Secrets Manager: a partial ARN finds the secret too, and is known before
     the secret exists. The colons at the end select a key of a JSON secret.
     """
-    name = f"platform/{environment.name}/{spec.name}/{secret.name}"
+    name = secret_name(secret, spec, environment)
     if secret.store is SecretStore.PARAMETER_STORE:
-        return f"/{name}"
+        return name
     key = f":{secret.json_key}::" if secret.json_key else ""
     return (
         f"arn:{environment.partition}:secretsmanager:{environment.region}:{environment.account_id}:secret:{name}{key}"

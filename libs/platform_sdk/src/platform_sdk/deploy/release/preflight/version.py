@@ -9,7 +9,7 @@ from platform_sdk.deploy.release.outcome import ExistingRevisions, NewImage
 from platform_sdk.deploy.release.preflight.stack import Answer, PreflightContext, fail, ok, skip
 from platform_sdk.deploy.render.names import arn, role_name
 from platform_sdk.deploy.render.task_definition import APP, render_standalone_task, render_task_definition
-from platform_sdk.deploy.render.variables import secrets_of
+from platform_sdk.deploy.render.variables import secret_name, secrets_of
 from platform_sdk.deploy.state import Json
 from platform_sdk.errors import PlatformError
 
@@ -97,7 +97,7 @@ def secrets(context: PreflightContext) -> Answer:
             "; ".join(missing),
             f"`platform secret set {context.spec.name} NAME --env {context.environment.name}` creates each",
         )
-    unread = [secret.name for _, secret in wanted if secret.json_key and keys[_full_name(context, secret)] is None]
+    unread = [secret.name for _, secret in wanted if secret.json_key and keys[_name_of(context, secret)] is None]
     names = listed(sorted(variable for variable, _ in wanted))
     if unread:
         return skip(f"{names} exist; this role may not read their keys")
@@ -141,10 +141,10 @@ def _keys_by_name(
 ) -> Mapping[str, set[str] | None]:
     """Return the secrets that exist, each read once; None for keys that nobody needs or the caller may not read."""
     found: dict[str, set[str] | None] = {}
-    with_keys = {_full_name(context, secret) for _, secret in wanted if secret.json_key}
-    for name, store in dict.fromkeys((_full_name(context, secret), secret.store) for _, secret in wanted):
+    with_keys = {_name_of(context, secret) for _, secret in wanted if secret.json_key}
+    for name, store in dict.fromkeys((_name_of(context, secret), secret.store) for _, secret in wanted):
         if store is SecretStore.PARAMETER_STORE:
-            if f"/{name}" in context.aws.parameters.values([f"/{name}"]):
+            if name in context.aws.parameters.values([name]):
                 found[name] = None
         elif context.aws.secrets.exists(name):
             found[name] = context.aws.secrets.keys(name) if name in with_keys else None
@@ -154,18 +154,18 @@ def _keys_by_name(
 def _missing_of(
     context: PreflightContext, variable: str, secret: SecretReference, keys: Mapping[str, set[str] | None]
 ) -> str:
-    name = _full_name(context, secret)
+    name = _name_of(context, secret)
     if name not in keys:
-        kind = "parameter /" if secret.store is SecretStore.PARAMETER_STORE else "secret "
-        return f"{variable}: there is no {kind}{name}"
+        kind = "parameter" if secret.store is SecretStore.PARAMETER_STORE else "secret"
+        return f"{variable}: there is no {kind} {name}"
     known = keys[name]
     if secret.json_key and known is not None and secret.json_key not in known:
         return f"{variable}: the secret {name} has no key `{secret.json_key}`"
     return ""
 
 
-def _full_name(context: PreflightContext, secret: SecretReference) -> str:
-    return f"platform/{context.environment.name}/{context.spec.name}/{secret.name}"
+def _name_of(context: PreflightContext, secret: SecretReference) -> str:
+    return secret_name(secret, context.spec, context.environment)
 
 
 def roles(context: PreflightContext) -> Answer:
