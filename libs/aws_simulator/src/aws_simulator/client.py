@@ -35,7 +35,14 @@ from aws_simulator.iam import Iam
 from aws_simulator.logs import Logs
 from aws_simulator.secrets_and_parameters import SecretsManager, Ssm
 from aws_simulator.service import Refused, Service, UnsupportedOperation
-from aws_simulator.shapes import check_pickled_answer, operation_model, session, unsent_request, violations_in_request
+from aws_simulator.shapes import (
+    OwnHandlers,
+    check_pickled_answer,
+    operation_model,
+    session,
+    unsent_request,
+    violations_in_request,
+)
 from aws_simulator.small_services import CacheUsers, Functions, RdsData, Sqs, Sts
 
 # Failure injection: calls fail as boto3's caller sees it after botocore's own retries.
@@ -275,7 +282,7 @@ class AwsSimulator(Account):
         client: BaseClient = object.__new__(type(prototype))
         vars(client).update(vars(prototype))
         client.meta = copy.copy(prototype.meta)
-        client.meta.events = copy.copy(prototype.meta.events)
+        client.meta.events = OwnHandlers(prototype.meta.events)
 
         def remember(params: Mapping[str, Any], context: dict[str, Any], **_: Any) -> None:
             context["parameters"] = params

@@ -166,7 +166,7 @@ class CloudWatch(Service):
 
     def step(self) -> None:
         for alarm in self.alarms.values():
-            if not alarm.is_set_manually:
+            if not self._is_settled(alarm):
                 self._evaluate(alarm)
 
     def _evaluate(self, alarm: Alarm) -> None:

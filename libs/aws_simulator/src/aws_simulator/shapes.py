@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import botocore.session
 from botocore.exceptions import ParamValidationError
+from botocore.hooks import HierarchicalEmitter
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.validate import ParamValidator
 
@@ -42,16 +43,45 @@ def violations_in(operation: OperationModel, request: Mapping[str, Any]) -> list
     return [*enumerations(request, shape, ""), *bounds(request, shape, ""), *documented(request, shape, "", service)]
 
 
+class OwnHandlers(HierarchicalEmitter):
+    """The handlers of one client, beside those that all clients of its service share: copying those takes a while."""
+
+    def __init__(self, shared: Any) -> None:
+        super().__init__()
+        self._shared = shared
+
+    def emit(self, event_name: str, **parameters: Any) -> list[Any]:
+        """Call the shared handlers, then the client's own."""
+        return [*self._shared.emit(event_name, **parameters), *super().emit(event_name, **parameters)]
+
+    def emit_until_response(self, event_name: str, **parameters: Any) -> tuple[Any, Any]:
+        """Call the client's own handlers, then the shared ones, until one answers."""
+        handler, answer = super().emit_until_response(event_name, **parameters)
+        if answer is not None:
+            return handler, answer
+        found: tuple[Any, Any] = self._shared.emit_until_response(event_name, **parameters)
+        return found
+
+
 def unsent_request(
     api_params: Mapping[str, Any], operation_model: OperationModel, endpoint_url: str, context: Any, headers: Any = None
 ) -> dict[str, Any]:
     """Return what botocore's handlers read of a request. Raises ParamValidationError: as botocore's serialiser does."""
-    shape = operation_model.input_shape
-    if shape is not None:
-        report = ParamValidator().validate(dict(api_params), shape)
-        if report.has_errors():
-            raise ParamValidationError(report=report.generate_report())
+    pickled = pickle.dumps(dict(api_params))
+    complaints = complaints_about_request(operation_model.service_model.service_name, operation_model.name, pickled)
+    if complaints:
+        raise ParamValidationError(report=complaints)
     return {"url": endpoint_url, "headers": {}, "body": b"", "context": context}
+
+
+@lru_cache(maxsize=4096)
+def complaints_about_request(service: str, operation: str, pickled: bytes) -> str:
+    """Return what botocore finds wrong in a pickled request, or an empty string."""
+    shape = operation_model(service, operation).input_shape
+    if shape is None:
+        return ""
+    report = ParamValidator().validate(pickle.loads(pickled), shape)
+    return str(report.generate_report())
 
 
 @lru_cache(maxsize=4096)

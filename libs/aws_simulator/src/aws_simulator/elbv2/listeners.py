@@ -23,7 +23,7 @@ class Listeners(Service):
         self.load_balancers: dict[str, LoadBalancer] = {}
         self.listeners: dict[str, Listener] = {}
         self.rules: dict[str, Rule] = {}
-        self._routed: set[str] | None = None
+        self._routes: dict[str, list[tuple[Listener, int]]] | None = None
         self.tags: dict[str, dict[str, str]] = {}
 
     # What the other services of the simulator ask and do.
@@ -46,33 +46,30 @@ class Listeners(Service):
 
     def weight_of(self, target_group_arn: str, *, of_users: bool = True) -> int:
         """Return the largest weight that any rule gives a group: of listeners that users reach, or of any."""
-        weights = [
-            weights_of(actions).get(target_group_arn, 0)
-            for listener in self.listeners.values()
-            if not (of_users and listener.tests_only)
-            for actions in self.actions_of(listener)
-        ]
-        return max(weights, default=0)
+        routes = self._routes_to(target_group_arn)
+        return max((weight for listener, weight in routes if not (of_users and listener.tests_only)), default=0)
 
     def is_forwarded_to(self, target_group_arn: str) -> bool:
         """Return whether a rule forwards to the group, with whatever weight."""
-        if self._routed is None:
-            listeners = self.listeners.values()
-            self._routed = {arn for one in listeners for actions in self.actions_of(one) for arn in weights_of(actions)}
-        return target_group_arn in self._routed
-
-    def routes_changed(self) -> None:
-        """Forget cached routes. Call it after each change of a listener or rule: health checks read them often."""
-        self._routed = None
+        return bool(self._routes_to(target_group_arn))
 
     def load_balancers_of(self, target_group_arn: str) -> list[str]:
         """Return the ARNs of the load balancers that forward to the group, with whatever weight."""
-        found = [
-            listener.load_balancer_arn
-            for listener in self.listeners.values()
-            if any(target_group_arn in weights_of(actions) for actions in self.actions_of(listener))
-        ]
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(listener.load_balancer_arn for listener, _ in self._routes_to(target_group_arn)))
+
+    def routes_changed(self) -> None:
+        """Forget cached routes. Call it after each change of a listener or rule: health checks read them often."""
+        self._routes = None
+
+    def _routes_to(self, target_group_arn: str) -> list[tuple[Listener, int]]:
+        """Return the listeners that forward to the group, each with the weight that one of its rules gives it."""
+        if self._routes is None:
+            self._routes = {}
+            for listener in self.listeners.values():
+                for actions in self.actions_of(listener):
+                    for arn, weight in weights_of(actions).items():
+                        self._routes.setdefault(arn, []).append((listener, weight))
+        return self._routes.get(target_group_arn, [])
 
     def tag(self, arn: str, request: Request) -> None:
         """Add the tags of a request."""

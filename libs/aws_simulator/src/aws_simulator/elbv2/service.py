@@ -127,7 +127,7 @@ class ElbV2(Listeners):
         return any(
             not answers_of(self.targets(group), "/", now).isdisjoint({502, 503})
             for group in self.target_groups.values()
-            if load_balancer_arn in self.load_balancers_of(group.arn) and self.weight_of(group.arn)
+            if self.weight_of(group.arn) and load_balancer_arn in self.load_balancers_of(group.arn)
         )
 
     # Time: targets that were there before a change of the checks become healthy or unhealthy by it.
