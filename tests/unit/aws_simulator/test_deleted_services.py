@@ -107,6 +107,19 @@ def test_an_inactive_revision_is_described_but_starts_nothing_new(stage: Stage) 
         client.update_service(cluster=CLUSTER, service=WORKER, forceNewDeployment=True)
 
 
+def test_a_revision_may_start_tasks_for_some_minutes_after_its_deregistration(stage: Stage) -> None:
+    create_worker(stage)
+    stage.simulator.conditions.deregistered_starts_seconds = 600
+    deregister(stage, f"{WORKER}:1")
+    client = stage.client("ecs")
+    stage.clock.sleep(599)
+    client.update_service(cluster=CLUSTER, service=WORKER, forceNewDeployment=True)
+    client.run_task(taskDefinition=f"{WORKER}:1", cluster=CLUSTER, networkConfiguration=NETWORK)
+    stage.clock.sleep(1)
+    with pytest.raises(client.exceptions.ClientException, match="TaskDefinition is inactive"):
+        client.update_service(cluster=CLUSTER, service=WORKER, forceNewDeployment=True)
+
+
 def test_a_service_of_an_inactive_revision_runs_on_and_scales(stage: Stage) -> None:
     create_worker(stage)
     deregister(stage, f"{WORKER}:1")

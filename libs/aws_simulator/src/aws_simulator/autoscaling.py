@@ -1,13 +1,16 @@
-"""Application Auto Scaling: bounds, policies, and the suspension that a release asks for."""
+"""Application Auto Scaling: bounds, policies with their target tracking, and the suspension that a release asks for."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from aws_simulator.account import Account
+from aws_simulator.clock import NEVER
+from aws_simulator.cloudwatch import CloudWatch
 from aws_simulator.ecs.service import Ecs
-from aws_simulator.ecs.state import EcsService
+from aws_simulator.ecs.state import EcsService, counts
 from aws_simulator.service import Answer, Paging, Refused, Request, Service, find_or_refuse
+from aws_simulator.target_tracking import Activity, Tracking, is_deploying, minute_of, wanted_count
 
 PAGE_SIZE: Final = 50
 PAGES: Final = Paging(
@@ -41,6 +44,9 @@ class ScalableTarget:
     role_arn: str
     created_at: datetime
     suspended: dict[str, bool] = field(default_factory=lambda: dict(NOTHING_SUSPENDED))
+    tracking: dict[str, Tracking] = field(default_factory=dict)
+    """Its policies of target tracking, by name."""
+    activity: Activity = field(default_factory=Activity)
 
 
 def key_of(request: Request) -> Key:
@@ -96,7 +102,11 @@ class Attachments:
 
 
 class ApplicationAutoScaling(Service):
-    """Scalable targets with their policies and scheduled actions. Nothing scales by itself: a test calls `scale`."""
+    """Scalable targets with their policies and scheduled actions.
+
+    Policies of target tracking act by the loads in the account's conditions. Scheduled actions do not act by
+    themselves: a test calls `scale`.
+    """
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
@@ -105,6 +115,54 @@ class ApplicationAutoScaling(Service):
         self._scheduled_actions = Attachments(
             account, kind="scheduled action", member="ScheduledAction", arn="scheduledAction"
         )
+        self._tracked_until = minute_of(account.now())
+
+    # Time: once a minute, for the targets of ECS services that carry a load, or did.
+
+    @property
+    def quiet_until(self) -> datetime:
+        """The end of the minute in which a policy has data; otherwise nothing happens."""
+        if not any(self._has_data(key, target) for key, target in self.targets.items()):
+            return NEVER
+        return datetime.fromtimestamp((minute_of(self.account.now()) + 1) * 60, UTC)
+
+    def _has_data(self, key: Key, target: ScalableTarget) -> bool:
+        tracking = target.tracking
+        return bool(tracking) and (key[1] in self.account.conditions.loads or any(t.points for t in tracking.values()))
+
+    def step(self) -> None:
+        minute = minute_of(self.account.now())
+        if minute == self._tracked_until:
+            return
+        self._tracked_until = minute
+        for key, target in self.targets.items():
+            if self._has_data(key, target):
+                self._track(key, target, minute - 1)
+
+    def _track(self, key: Key, target: ScalableTarget, minute: int) -> None:
+        """Note the minute that has ended, set the alarms by the data that have arrived, and scale."""
+        service = self._active_service(key)
+        if service is None:
+            return
+        now, cloudwatch, ecs = self.account.now(), self.account.service(CloudWatch), self.account.service(Ecs)
+        loads = self.account.conditions.loads.get(key[1], {})
+        _, running = counts([task for one in service.sets for task in ecs.tasks_of(one)])
+        newest = minute_of(now - timedelta(seconds=self.account.conditions.metric_delay_seconds)) - 1
+        for name, each in target.tracking.items():
+            each.note(minute, loads.get(name), running)
+            each.evaluate(cloudwatch, newest)
+        before = service.desired_count
+        wanted = wanted_count(
+            target.tracking.values(),
+            target.activity,
+            cloudwatch,
+            desired=before,
+            newest=newest,
+            now=now,
+            is_deploying=is_deploying(service),
+        )
+        if wanted != before and self.scale(key[1], wanted):
+            target.activity.scaled(now, before, service.desired_count)
 
     def scale(self, resource_id: str, desired: int, *, scheduled: bool = False) -> bool:
         """Set a desired count as a policy does, and return whether it changed.
@@ -188,6 +246,8 @@ class ApplicationAutoScaling(Service):
 
     def deregister_scalable_target(self, request: Request) -> Answer:
         key = self._known(key_of(request))
+        for tracking in self.targets[key].tracking.values():
+            self._delete_alarms(tracking)
         del self.targets[key]
         self._policies.delete_all(key)
         self._scheduled_actions.delete_all(key)
@@ -211,11 +271,36 @@ class ApplicationAutoScaling(Service):
     # Policies and scheduled actions
 
     def put_scaling_policy(self, request: Request) -> Answer:
-        self._known(key_of(request))
-        return {"PolicyARN": self._policies.put(request, {"PolicyType": "StepScaling"}), "Alarms": []}
+        """Create or change a policy. One of target tracking gets its two alarms, which carry its name."""
+        key, name = self._known(key_of(request)), request["PolicyName"]
+        arn = self._policies.put(request, {"PolicyType": "StepScaling"})
+        configuration = request.get("TargetTrackingScalingPolicyConfiguration")
+        if configuration is None:
+            return {"PolicyARN": arn, "Alarms": []}
+        tracking = self.targets[key].tracking.setdefault(name, self._new_tracking(key))
+        tracking.configuration = dict(configuration)
+        cloudwatch = self.account.service(CloudWatch)
+        for alarm in tracking.alarm_requests(key[1]):
+            cloudwatch.put_metric_alarm(alarm)
+            cloudwatch.set_alarm(alarm["AlarmName"], cloudwatch.alarms[alarm["AlarmName"]].state)
+        alarms = [
+            {"AlarmName": alarm, "AlarmARN": cloudwatch.alarms[alarm].arn} for alarm in (tracking.high, tracking.low)
+        ]
+        return {"PolicyARN": arn, "Alarms": alarms}
+
+    def _new_tracking(self, key: Key) -> Tracking:
+        identity = self.account.hexadecimal_id("target tracking")
+        names = [f"TargetTracking-{key[1]}-Alarm{side}-{identity}" for side in ("High", "Low")]
+        return Tracking(configuration={}, high=names[0], low=names[1])
+
+    def _delete_alarms(self, tracking: Tracking) -> None:
+        self.account.service(CloudWatch).delete_alarms({"AlarmNames": [tracking.high, tracking.low]})
 
     def delete_scaling_policy(self, request: Request) -> Answer:
         self._policies.delete(request)
+        tracking = self.targets[key_of(request)].tracking.pop(request["PolicyName"], None)
+        if tracking is not None:
+            self._delete_alarms(tracking)
         return {}
 
     def describe_scaling_policies(self, request: Request) -> Answer:

@@ -146,14 +146,14 @@ class CloudWatch(Service):
         windows = [self.alarms[name].window for name in names if name in self.alarms]
         return max(windows, default=timedelta())
 
-    def set_alarm(self, name: str, state: State) -> None:
+    def set_alarm(self, name: str, state: State, *, reason: str = "Set by hand") -> None:
         """Set a state by hand; it stays, whatever the metric does. A missing alarm is created."""
         if name not in self.alarms:
             request = {"AlarmName": name, "EvaluationPeriods": 1, "Threshold": 1.0, "Period": 60}
             self.put_metric_alarm({**request, "ComparisonOperator": "GreaterThanOrEqualToThreshold"})
         alarm = self.alarms[name]
         alarm.is_set_manually = True
-        self._change(alarm, state, "Set by hand")
+        self._change(alarm, state, reason)
 
     # Time
 

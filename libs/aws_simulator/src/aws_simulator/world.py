@@ -1,6 +1,6 @@
 """The behaviour of container images, of hooks and of AWS itself, as a test sets it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal[
@@ -90,6 +90,11 @@ class Conditions:
         seed: of what is decided by chance.
         placement_failure: why ECS can place no task now, such as `NO_CAPACITY`; empty while it can.
         subnets_are_full: whether no subnet has a free address: a task is placed then, and stops before it runs.
+        deregistered_starts_seconds: for how long after its deregistration new tasks may start from a revision: up to
+            ten minutes.
+        loads: what the tasks of an ECS service carry together, by its resource ID (`service/<cluster>/<service>`) and
+            the name of a scaling policy, in the unit of the policy's metric: 300 for `cpu` keeps three tasks busy. A
+            policy without a load has no data, and scales nothing.
     """
 
     stop_seconds: float = 0
@@ -101,3 +106,5 @@ class Conditions:
     seed: int = 0
     placement_failure: str = ""
     subnets_are_full: bool = False
+    deregistered_starts_seconds: float = 0
+    loads: dict[str, dict[str, float]] = field(default_factory=dict)

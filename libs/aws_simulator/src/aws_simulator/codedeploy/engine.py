@@ -47,7 +47,7 @@ def problems_of_revision(account: Account, appspec: AppSpec) -> Iterator[Problem
     except Refused:
         yield "INVALID_REVISION", f"The task definition {appspec.task_definition} cannot be found."
         return
-    if definition.status != "ACTIVE":
+    if not account.service(Ecs).starts(definition):
         yield "ECS_UPDATE_ERROR", "The ECS service could not be updated: TaskDefinition is inactive"
     ports = {
         container["name"]: [mapping["containerPort"] for mapping in container["portMappings"]]

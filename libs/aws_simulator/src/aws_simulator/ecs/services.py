@@ -301,7 +301,7 @@ class Services(Tasks):
         is_other = any(request[name] != service.request.get(name) for name in others)
         is_other = is_other or (definition is not None and definition.arn != service.definition.arn)
         rolls = bool(request.get("forceNewDeployment") or is_other)
-        if rolls and (definition or service.definition).status != "ACTIVE":
+        if rolls and not self.starts(definition or service.definition):
             raise Refused("ClientException", "TaskDefinition is inactive")
         service.request |= {key: value for key, value in request.items() if key not in kept}
         if "desiredCount" in request:

@@ -212,6 +212,16 @@ class TaskDefinitions(Service):
         self.definitions[f"{family}:{revision}"] = definition
         return {"taskDefinition": self._definition_description(definition), "tags": definition.tags}
 
+    def starts(self, definition: TaskDefinition) -> bool:
+        """Return whether something new may start from a revision: an active one, or one that was deregistered just
+        now. "There may be up to a 10-minute window following deregistration":
+        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeregisterTaskDefinition.html
+        """
+        if definition.status != "INACTIVE" or definition.deregistered_at is None:
+            return definition.status == "ACTIVE"
+        window = timedelta(seconds=self.account.conditions.deregistered_starts_seconds)
+        return self.account.now() < definition.deregistered_at + window
+
     def deregister_task_definition(self, request: Request) -> Answer:
         """Make a revision INACTIVE: what runs goes on and scales, but nothing new starts from it.
 

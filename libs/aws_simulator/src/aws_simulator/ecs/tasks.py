@@ -124,7 +124,7 @@ class Tasks(TaskDefinitions):
             definition = self.definition(request["taskDefinition"])
         except Refused:
             raise Refused("ClientException", "TaskDefinition not found.") from None
-        if definition.status != "ACTIVE":
+        if not self.starts(definition):
             raise Refused(inactive, "TaskDefinition is inactive")
         needs_network = definition.document.get("networkMode") == "awsvpc"
         if needs_network and "networkConfiguration" not in request:
