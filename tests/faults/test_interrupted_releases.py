@@ -37,7 +37,7 @@ from platform_sdk.deploy.release.events import (
 from platform_sdk.deploy.release.history import parse_description
 from platform_sdk.deploy.release.outcome import IfBusy, OnInterrupt, Outcome, ReleaseOptions
 from platform_sdk.deploy.state import RUNNING, Deployment
-from tests.support.releases import ConcurrentReleases, Process, World, world
+from tests.support.releases import ConcurrentReleases, Process, World, with_some_traffic, world
 
 TABLES = Path(__file__).parent / "releases"
 FOR_GOOD: Final = 1_000_000
@@ -292,20 +292,6 @@ def at_first(moment: type[Any], act: Callable[[], object]) -> Callable[[ReleaseE
 
 
 # A deployment that is stopped manually meanwhile
-
-
-def with_some_traffic(world: World, act: Callable[[str], object]) -> Callable[[ReleaseEvent], None]:
-    """Once, while ten percent of the users are on the new version."""
-    done: list[str] = []
-
-    def listen(event: ReleaseEvent) -> None:
-        if isinstance(event, Shifting) and event.target is not None and not done:
-            replacement = event.target.task_set("Green")
-            if replacement is not None and replacement.traffic_percent == 10:
-                done.append(event.deployment.id)
-                act(event.deployment.id)
-
-    return listen
 
 
 def test_a_deployment_stopped_manually_is_followed_until_the_original_version_serves() -> None:

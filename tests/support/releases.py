@@ -19,7 +19,7 @@ from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.release.context import Interrupts, ReleaseContext
 from platform_sdk.deploy.release.deployment import Serving, serving_of
-from platform_sdk.deploy.release.events import ReleaseEvent
+from platform_sdk.deploy.release.events import ReleaseEvent, Shifting
 from platform_sdk.deploy.release.execute import execute
 from platform_sdk.deploy.release.outcome import IsAncestor, NewImage, Outcome, Release, ReleaseOptions
 from platform_sdk.deploy.release.resume import wait
@@ -192,6 +192,20 @@ def world(
     environment, specs = everything(environment_name)
     simulator = pickle.loads(built(environment_name, service, before=before))
     return World(simulator=simulator, spec=specs[service], environment=environment)
+
+
+def with_some_traffic(world: World, act: Callable[[str], object]) -> Callable[[ReleaseEvent], None]:
+    """Act once, with the deployment's id, while ten percent of the users are on the new version."""
+    done: list[str] = []
+
+    def listen(event: ReleaseEvent) -> None:
+        if isinstance(event, Shifting) and event.target is not None and not done:
+            replacement = event.target.task_set("Green")
+            if replacement is not None and replacement.traffic_percent == 10:
+                done.append(event.deployment.id)
+                act(event.deployment.id)
+
+    return listen
 
 
 class Killed(BaseException):

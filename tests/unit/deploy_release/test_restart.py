@@ -78,7 +78,7 @@ def test_a_worker_that_fails_to_restart_leaves_the_version_serving() -> None:
     before = running_tasks(case)
     outcome = case.restart()
     assert outcome.kind == "failed_rolled_back"
-    assert outcome.what.startswith("v1 serves all users, and the worker runs v1; its new tasks failed")
+    assert outcome.what.startswith("v1 serves all users, and the worker runs it too; the worker's new tasks failed")
     assert outcome.explanation is not None
     assert "password authentication failed" in "\n".join(outcome.explanation.evidence)
     assert outcome.deployment_id == ""

@@ -1,16 +1,20 @@
 """A revision to return to is gone: what is refused, what is said, and that the command it names works."""
 
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from aws_simulator import Behaviour
+from aws_simulator.world import NO_CAPACITY
 from platform_sdk.deploy.plan.drift import drift_of
-from platform_sdk.deploy.release.events import Checked, RollingBack, Shifting, Warned
+from platform_sdk.deploy.release.events import Checked, ReleaseEvent, RollingBack, Shifting, TrafficShifted, Warned
 from platform_sdk.deploy.release.outcome import Outcome, ReleaseOptions
 from platform_sdk.deploy.release.rollback_target import NoRollbackTarget
-from tests.support.releases import OLD_COMMIT, World, world
+from platform_sdk.deploy.state import RUNNING
+from tests.support.releases import OLD_COMMIT, Process, World, with_some_traffic, world
+from tests.unit.deploy_release.test_second_use import behave
 
 AGAIN = "platform deploy orders --env production --image v1 --allow-older --ignore-alarms"
 
@@ -57,8 +61,10 @@ def test_a_rollback_without_a_target_skips_what_is_gone_and_says_so(gone: str) -
     assert [gone in event.what and AGAIN in event.hint for event in warned] == [True]
 
 
-def test_preflight_refuses_a_rollback_to_a_revision_that_has_just_been_deregistered() -> None:
+@pytest.mark.parametrize("still_starts_seconds", [0, 600])
+def test_preflight_refuses_a_rollback_to_a_revision_that_has_just_been_deregistered(still_starts_seconds: int) -> None:
     case = world()
+    case.simulator.conditions.deregistered_starts_seconds = still_starts_seconds
     case.deploy("v2")
     outcome = case.roll_back("v1", on_event=lambda event: gone_at_first_check(case, event))
     assert (outcome.exit_code, served(case)) == (11, ("v2", "v2"))
@@ -138,3 +144,91 @@ def test_a_worker_that_was_removed_from_the_files_only_is_part_of_a_rollback() -
     case.deploy("v2")
     case.spec = replace(case.spec, worker=None)
     assert (case.roll_back().exit_code, served(case)) == (0, ("v1", "v1"))
+
+
+def test_tasks_that_a_failed_rollback_leaves_behind_are_named_and_the_next_release_removes_them() -> None:
+    case = world("users")
+    detached = case.deploy("v2", options=ReleaseOptions(detach=True))
+    case.simulator.conditions.placement_failure = NO_CAPACITY
+    case.simulator.clock.sleep(30)
+    service = case.simulator.ecs.ecs_service("platform-production", "production-users")
+    case.simulator.ecs.scale(service, 5)
+    rolled_back = case.roll_back()
+    assert (detached.exit_code, rolled_back.exit_code, served(case)[0]) == (0, 0, "v1")
+    assert "5 more tasks that serve nobody stay until the next release or restart" in rolled_back.what
+    case.simulator.conditions.placement_failure = ""
+    assert case.restart().exit_code == 0
+    assert [one.status for one in service.sets if one.status != "DRAINING"] == ["PRIMARY"]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "how"),
+    [
+        (Behaviour(migration_exit_code=1), "the migration failed (exit 1)"),
+        (Behaviour(kind="crashes"), "the update of the worker failed"),
+    ],
+)
+def test_a_release_that_fails_while_users_are_divided_says_so(behaviour: Behaviour, how: str) -> None:
+    case = divided()
+    failed = case.deploy("v3", behaviour)
+    assert (failed.exit_code, case.serving().percent) == (12, 90)
+    assert how in failed.what
+    assert "users stay divided as they were, v1 with 90 % of the traffic" in failed.what
+    assert "(`platform rollback orders --env production` ends that)" in failed.what
+    assert (case.roll_back().exit_code, served(case)) == (0, ("v1", "v1"))
+
+
+def divided() -> World:
+    """Users of two versions, because somebody stopped the deployment in the console and did not roll it back."""
+    case = world()
+    stop = with_some_traffic(case, lambda id: case.simulator.codedeploy.stop_manually(id, roll_back=False))
+    assert case.deploy("v2", on_event=stop).exit_code == 13
+    return case
+
+
+def test_a_good_version_is_released_to_users_who_are_divided_into_halves() -> None:
+    case = divided()
+    for rule in case.simulator.elbv2.rules.values():
+        for action in rule.actions:
+            for group in action.get("ForwardConfig", {}).get("TargetGroups", []):
+                group["Weight"] = 50
+    case.simulator.elbv2.routes_changed()
+    assert case.serving().percent == 50
+    assert (case.deploy("v3").exit_code, served(case)) == (0, ("v3", "v3"))
+
+
+def test_a_rollback_leaves_a_version_whose_release_was_killed_when_all_users_were_on_it() -> None:
+    case = world()
+    with Process(case.simulator, writes=100) as process:
+        case.deploy("v2", on_event=killed_when_all_traffic_has_shifted(process), client_of=process.client_of)
+    (running,) = case.aws.codedeploy.deployments("production-orders", "production-orders", statuses=RUNNING)
+    case.simulator.codedeploy.stop_manually(running.id, roll_back=False)
+    assert served(case) == ("v2", "v2")
+    assert (case.roll_back().exit_code, served(case)) == (0, ("v1", "v1"))
+
+
+def killed_when_all_traffic_has_shifted(process: Process) -> Callable[[ReleaseEvent], None]:
+    def listen(event: ReleaseEvent) -> None:
+        if isinstance(event, TrafficShifted):
+            process.writes = 0
+
+    return listen
+
+
+def test_a_failed_restart_says_what_the_worker_runs_where_it_was_of_another_version() -> None:
+    case = world()
+    case.simulator.client("ecs").update_service(
+        cluster="platform-production", service="production-orders-worker", taskDefinition="production-orders-worker:1"
+    )
+    case.simulator.clock.sleep(300)
+    behave(case, "v1", Behaviour(kind="crashes"))
+    failed = case.restart()
+    assert (failed.exit_code, served(case)) == (13, ("v1", "v0"))
+    assert "v1 serves all users, but the worker runs v0" in failed.what
+
+
+def test_a_first_release_that_fails_says_that_nothing_served_before() -> None:
+    case = world(before=())
+    failed = case.deploy("v1", Behaviour(migration_exit_code=1))
+    assert failed.exit_code == 12
+    assert "nothing served before: the placeholder answers 503 to all users" in failed.what

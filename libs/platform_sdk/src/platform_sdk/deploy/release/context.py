@@ -179,7 +179,8 @@ class Journal:
 
     Revisions are ARNs. `worker_before` is the one that the worker returns to, empty where it stays. `running` names
     what continues on AWS without us, other than CodeDeploy's deployment. `still_suspended` is the command that resumes
-    scaling, where AWS refused to.
+    scaling, where AWS refused to. `idle_tasks` is what to say of tasks that a failed rollback has left behind,
+    `users_before` how users were served where no version served all of them.
     """
 
     started_at: datetime
@@ -194,6 +195,8 @@ class Journal:
     running: str = ""
     worker_rolled: bool = False
     still_suspended: str = ""
+    idle_tasks: str = ""
+    users_before: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -248,6 +251,8 @@ class ReleaseContext(Context):
     @property
     def original_serves(self) -> str:
         """Return a sentence that says that the release has changed nothing for users."""
+        if self.journal.users_before:
+            return self.journal.users_before
         if self.release.kind == "restart":
             return f"the original tasks of {self.release.version} serve all users"
         return "the original version serves all users"

@@ -253,13 +253,14 @@ def of_rollback(following: Following, deployment_id: str, now: datetime) -> Foll
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
     """Who serves: the primary task set's revision (ARN, empty without one) and its percentage of the traffic.
-    `task_set` is its id.
+    `task_set` is its id, and `idle` counts the tasks of other sets that are not being removed.
     """
 
     revision: str
     percent: int
     task_sets: int
     task_set: str = ""
+    idle: int = 0
 
     def is_all(self, revision: str) -> bool:
         return self.revision == revision and self.percent == 100
@@ -294,9 +295,24 @@ def serving_of(
     weights = next((rule.weights for rule in rules if pair & set(rule.weights)), {})
     whole = sum(weights.values())
     percent = round(100 * weights.get(primary.target_group, 0) / whole) if whole else 0
+    others = [each for each in service.task_sets if each.status == "ACTIVE"]
     return Serving(
-        revision=primary.task_definition, percent=percent, task_sets=len(service.task_sets), task_set=primary.id
+        revision=primary.task_definition,
+        percent=percent,
+        task_sets=1 + len(others),
+        task_set=primary.id,
+        idle=sum(each.desired for each in others),
     )
+
+
+def idle_tasks(serving: Serving) -> str:
+    """Return what to add to an outcome where a failed rollback has left tasks behind. CodeDeploy removes them when
+    the next deployment begins.
+    """
+    if serving.percent != 100 or not serving.idle:
+        return ""
+    tasks = "task that serves nobody stays" if serving.idle == 1 else "tasks that serve nobody stay"
+    return f"; {serving.idle} more {tasks} until the next release or restart"
 
 
 ROLLBACK_APPEARS: Final = timedelta(seconds=60)
@@ -353,6 +369,8 @@ def await_rollback(context: ReleaseContext, failed: DeploymentFailed, baseline: 
         if failed.following.keeps_revision:
             version = context.release.version
             what = f"the original tasks serve all users, with {version} as {name}; the deployment {id} {status}"
+        context.journal.idle_tasks = idle_tasks(serving)
+        what += context.journal.idle_tasks
         raise ReleaseEnded("failed_rolled_back", what, explanation=explanation) from failed
     raise ReleaseEnded(
         "rollback_failed",

@@ -22,7 +22,7 @@ from platform_sdk.deploy.release.deployment import (
     traffic_baseline,
 )
 from platform_sdk.deploy.release.events import InterruptedBySignal, RollingBack
-from platform_sdk.deploy.release.history import paired_worker_revision
+from platform_sdk.deploy.release.history import is_placeholder, paired_worker_revision
 from platform_sdk.deploy.release.lock import LockLost, record_early_end
 from platform_sdk.deploy.release.migrate import migrate
 from platform_sdk.deploy.release.outcome import ExistingRevisions, NewImage, Outcome, Release, ended_early
@@ -37,6 +37,7 @@ from platform_sdk.deploy.release.worker import (
     return_worker_on_failure,
     roll_worker,
     sentence,
+    shown,
     state_now,
     what_runs,
 )
@@ -142,9 +143,24 @@ def _register_revisions(context: ReleaseContext, state: ServiceState) -> Existin
         revisions = register(context, state)
     journal.revision, journal.worker_revision = revisions.api, revisions.worker or ""
     journal.previous_revision = state.api.task_definition if state.api else ""
+    journal.users_before = _users_before(context, state)
     if revisions.worker and state.worker:
         journal.worker_before = paired_worker_revision(context, state, revisions.worker)
     return revisions
+
+
+def _users_before(context: ReleaseContext, state: ServiceState) -> str:
+    """Return what was not as it should be before the release: users or the worker. Empty where one version ran."""
+    serving, ends = serving_in(state), f"(`{context.rollback_command}` ends that)"
+    if serving.revision and is_placeholder(context, serving.revision):
+        return "nothing served before: the placeholder answers 503 to all users"
+    if serving.percent != 100:
+        share = f"{shown(state.api_revision)} with {serving.percent} % of the traffic"
+        return f"users stay divided as they were, {share} {ends}"
+    api, worker = shown(state.api_revision), shown(state.worker_revision)
+    if state.worker is not None and api != worker:
+        return f"{api} serves all users, and the worker stays at {worker} as it was {ends}"
+    return ""
 
 
 def end_if_live(context: ReleaseContext, state: ServiceState, revisions: ExistingRevisions) -> None:

@@ -93,7 +93,7 @@ def _not_started(context: ReleaseContext, revision: str, reason: str) -> Release
     )
     return ReleaseEnded(
         "failed_rolled_back",
-        "the original version serves all users: the migration could not be started, and no task was replaced",
+        f"{context.original_serves}: the migration could not be started, and no task was replaced",
         explanation=context.evidence.explain(watched),
         resume=context.repeat_command,
     )
@@ -176,6 +176,6 @@ def _failure(context: ReleaseContext, started: Task, ended: Task | None, revisio
         how = f"exit {code}"
     return ReleaseEnded(
         "failed_rolled_back",
-        f"the migration failed ({how}); no task was replaced, and the original version serves all users",
+        f"the migration failed ({how}); no task was replaced, and {context.original_serves}",
         explanation=context.evidence.explain(watched),
     )

@@ -15,7 +15,7 @@ from platform_sdk.deploy.release.concurrency import (
     lock_item,
 )
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
-from platform_sdk.deploy.release.deployment import serving_in, traffic_baseline
+from platform_sdk.deploy.release.deployment import idle_tasks, serving_in, traffic_baseline
 from platform_sdk.deploy.release.execute import conclude, execute, rescue, stop_deployment
 from platform_sdk.deploy.release.history import (
     is_placeholder,
@@ -33,7 +33,7 @@ from platform_sdk.deploy.release.rollback_target import (
     revision_named,
     rollback_target,
 )
-from platform_sdk.deploy.release.worker import return_worker, what_runs
+from platform_sdk.deploy.release.worker import is_updating, return_worker, what_runs
 from platform_sdk.deploy.state import Deployment, LockItem, ServiceState
 
 
@@ -60,12 +60,13 @@ def roll_back(context: ReleaseContext, *, to: str | None, by: str, id: str) -> O
     if running is not None and stopping_leads_to(context, state, running, to):
         return stop_running_deployment(context, state, running)
     holder = holder_of(context) if running is None else None
-    begun = options.if_busy != "fail" and holder is not None and _is_release(holder)
+    held = options.if_busy != "fail" and holder is not None and _is_release(holder)
+    begun = held and holder is not None and not _has_reached(holder, state)
     partial = running is None and (begun or is_left_partial(context, state, holder))
     if partial and stopping_leads_to(context, state, None, to):
         return stop_release(context, state, holder if begun else None)
     version, target = rollback_target(context, revision_to_leave(state), to)
-    if begun or (running is not None and target_of_rollback(running) is None):
+    if held or (running is not None and target_of_rollback(running) is None):
         context.options = replace(options, if_busy="supersede")
     return execute(replace(context.release, version=version, target=target), context)
 
@@ -130,6 +131,12 @@ def _is_release(item: LockItem) -> bool:
     return item.purpose.startswith(("release of ", "restart of "))
 
 
+def _has_reached(holder: LockItem, state: ServiceState) -> bool:
+    """Return whether users are on the version that a release was to bring: its rollback takes them back, then."""
+    version = version_of(state.api_revision)
+    return holder.purpose == f"release of {version}" and serving_in(state).percent == 100
+
+
 def is_left_partial(context: ReleaseContext, state: ServiceState, holder: LockItem | None) -> bool:
     """Return whether a release ended with only its worker updated, or with an update of the worker that runs on.
     Its users are where they were, so they stay, and the worker returns to them. A rollback that ended so continues to
@@ -138,12 +145,7 @@ def is_left_partial(context: ReleaseContext, state: ServiceState, holder: LockIt
     item = lock_item(context)
     if (item is not None and item.purpose.startswith("rollback of ")) or not version_of(state.worker_revision):
         return False
-    return not _runs_one_version(state) or (holder is None and _is_updating(state))
-
-
-def _is_updating(state: ServiceState) -> bool:
-    deployments = state.worker.deployments if state.worker else ()
-    return any(each.status == "PRIMARY" and each.rollout_state == "IN_PROGRESS" for each in deployments)
+    return not _runs_one_version(state) or (holder is None and is_updating(state))
 
 
 def _runs_one_version(state: ServiceState) -> bool:
@@ -183,7 +185,7 @@ def _end_stopped_release(context: ReleaseContext, stopped: str) -> None:
         roll_back_deployment(context, state, running.id)
     assert state.api is not None, "it ran a moment ago"
     journal.revision, journal.previous_revision = state.api.task_definition, ""
-    if state.worker is not None and (_is_updating(state) or not _runs_one_version(state)):
+    if state.worker is not None and (is_updating(state) or not _runs_one_version(state)):
         worker = state.worker.task_definition
         one = _runs_one_version(state)
         journal.worker_before = worker if one else paired_worker_revision(context, state, worker)
@@ -196,7 +198,8 @@ def _end_stopped_release(context: ReleaseContext, stopped: str) -> None:
     if is_placeholder(context, journal.revision):
         what = f"{stopped}; nothing served before: the placeholder answers 503 to all users"
         raise ReleaseEnded("failed_rolled_back", what)
-    raise ReleaseEnded("released", f"{context.release.version} serves all users; {stopped}")
+    left = idle_tasks(serving_in(state))
+    raise ReleaseEnded("released", f"{context.release.version} serves all users; {stopped}{left}")
 
 
 def stop_running_deployment(context: ReleaseContext, state: ServiceState, running: Deployment) -> Outcome:
@@ -234,4 +237,4 @@ def roll_back_deployment(context: ReleaseContext, state: ServiceState, id: str) 
         what = "nothing served before: the placeholder answers 503 to all users"
         raise ReleaseEnded("failed_rolled_back", what)
     version = context.release.version or journal.revision.rsplit("/", 1)[-1]
-    raise ReleaseEnded("released", f"{version} serves all users again")
+    raise ReleaseEnded("released", f"{version} serves all users again{journal.idle_tasks}")

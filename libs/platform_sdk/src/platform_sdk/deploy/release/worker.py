@@ -71,12 +71,9 @@ def roll_worker(
 
 def _rolled_back_words(context: ReleaseContext) -> str:
     if context.release.kind == "restart":
-        version = context.release.version
-        return f"{version} serves all users, and the worker runs {version}; its new tasks failed, the API stayed"
-    return (
-        "the original version serves all users: the update of the worker failed and was rolled back, "
-        "and the API was not touched"
-    )
+        return f"{what_runs(context)}; the worker's new tasks failed, the API stayed"
+    how = "the update of the worker failed and was rolled back, and the API was not touched"
+    return f"{context.original_serves}: {how}"
 
 
 def return_worker(context: ReleaseContext) -> None:
@@ -126,16 +123,38 @@ def return_worker_on_failure(context: ReleaseContext) -> Iterator[None]:
 
 def not_returned(context: ReleaseContext, error: AwsCallFailed, explanation: Explanation | None = None) -> ReleaseEnded:
     """Return the end of a release whose worker AWS does not let return: who serves, what is mixed, what to run."""
-    before = context.journal.worker_before
+    before, state = context.journal.worker_before, state_now(context)
+    if state is not None and _is_back(context, state):
+        what = f"{runs_in(state)}: {sentence(error)}"
+        return ReleaseEnded("failed_rolled_back", what, explanation=explanation, resume=context.look_command)
     nothing: TaskDefinition | None = None
     revision = best_effort(lambda: context.aws.ecs.revision(before), nothing)
     version = version_of_api(context)
     is_gone = revision is None or not revision.active
+    name = before.rsplit("/", 1)[-1]
+    failed = (
+        f"the worker may not have returned to {name}"
+        if state is None
+        else f"the worker could not be returned to {name}"
+    )
     return ReleaseEnded(
         "rollback_failed",
-        f"{what_runs(context)}; the worker could not be returned to {before.rsplit('/', 1)[-1]}: {sentence(error)}",
+        f"{runs_in(state)}; {failed}: {sentence(error)}",
         explanation=explanation,
         resume=context.release_command(version) if is_gone and version else context.rollback_command,
+    )
+
+
+def _is_back(context: ReleaseContext, state: ServiceState) -> bool:
+    """Return whether API and worker are what they were, although a call of the way back failed."""
+    returned = state.worker is not None and state.worker.task_definition == context.journal.worker_before
+    return returned and not is_updating(state) and serving_in(state).is_all(context.journal.previous_revision)
+
+
+def is_updating(state: ServiceState) -> bool:
+    """Return whether ECS replaces tasks of the worker."""
+    return state.worker is not None and any(
+        each.status == "PRIMARY" and each.rollout_state == "IN_PROGRESS" for each in state.worker.deployments
     )
 
 
@@ -275,16 +294,19 @@ def _watched_of(context: ReleaseContext, own: RollingDeployment) -> Watched:
 
 def what_runs(context: ReleaseContext) -> str:
     """Return who serves the users and what the worker runs, as AWS shows it now."""
-    state = state_now(context)
+    return runs_in(state_now(context))
+
+
+def runs_in(state: ServiceState | None) -> str:
+    """Return who serves the users and what the worker runs in an observed state. None where AWS did not answer."""
     if state is None or state.api is None:
         return "it is not known what runs now"
     serving, api = serving_in(state), shown(state.api_revision)
     users = f"{api} serves all users" if serving.percent == 100 else f"{api} serves {serving.percent} % of the traffic"
     if state.worker is None:
         return users
-    updating = any(each.rollout_state == "IN_PROGRESS" for each in state.worker.deployments)
     worker = shown(state.worker_revision)
-    if updating:
+    if any(each.rollout_state == "IN_PROGRESS" for each in state.worker.deployments):
         return f"{users}; the worker is being updated to {worker}"
     return f"{users}, and the worker runs it too" if worker == api else f"{users}, but the worker runs {worker}"
 

@@ -199,8 +199,8 @@ def _pair(context: PreflightContext) -> list[str]:
 
 
 def traffic(context: PreflightContext) -> Answer:
-    """Check that the primary task set is behind the listener, or CodeDeploy refuses the service. A rule that sends
-    users to the other target group is an outage already.
+    """Check that the primary task set is behind the listener, or CodeDeploy refuses the service. A rule that sends all
+    users to the other target group is an outage already. Users who are divided end with the release.
     """
     rule, service = context.state.production_rule, context.state.api
     if service is None:
@@ -223,7 +223,7 @@ def traffic(context: PreflightContext) -> Answer:
             f"{service.name} has no primary task set",
             f"inspect it; {context.apply_command} creates it again if it is gone",
         )
-    if rule.live_target_group != primary.target_group:
+    if not rule.weights.get(primary.target_group):
         live = (rule.live_target_group or "none").rsplit(":", 1)[-1]
         return fail(
             f"users are sent to {live}, but the running tasks are in {primary.target_group.rsplit(':', 1)[-1]}",
