@@ -29,8 +29,12 @@ EDITS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "shift": (("traffic_shift", 'type = "linear"'), ("traffic_shift", 'type = "canary"')),
     "grace": (("health_check", "grace_period_seconds = 30"), ("health_check", "grace_period_seconds = 90")),
     "interval": (("health_check", "interval_seconds = 15"), ("health_check", "interval_seconds = 10")),
+    "path": (("service", 'path = "/shop"'), ("service", 'path = "/store"')),
+    "check": (("health_check", 'path = "/livez"'), ("health_check", 'path = "/readyz"')),
+    "tasks": (("scaling", "min_tasks = 3"), ("scaling", "min_tasks = 2")),
+    "worker": (("worker", "max_tasks = 6"), ("worker", "max_tasks = 4")),
     "port": (("service", "port = 8080"), ("service", "port = 3000")),
     "variable": (("environment", 'MODE = "a"'), ("environment", 'MODE = "b"')),
     "logs": (("logs", "retention_days = 14"), ("logs", "retention_days = 30")),
 }
-"""Valid edits of platform.toml, each with a way back."""
+"""Valid edits of platform.toml, each in two ways. One of `[worker]` is for services that have one."""

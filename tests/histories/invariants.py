@@ -17,6 +17,15 @@ UNCHANGED: Final = ("failed_unchanged", "refused", "locked")
 CONTINUES: Final = ("timed_out", "superseded", "interrupted", "detached", "traffic_shifted", "rollback_failed")
 """Outcomes that say that something may continue, or is not as it should be."""
 
+SAID: Final = (
+    "still suspended",
+    "until the next release or restart",
+    "as they were",
+    "as it was",
+    "but the worker runs",
+)
+"""Words of outputs that say what is not as it should be."""
+
 
 def violations_of(result: Result) -> Iterator[str]:
     """Yield what contradicts the result of a command."""
@@ -75,7 +84,9 @@ def violations_of_outcome(result: Result) -> Iterator[str]:
     """Yield what contradicts the outcome of a release: its exit code, and its sentence."""
     before, after, version = result.before, result.after, result.document["version"]
     what = f"{result.outcome} ({result.exit_code}): {result.document['what']}"
-    serves = after.api == version and after.percent == 100
+    # A wait for an old deployment may see another one divide users between old and new tasks of the version.
+    divided = result.words[0] == "wait" and after.is_busy
+    serves = after.api == version and (after.percent == 100 or divided)
     match result.outcome:
         case "released" | "nothing_to_do" if not serves:
             yield f"{what}; but {words(after)}"
@@ -85,6 +96,9 @@ def violations_of_outcome(result: Result) -> Iterator[str]:
             yield f"{what}; but {words(after)}"
         case "failed_rolled_back":
             yield from violations_of_way_back(result, what)
+        # An update whose rollback by ECS fails, too, has replaced tasks that ran. What AWS does not tell is not known.
+        case "rollback_failed" if "did not roll it back" in what or "it is not known what runs" in what:
+            return
         case "rollback_failed" if is_as_before(before, after) and before.task_sets == after.task_sets == 1:
             yield f"{what}; but {words(after)}, as before"
         case outcome if outcome in UNCHANGED and not result.disturbed:
@@ -95,14 +109,17 @@ def violations_of_outcome(result: Result) -> Iterator[str]:
 
 def is_mixed(result: Result) -> bool:
     """Return whether a command left API and worker in two versions. A wait for an old deployment changes neither."""
-    was = not result.before.is_of_one_version and result.words[0] == "wait"
+    was = (result.before.rolling or not result.before.is_of_one_version) and result.words[0] == "wait"
     return not (result.after.is_of_one_version or result.disturbed or was)
 
 
 def violations_of_way_back(result: Result, what: str) -> Iterator[str]:
     before, after = result.before, result.after
-    is_split = after.percent != 100 and not after.running
+    is_said = any(said in what for said in SAID)
+    is_split = after.percent != 100 and not after.running and not is_said
     was_mixed = not (before.is_of_one_version or before.is_busy) or result.disturbed
+    # A wait for an old deployment says nothing of an update of the worker that runs meanwhile.
+    was_mixed = was_mixed or is_said or (result.words[0] == "wait" and before.is_busy)
     if is_split or not (after.is_of_one_version or was_mixed):
         yield f"{what}; but {words(after)}"
     elif not (before.is_busy or result.disturbed) and after.api != before.api:
@@ -187,7 +204,7 @@ def note_excuse(simulation: Simulation) -> None:
             continue
         if result.killed:
             simulation.excused = "a process was killed"
-        elif result.outcome in CONTINUES or "still suspended" in result.output or is_open(result):
+        elif result.outcome in CONTINUES or any(said in result.output for said in SAID) or is_open(result):
             simulation.excused = f"it said {result.outcome}"
-        elif result.outcome == "released" and not result.disturbed:
+        elif result.outcome == "released" and not result.disturbed and result.words[0] != "wait":
             simulation.excused = ""

@@ -36,7 +36,7 @@ def retry(simulation: Simulation, step: Step) -> None:
         if kind not in SERVE and tag == simulation.truth().api:
             simulation.excused = "the tasks that serve crash"
         behave(simulation, tag, BEHAVIOURS[kind])
-        note_behaviour(simulation, tag, kind, options)
+    note_behaviour(simulation, tag, simulation.kinds.get(tag, "good") if kind == "same" else kind, options)
     release(simulation, tag, options, step.disturbance)
 
 
@@ -74,9 +74,10 @@ def restart(simulation: Simulation, step: Step) -> None:
 
 
 def rotate(simulation: Simulation, step: Step) -> None:
-    """Rotate the database's password to the end."""
-    words = ("secret", "rotate", simulation.service, "database", "--env", simulation.environment)
-    simulation.run(*words, disturbance=step.disturbance)
+    """Rotate the database's password, or a secret of the service's own where it has one, to the end."""
+    own = [] if step.argument != "own" else sorted(each.name for each in simulation.world.spec.secrets.values())
+    words = ("secret", "rotate", simulation.service, own[0] if own else "database", "--env", simulation.environment)
+    simulation.run(*words, disturbance=step.disturbance, typed="a new value\n")
 
 
 def wait(simulation: Simulation, step: Step) -> None:
@@ -99,6 +100,8 @@ def edit(simulation: Simulation, step: Step) -> None:
     """Edit platform.toml, and apply nothing."""
     name, way = step.argument.split(",")
     table, line = EDITS[name][int(way)]
+    if table == "worker" and simulation.world.spec.worker is None:
+        return
     text = simulation.manifest.read_text(encoding="utf-8")
     simulation.manifest.write_text(with_line(text, table, line), encoding="utf-8")
 
@@ -234,6 +237,16 @@ def capacity(simulation: Simulation, step: Step) -> None:
     simulation.world.simulator.conditions.placement_failure = message if step.argument == "gone" else ""
 
 
+def load(simulation: Simulation, step: Step) -> None:
+    """Let the tasks of API and worker carry as much as so many of them should: by every metric that scaling follows."""
+    loads = simulation.world.simulator.conditions.loads
+    for name in (simulation.name, simulation.worker):
+        resource = f"service/{simulation.cluster}/{name}"
+        target = simulation.world.simulator.autoscaling.targets.get(("ecs", resource, "ecs:service:DesiredCount"))
+        policies = {} if target is None else target.tracking
+        loads[resource] = {policy: float(step.argument) * each.target for policy, each in policies.items()}
+
+
 def incident(simulation: Simulation, step: Step) -> None:
     """Let the tasks of the version that serves crash, or those of every healthy version behave again."""
     if step.argument == "over":
@@ -264,6 +277,7 @@ def behave(simulation: Simulation, tag: str, behaviour: Behaviour) -> None:
 
 def note_behaviour(simulation: Simulation, tag: str, kind: str, options: list[str]) -> None:
     """Note that users may be on the version, if nothing finds out that it is bad."""
+    simulation.kinds[tag] = kind
     is_watched = simulation.environment == "production" and "ignore_alarms" not in options
     if kind in SERVE or (kind in FOUND_IN_BAKE_TIME and not is_watched):
         simulation.healthy.add(tag)
@@ -303,7 +317,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         is_command=True,
     ),
     "restart": Operation(play=restart, weight=8, arguments=(OPTIONS,), is_command=True),
-    "rotate": Operation(play=rotate, weight=3, is_command=True),
+    "rotate": Operation(play=rotate, weight=3, arguments=(("database", "own"),), is_command=True),
     "wait": Operation(play=wait, weight=5, is_command=True),
     "resume": Operation(play=resume, weight=8, is_command=True),
     "edit": Operation(play=edit, weight=3, arguments=(tuple(EDITS), ("0", "1"))),
@@ -320,6 +334,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "hook": Operation(play=hook, weight=2, arguments=(("good", "good", "fails", "silent", "gone"),)),
     "secret": Operation(play=secret, weight=2, arguments=(("gone", "back", "back"),)),
     "capacity": Operation(play=capacity, weight=2, arguments=(("gone", "back", "back"),)),
+    "load": Operation(play=load, weight=5, arguments=(("0.5", "1.5", "3.4", "7.5"),)),
     "incident": Operation(play=incident, weight=2, arguments=(("begins", "over", "over"),)),
     "sleep": Operation(play=sleep, weight=14, arguments=(("20", "200", "600", "1500", "5000", "90000"),)),
 }

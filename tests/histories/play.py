@@ -94,7 +94,19 @@ def end_well(begun: Simulation, report: Report) -> str | None:
         if why is not None:
             return why
     ended = begun.results[-1]
-    return None if ended.exit_code == 0 else f"a good version is not released, although all is well: {ended.output}"
+    if ended.exit_code != 0:
+        return f"a good version is not released, although all is well: {ended.output}"
+    return why_not_scaled(begun)
+
+
+def why_not_scaled(begun: Simulation) -> str | None:
+    """Let more users come than all tasks can serve. Return what is wrong if there are not as many as may be, then."""
+    begun.take(Step(name="load", argument="50"))
+    begun.take(Step(name="sleep", argument="1800"))
+    simulator = begun.world.simulator
+    target = simulator.autoscaling.targets["ecs", f"service/{begun.cluster}/{begun.name}", "ecs:service:DesiredCount"]
+    desired = simulator.ecs.ecs_service(begun.cluster, begun.name).desired_count
+    return None if desired == target.maximum else f"{desired} tasks run although {target.maximum} are needed"
 
 
 # Shrinking

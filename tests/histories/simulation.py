@@ -99,6 +99,7 @@ class Simulation:
         healthy: tags of images that were healthy, so users may be on them.
         tags: of all images, in their order.
         excused: why API and worker, or task sets, may differ now: who left them so, and said it or could not.
+        kinds: how the tasks of each tag behave.
         processes: that run, the innermost last.
         results: of the current step's commands.
     """
@@ -109,6 +110,7 @@ class Simulation:
     tags: list[str]
     excused: str = ""
     next_command: str = ""
+    kinds: dict[str, str] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
@@ -145,8 +147,8 @@ class Simulation:
 
     # Processes
 
-    def run(self, *words: str, disturbance: Disturbance | None = None) -> Result:
-        """Run a command of `platform` and keep its result."""
+    def run(self, *words: str, disturbance: Disturbance | None = None, typed: str = "") -> Result:
+        """Run a command of `platform`, which reads `typed` from stdin, and keep its result."""
         before, environment, clock = self.truth(), self.world.environment, self.world.simulator.clock
         process = Process(self.world.simulator, disturbance)
         aws = Aws(process.client_of, account_id=environment.account_id, region=environment.region)
@@ -158,7 +160,7 @@ class Simulation:
         try:
             with contextlib.chdir(self.folder):
                 ended = CliRunner().invoke(
-                    platform, words, obj=Outside(connect=lambda _environment: aws, clock=process)
+                    platform, words, obj=Outside(connect=lambda _environment: aws, clock=process), input=typed
                 )
             code, stdout, output = ended.exit_code, ended.stdout, ended.output
             error = ended.exception if not isinstance(ended.exception, SystemExit) else None
