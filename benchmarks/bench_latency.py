@@ -10,8 +10,7 @@ from benchmarks.messaging import Bench, Nothing, bench, body
 from benchmarks.table import Row
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.messaging.consumer import Consumer
-from platform_sdk.runtime.messaging.messages import Message
-from platform_sdk.runtime.messaging.queue_service import OutgoingMessage
+from platform_sdk.runtime.messaging.messages import Message, OutgoingMessage
 from platform_sdk.runtime.messaging.relay import Relay
 
 ROUNDS, MESSAGES = 5, 60

@@ -17,8 +17,7 @@ from platform_sdk.runtime.database import tables
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.messaging.consumer import Consumer
-from platform_sdk.runtime.messaging.messages import Event, Message, encode_message, new_id
-from platform_sdk.runtime.messaging.queue_service import OutgoingMessage
+from platform_sdk.runtime.messaging.messages import Event, Message, OutgoingMessage, encode_message, new_id
 from platform_sdk.runtime.messaging.sqs import Sqs
 
 REGION = "us-east-1"

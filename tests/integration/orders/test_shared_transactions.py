@@ -15,8 +15,7 @@ from orders.states import Status
 from orders.worker import build_worker
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.messaging.consumer import Consumer
-from platform_sdk.runtime.messaging.messages import Event, encode_message
-from platform_sdk.runtime.messaging.queue_service import OutgoingMessage
+from platform_sdk.runtime.messaging.messages import Event, OutgoingMessage, encode_message
 from platform_sdk.runtime.messaging.sqs import Sqs
 from tests.integration.orders.conftest import OrdersDatabase, message_of
 from tests.integration.orders.test_order_messages import assert_consistent, rejected, reserved

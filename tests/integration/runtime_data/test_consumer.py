@@ -17,8 +17,14 @@ from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
 from platform_sdk.runtime.messaging.consumer import Consumer
 from platform_sdk.runtime.messaging.inbox import PermanentFailure
-from platform_sdk.runtime.messaging.messages import Event, Message, encode_message, new_id
-from platform_sdk.runtime.messaging.queue_service import OutgoingMessage, ReceivedMessage
+from platform_sdk.runtime.messaging.messages import (
+    Event,
+    Message,
+    OutgoingMessage,
+    ReceivedMessage,
+    encode_message,
+    new_id,
+)
 from platform_sdk.runtime.messaging.sqs import Sqs
 from platform_sdk.runtime.testing import recorded_events
 from tests.integration.runtime_data.conftest import QueuePair

@@ -6,8 +6,14 @@ from typing import cast
 from uuid import uuid4
 
 from platform_sdk.runtime.database.pool import Database
-from platform_sdk.runtime.messaging.messages import Event, Message, decode_message
-from platform_sdk.runtime.messaging.queue_service import Failed, OutgoingMessage, QueueService
+from platform_sdk.runtime.messaging.messages import (
+    Event,
+    Failed,
+    Message,
+    OutgoingMessage,
+    QueueService,
+    decode_message,
+)
 from platform_sdk.runtime.messaging.relay import Relay
 from platform_sdk.runtime.messaging.sqs import Sqs
 from tests.integration.runtime_data.conftest import QueuePair

@@ -8,7 +8,7 @@ import pytest
 from mypy_boto3_sqs import SQSClient
 
 from local_aws.servers.ministack import AwsServer
-from platform_sdk.runtime.messaging.queue_service import OutgoingMessage, QueueDoesNotExist, SqsError
+from platform_sdk.runtime.messaging.messages import OutgoingMessage, QueueDoesNotExist, SqsError
 from platform_sdk.runtime.messaging.sqs import Sqs
 from tests.integration.runtime_data.conftest import QueuePair
 

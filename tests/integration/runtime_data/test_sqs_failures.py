@@ -10,7 +10,7 @@ from aiohttp import web
 
 from local_aws.processes import free_port
 from platform_sdk.runtime.messaging import sqs as sqs_module
-from platform_sdk.runtime.messaging.queue_service import OutgoingMessage, SqsError
+from platform_sdk.runtime.messaging.messages import OutgoingMessage, SqsError
 from platform_sdk.runtime.messaging.sqs import Sqs
 
 FOREVER = 3600.0

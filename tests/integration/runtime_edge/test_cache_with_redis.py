@@ -14,7 +14,7 @@ from local_aws.servers.valkey import RedisServer
 from platform_sdk.runtime.cache import SKIP_SECONDS, Cache
 from platform_sdk.runtime.http.app import create_app
 from platform_sdk.runtime.http.auth import Public
-from platform_sdk.runtime.http.rate_limits import rate_limit
+from platform_sdk.runtime.http.resources import rate_limit
 from tests.integration.runtime_edge.edge_server import serve
 from tests.unit.runtime_edge.edge_settings import settings
 

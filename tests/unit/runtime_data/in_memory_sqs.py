@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from platform_sdk.runtime.messaging.messages import new_id
-from platform_sdk.runtime.messaging.queue_service import (
+from platform_sdk.runtime.messaging.messages import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ENTRIES,
     Failed,
     OutgoingMessage,
     QueueDoesNotExist,
     ReceivedMessage,
+    new_id,
 )
 
 

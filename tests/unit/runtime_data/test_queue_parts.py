@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from platform_sdk.runtime.messaging.deliveries import Acks, Delivery, Leases
+from platform_sdk.runtime.messaging.messages import MAX_BATCH_BYTES, Failed, OutgoingMessage, QueueDoesNotExist
 from platform_sdk.runtime.messaging.outbox import Row
-from platform_sdk.runtime.messaging.queue_service import MAX_BATCH_BYTES, Failed, OutgoingMessage, QueueDoesNotExist
 from platform_sdk.runtime.messaging.relay import Batch
 from platform_sdk.runtime.messaging.sqs import _chunks
 from tests.unit.runtime_data.in_memory_sqs import InMemorySqs

@@ -1,8 +1,8 @@
 import pytest
 from starlette.requests import Request
 
-from platform_sdk.runtime.http.etag import etag_of, honour_match, is_not_modified, require_match
 from platform_sdk.runtime.http.problems import Problem
+from platform_sdk.runtime.http.resources import etag_of, honour_match, is_not_modified, require_match
 
 
 def request(**headers: str) -> Request:

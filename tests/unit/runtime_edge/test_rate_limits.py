@@ -3,7 +3,7 @@
 import pytest
 from fastapi import Request
 
-from platform_sdk.runtime.http.rate_limits import client_network
+from platform_sdk.runtime.http.resources import client_network
 
 
 @pytest.mark.parametrize(

@@ -35,11 +35,18 @@ from inventory.schemas import (
 from inventory.settings import InventorySettings
 from inventory.use_cases import Terms
 from platform_sdk.runtime.http.auth import ADMIN, SERVICE, Administrator, Public, require_role
-from platform_sdk.runtime.http.etag import documented_match, etag_of, honour_match, require_match
 from platform_sdk.runtime.http.idempotency import OptionalIdempotencyKey, Reply
 from platform_sdk.runtime.http.inputs import INT8_MAX, NO_NUL, Cursor, Limit, Page, decode_cursor, encode_cursor
 from platform_sdk.runtime.http.problems import problem_responses
-from platform_sdk.runtime.http.resources import Read, Resources, Uow
+from platform_sdk.runtime.http.resources import (
+    Read,
+    Resources,
+    Uow,
+    documented_match,
+    etag_of,
+    honour_match,
+    require_match,
+)
 
 router = APIRouter(prefix="/inventory")
 

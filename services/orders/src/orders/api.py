@@ -20,7 +20,6 @@ from orders.states import FINAL, UNDECIDED, Status
 from orders.watching import is_decided
 from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable, Reader, UnitOfWork
 from platform_sdk.runtime.http.auth import Admin, CurrentUser, Principal
-from platform_sdk.runtime.http.etag import documented_match, etag_of, honour_match, is_not_modified
 from platform_sdk.runtime.http.idempotency import (
     REPLAYED_HEADER,
     Idempotency,
@@ -30,7 +29,7 @@ from platform_sdk.runtime.http.idempotency import (
 )
 from platform_sdk.runtime.http.inputs import Cursor, Limit, Page, Timestamp, decode_cursor, encode_cursor
 from platform_sdk.runtime.http.problems import problem_responses
-from platform_sdk.runtime.http.resources import Read, Uow
+from platform_sdk.runtime.http.resources import Read, Uow, documented_match, etag_of, honour_match, is_not_modified
 from platform_sdk.runtime.messaging.messages import new_id
 
 router = APIRouter(prefix="/orders", tags=["orders"])

@@ -11,10 +11,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from platform_sdk.runtime.http.auth import CurrentUser, Public
-from platform_sdk.runtime.http.etag import documented_match, etag_of, honour_match
 from platform_sdk.runtime.http.inputs import RequestModel, ResponseModel
 from platform_sdk.runtime.http.problems import problem_responses
-from platform_sdk.runtime.http.resources import Read, Uow
+from platform_sdk.runtime.http.resources import Read, Uow, documented_match, etag_of, honour_match
 from users import authentication, model, sessions, use_cases
 from users.dependencies import LiveUser, ToolsOfProcess, lock_policy, per_minute
 from users.errors import log_in_locked, session_ended, wrong_old_password

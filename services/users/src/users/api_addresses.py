@@ -8,10 +8,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import field_validator
 from starlette.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
-from platform_sdk.runtime.http.etag import documented_match, etag_of, honour_match
 from platform_sdk.runtime.http.inputs import Page, RequestModel, ResponseModel, Text
 from platform_sdk.runtime.http.problems import not_found, problem_responses
-from platform_sdk.runtime.http.resources import Uow
+from platform_sdk.runtime.http.resources import Uow, documented_match, etag_of, honour_match
 from users import model, use_cases
 from users.dependencies import LiveUser, ToolsOfProcess
 from users.inputs import AbsentNotNull, absent, refuse_null

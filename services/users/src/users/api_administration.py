@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import field_validator
 
-from platform_sdk.runtime.http.etag import documented_match, etag_of, honour_match
 from platform_sdk.runtime.http.inputs import (
     NO_NUL,
     Boolean,
@@ -18,7 +17,7 @@ from platform_sdk.runtime.http.inputs import (
     encode_cursor,
 )
 from platform_sdk.runtime.http.problems import not_found, problem_responses
-from platform_sdk.runtime.http.resources import Uow
+from platform_sdk.runtime.http.resources import Uow, documented_match, etag_of, honour_match
 from users import model, use_cases
 from users.dependencies import LiveAdministrator, LiveOwnerOrAdministrator
 from users.inputs import AbsentNotNull, UserOut, absent, refuse_null

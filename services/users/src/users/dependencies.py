@@ -13,8 +13,7 @@ from fastapi import Depends, Request
 
 from platform_sdk.runtime.http.auth import ADMIN, CurrentUser, Principal, administrator
 from platform_sdk.runtime.http.problems import forbidden
-from platform_sdk.runtime.http.rate_limits import rate_limit
-from platform_sdk.runtime.http.resources import Uow
+from platform_sdk.runtime.http.resources import Uow, rate_limit
 from users import sessions
 from users.authentication import LockPolicy
 from users.errors import session_ended

@@ -8,13 +8,12 @@ A service imports (below platform_sdk.runtime):
     lifecycle               serve_api, run_worker, Worker, Periodic
     process.settings        ServiceSettings, load_settings
     http.app                create_app
-    http.resources          Uow, Read, Resources, ServiceResources, ShuttingDown
+    http.resources          Uow, Read, Resources, ServiceResources, ShuttingDown, rate_limit,
+                            etag_of, require_match, honour_match, is_not_modified
     http.auth               Public, Authenticated, Administrator, CurrentUser, Admin, ServiceCaller, require_role
     http.inputs             RequestModel, ResponseModel, Text, Integer, Boolean, Timestamp, Page, Limit, Cursor
     http.problems           Problem, not_found, conflict, problem_responses …
     http.idempotency        RequiredIdempotencyKey, OptionalIdempotencyKey, Reply
-    http.etag               etag_of, require_match, honour_match, is_not_modified
-    http.rate_limits        rate_limit
     database.pool           Database            database.unit_of_work   UnitOfWork, Reader, Record, DatabaseUnavailable
     database.statements     compile_statement, sql_text, parameters, Statement
     database.tables         outbox, inbox, idempotency: for statements; VERSION_1: for the first migration

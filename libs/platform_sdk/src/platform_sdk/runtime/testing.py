@@ -20,8 +20,7 @@ from platform_sdk.runtime.database.statements import Statement, compile_statemen
 from platform_sdk.runtime.database.tables import outbox
 from platform_sdk.runtime.database.unit_of_work import Record
 from platform_sdk.runtime.messaging.inbox import Dispatcher, Handler
-from platform_sdk.runtime.messaging.messages import Event, Message, encode_message, new_id
-from platform_sdk.runtime.messaging.queue_service import ReceivedMessage
+from platform_sdk.runtime.messaging.messages import Event, Message, ReceivedMessage, encode_message, new_id
 
 E = TypeVar("E", bound=Event)
 

@@ -22,8 +22,7 @@ from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.messaging.deliveries import DeadLetters, Leases
 from platform_sdk.runtime.messaging.handler_pool import HandlerPool, Limits
 from platform_sdk.runtime.messaging.inbox import Dispatcher, Handler, PermanentFailure, UnknownMessage
-from platform_sdk.runtime.messaging.messages import Event
-from platform_sdk.runtime.messaging.queue_service import MAX_BATCH_ENTRIES, QueueDoesNotExist, QueueService, SqsError
+from platform_sdk.runtime.messaging.messages import MAX_BATCH_ENTRIES, Event, QueueDoesNotExist, QueueService, SqsError
 from platform_sdk.runtime.process.telemetry import meter
 
 __all__ = ["Consumer", "Handler", "PermanentFailure", "UnknownMessage"]

@@ -17,7 +17,7 @@ import orjson
 
 from platform_sdk.contract import DeadLetterAttribute
 from platform_sdk.runtime.messaging.inbox import Work
-from platform_sdk.runtime.messaging.queue_service import (
+from platform_sdk.runtime.messaging.messages import (
     MAX_BATCH_ENTRIES,
     OutgoingMessage,
     QueueService,

@@ -18,7 +18,7 @@ from typing import Any, Final
 from platform_sdk.runtime.database.unit_of_work import DatabaseUnavailable
 from platform_sdk.runtime.messaging.deliveries import Acks, DeadLetters, Delivery, Leases
 from platform_sdk.runtime.messaging.inbox import Dispatcher, PermanentFailure, UnknownMessage
-from platform_sdk.runtime.messaging.queue_service import QueueService, ReceivedMessage
+from platform_sdk.runtime.messaging.messages import QueueService, ReceivedMessage
 from platform_sdk.runtime.process.settings import crash_point
 from platform_sdk.runtime.process.telemetry import meter
 

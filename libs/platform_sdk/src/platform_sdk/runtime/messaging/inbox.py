@@ -22,8 +22,14 @@ from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.database.statements import compile_statement
 from platform_sdk.runtime.database.tables import inbox
 from platform_sdk.runtime.database.unit_of_work import UnitOfWork
-from platform_sdk.runtime.messaging.messages import Event, Message, UndecodableMessage, decode_message, describe_errors
-from platform_sdk.runtime.messaging.queue_service import ReceivedMessage
+from platform_sdk.runtime.messaging.messages import (
+    Event,
+    Message,
+    ReceivedMessage,
+    UndecodableMessage,
+    decode_message,
+    describe_errors,
+)
 from platform_sdk.runtime.process.logging import bound
 from platform_sdk.runtime.process.settings import crash_point
 from platform_sdk.runtime.process.telemetry import consumer_span

@@ -17,9 +17,15 @@ from typing import Final
 
 from platform_sdk.runtime.database.pool import Database
 from platform_sdk.runtime.messaging import outbox
-from platform_sdk.runtime.messaging.messages import Message, encode_message
+from platform_sdk.runtime.messaging.messages import (
+    MAX_BATCH_ENTRIES,
+    Message,
+    OutgoingMessage,
+    QueueService,
+    SqsError,
+    encode_message,
+)
 from platform_sdk.runtime.messaging.outbox import Row
-from platform_sdk.runtime.messaging.queue_service import MAX_BATCH_ENTRIES, OutgoingMessage, QueueService, SqsError
 from platform_sdk.runtime.process.settings import crash_point
 from platform_sdk.runtime.process.telemetry import TRACEPARENT, TRACESTATE, meter
 

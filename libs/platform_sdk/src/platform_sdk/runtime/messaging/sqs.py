@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from platform_sdk.runtime.messaging.queue_service import (
+from platform_sdk.runtime.messaging.messages import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ENTRIES,
     Failed,
