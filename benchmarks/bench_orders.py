@@ -32,6 +32,7 @@ from benchmarks.table import Row
 from local_aws.processes import free_port
 from local_aws.servers.postgres import PostgresServer
 from orders import statements
+from platform_sdk.deploy.render.variables import password_literal
 from platform_sdk.runtime.database.migrate import migrate
 from platform_sdk.runtime.http import idempotency
 from platform_sdk.runtime.messaging import outbox
@@ -83,7 +84,8 @@ async def _measure(superuser_url: str) -> list[Row]:
 
 async def _orders_schema(superuser_url: str) -> str:
     connection = await asyncpg.connect(superuser_url)
-    await connection.execute("CREATE ROLE orders LOGIN PASSWORD 'orders'; CREATE SCHEMA orders AUTHORIZATION orders")
+    await connection.execute(f"CREATE ROLE orders LOGIN PASSWORD {password_literal('orders')}")
+    await connection.execute("CREATE SCHEMA orders AUTHORIZATION orders")
     await connection.execute("ALTER ROLE orders SET search_path = orders")
     await connection.close()
     parts = urlsplit(superuser_url)

@@ -34,13 +34,13 @@ def test_a_service_gets_a_role_of_its_own_and_a_schema_that_the_role_owns() -> N
 
     *_, revoke, create, path, connect, belong, schema = applying.simulator.service(RdsData).statements
     assert revoke == 'REVOKE ALL ON DATABASE "platform" FROM PUBLIC'
-    assert create.startswith('CREATE ROLE "orders" LOGIN PASSWORD \'')
+    assert create.startswith('CREATE ROLE "orders" LOGIN PASSWORD E\'SCRAM-SHA-256$4096')
     assert path == 'ALTER ROLE "orders" IN DATABASE "platform" SET search_path = "orders"'
     assert connect == 'GRANT CONNECT ON DATABASE "platform" TO "orders"'
     assert belong == 'GRANT "orders" TO CURRENT_USER'
     assert schema == 'CREATE SCHEMA IF NOT EXISTS "orders" AUTHORIZATION "orders"'
     password = applying.aws().secrets.field("platform/staging/orders/database", "password")
-    assert create.endswith(f"'{password}'")
+    assert applying.simulator.service(RdsData).accepts("orders", password)
 
 
 def test_what_is_there_costs_one_question_and_no_password() -> None:
@@ -103,15 +103,22 @@ def test_a_database_that_does_not_wake_up_is_an_error() -> None:
         make_database_roles([ORDERS], STAGING, applying.context())
 
 
-def test_a_password_that_needs_quoting_is_refused_and_not_shown() -> None:
+def test_a_password_may_hold_any_character() -> None:
     applying = account()
-    name = "platform/staging/orders/database"
-    applying.simulator.service(SecretsManager).put(name, '{"password": "it\'s"}')
+    applying.simulator.service(SecretsManager).put("platform/staging/orders/database", '{"password": "it\'s :a $1"}')
 
-    with pytest.raises(UnusablePassword) as raised:
+    assert make_database_roles([ORDERS], STAGING, applying.context()) == ("orders",)
+
+    assert applying.simulator.service(RdsData).accepts("orders", "it's :a $1")
+
+
+def test_an_empty_password_is_refused() -> None:
+    applying = account()
+    applying.simulator.service(SecretsManager).put("platform/staging/orders/database", '{"password": ""}')
+
+    with pytest.raises(UnusablePassword, match="the password of orders is empty"):
         make_database_roles([ORDERS], STAGING, applying.context())
 
-    assert "it's" not in str(raised.value)
     assert made(applying) == {"ROLE": [], "SCHEMA": []}
 
 

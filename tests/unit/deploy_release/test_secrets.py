@@ -19,6 +19,7 @@ from platform_sdk.cli.options import Outside
 from platform_sdk.cli.secret import complete_secrets
 from platform_sdk.deploy.aws.session import Aws
 from platform_sdk.deploy.observe import ROTATING, observe_secrets
+from platform_sdk.deploy.render.variables import scram_verifier
 from tests.support.releases import Process, World, world
 from tests.support.repository import FIXTURES
 
@@ -51,7 +52,8 @@ def staging(service: str) -> World:
     database = case.simulator.service(RdsData)
     if f"platform/staging/{service}/database" in case.simulator.service(SecretsManager).secrets:
         database.made["ROLE"].append(service)
-        database.passwords[service] = fields(case, f"platform/staging/{service}/database")["password"]
+        password = fields(case, f"platform/staging/{service}/database")["password"]
+        database.verifiers[service] = scram_verifier(password, b"salt of a test")
     case.simulator.clock.sleep(60)
     return case
 
@@ -154,7 +156,7 @@ def test_a_role_without_the_permission_reads_who_continues_and_how() -> None:
 
 
 def accepted(case: World, login: dict[str, str]) -> bool:
-    return case.simulator.service(RdsData).passwords.get(login["username"]) == login["password"]
+    return case.simulator.service(RdsData).accepts(login["username"], login["password"])
 
 
 def test_the_password_of_the_database_is_rotated_and_back_again() -> None:

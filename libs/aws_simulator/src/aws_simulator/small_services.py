@@ -1,6 +1,9 @@
 """SQS without messages: the queues that there are, and their attributes."""
 
+import hashlib
+import hmac
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -97,20 +100,31 @@ class Functions(Service):
 MADE: Final = re.compile(r'CREATE (?P<kind>ROLE|SCHEMA) (?P<unless>IF NOT EXISTS )?"(?P<name>[^"]+)"')
 ASKED: Final = {"pg_roles": "ROLE", "pg_namespace": "SCHEMA"}
 SILENT: Final = ("ALTER ROLE ", "GRANT ", "REVOKE ")
-PASSWORD: Final = re.compile(r"(?:CREATE|ALTER) ROLE \"(?P<role>[^\"]+)\" (?:LOGIN )?PASSWORD '(?P<password>[^']*)'")
+PASSWORD: Final = re.compile(r"(?:CREATE|ALTER) ROLE \"(?P<role>[^\"]+)\" (?:LOGIN )?PASSWORD E?'(?P<password>[^']*)'")
+VERIFIER: Final = re.compile(r"SCRAM-SHA-256\$(?P<iterations>\d+):(?P<salt>[^$]+)\$[^:]+:(?P<server_key>.+)")
+"""The form in which PostgreSQL stores a password that it need not know (RFC 5803)."""
 
 
 class RdsData(Service):
-    """`statements` are those that were executed; `paused` counts the calls that find the database asleep; `passwords`
-    are those of roles, each of which has one.
+    """`statements` are those that were executed; `paused` counts the calls that find the database asleep; `verifiers`
+    are those of the passwords of roles, each of which has one.
     """
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.made: dict[str, list[str]] = {"ROLE": [], "SCHEMA": []}
         self.statements: list[str] = []
-        self.passwords: dict[str, str] = {}
+        self.verifiers: dict[str, str] = {}
         self.paused = 0
+
+    def accepts(self, role: str, password: str) -> bool:
+        """Return whether the role can log in with the password, which must be ASCII."""
+        verifier = VERIFIER.fullmatch(self.verifiers.get(role, ""))
+        if verifier is None:
+            return False
+        salt, iterations = b64decode(verifier["salt"]), int(verifier["iterations"])
+        salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, iterations)
+        return hmac.digest(salted, b"Server Key", "sha256") == b64decode(verifier["server_key"])
 
     def execute_statement(self, request: Request) -> Answer:
         sql = request["sql"]
@@ -121,7 +135,7 @@ class RdsData(Service):
         if sql.startswith("SELECT"):
             return {"records": [[{"longValue": 1}]] if self._is_there(request) else []}
         if (given := PASSWORD.match(sql)) is not None:
-            self.passwords[given["role"]] = given["password"]
+            self.verifiers[given["role"]] = given["password"].replace(r"\x3a", ":")
         if (made := MADE.match(sql)) is not None:
             self._make(made)
         elif not sql.startswith(SILENT):

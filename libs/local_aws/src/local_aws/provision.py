@@ -17,6 +17,7 @@ from platform_sdk.deploy.aws import AwsCallFailed, call
 from platform_sdk.deploy.environment import Environment
 from platform_sdk.deploy.manifest.resources import Queue
 from platform_sdk.deploy.manifest.types import ServiceSpec
+from platform_sdk.deploy.render.variables import password_literal
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -78,8 +79,7 @@ async def _prepare_service(connection: "Connection", service: str, database: str
     role = _quoted(service)
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", service):
         await connection.execute(f"CREATE ROLE {role} LOGIN")
-    literal = await connection.fetchval("SELECT quote_literal($1::text)", password)
-    await connection.execute(f"ALTER ROLE {role} PASSWORD {literal}")
+    await connection.execute(f"ALTER ROLE {role} PASSWORD {password_literal(password)}")
     await connection.execute(f"ALTER ROLE {role} IN DATABASE {_quoted(database)} SET search_path = {role}")
     await connection.execute(f"GRANT CONNECT ON DATABASE {_quoted(database)} TO {role}")
     # PostgreSQL lets only a member of the owning role name it as the owner; a superuser needs no membership.

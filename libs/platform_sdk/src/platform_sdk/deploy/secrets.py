@@ -29,18 +29,20 @@ from platform_sdk.deploy.manifest.resources import SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.observe import ROTATING, observe_secrets, observe_service
 from platform_sdk.deploy.release.outcome import Outcome
-from platform_sdk.deploy.render.variables import CACHE_PASSWORD, DATABASE_PASSWORD, secret_name, secrets_of
+from platform_sdk.deploy.render.variables import (
+    CACHE_PASSWORD,
+    DATABASE_PASSWORD,
+    password_literal,
+    secret_name,
+    secrets_of,
+)
 from platform_sdk.deploy.state import UsedSecret
 from platform_sdk.errors import PlatformError
-
-PLATFORM_SECRETS: Final = (DATABASE_PASSWORD.name, CACHE_PASSWORD.name)
-"""Secrets whose values something of ours accepts or refuses."""
 
 MAX_BYTES: Final = {SecretStore.SECRETS_MANAGER: 65_536, SecretStore.PARAMETER_STORE: 4096}
 """Of a value (docs.aws.amazon.com: PutSecretValue; PutParameter, standard tier)."""
 
 PASSWORD_LENGTH: Final = 48
-LETTERS_AND_DIGITS: Final = string.ascii_letters + string.digits
 
 CACHE_MINUTES: Final = 15
 """For a change of a user to reach the cache."""
@@ -103,7 +105,7 @@ def full_name(spec: ServiceSpec, environment: Environment, named: str) -> str:
 def refuse_platform_secret(name: str, spec: ServiceSpec, environment: Environment) -> None:
     """Raise UnusableValue for a password that database or cache would refuse."""
     last = name.rpartition("/")[2]
-    if last in PLATFORM_SECRETS:
+    if last in (DATABASE_PASSWORD.name, CACHE_PASSWORD.name):
         where = "--shared cache" if last == CACHE_PASSWORD.name else f"{spec.name} database"
         raise UnusableValue(
             f"{name} keeps its value",
@@ -226,7 +228,7 @@ def rotate_database(spec: ServiceSpec, work: SecretWork) -> None:
     _restart_older(spec, name, work)
     with _permitted(work, f"read the secret {name}", "secretsmanager:GetSecretValue"):
         user, password = work.aws.secrets.field(name, "username"), work.aws.secrets.field(name, "password")
-    _execute(f"ALTER ROLE \"{other_role(spec.name, user)}\" PASSWORD '{password}'", owner, work)
+    _execute(f'ALTER ROLE "{other_role(spec.name, user)}" PASSWORD {password_literal(password)}', owner, work)
     _finish(name, work)
     work.report(f"the database does not accept the old password of {spec.name} any more")
 
@@ -250,7 +252,7 @@ def _refuse_fixed_user(spec: ServiceSpec, work: SecretWork) -> None:
 
 def login_statements(service: str, login: str, password: str, database: str, *, exists: bool) -> Iterator[str]:
     """Yield the statements that let a role log in and act as the service's role, which owns the schema."""
-    yield f"{'ALTER' if exists else 'CREATE'} ROLE \"{login}\" LOGIN PASSWORD '{password}'"
+    yield f'{"ALTER" if exists else "CREATE"} ROLE "{login}" LOGIN PASSWORD {password_literal(password)}'
     if login != service:
         yield f'GRANT "{service}" TO "{login}"'
         yield f'GRANT CONNECT ON DATABASE "{database}" TO "{login}"'
@@ -337,8 +339,8 @@ def _await_active(user: str, work: SecretWork) -> None:
 
 
 def _new_password() -> str:
-    """Return letters and digits: fit for SQL, URLs and ElastiCache."""
-    return "".join(secrets.choice(LETTERS_AND_DIGITS) for _ in range(PASSWORD_LENGTH))
+    """Return letters and digits: fit for URLs and ElastiCache."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(PASSWORD_LENGTH))
 
 
 # The steps that all rotations share.

@@ -4,7 +4,6 @@
 them. `manual_steps` lists what only a person can do.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from platform_sdk.deploy.environment import FOLDER, Environment
 from platform_sdk.deploy.manifest.resources import SecretStore
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.render.names import arn
-from platform_sdk.deploy.render.variables import secret_name, secrets_of
+from platform_sdk.deploy.render.variables import password_literal, secret_name, secrets_of
 from platform_sdk.deploy.shared import SharedParameter, shared_parameter
 from platform_sdk.errors import PlatformError
 
@@ -77,9 +76,9 @@ def _after_creation(outcomes: Sequence[StackOutcome], environment: Environment) 
 # Database roles.
 #
 # Each statement may be repeated, and the schema comes last: where it exists, all is done. The password is the one
-# that the secrets stack generated; it is read, sent to the database, and never shown.
+# that the secrets stack generated; it is read and never shown. The database gets a verifier of it, because it writes
+# each statement that changes a role to its log (`log_statement: ddl` in deploy/cloudformation/data.yaml).
 
-PASSWORD: Final = re.compile(r"[A-Za-z0-9]+")
 IS_DONE: Final = "SELECT 1 FROM pg_namespace WHERE nspname = :name"
 HAS_ROLE: Final = "SELECT 1 FROM pg_roles WHERE rolname = :name"
 
@@ -89,7 +88,7 @@ POLL_SECONDS: Final = 5
 
 
 class UnusablePassword(PlatformError):
-    """The password cannot be used in an SQL statement as it is."""
+    """Nobody can log in with the password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +134,11 @@ def make_role(service: str, owner: Owner, environment: Environment, context: App
     has_role = bool(rows(HAS_ROLE, service, owner, context))
     secret = f"platform/{environment.name}/{service}/database"
     password = context.aws.secrets.field(secret, "password")
-    if not PASSWORD.fullmatch(password):
+    if not password:
         raise UnusablePassword(
-            f"the password of {service} contains more than letters and digits",
-            hint=f"set a password of letters and digits in the secret {secret}",
+            f"the password of {service} is empty",
+            because="PostgreSQL lets nobody log in with an empty password",
+            hint=f"give the secret {secret} a JSON object with a `password`, then run this again",
         )
     for sql in statements(service, owner.database, password, has_role=has_role):
         rows(sql, service, owner, context)
@@ -149,7 +149,7 @@ def statements(service: str, database: str, password: str, *, has_role: bool) ->
     """Yield the statements to run as the database's owner."""
     role = f'"{service}"'
     yield f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC'
-    yield f"{'ALTER' if has_role else 'CREATE'} ROLE {role} LOGIN PASSWORD '{password}'"
+    yield f"{'ALTER' if has_role else 'CREATE'} ROLE {role} LOGIN PASSWORD {password_literal(password)}"
     yield f'ALTER ROLE {role} IN DATABASE "{database}" SET search_path = {role}'
     yield f'GRANT CONNECT ON DATABASE "{database}" TO {role}'
     # The owner may give a schema only to a role that it belongs to.

@@ -1,8 +1,17 @@
-"""The environment variables and secrets of the app: those of contract.Variable, and the team's own."""
+"""The environment variables and secrets of the app: those of contract.Variable, and the team's own.
 
+Also the form in which the database gets a password of the app.
+"""
+
+import hashlib
+import hmac
 import json
+import os
+import stringprep
+import unicodedata
+from base64 import b64encode
 from collections.abc import Iterator
-from typing import Literal
+from typing import Final, Literal
 
 from platform_sdk.contract import Variable, queue_name
 from platform_sdk.deploy.environment import Environment
@@ -119,3 +128,61 @@ def place_of(secret: SecretReference, spec: ServiceSpec, environment: Environmen
     return (
         f"arn:{environment.partition}:secretsmanager:{environment.region}:{environment.account_id}:secret:{name}{key}"
     )
+
+
+# Passwords in SQL. The database writes each statement that changes a role to its log (`log_statement: ddl` in
+# deploy/cloudformation/data.yaml), so no statement holds one.
+
+ITERATIONS: Final = 4096
+"""As PostgreSQL's own (`scram_iterations`); also the least that RFC 7677 allows."""
+SALT_BYTES: Final = 16
+
+
+def password_literal(password: str) -> str:
+    """Return the SQL literal for `PASSWORD`: a verifier with which the database checks the password, never itself.
+
+    It holds no colon: the RDS Data API takes a colon and a word for a parameter, and does not document that it skips
+    those in literals (docs.aws.amazon.com/rdsdataservice/latest/APIReference/API_ExecuteStatement.html).
+    """
+    escaped = scram_verifier(password, os.urandom(SALT_BYTES)).replace(":", r"\x3a")
+    return f"E'{escaped}'"
+
+
+def scram_verifier(password: str, salt: bytes) -> str:
+    """Return the SCRAM-SHA-256 verifier of a password: `SCRAM-SHA-256$4096:<salt>$<stored key>:<server key>`.
+
+    PostgreSQL stores a password of this form as it is (RFC 5803; postgresql.org/docs/17/catalog-pg-authid.html), and
+    a client that knows the password logs in with it (RFC 5802, section 3).
+    """
+    salted = hashlib.pbkdf2_hmac("sha256", _prepared(password).encode(), salt, ITERATIONS)
+    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    salt64, stored64, server64 = (b64encode(each).decode() for each in (salt, stored_key, server_key))
+    return f"SCRAM-SHA-256${ITERATIONS}:{salt64}${stored64}:{server64}"
+
+
+def _prepared(password: str) -> str:
+    """Return the password after SASLprep (RFC 4013), or as it is where SASLprep forbids it, as PostgreSQL does.
+
+    https://www.postgresql.org/docs/17/sasl-authentication.html
+    """
+    if password.isascii():
+        return password
+    mapped = (" " if stringprep.in_table_c12(char) else char for char in password if not stringprep.in_table_b1(char))
+    prepared = unicodedata.normalize("NFKC", "".join(mapped))
+    return prepared if prepared and not _is_forbidden(prepared) else password
+
+
+def _is_forbidden(text: str) -> bool:
+    """Return whether RFC 4013, sections 2.3 to 2.5, forbids the text."""
+    tables = (
+        stringprep.in_table_a1, stringprep.in_table_c12, stringprep.in_table_c21_c22, stringprep.in_table_c3,
+        stringprep.in_table_c4, stringprep.in_table_c5, stringprep.in_table_c6, stringprep.in_table_c7,
+        stringprep.in_table_c8, stringprep.in_table_c9,
+    )  # fmt: skip
+    if any(in_table(char) for char in text for in_table in tables):
+        return True
+    # Text from right to left holds no letter from left to right, and begins and ends from right to left.
+    from_right = [stringprep.in_table_d1(char) for char in text]
+    mixed = any(stringprep.in_table_d2(char) for char in text) or not (from_right[0] and from_right[-1])
+    return any(from_right) and mixed
