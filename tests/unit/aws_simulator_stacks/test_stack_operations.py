@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError
 
 from aws_simulator import AwsSimulator
 from aws_simulator.cloudformation import CloudFormation
+from aws_simulator.small_services import CacheUsers
+from tests.unit.aws_simulator_stacks.conftest import Console
 
 Json = dict[str, Any]
 
@@ -305,3 +307,38 @@ def test_resources_are_listed_with_what_became_of_them(console: Any) -> None:
     ]
     (one,) = console.client.describe_stack_resources(StackName="chain", LogicalResourceId="Logs")["StackResources"]
     assert one["ResourceType"] == "AWS::Logs::LogGroup"
+
+
+def test_a_new_value_of_a_secret_reaches_no_resource_while_the_reference_to_it_is_the_same(
+    simulator: AwsSimulator, console: Console
+) -> None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html: a rotation needs more."""
+    secrets, old, new = simulator.client("secretsmanager"), "0123456789abcdef-old", "0123456789abcdef-new"
+    arn = secrets.create_secret(Name="cache", SecretString=json.dumps({"password": old}))["ARN"]
+    user: Json = {
+        "UserId": "cache-user",
+        "UserName": "default",
+        "Engine": "valkey",
+        "AccessString": "on ~* +@all",
+        "AuthenticationMode": {
+            "Type": "password",
+            "Passwords": [f"{{{{resolve:secretsmanager:{arn}:SecretString:password}}}}"],
+        },
+    }
+    template: Json = {
+        "Parameters": {"Value": {"Type": "String"}},
+        "Resources": {
+            "User": {"Type": "AWS::ElastiCache::User", "Properties": user},
+            "Other": {
+                "Type": "AWS::SSM::Parameter",
+                "Properties": {"Name": "/other", "Type": "String", "Value": {"Ref": "Value"}},
+            },
+        },
+    }
+    assert console.apply("cache", template, {"Value": "first"}) == "CREATE_COMPLETE"
+    secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"password": new}))
+    assert console.apply("cache", template, {"Value": "second"}) == "UPDATE_COMPLETE"
+    assert simulator.service(CacheUsers).users["cache-user"].passwords == [old]
+    user["AccessString"] = "on ~* +@all -@dangerous"
+    assert console.apply("cache", template, {"Value": "second"}) == "UPDATE_COMPLETE"
+    assert simulator.service(CacheUsers).users["cache-user"].passwords == [new]
