@@ -18,12 +18,12 @@ from platform_sdk.deploy.environment import Environment, load_environment
 from platform_sdk.deploy.manifest import load_services
 from platform_sdk.deploy.manifest.types import ServiceSpec
 from platform_sdk.deploy.release.context import Interrupts, ReleaseContext
-from platform_sdk.deploy.release.deployment import Serving, serving_of
 from platform_sdk.deploy.release.events import ReleaseEvent, Shifting
 from platform_sdk.deploy.release.execute import execute
 from platform_sdk.deploy.release.outcome import IsAncestor, NewImage, Outcome, Release, ReleaseOptions
 from platform_sdk.deploy.release.resume import wait
 from platform_sdk.deploy.release.rollback import restart, roll_back
+from platform_sdk.deploy.release.serving import Serving, serving_of
 from platform_sdk.deploy.render.codedeploy import load_appspec_template
 from platform_sdk.deploy.render.names import cluster_name, repository_address, service_name, worker_service_name
 from platform_sdk.deploy.state import ScalableTarget

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from platform_sdk.deploy.release.context import Interrupted, Interrupts, catching_signals
-from platform_sdk.deploy.release.deployment import Seen, fails_alike, serving_of
+from platform_sdk.deploy.release.deployment import Seen, fails_alike
+from platform_sdk.deploy.release.serving import serving_of
 from platform_sdk.deploy.release.traffic_shift import minutes_of
 from platform_sdk.deploy.state import (
     Deployment,

@@ -18,7 +18,6 @@ from platform_sdk.deploy.release.deployment import (
     TrafficBaseline,
     await_rollback,
     follow,
-    serving_in,
     traffic_baseline,
 )
 from platform_sdk.deploy.release.events import InterruptedBySignal, RollingBack
@@ -30,6 +29,7 @@ from platform_sdk.deploy.release.preflight import refuse_unless_ready
 from platform_sdk.deploy.release.recovery import recover_interrupted_release
 from platform_sdk.deploy.release.register import register, register_tasks
 from platform_sdk.deploy.release.rollback_target import restart_target, worker_to_restart
+from platform_sdk.deploy.release.serving import serving_in
 from platform_sdk.deploy.release.traffic_shift import created_by_us, following_of, shift_traffic
 from platform_sdk.deploy.release.worker import (
     not_returned,

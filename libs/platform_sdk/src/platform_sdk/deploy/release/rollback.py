@@ -15,7 +15,7 @@ from platform_sdk.deploy.release.concurrency import (
     lock_item,
 )
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
-from platform_sdk.deploy.release.deployment import idle_tasks, serving_in, traffic_baseline
+from platform_sdk.deploy.release.deployment import traffic_baseline
 from platform_sdk.deploy.release.execute import conclude, execute, rescue, stop_deployment
 from platform_sdk.deploy.release.history import (
     is_placeholder,
@@ -33,6 +33,7 @@ from platform_sdk.deploy.release.rollback_target import (
     revision_named,
     rollback_target,
 )
+from platform_sdk.deploy.release.serving import idle_tasks, serving_in
 from platform_sdk.deploy.release.worker import is_updating, return_worker, what_runs
 from platform_sdk.deploy.state import Deployment, LockItem, ServiceState
 
@@ -60,13 +61,13 @@ def roll_back(context: ReleaseContext, *, to: str | None, by: str, id: str) -> O
     if running is not None and stopping_leads_to(context, state, running, to):
         return stop_running_deployment(context, state, running)
     holder = holder_of(context) if running is None else None
-    held = options.if_busy != "fail" and holder is not None and _is_release(holder)
-    begun = held and holder is not None and not _has_reached(holder, state)
-    partial = running is None and (begun or is_left_partial(context, state, holder))
+    held = holder if options.if_busy != "fail" and holder is not None and _is_release(holder) else None
+    begun = None if held is None or _has_reached(held, state) else held
+    partial = running is None and (begun is not None or is_left_partial(context, state, holder))
     if partial and stopping_leads_to(context, state, None, to):
-        return stop_release(context, state, holder if begun else None)
+        return stop_release(context, state, begun)
     version, target = rollback_target(context, revision_to_leave(state), to)
-    if held or (running is not None and target_of_rollback(running) is None):
+    if held is not None or (running is not None and target_of_rollback(running) is None):
         context.options = replace(options, if_busy="supersede")
     return execute(replace(context.release, version=version, target=target), context)
 

@@ -13,7 +13,6 @@ from platform_sdk.deploy.release.deployment import (
     DeploymentFailed,
     Following,
     Seen,
-    Serving,
     TrafficBaseline,
     await_rollback,
     follow,
@@ -25,6 +24,7 @@ from platform_sdk.deploy.release.history import Description, parse_description
 from platform_sdk.deploy.release.outcome import Watched
 from platform_sdk.deploy.release.recovery import suspend_autoscaling
 from platform_sdk.deploy.release.register import register_tasks
+from platform_sdk.deploy.release.serving import Serving
 from platform_sdk.deploy.render.codedeploy import AT_ONCE, deployment_request, render_appspec
 from platform_sdk.deploy.state import RUNNING, Deployment, DeploymentConfiguration, DeploymentGroup, ServiceState
 

@@ -13,9 +13,10 @@ from platform_sdk.deploy.aws import VISIBLE_WITHIN, AwsCallFailed, best_effort
 from platform_sdk.deploy.observe import observe_service
 from platform_sdk.deploy.plan.diff import VERSION_TAG
 from platform_sdk.deploy.release.context import ReleaseContext, ReleaseEnded
-from platform_sdk.deploy.release.deployment import reason_to_stop, serving_in
+from platform_sdk.deploy.release.deployment import reason_to_stop
 from platform_sdk.deploy.release.events import RollingBack, WorkerProgress
 from platform_sdk.deploy.release.outcome import Explanation, OutcomeKind, Watched
+from platform_sdk.deploy.release.serving import serving_in
 from platform_sdk.deploy.state import (
     EcsService,
     RollingDeployment,
@@ -306,7 +307,7 @@ def runs_in(state: ServiceState | None) -> str:
     if state.worker is None:
         return users
     worker = shown(state.worker_revision)
-    if any(each.rollout_state == "IN_PROGRESS" for each in state.worker.deployments):
+    if is_updating(state):
         return f"{users}; the worker is being updated to {worker}"
     return f"{users}, and the worker runs it too" if worker == api else f"{users}, but the worker runs {worker}"
 
