@@ -20,7 +20,7 @@ if [ ! -x "$venv/bin/python" ]; then
 		exit 1
 	}
 fi
-say "installing the locked dependencies (about a minute the first time)"
+say "installing the locked dependencies (one to three minutes the first time)"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
 say "installing this repository's packages"
 for package in "$@"; do
